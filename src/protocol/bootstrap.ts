@@ -1,0 +1,85 @@
+/** The one message a sidecar starts with (a JSON line on stdin), and its one answer (a JSON line on stdout). */
+import * as z from "zod";
+
+/** What drives the agent: a harness of its own, or the plain line harness for any command. */
+export const HarnessName = z.enum(["claude", "generic"]);
+export type HarnessName = z.infer<typeof HarnessName>;
+
+/** What a session asks of its agent; also the environment variable AGENT_CONFIG of a sidecar started by hand. */
+export const AgentConfig = z.object({
+  model: z.string().optional(),
+  /** The agent's own id of the conversation to go on with. */
+  resume_session: z.string().optional(),
+  env: z.record(z.string(), z.string()).optional(),
+  max_turns: z.number().int().positive().optional(),
+  allowed_tools: z.array(z.string()).optional(),
+  effort: z.string().optional(),
+  bare: z.boolean().optional(),
+  /** Let the checkout's own settings, hooks and MCP servers act. */
+  trust_workspace: z.boolean().optional(),
+  /** Which of the checkout's instructions and agent definitions are read; absent means both. */
+  auto_discover: z.union([z.boolean(), z.record(z.string(), z.boolean())]).optional(),
+  /** Seconds; 0 is the default, negative is off. */
+  stall_warning_timeout: z.number().optional(),
+  stall_kill_timeout: z.number().optional(),
+  /** Accepted from older starters; nothing is killed after a result any more. */
+  result_grace_period: z.number().optional(),
+  /** Accepted from older starters for Codex. */
+  approval_mode: z.string().optional(),
+  team_name: z.string().optional(),
+  team_agent_name: z.string().optional(),
+  team_agent_id: z.string().optional(),
+  lifecycle: z.unknown().optional(),
+});
+export type AgentConfig = z.infer<typeof AgentConfig>;
+
+export const SidecarLimits = z.object({
+  /** Longest agent line kept in memory, in bytes; longer ones go to a blob file. */
+  lineBytesMax: z.number().int().positive(),
+  /** Largest blob file, in bytes; what follows is cut. */
+  blobBytesMax: z.number().int().positive(),
+  /** Unacknowledged bytes kept on disk before the agent's pipe is no longer read. */
+  spoolBytesMax: z.number().int().positive(),
+});
+export type SidecarLimits = z.infer<typeof SidecarLimits>;
+
+export const defaultSidecarLimits: SidecarLimits = {
+  lineBytesMax: 8 * 1024 * 1024,
+  blobBytesMax: 256 * 1024 * 1024,
+  spoolBytesMax: 256 * 1024 * 1024,
+};
+
+export const Bootstrap = z.object({
+  protocol: z.number(),
+  session_id: z.string(),
+  task_id: z.string().optional(),
+  /** The session's folder: spool, blobs and raw lines go here. */
+  session_dir: z.string(),
+  /** Unix socket to listen on (0600). */
+  socket_path: z.string(),
+  /** Whoever connects must send it as a bearer token. */
+  token: z.string(),
+  agent: z.object({
+    name: z.string(),
+    harness: HarnessName,
+    /** argv[0] and whatever the operator put behind it. */
+    command: z.array(z.string()).min(1),
+    /** The whole environment of the agent, composed by the daemon. */
+    env: z.record(z.string(), z.string()),
+  }),
+  work_dir: z.string(),
+  config: AgentConfig,
+  interactive: z.boolean(),
+  keep_raw: z.boolean(),
+  limits: SidecarLimits,
+});
+export type Bootstrap = z.infer<typeof Bootstrap>;
+
+export const BootstrapAnswer = z.discriminatedUnion("ok", [
+  z.object({ ok: z.literal(true), protocol: z.number(), pid: z.number().int(), address: z.string() }),
+  z.object({ ok: z.literal(false), error: z.string() }),
+]);
+export type BootstrapAnswer = z.infer<typeof BootstrapAnswer>;
+
+/** Environment variable that marks every process an agent starts, with the session's id as its value. */
+export const sessionMarker = "AGENTRUNTIME_SESSION_ID";

@@ -1,0 +1,58 @@
+/** What may be asked of a running session: from the daemon (or an older client) to a sidecar. */
+import * as z from "zod";
+
+const content = z.string();
+
+/** A piece of context that rides with the next prompt or steer. */
+export const ContextItem = z.object({ text: z.string().optional(), filePath: z.string().optional() });
+export type ContextItem = z.infer<typeof ContextItem>;
+
+/** Lines of a file, counted from 1, both ends included; the whole file without numbers. */
+export const MentionItem = z.object({
+  filePath: z.string().min(1),
+  lineStart: z.number().int().positive().optional(),
+  lineEnd: z.number().int().positive().optional(),
+});
+export type MentionItem = z.infer<typeof MentionItem>;
+
+/** `file_path` → `filePath` and so on: the Go daemon sent one spelling, its sidecar read the other. Numbers ≤ 0 mean "not given". */
+export function acceptBothSpellings(data: unknown): unknown {
+  if (typeof data !== "object" || data === null) return data;
+  const out: Record<string, unknown> = { ...data };
+  for (const [snake, camel] of [["file_path", "filePath"], ["line_start", "lineStart"], ["line_end", "lineEnd"]] as const) {
+    if (out[camel] === undefined && out[snake] !== undefined) out[camel] = out[snake];
+    delete out[snake];
+  }
+  for (const key of ["lineStart", "lineEnd"]) if (typeof out[key] === "number" && out[key] <= 0) delete out[key];
+  return out;
+}
+
+/** Why a turn is being interrupted; `limit` makes its result say so. */
+export const InterruptReason = z.enum(["user", "limit", "stop"]);
+export type InterruptReason = z.infer<typeof InterruptReason>;
+
+const noData = z.object({}).default({});
+
+export const Command = z.discriminatedUnion("type", [
+  /** Starts a turn. The daemon sends one only while the agent is idle; without `turn_id` the sidecar numbers it. */
+  z.object({ type: z.literal("prompt"), data: z.object({ content, turn_id: z.string().optional() }) }),
+  /** Redirects the running turn; a prompt when none runs. */
+  z.object({ type: z.literal("steer"), data: z.object({ content, turn_id: z.string().optional() }) }),
+  z.object({ type: z.literal("interrupt"), data: z.object({ reason: InterruptReason.default("user"), detail: z.string().optional() }).default({ reason: "user" }) }),
+  z.object({ type: z.literal("context"), data: z.preprocess(acceptBothSpellings, ContextItem) }),
+  z.object({ type: z.literal("mention"), data: z.preprocess(acceptBothSpellings, MentionItem) }),
+  /** No prompt will follow: the agent may end when it is done. */
+  z.object({ type: z.literal("finish"), data: noData }),
+  /** End the agent and all it started: ask, then signal, then force. */
+  z.object({ type: z.literal("stop"), data: z.object({ reason: z.string() }) }),
+  /** Everything up to this count is in the daemon's log and need not be kept. */
+  z.object({ type: z.literal("ack"), data: z.object({ sidecar_seq: z.number().int().nonnegative() }) }),
+  /** The daemon cannot store more just now: stop reading the agent's output, let the watchdog rest. */
+  z.object({ type: z.literal("pause"), data: z.object({ reason: z.string() }) }),
+  z.object({ type: z.literal("resume"), data: noData }),
+]);
+export type Command = z.infer<typeof Command>;
+export type CommandType = Command["type"];
+
+/** A command on the link may carry an id, which its reply repeats. */
+export const CommandFrame = z.object({ id: z.number().int().optional() });

@@ -1,0 +1,193 @@
+/** Bodies of the HTTP routes. Requests are strict: an unknown key is refused, so that a misspelt one is not ignored. */
+import * as z from "zod";
+import { ContextItem, MentionItem, acceptBothSpellings } from "./command.ts";
+import { Duration } from "./duration.ts";
+import { AgentHome, EndReason, QueuedPrompt, SessionActivity, SessionStatus } from "./session.ts";
+
+const Mount = z.strictObject({
+  host: z.string(),
+  container: z.string(),
+  mode: z.enum(["rw", "ro"]).optional(),
+  type: z.enum(["bind", "volume"]).optional(),
+});
+
+const McpServer = z.strictObject({
+  name: z.string(),
+  type: z.enum(["http", "stdio", "websocket"]).optional(),
+  url: z.string().optional(),
+  cmd: z.array(z.string()).optional(),
+  env: z.record(z.string(), z.string()).optional(),
+  token: z.string().optional(),
+});
+
+const ClaudeOptions = z.strictObject({
+  settings_json: z.record(z.string(), z.unknown()).optional(),
+  claude_md: z.string().optional(),
+  mcp_json: z.record(z.string(), z.unknown()).optional(),
+  credentials_path: z.string().optional(),
+  memory_path: z.string().optional(),
+  max_turns: z.number().int().positive().optional(),
+  allowed_tools: z.array(z.string()).optional(),
+  output_format: z.string().optional(),
+  bare: z.boolean().optional(),
+});
+
+const CodexOptions = z.strictObject({
+  config_toml: z.record(z.string(), z.unknown()).optional(),
+  instructions: z.string().optional(),
+  approval_mode: z.enum(["full-auto", "auto-edit", "suggest"]).optional(),
+});
+
+/** A key or a value that could not be stored in a file name, a header or an environment. */
+const noNul = (what: string) => z.string().refine((text) => !text.includes("\0"), `${what} must not contain a NUL character`);
+
+export const SessionName = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, "a name is 1 to 64 letters, digits, dots, dashes and underscores, and starts with a letter or a digit");
+
+export const PromptText = noNul("a prompt").refine((text) => text.trim() !== "", "a prompt must not be empty");
+
+/** `POST /sessions`. */
+export const SessionRequest = z.strictObject({
+  session_id: z.string().optional(),
+  task_id: z.string().max(256).optional(),
+  name: SessionName.optional(),
+  tags: z.record(z.string().max(256), z.string().max(4096)).refine((tags) => Object.keys(tags).length <= 64, "at most 64 tags").optional(),
+  agent: z.string({ error: "agent is required" }).min(1, "agent is required"),
+  runtime: z.string().optional(),
+  model: noNul("a model").optional(),
+  effort: noNul("an effort").optional(),
+  prompt: noNul("a prompt").optional(),
+  max_turns: z.number().int().positive().optional(),
+  /** Ends the session; stands still while a person is awaited. */
+  timeout: Duration.optional(),
+  /** Ends a turn. */
+  turn_timeout: Duration.optional(),
+  pty: z.boolean().optional(),
+  interactive: z.boolean().optional(),
+  resume_session: z.string().optional(),
+  persist_session: z.boolean().optional(),
+  agent_home: AgentHome.optional(),
+  trust_workspace: z.boolean().optional(),
+  keep_raw: z.boolean().optional(),
+  work_dir: z.string().optional(),
+  mounts: z.array(Mount).optional(),
+  volumes: z.array(z.string()).optional(),
+  lifecycle: z.record(z.string(), z.unknown()).optional(),
+  claude: ClaudeOptions.optional(),
+  codex: CodexOptions.optional(),
+  auto_discover: z.union([z.boolean(), z.record(z.string(), z.boolean())]).optional(),
+  mcp_servers: z.array(McpServer).optional(),
+  env: z.record(z.string(), noNul("an env value")).optional(),
+  container: z.record(z.string(), z.unknown()).optional(),
+  team: z.record(z.string(), z.unknown()).optional(),
+});
+export type SessionRequest = z.infer<typeof SessionRequest>;
+
+/** `201` of `POST /sessions`. */
+export const SessionCreated = z.object({
+  session_id: z.string(),
+  task_id: z.string().optional(),
+  name: z.string().optional(),
+  agent: z.string(),
+  runtime: z.string(),
+  status: SessionStatus,
+  /** The turn of the request's prompt, when it had one. */
+  turn_id: z.string().optional(),
+  ws_url: z.string(),
+  log_url: z.string(),
+});
+export type SessionCreated = z.infer<typeof SessionCreated>;
+
+/**
+ * One session as every route shows it. Older clients look for either of two spellings
+ * (`session_id`/`id`, `agent`/`agent_name`, `runtime`/`runtime_name`, `status`/`state`): both are sent.
+ */
+export const SessionView = z.object({
+  session_id: z.string(),
+  id: z.string(),
+  task_id: z.string().optional(),
+  name: z.string().optional(),
+  agent: z.string(),
+  agent_name: z.string(),
+  runtime: z.string(),
+  runtime_name: z.string(),
+  status: SessionStatus,
+  state: SessionStatus,
+  activity: SessionActivity.optional(),
+  end_reason: EndReason.optional(),
+  interactive: z.boolean(),
+  exit_code: z.number().optional(),
+  created_at: z.string(),
+  ended_at: z.string().optional(),
+  last_activity: z.string().optional(),
+  tags: z.record(z.string(), z.string()).optional(),
+  work_dir: z.string(),
+  agent_home: AgentHome,
+  session_dir: z.string(),
+  log_file: z.string(),
+  log_bytes: z.number(),
+  last_seq: z.number(),
+  model: z.string().optional(),
+  agent_session_id: z.string().optional(),
+  turn_id: z.string().optional(),
+  queue: z.array(QueuedPrompt),
+  input_tokens: z.number().optional(),
+  output_tokens: z.number().optional(),
+  cost_usd: z.number().optional(),
+  tool_call_count: z.number().optional(),
+  turn_count: z.number(),
+});
+export type SessionView = z.infer<typeof SessionView>;
+
+/** `GET /sessions/:id/info`: the view and where to find its streams. */
+export const SessionInfo = SessionView.extend({
+  ws_url: z.string(),
+  log_url: z.string(),
+  /** `42s`, `3m5s`, `1h0m9s`: until now or until it ended. */
+  uptime: z.string(),
+});
+export type SessionInfo = z.infer<typeof SessionInfo>;
+
+/** `GET /sessions/history`: one entry a log file, the Go daemon's included. */
+export const HistoryEntry = z.object({
+  session_id: z.string(),
+  agent: z.string().optional(),
+  status: z.string().optional(),
+  exit_code: z.number().optional(),
+  created_at: z.string().optional(),
+  ended_at: z.string().optional(),
+  log_file: z.string(),
+  input_tokens: z.number().optional(),
+  output_tokens: z.number().optional(),
+  cost_usd: z.number().optional(),
+  tool_calls: z.number().optional(),
+  file_size: z.number(),
+});
+export type HistoryEntry = z.infer<typeof HistoryEntry>;
+
+export const PromptRequest = z.strictObject({ text: PromptText });
+export const ContextRequest = z.preprocess(
+  acceptBothSpellings,
+  ContextItem.refine((item) => item.text !== undefined || item.filePath !== undefined, "context needs text, file_path or both"),
+);
+export const MentionRequest = z.preprocess(acceptBothSpellings, MentionItem);
+export const StopRequest = z.strictObject({ mode: z.enum(["drain", "now"]).default("now") }).default({ mode: "now" });
+
+/** `202` of prompt and steer. `position` is 0 for one that has gone to the agent, else its place in the queue. */
+export const PromptAccepted = z.object({ session_id: z.string(), turn_id: z.string(), position: z.number() });
+export type PromptAccepted = z.infer<typeof PromptAccepted>;
+
+export const Health = z.object({
+  status: z.literal("ok"),
+  version: z.string(),
+  default_runtime: z.string(),
+  /** The same as `default_runtime`, where the Go client library looks for it. */
+  runtime: z.string(),
+  runtimes: z.array(z.string()),
+  agents: z.array(z.string()),
+  sessions: z.number(),
+  /** Present while the disk is full: nothing is acknowledged until there is room. */
+  storage: z.object({ paused: z.literal(true), message: z.string() }).optional(),
+});
+export type Health = z.infer<typeof Health>;
