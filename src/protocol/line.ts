@@ -56,7 +56,7 @@ export function spliceSeq(batch: Buffer, firstSeq: number): { bytes: Buffer; cou
   for (let seq = firstSeq; seq < firstSeq + count; seq++) {
     const end = batch.indexOf(newline, start);
     out += batch.copy(bytes, out, start, end - 1);
-    out += bytes.latin1Write(`,"seq":${seq}}\n`, out);
+    out += bytes.write(`,"seq":${seq}}\n`, out, "latin1");
     start = end + 1;
   }
   return { bytes: bytes.subarray(0, out), count };
@@ -67,7 +67,7 @@ const typeStart = '{"type":"'.length;
 /** The event type of the line that starts at `start`, read without parsing the line. */
 export function peekType(batch: Buffer, start: number): string {
   const end = batch.indexOf(0x22, start + typeStart);
-  return batch.latin1Slice(start + typeStart, end);
+  return batch.toString("latin1", start + typeStart, end);
 }
 
 const tailNumber = /"sidecar_seq":(\d+)(?:,"seq":(\d+))?\}\n?$/;

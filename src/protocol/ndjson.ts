@@ -53,7 +53,7 @@ export class LineSplitter {
       head = this.#takeLine();
       start = first + 1;
     }
-    const lines = start <= last ? chunk.utf8Slice(start, last).split("\n") : [];
+    const lines = start <= last ? chunk.toString("utf8", start, last).split("\n") : [];
     if (head !== undefined) lines.unshift(head);
     if (last + 1 < chunk.length) this.#keep(chunk.subarray(last + 1));
     for (let i = 0; i < lines.length; i++) {
