@@ -17,9 +17,13 @@ export type MentionItem = z.infer<typeof MentionItem>;
 
 /** `file_path` → `filePath` and so on: the Go daemon sent one spelling, its sidecar read the other. Numbers ≤ 0 mean "not given". */
 export function acceptBothSpellings(data: unknown): unknown {
-  if (typeof data !== "object" || data === null) return data;
+  if (typeof data !== "object" || data === null || Array.isArray(data)) return data;
   const out: Record<string, unknown> = { ...data };
-  for (const [snake, camel] of [["file_path", "filePath"], ["line_start", "lineStart"], ["line_end", "lineEnd"]] as const) {
+  for (const [snake, camel] of [
+    ["file_path", "filePath"],
+    ["line_start", "lineStart"],
+    ["line_end", "lineEnd"],
+  ] as const) {
     if (out[camel] === undefined && out[snake] !== undefined) out[camel] = out[snake];
     delete out[snake];
   }
@@ -38,7 +42,12 @@ export const Command = z.discriminatedUnion("type", [
   z.object({ type: z.literal("prompt"), data: z.object({ content, turn_id: z.string().optional() }) }),
   /** Redirects the running turn; a prompt when none runs. */
   z.object({ type: z.literal("steer"), data: z.object({ content, turn_id: z.string().optional() }) }),
-  z.object({ type: z.literal("interrupt"), data: z.object({ reason: InterruptReason.default("user"), detail: z.string().optional() }).default({ reason: "user" }) }),
+  z.object({
+    type: z.literal("interrupt"),
+    data: z
+      .object({ reason: InterruptReason.default("user"), detail: z.string().optional() })
+      .default({ reason: "user" }),
+  }),
   z.object({ type: z.literal("context"), data: z.preprocess(acceptBothSpellings, ContextItem) }),
   z.object({ type: z.literal("mention"), data: z.preprocess(acceptBothSpellings, MentionItem) }),
   /** No prompt will follow: the agent may end when it is done. */

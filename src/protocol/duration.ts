@@ -1,8 +1,21 @@
 /** Durations as Go writes them: `90s`, `1h30m`, `250ms`. */
 import * as z from "zod";
 
-const unitMs: Readonly<Record<string, number>> = { ns: 1e-6, us: 1e-3, µs: 1e-3, ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-const part = /(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/gy;
+const unitMs: Readonly<Record<string, number>> = {
+  ns: 1e-6,
+  us: 1e-3,
+  // The micro sign and the Greek letter: keyboards and Go know both.
+  "\u00b5s": 1e-3,
+  "\u03bcs": 1e-3,
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+};
+const part = /(\d+(?:\.\d+)?)(ns|us|\u00b5s|\u03bcs|ms|s|m|h)/gy;
+
+/** Go's longest duration, about 292 years. */
+const msMax = 2 ** 63 / 1e6;
 
 /** Milliseconds of a duration string; undefined when it is not one (a bare number is not). */
 export function parseDuration(text: string): number | undefined {
@@ -13,13 +26,16 @@ export function parseDuration(text: string): number | undefined {
     ms += Number(found[1]) * (unitMs[found[2] ?? ""] ?? 0);
     end = part.lastIndex;
   }
-  return end > 0 && end === text.length ? ms : undefined;
+  return end > 0 && end === text.length && ms <= msMax ? ms : undefined;
 }
 
 /** A duration string of more than nothing, as milliseconds. */
 export const Duration = z.string().transform((text, context) => {
   const ms = parseDuration(text);
   if (ms !== undefined && ms > 0) return ms;
-  context.addIssue({ code: "custom", message: `expected a duration such as "90s" or "1h30m", found ${JSON.stringify(text)}` });
+  context.addIssue({
+    code: "custom",
+    message: `expected a duration such as "90s" or "1h30m", found ${JSON.stringify(text)}`,
+  });
   return z.NEVER;
 });

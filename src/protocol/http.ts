@@ -1,6 +1,6 @@
 /** Bodies of the HTTP routes. Requests are strict: an unknown key is refused, so that a misspelt one is not ignored. */
 import * as z from "zod";
-import { ContextItem, MentionItem, acceptBothSpellings } from "./command.ts";
+import { acceptBothSpellings, ContextItem, MentionItem } from "./command.ts";
 import { Duration } from "./duration.ts";
 import { AgentHome, EndReason, QueuedPrompt, SessionActivity, SessionStatus } from "./session.ts";
 
@@ -39,11 +39,15 @@ const CodexOptions = z.strictObject({
 });
 
 /** A key or a value that could not be stored in a file name, a header or an environment. */
-const noNul = (what: string) => z.string().refine((text) => !text.includes("\0"), `${what} must not contain a NUL character`);
+const noNul = (what: string) =>
+  z.string().refine((text) => !text.includes("\0"), `${what} must not contain a NUL character`);
 
 export const SessionName = z
   .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, "a name is 1 to 64 letters, digits, dots, dashes and underscores, and starts with a letter or a digit");
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
+    "a name is 1 to 64 letters, digits, dots, dashes and underscores, and starts with a letter or a digit",
+  );
 
 export const PromptText = noNul("a prompt").refine((text) => text.trim() !== "", "a prompt must not be empty");
 
@@ -52,7 +56,10 @@ export const SessionRequest = z.strictObject({
   session_id: z.string().optional(),
   task_id: z.string().max(256).optional(),
   name: SessionName.optional(),
-  tags: z.record(z.string().max(256), z.string().max(4096)).refine((tags) => Object.keys(tags).length <= 64, "at most 64 tags").optional(),
+  tags: z
+    .record(z.string().max(256), z.string().max(4096))
+    .refine((tags) => Object.keys(tags).length <= 64, "at most 64 tags")
+    .optional(),
   agent: z.string({ error: "agent is required" }).min(1, "agent is required"),
   runtime: z.string().optional(),
   model: noNul("a model").optional(),
@@ -169,7 +176,10 @@ export type HistoryEntry = z.infer<typeof HistoryEntry>;
 export const PromptRequest = z.strictObject({ text: PromptText });
 export const ContextRequest = z.preprocess(
   acceptBothSpellings,
-  ContextItem.refine((item) => item.text !== undefined || item.filePath !== undefined, "context needs text, file_path or both"),
+  ContextItem.refine(
+    (item) => item.text !== undefined || item.filePath !== undefined,
+    "context needs text, file_path or both",
+  ),
 );
 export const MentionRequest = z.preprocess(acceptBothSpellings, MentionItem);
 export const StopRequest = z.strictObject({ mode: z.enum(["drain", "now"]).default("now") }).default({ mode: "now" });

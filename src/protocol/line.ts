@@ -41,10 +41,11 @@ export function encodeDaemonLine(
 }
 
 const newline = 0x0a;
+const closingBrace = 0x7d;
 
 /**
  * Splices `seq` into each line of a batch of whole sidecar lines.
- * Throws a RangeError when the batch does not end in `}\n`: the sidecar only sends whole lines.
+ * Throws a RangeError when a line does not end in `}\n`: the sidecar only sends whole lines.
  */
 export function spliceSeq(batch: Buffer, firstSeq: number): { bytes: Buffer; count: number } {
   if (batch.length < 3 || batch[batch.length - 1] !== newline) throw new RangeError("a batch must end in a newline");
@@ -55,6 +56,7 @@ export function spliceSeq(batch: Buffer, firstSeq: number): { bytes: Buffer; cou
   let start = 0;
   for (let seq = firstSeq; seq < firstSeq + count; seq++) {
     const end = batch.indexOf(newline, start);
+    if (batch[end - 1] !== closingBrace) throw new RangeError("each line of a batch must end in a brace");
     out += batch.copy(bytes, out, start, end - 1);
     out += bytes.write(`,"seq":${seq}}\n`, out, "latin1");
     start = end + 1;

@@ -29,7 +29,12 @@ export const SidecarFrame = z.discriminatedUnion("type", [
   /** First on every link: what the sidecar has. `sidecar_seq` is its newest count. */
   z.object({
     type: z.literal("hello"),
-    data: z.object({ protocol: z.number(), session_id: z.string(), sidecar_seq: z.number().int(), status: SidecarStatus }),
+    data: z.object({
+      protocol: z.number(),
+      session_id: z.string(),
+      sidecar_seq: z.number().int(),
+      status: SidecarStatus,
+    }),
   }),
   /** Whenever it changed, in order with the batches. */
   z.object({ type: z.literal("status"), data: SidecarStatus }),

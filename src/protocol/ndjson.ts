@@ -37,7 +37,8 @@ export class LineSplitter {
 
   /**
    * The lines that `chunk` completes, decoded as UTF-8 (bad bytes become U+FFFD), without their newline
-   * and a carriage return before it. The caller must not reuse `chunk`.
+   * and a carriage return before it. The caller must not reuse `chunk`. The limit holds for lines that must be
+   * kept between calls; one that lies whole in `chunk` is in memory already and comes back whatever its length.
    */
   push(chunk: Buffer): string[] {
     const last = chunk.lastIndexOf(newline);
@@ -54,12 +55,12 @@ export class LineSplitter {
       start = first + 1;
     }
     const lines = start <= last ? chunk.toString("utf8", start, last).split("\n") : [];
-    if (head !== undefined) lines.unshift(head);
-    if (last + 1 < chunk.length) this.#keep(chunk.subarray(last + 1));
     for (let i = 0; i < lines.length; i++) {
       const line = lines[i];
       if (line?.endsWith("\r")) lines[i] = line.slice(0, -1);
     }
+    if (head !== undefined) lines.unshift(head);
+    if (last + 1 < chunk.length) this.#keep(chunk.subarray(last + 1));
     return lines;
   }
 

@@ -1,6 +1,7 @@
 /** The contract of a runtime: where sidecars run. Types only; a runtime never looks inside an event. */
-import type { Bootstrap } from "../protocol/bootstrap.ts";
+
 import * as z from "zod";
+import type { Bootstrap } from "../protocol/bootstrap.ts";
 
 /** What finds a sidecar again, kept on disk in the session's folder. */
 export const SidecarAddress = z.object({

@@ -1,0 +1,17 @@
+/** What agentd's commands exit with: 0 all went well, 1 it failed, 2 the command line was wrong; else the agent's own code. */
+
+export const exitCode = { ok: 0, failure: 1, usage: 2 } as const;
+
+/** A mistake on the command line. */
+export class UsageError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "UsageError";
+  }
+}
+
+/** An agent's exit code as a process may have it: a failure never looks like a success. */
+export function agentExitCode(code: number): number {
+  if (code === 0) return exitCode.ok;
+  return Number.isInteger(code) && code > 0 && code < 256 ? code : exitCode.failure;
+}

@@ -1,0 +1,51 @@
+/** `agentd logs`: a session's log, also of one that ended long ago; with `-f` for as long as it lives. */
+import { Readable } from "node:stream";
+import ndjson from "ndjson";
+import * as z from "zod";
+import { findLoggedSession, findSession } from "../src/client/find-session.ts";
+import { readLog } from "../src/client/sessions.ts";
+import { type CommandContext, DaemonOptions, locate } from "./client-options.ts";
+import { exitCode } from "./exit-code.ts";
+import { Renderer } from "./render.ts";
+import { watchSession } from "./watch.ts";
+
+export const LogsOptions = DaemonOptions.extend({
+  follow: z.boolean().default(false),
+  since: z.number().default(0),
+  json: z.boolean().default(false),
+});
+export type LogsOptions = z.infer<typeof LogsOptions>;
+
+export async function logs(typedId: string, options: LogsOptions, context: CommandContext): Promise<number> {
+  const { env, terminal } = context;
+  const address = await locate(options, env);
+  if (options.follow) {
+    const sessionId = await findSession(address, typedId);
+    const findAgain = () => locate(options, env);
+    await watchSession({
+      sessionId,
+      locate: findAgain,
+      from: options.since,
+      isJson: options.json,
+      input: "none",
+      terminal,
+    });
+    return exitCode.ok;
+  }
+  const bytes = Readable.from(readLog(address, await findLoggedSession(address, typedId), options.since), {
+    objectMode: false,
+  });
+  if (options.json) {
+    for await (const chunk of bytes) if (!process.stdout.write(chunk)) await drained();
+    return exitCode.ok;
+  }
+  const renderer = new Renderer({ colour: terminal.colour });
+  // Lines that are not JSON, of a foreign log, are passed over.
+  for await (const value of bytes.pipe(ndjson.parse({ strict: false }))) terminal.out(renderer.value(value));
+  terminal.out(renderer.flush());
+  return exitCode.ok;
+}
+
+function drained(): Promise<void> {
+  return new Promise((resolve) => process.stdout.once("drain", resolve));
+}

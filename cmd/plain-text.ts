@@ -1,0 +1,35 @@
+/** Text from an agent, made safe for a terminal: it may colour, move, hide or rename nothing. Pure. */
+
+/** CSI (`ESC [ … m`), then strings that end in BEL or ST (OSC, DCS, PM, APC, SOS), then other two-byte escapes; 8-bit forms too. */
+const sequences =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+  /(?:\x1b\[|\x9b)[\x20-\x3f]*[\x40-\x7e]?|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?|\x1b[\x20-\x2f]*[\x30-\x7e]?/g;
+
+/** C0 but tab and newline, DEL, C1; and the marks that reorder text, with which shown code can differ from real code. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+const controls = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g;
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+const anyControl = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/;
+
+/** The text without anything a terminal would act on but line ends and tabs. */
+export function plainText(text: string): string {
+  if (!anyControl.test(text)) return text;
+  return text.replace(/\r\n/g, "\n").replace(sequences, "").replace(controls, "");
+}
+
+/** The same in one line of at most `charsMax` characters. */
+export function plainLine(text: string, charsMax: number): string {
+  const line = plainText(text)
+    .replace(/\s*\n\s*/g, " ⏎ ")
+    .replaceAll("\t", " ")
+    .trim();
+  return cutChars(line, charsMax);
+}
+
+/** Cut where a character ends, with a mark that something was cut. */
+export function cutChars(line: string, charsMax: number): string {
+  if (line.length <= charsMax) return line;
+  const isInsidePair = /[\ud800-\udbff]/.test(line[charsMax - 2] ?? "");
+  return `${line.slice(0, isInsidePair ? charsMax - 2 : charsMax - 1)}…`;
+}

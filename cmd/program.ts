@@ -1,0 +1,179 @@
+/** Every command and option of agentd. Says what there is; what is done stands in a file for each. */
+import { Command, InvalidArgumentError, Option } from "commander";
+import { version } from "../src/version.ts";
+import type { KnownWords } from "./argv.ts";
+import { AttachOptions, attach } from "./attach.ts";
+import { addDaemonOptions, type CommandContext, DaemonOptions, parseCount, parsePort } from "./client-options.ts";
+import { LogsOptions, logs } from "./logs.ts";
+import { RunOptions, run } from "./run.ts";
+import { interrupt, ListOptions, list, printToken, remove, StopOptions, speak, stop, wait } from "./sessions.ts";
+
+const about = `
+Exit codes: 0 all went well, 1 it failed, 2 the command line was wrong.
+run, attach and wait exit as the agent did.
+
+A session is named by its id, the beginning of its id, or its name.
+
+Examples:
+  agentd run "Fix the failing test"
+  agentd serve --port 8090
+  agentd ls`;
+
+export function createProgram(context: CommandContext): Command {
+  const program = new Command("agentd")
+    .description("Starts, watches and steers coding agents. Without a command: agentd serve")
+    .version(version, "-V, --version", "print the version")
+    .addHelpText("after", about)
+    .exitOverride()
+    .configureHelp({ showGlobalOptions: false });
+  addServe(program, context);
+  addRun(program, context);
+  addAttach(program, context);
+  addReading(program, context);
+  addSpeaking(program, context);
+  addEnding(program, context);
+  addAbout(program, context);
+  return program;
+}
+
+/** What normalizeArgv has to know of the commands. */
+export function knownWords(program: Command): KnownWords {
+  const options = new Map<string, boolean>([["help", false]]);
+  const shortWithValue = new Set<string>();
+  for (const command of [program, ...program.commands]) {
+    for (const option of command.options) {
+      const takesValue = option.required || option.optional;
+      if (option.long) options.set(option.long.slice(2), takesValue);
+      if (option.short && takesValue) shortWithValue.add(option.short);
+    }
+  }
+  return { options, shortWithValue };
+}
+
+/** A command of the program: inherits how mistakes are reported, and has an example. */
+function add(program: Command, usage: string, description: string, example: string): Command {
+  return program.command(usage).description(description).addHelpText("after", `\nExample:\n  ${example}`);
+}
+
+function addServe(program: Command, context: CommandContext): void {
+  add(program, "serve", "serve the API until told to stop", "agentd serve --port 8090 --max-sessions 20")
+    .option("--host <address>", "address to listen on (default 127.0.0.1)")
+    .option("--port <port>", "port to listen on, 0 for a free one (default 8090)", parsePort)
+    .option(
+      "--runtime <name>",
+      "where agents run unless a request says otherwise: local or docker (default local)",
+      parseRuntime,
+    )
+    .option("--data-dir <dir>", "where sessions, logs and the token are kept (else AGENTRUNTIME_DATA_DIR)")
+    .option("--config <file>", "configuration file (default config.json in the data dir)")
+    .option("--max-sessions <count>", "live sessions at once, 0 for no limit (default 0)", parseCount)
+    .option("--no-auth", "ask for no token; only on a loopback address")
+    .option("--ring-bytes <bytes>", "recent log of each session kept in memory (default 1048576)", parseCount)
+    .option("--client-stall <duration>", "how long a client may fail to read before it is closed (default 60s)")
+    .option("--fsync <when>", "force the log to disk: never, turn or always (default turn)")
+    .option("--log-level <level>", "debug, info, warn, error or silent (default info)")
+    .addOption(new Option("--leave-when-idle", "leave when the last session and the last client are gone").hideHelp())
+    .action(async (options: unknown) => {
+      // Loaded only here: the daemon is most of the program, and the other commands need none of it.
+      const { ServeOptions, serve } = await import("./serve.ts");
+      context.exit(await serve(ServeOptions.parse(options), context));
+    });
+}
+
+function addRun(program: Command, context: CommandContext): void {
+  const example = 'agentd run --model sonnet "Explain this repository"\n  git diff | agentd run -';
+  addDaemonOptions(
+    add(program, "run [prompt...]", "start a session and watch it; serves a daemon if none answers", example),
+  )
+    .option("--agent <name>", "the agent, as the daemon's configuration names it", "claude")
+    .option("--work-dir <dir>", "the agent's project folder", ".")
+    .option("--model <model>", "model, in the agent's own words")
+    .option("--name <name>", "name of the session")
+    .option("-i, --interactive", "stay open for more prompts, which are read from standard input")
+    .option("--env <setting>", "KEY=VALUE for the agent's environment; again for more", collect)
+    .option("--trust-workspace", "let the checkout's own settings, hooks and MCP servers act")
+    .option("--timeout <duration>", "end the session after this time, such as 90s or 1h30m")
+    .option("--json", "print log lines as they are")
+    .action(async (words: string[], options: unknown) =>
+      context.exit(await run(words, RunOptions.parse(options), context)),
+    );
+}
+
+function addAttach(program: Command, context: CommandContext): void {
+  const keys = [
+    "",
+    "Typed lines: /steer TEXT redirects the running turn, /interrupt ends it, //x sends /x,",
+    "any other line is a prompt. Ctrl+C interrupts the turn, twice within 2 s leaves.",
+  ].join("\n");
+  const example = "agentd attach 3f2a91c4 --since 20480";
+  addDaemonOptions(add(program, "attach <session>", "watch a session and talk to its agent", example))
+    .option("--json", "print log lines as they are")
+    .option("--since <offset>", "begin at this byte of the log (default 0)", parseCount)
+    .option("--no-replay", "begin with what happens from now on")
+    .addHelpText("after", keys)
+    .action(async (id: string, options: unknown) =>
+      context.exit(await attach(id, AttachOptions.parse(options), context)),
+    );
+}
+
+function addReading(program: Command, context: CommandContext): void {
+  addDaemonOptions(add(program, "ls", "list sessions", "agentd ls --all --agent claude"))
+    .option("--json", "print them as the daemon sends them")
+    .option("--state <status>", "only pending, running, completed, failed or orphaned ones")
+    .option("--agent <name>", "only sessions of this agent")
+    .option("--all", "also those that have ended")
+    .action(async (options: unknown) => context.exit(await list(ListOptions.parse(options), context)));
+  addDaemonOptions(add(program, "logs <session>", "print a session's log", "agentd logs 3f2a91c4 --json | jq .type"))
+    .option("-f, --follow", "go on until the session ends")
+    .option("--since <offset>", "begin at this byte of the log (default 0)", parseCount)
+    .option("--json", "print log lines as they are")
+    .action(async (id: string, options: unknown) => context.exit(await logs(id, LogsOptions.parse(options), context)));
+}
+
+function addSpeaking(program: Command, context: CommandContext): void {
+  for (const kind of ["prompt", "steer"] as const) {
+    const what = kind === "prompt" ? "send a prompt; it waits for its turn" : "redirect the running turn";
+    addDaemonOptions(
+      add(program, `${kind} <session> <text...>`, what, `agentd ${kind} 3f2a91c4 "Use tabs, not spaces"`),
+    ).action(async (typedId: string, words: string[], options: unknown) =>
+      context.exit(await speak({ kind, typedId, words }, DaemonOptions.parse(options), context)),
+    );
+  }
+  addDaemonOptions(
+    add(program, "interrupt <session>", "end the running turn; the session stays", "agentd interrupt 3f2a91c4"),
+  ).action(async (id: string, options: unknown) =>
+    context.exit(await interrupt(id, DaemonOptions.parse(options), context)),
+  );
+}
+
+function addEnding(program: Command, context: CommandContext): void {
+  addDaemonOptions(add(program, "stop <session>", "end a session; it stays listed", "agentd stop 3f2a91c4 --drain"))
+    .option("--drain", "let queued turns finish first")
+    .action(async (id: string, options: unknown) => context.exit(await stop(id, StopOptions.parse(options), context)));
+  addDaemonOptions(
+    add(program, "wait <session>", "wait until a session has ended", "agentd wait 3f2a91c4 && make test"),
+  ).action(async (id: string, options: unknown) => context.exit(await wait(id, DaemonOptions.parse(options), context)));
+  addDaemonOptions(
+    add(program, "rm <session>", "end a session and take it off the list; its log stays", "agentd rm 3f2a91c4"),
+  ).action(async (id: string, options: unknown) =>
+    context.exit(await remove(id, DaemonOptions.parse(options), context)),
+  );
+}
+
+function addAbout(program: Command, context: CommandContext): void {
+  const example = 'curl -H "Authorization: Bearer $(agentd token)" localhost:8090/sessions';
+  addDaemonOptions(add(program, "token", "print the token of the data dir's daemon", example)).action(
+    async (options: unknown) => context.exit(await printToken(DaemonOptions.parse(options), context)),
+  );
+  add(program, "version", "print the version", "agentd version").action(() => context.terminal.out(`${version}\n`));
+}
+
+/** The Go daemon had a third runtime: who still asks for it is told what to ask for now. */
+function parseRuntime(name: string): string {
+  if (name !== "local-pipe") return name;
+  throw new InvalidArgumentError("local-pipe is gone: use --runtime local, which does the same and survives restarts.");
+}
+
+function collect(value: string, earlier: string[] | undefined): string[] {
+  return [...(earlier ?? []), value];
+}

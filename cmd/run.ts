@@ -1,0 +1,104 @@
+/** `agentd run`: a session from the command line, on whatever daemon there is, or on one started for it. */
+import { randomUUID } from "node:crypto";
+import path from "node:path";
+import * as z from "zod";
+import { type DaemonAddress, DaemonUnreachable, type Environment } from "../src/client/daemon-address.ts";
+import { createSession } from "../src/client/sessions.ts";
+import { dataDirOf } from "../src/config.ts";
+import type { SessionRequest } from "../src/protocol/http.ts";
+import { leave } from "./attach.ts";
+import { type CommandContext, DaemonOptions, locate } from "./client-options.ts";
+import { exitCode, UsageError } from "./exit-code.ts";
+import { findAnswering, startDetachedDaemon } from "./start-daemon.ts";
+import { type WatchEnd, watchSession } from "./watch.ts";
+import { readWords } from "./words.ts";
+
+export const RunOptions = DaemonOptions.extend({
+  agent: z.string(),
+  workDir: z.string(),
+  model: z.string().optional(),
+  name: z.string().optional(),
+  interactive: z.boolean().default(false),
+  env: z.array(z.string()).default([]),
+  trustWorkspace: z.boolean().default(false),
+  timeout: z.string().optional(),
+  json: z.boolean().default(false),
+});
+export type RunOptions = z.infer<typeof RunOptions>;
+
+export async function run(words: readonly string[], options: RunOptions, context: CommandContext): Promise<number> {
+  const { terminal, env } = context;
+  const request = await readRequest(words, options, env);
+  const { session_id: sessionId } = await create(request, options, context);
+  terminal.note(`Session ${sessionId}`);
+  const end = await watchSession({
+    sessionId,
+    locate: () => locate(options, env),
+    from: 0,
+    isJson: options.json,
+    // A one-shot session in a script must not eat the script's stdin.
+    input: options.interactive || process.stdin.isTTY ? "lines" : "signals",
+    terminal,
+  });
+  const code = leave(end, sessionId, context);
+  return code === exitCode.ok && hasFailed(end) ? exitCode.failure : code;
+}
+
+/** Agents may report a failed turn and still exit with 0. */
+function hasFailed(end: WatchEnd): boolean {
+  return (
+    end.type === "exit" && (end.lastResult === "error" || end.lastResult === "limit" || end.lastResult === "aborted")
+  );
+}
+
+async function readRequest(
+  words: readonly string[],
+  options: RunOptions,
+  env: Environment,
+): Promise<z.input<typeof SessionRequest>> {
+  const prompt = words.length === 0 ? undefined : await readWords(words);
+  if (prompt === undefined && !options.interactive) {
+    throw new UsageError('A session needs a prompt: agentd run "Fix the failing test", or -i to type prompts later');
+  }
+  return {
+    agent: options.agent,
+    work_dir: path.resolve(options.workDir),
+    interactive: options.interactive,
+    trust_workspace: options.trustWorkspace,
+    env: Object.fromEntries(options.env.map((setting) => readSetting(setting, env))),
+    ...(prompt === undefined ? {} : { prompt }),
+    ...(options.model === undefined ? {} : { model: options.model }),
+    ...(options.name === undefined ? {} : { name: options.name }),
+    ...(options.timeout === undefined ? {} : { timeout: options.timeout }),
+  };
+}
+
+/** `K=V`, or `K` for the value it has here. */
+function readSetting(setting: string, env: Environment): [string, string] {
+  const at = setting.indexOf("=");
+  if (at > 0) return [setting.slice(0, at), setting.slice(at + 1)];
+  const value = at === -1 ? env[setting] : undefined;
+  if (value === undefined)
+    throw new UsageError(`Cannot use --env ${JSON.stringify(setting)}: expected KEY=VALUE, or a KEY that is set here`);
+  return [setting, value];
+}
+
+async function create(request: z.input<typeof SessionRequest>, options: RunOptions, context: CommandContext) {
+  const key = randomUUID();
+  const create = async () => createSession(await ensureDaemon(options, context), request, { key });
+  try {
+    return await create();
+  } catch (error) {
+    // One that was about to leave when we came answers no more: the next try finds or starts another.
+    if (error instanceof DaemonUnreachable && !error.named) return create();
+    throw error;
+  }
+}
+
+async function ensureDaemon(options: RunOptions, context: CommandContext): Promise<DaemonAddress> {
+  const { env, terminal } = context;
+  // Who names a daemon means that one.
+  if (options.url || options.port !== undefined || env["AGENTD_URL"]) return locate(options, env);
+  const dataDir = dataDirOf(options.dataDir, env);
+  return (await findAnswering({ dataDir, env })) ?? startDetachedDaemon({ dataDir, env, note: terminal.note });
+}

@@ -1,0 +1,107 @@
+/** The commands that ask one thing of the daemon and say what came of it. */
+import { randomUUID } from "node:crypto";
+import * as z from "zod";
+import { readToken } from "../src/client/daemon-address.ts";
+import { findSession } from "../src/client/find-session.ts";
+import { followSession } from "../src/client/follow.ts";
+import { deleteSession, getSession, interruptSession, listSessions, say, stopSession } from "../src/client/sessions.ts";
+import { dataDirOf } from "../src/config.ts";
+import { type CommandContext, DaemonOptions, locate } from "./client-options.ts";
+import { agentExitCode, exitCode, UsageError } from "./exit-code.ts";
+import { formatSessions } from "./session-table.ts";
+import { readWords } from "./words.ts";
+
+export const ListOptions = DaemonOptions.extend({
+  json: z.boolean().default(false),
+  state: z.string().optional(),
+  agent: z.string().optional(),
+  all: z.boolean().default(false),
+});
+
+export async function list(options: z.infer<typeof ListOptions>, context: CommandContext): Promise<number> {
+  const { terminal } = context;
+  const found = await listSessions(await locate(options, context.env), { state: options.state, agent: options.agent });
+  const isLive = (status: string) => status === "pending" || status === "running";
+  const shown = options.all || options.state !== undefined ? found : found.filter((view) => isLive(view.status));
+  if (options.json) terminal.out(`${JSON.stringify(shown, undefined, 2)}\n`);
+  else if (shown.length > 0) terminal.out(formatSessions(shown, { nowMs: Date.now() }));
+  else terminal.note(found.length === 0 ? "No sessions" : `No live sessions; ${found.length} ended (agentd ls --all)`);
+  return exitCode.ok;
+}
+
+export const StopOptions = DaemonOptions.extend({ drain: z.boolean().default(false) });
+
+export async function stop(
+  typedId: string,
+  options: z.infer<typeof StopOptions>,
+  context: CommandContext,
+): Promise<number> {
+  const address = await locate(options, context.env);
+  const id = await findSession(address, typedId);
+  const view = await stopSession(address, id, options.drain ? "drain" : "now");
+  context.terminal.note(
+    options.drain ? `Session ${id} ends when its queued turns are done` : `Session ${id} is ${view.status}`,
+  );
+  return exitCode.ok;
+}
+
+export async function remove(typedId: string, options: DaemonOptions, context: CommandContext): Promise<number> {
+  const address = await locate(options, context.env);
+  const id = await findSession(address, typedId);
+  await deleteSession(address, id);
+  context.terminal.note(`Removed session ${id}; its log stays: agentd logs ${id}`);
+  return exitCode.ok;
+}
+
+/** Exits as the agent did, however it ends and however long it takes. */
+export async function wait(typedId: string, options: DaemonOptions, context: CommandContext): Promise<number> {
+  const findAgain = () => locate(options, context.env);
+  const address = await findAgain();
+  const sessionId = await findSession(address, typedId);
+  for await (const item of followSession({ sessionId, locate: findAgain, from: "end" })) {
+    if (item.type !== "exit") continue;
+    const { status } = await getSession(await findAgain(), sessionId);
+    const code = agentExitCode(item.exitCode);
+    context.terminal.note(`Session ${sessionId} is ${status} (exit code ${item.exitCode})`);
+    return status !== "completed" && code === exitCode.ok ? exitCode.failure : code;
+  }
+  throw new Error(`Cannot wait for session ${sessionId}: its log ended without an exit`);
+}
+
+export interface Words {
+  kind: "prompt" | "steer";
+  typedId: string;
+  words: readonly string[];
+}
+
+export async function speak(
+  { kind, typedId, words }: Words,
+  options: DaemonOptions,
+  context: CommandContext,
+): Promise<number> {
+  const text = await readWords(words);
+  if (text.trim() === "") throw new UsageError(`A ${kind} needs a text`);
+  const address = await locate(options, context.env);
+  const id = await findSession(address, typedId);
+  const accepted = await say(address, { id, kind, text, key: randomUUID() });
+  const where = accepted.position === 0 ? "" : `, number ${accepted.position} in line`;
+  context.terminal.note(`Accepted as turn ${accepted.turn_id}${where}`);
+  return exitCode.ok;
+}
+
+export async function interrupt(typedId: string, options: DaemonOptions, context: CommandContext): Promise<number> {
+  const address = await locate(options, context.env);
+  const id = await findSession(address, typedId);
+  await interruptSession(address, id);
+  context.terminal.note(`Interrupting the running turn of session ${id}`);
+  return exitCode.ok;
+}
+
+export async function printToken(options: { dataDir?: string | undefined }, context: CommandContext): Promise<number> {
+  const dataDir = dataDirOf(options.dataDir, context.env);
+  const token = await readToken({ dataDir, env: context.env });
+  if (token === undefined)
+    throw new Error(`There is no token in ${dataDir} yet: the daemon makes it at its first start ("agentd serve")`);
+  context.terminal.out(`${token}\n`);
+  return exitCode.ok;
+}

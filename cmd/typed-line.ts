@@ -1,0 +1,21 @@
+/** What a person typed while watching a session → what is meant by it. Pure. */
+
+export type Typed =
+  | { type: "prompt"; text: string }
+  | { type: "steer"; text: string }
+  | { type: "interrupt" }
+  | { type: "nothing" }
+  | { type: "mistake"; message: string };
+
+/** `/steer TEXT`, `/interrupt`; `//x` says `/x`; any other line is a prompt, so that agents keep their own slash commands. */
+export function readTyped(line: string): Typed {
+  if (line.trim() === "") return { type: "nothing" };
+  if (line.startsWith("//")) return { type: "prompt", text: line.slice(1) };
+  if (line.trim() === "/interrupt") return { type: "interrupt" };
+  const steer = /^\/steer(?:\s+([\s\S]*))?$/.exec(line);
+  if (!steer) return { type: "prompt", text: line };
+  const text = steer[1]?.trim() ?? "";
+  return text === ""
+    ? { type: "mistake", message: "/steer needs a text: /steer use tabs, not spaces" }
+    : { type: "steer", text };
+}

@@ -1,0 +1,255 @@
+/**
+ * One agent from its start to its `exit`: gives the harness its host, carries commands to it, watches for stalls, and
+ * sees to it that `exit` comes last, comes once and always comes.
+ */
+import type { Bootstrap } from "../src/protocol/bootstrap.ts";
+import type { Command } from "../src/protocol/command.ts";
+import { AgentdError, messageOf } from "../src/protocol/error.ts";
+import type { EventOf, EventType } from "../src/protocol/event.ts";
+import type { SidecarStatus } from "../src/protocol/link-frame.ts";
+import type { EventLog } from "./event-log.ts";
+import { exitEvent } from "./exit-event.ts";
+import type { Harness, HarnessHost, HarnessOutput } from "./harness.ts";
+import { startWatchdog, stallThresholds, type Watchdog } from "./watchdog.ts";
+
+export interface AgentRunOptions {
+  bootstrap: Bootstrap;
+  createHarness(bootstrap: Bootstrap, host: HarnessHost): Harness;
+  log: EventLog;
+  now(): number;
+  onStatus(status: SidecarStatus): void;
+}
+
+/** What keeps the agent's pipe from being read. */
+export type Hold = "paused" | "full";
+
+export type RunState =
+  | { phase: "waiting" }
+  | { phase: "starting" }
+  | { phase: "running" }
+  | { phase: "failed"; message: string }
+  | { phase: "ended"; code: number };
+
+/** Commands that are for the agent; the others are for the link. */
+export type AgentCommand = Exclude<Command, { type: "ack" | "pause" | "resume" }>;
+
+/** What an agent may print before it is said to have crashed at the start: complaints. */
+const complaints: readonly EventType[] = ["stderr", "system", "error"];
+/** After a stop nothing may hold back the last events for longer than this. */
+const stopHoldMs = 12_000;
+
+export class AgentRun {
+  readonly #options: AgentRunOptions;
+  readonly #harness: Harness;
+  readonly #holds = new Set<Hold>();
+  #waiters: (() => void)[] = [];
+  #isLettingGo = false;
+  #state: RunState = { phase: "waiting" };
+  #status: SidecarStatus;
+  #stopReason: string | undefined;
+  #hasSpoken = false;
+  #turnCount = 0;
+  #watchdog: Watchdog | undefined;
+  readonly #ended = Promise.withResolvers<void>();
+
+  constructor(options: AgentRunOptions) {
+    this.#options = options;
+    this.#status = { activity: "starting", turn_id: null, background: 0 };
+    this.#harness = options.createHarness(options.bootstrap, {
+      emit: (outputs) => this.#emit(outputs),
+      setStatus: (change) => this.#setStatus(change),
+      now: options.now,
+    });
+  }
+
+  get state(): RunState {
+    return this.#state;
+  }
+
+  get status(): SidecarStatus {
+    return this.#status;
+  }
+
+  get agentSessionId(): string | undefined {
+    return this.#harness.agentSessionId;
+  }
+
+  /** Resolves when `exit` was emitted and stored. Never rejects. */
+  get ended(): Promise<void> {
+    return this.#ended.promise;
+  }
+
+  /** Starts the agent, once; later calls do nothing. Resolves when it runs or could not be started. */
+  async start(): Promise<void> {
+    if (this.#state.phase !== "waiting") return;
+    this.#state = { phase: "starting" };
+    try {
+      await this.#harness.start();
+    } catch (error) {
+      await this.#failToStart(error);
+      return;
+    }
+    this.#state = { phase: "running" };
+    this.#watchdog = startWatchdog({
+      thresholds: stallThresholds(this.#options.bootstrap.config),
+      now: this.#options.now,
+      waiting: () => this.#harness.waiting,
+      isResting: () => this.#holds.size > 0,
+      onWarning: (data) => void this.#emitOwn({ type: "system", data }),
+      onStall: (data) => {
+        void this.#emitOwn({ type: "system", data });
+        void this.stop("stall");
+      },
+    });
+    void this.#finish();
+  }
+
+  /** Carries out a command. Throws with a sentence for people when it cannot be. */
+  command(command: AgentCommand): void {
+    if (command.type === "stop") {
+      void this.stop(command.data.reason);
+      return;
+    }
+    if (command.type === "prompt" || command.type === "steer") {
+      if (command.data.content.trim() === "") throw new Error(`${command.type} content is required`);
+    }
+    if (this.#state.phase !== "running") throw new Error(`Cannot ${command.type}: ${notRunning(this.#state)}`);
+    this.#watchdog?.sign();
+    switch (command.type) {
+      case "prompt":
+        return this.#harness.prompt({ text: command.data.content, turnId: this.#turnId(command.data.turn_id) });
+      case "steer":
+        return this.#harness.steer({ text: command.data.content, turnId: this.#turnId(command.data.turn_id) });
+      case "interrupt":
+        return this.#harness.interrupt(command.data.detail === undefined ? { reason: command.data.reason } : { ...command.data, detail: command.data.detail });
+      case "context":
+        return this.#harness.context(command.data);
+      case "mention":
+        return this.#harness.mention(command.data);
+      case "finish":
+        return this.#harness.finish();
+      default:
+        return command satisfies never;
+    }
+  }
+
+  /** Ends the agent and all it started; its last events and `exit` follow. The first reason counts. */
+  async stop(reason: string): Promise<void> {
+    const { phase } = this.#state;
+    if (phase === "ended" || phase === "failed") return;
+    this.#stopReason ??= reason;
+    if (phase === "waiting") {
+      this.#state = { phase: "starting" };
+      await this.#exit({ code: 0, stderrTail: "" });
+      return;
+    }
+    const letGo = setTimeout(() => this.#letGo(), stopHoldMs);
+    await this.#harness.stop(reason);
+    clearTimeout(letGo);
+    // What is left of its output is bounded now, and `exit` must come.
+    this.#letGo();
+  }
+
+  hold(reason: Hold): void {
+    this.#holds.add(reason);
+  }
+
+  release(reason: Hold): void {
+    this.#holds.delete(reason);
+    if (this.#holds.size === 0) this.#wake();
+  }
+
+  /** An event of the sidecar itself. */
+  async report(event: EventOf<"error" | "system">): Promise<void> {
+    await this.#emitOwn(event);
+  }
+
+  async #emit(outputs: readonly HarnessOutput[]): Promise<void> {
+    this.#watchdog?.sign();
+    if (!this.#hasSpoken) this.#hasSpoken = outputs.some(({ event }) => !complaints.includes(event.type));
+    const stored = this.#options.log.append(outputs);
+    if (!this.#isLettingGo) await Promise.race([stored, this.#untilLetGo()]);
+    while (this.#holds.size > 0 && !this.#isLettingGo) await new Promise<void>((resolve) => this.#waiters.push(resolve));
+  }
+
+  async #emitOwn(event: HarnessOutput["event"]): Promise<void> {
+    // `exit` is last, whoever still has something to say.
+    if (this.#state.phase !== "ended" && this.#state.phase !== "failed") await this.#options.log.append([{ event }]);
+  }
+
+  #setStatus(change: Partial<SidecarStatus>): void {
+    this.#status = { ...this.#status, ...change };
+    this.#options.onStatus(this.#status);
+  }
+
+  #turnId(asked: string | undefined): string {
+    this.#turnCount++;
+    return asked ?? `t${this.#turnCount}`;
+  }
+
+  async #finish(): Promise<void> {
+    try {
+      await this.#exit(await this.#harness.ended);
+    } catch (error) {
+      // A fault of ours: the session must still end, and say why.
+      await this.#exit({ code: 1, stderrTail: "", detail: messageOf(error), category: "agent_crash" });
+    }
+  }
+
+  async #exit(end: Parameters<typeof exitEvent>[0]["end"]): Promise<void> {
+    if (this.#state.phase === "ended") return;
+    this.#watchdog?.stop();
+    const event = exitEvent({ end, stopReason: this.#stopReason, hasSpoken: this.#hasSpoken });
+    this.#state = { phase: "ended", code: end.code };
+    const stored = this.#options.log.append([{ event }]);
+    this.#setStatus({ activity: "ended", turn_id: null, background: 0 });
+    await stored;
+    this.#ended.resolve();
+  }
+
+  async #failToStart(error: unknown): Promise<void> {
+    const code = error instanceof AgentdError && error.code === "agent_not_found" ? error.code : "agent_failed";
+    const message = messageOf(error);
+    const category = "startup_crash";
+    const exit = exitEvent({ end: { code: 1, stderrTail: "", detail: message, category }, hasSpoken: false });
+    this.#state = { phase: "failed", message };
+    const stored = this.#options.log.append([
+      { event: { type: "error", data: { code, message, retryable: false, error_category: category } } },
+      { event: exit },
+    ]);
+    this.#setStatus({ activity: "ended", turn_id: null, background: 0 });
+    await stored;
+    this.#ended.resolve();
+  }
+
+  #letGo(): void {
+    this.#isLettingGo = true;
+    this.#wake();
+  }
+
+  async #untilLetGo(): Promise<void> {
+    while (!this.#isLettingGo) await new Promise<void>((resolve) => this.#waiters.push(resolve));
+  }
+
+  #wake(): void {
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const resume of waiters) resume();
+  }
+}
+
+function notRunning(state: RunState): string {
+  switch (state.phase) {
+    case "waiting":
+    case "starting":
+      return "the agent is still starting; try again in a moment";
+    case "running":
+      return "the agent is running";
+    case "failed":
+      return `the agent could not be started: ${state.message}`;
+    case "ended":
+      return `the agent has ended with code ${state.code}`;
+    default:
+      return state satisfies never;
+  }
+}

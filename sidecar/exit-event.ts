@@ -1,0 +1,37 @@
+/** The last event of a session, from how its agent ended. Pure. */
+import { type ErrorCategory, type EventOf, isRetryable } from "../src/protocol/event.ts";
+import type { AgentEnd } from "./harness.ts";
+
+export interface Ending {
+  end: AgentEnd;
+  /** Why we ended it, when we did. */
+  stopReason?: string | undefined;
+  /** It had something to say beyond complaints before it ended. */
+  hasSpoken: boolean;
+}
+
+const detailCharactersMax = 8 * 1024;
+
+export function exitEvent(ending: Ending): EventOf<"exit"> {
+  const { end } = ending;
+  const category = endCategory(ending);
+  const detail = end.detail ?? (end.code === 0 ? "" : end.stderrTail.trim());
+  return {
+    type: "exit",
+    data: {
+      code: end.code,
+      ...(end.signal === undefined ? {} : { signal: end.signal }),
+      ...(detail === "" ? {} : { error_detail: detail.slice(-detailCharactersMax) }),
+      ...(category === undefined ? {} : { error_category: category, retryable: isRetryable[category] }),
+    },
+  };
+}
+
+function endCategory({ end, stopReason, hasSpoken }: Ending): ErrorCategory | undefined {
+  // Our own act comes first: what the agent said while it was being ended is a consequence.
+  if (stopReason === "stall" || stopReason === "timeout") return stopReason;
+  if (stopReason !== undefined) return "stopped";
+  if (end.category !== undefined) return end.category;
+  if (end.signal !== undefined) return "agent_crash";
+  return end.code !== 0 && !hasSpoken ? "startup_crash" : undefined;
+}

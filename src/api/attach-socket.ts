@@ -1,0 +1,189 @@
+/** The WebSocket of a session: checks before the upgrade, then hands over to the bridge. */
+import type { FastifyInstance } from "fastify";
+import type WebSocket from "ws";
+import * as z from "zod";
+import { type Bridge, openBridge } from "../bridge/bridge.ts";
+import { AgentdError, messageOf } from "../protocol/error.ts";
+import { ClientFrame, clientFrameTypes, closeCode } from "../protocol/frame.ts";
+import type { Session } from "../session/session.ts";
+import type { Supervisor } from "../supervisor/supervisor.ts";
+import { toAgentdError } from "./error-reply.ts";
+
+export interface AttachSocketOptions {
+  supervisor: Supervisor;
+  clientStallMs: number;
+  /** Told of each client that comes and goes. */
+  onClients(count: number): void;
+}
+
+export interface AttachSockets {
+  /** Says goodbye to all clients. */
+  closeAll(reason: string): void;
+  readonly count: number;
+}
+
+const pingMs = 30_000;
+/** Frames of one client that may wait for their turn; more is a flood. */
+const framesWaitingMax = 1000;
+const Since = z.looseObject({ since: z.string().regex(/^\d{1,15}$/).optional().catch(undefined) });
+
+export function attachSocket(app: FastifyInstance, options: AttachSocketOptions): AttachSockets {
+  const { supervisor } = options;
+  const clients = new Map<WebSocket, { bridge: Bridge; isAlive: boolean }>();
+
+  const beat = setInterval(() => {
+    for (const [socket, client] of clients) {
+      client.bridge.checkStall(Date.now());
+      // A stalled client cannot answer a ping either; its stall closes it, with the reason that helps.
+      if (!client.isAlive && socket.bufferedAmount === 0) socket.terminate();
+      client.isAlive = false;
+      socket.ping();
+    }
+  }, pingMs);
+  const stallBeat = setInterval(() => {
+    for (const { bridge } of clients.values()) bridge.checkStall(Date.now());
+  }, Math.max(100, Math.min(5000, options.clientStallMs / 4)));
+  beat.unref();
+  stallBeat.unref();
+  app.addHook("onClose", () => {
+    clearInterval(beat);
+    clearInterval(stallBeat);
+  });
+
+  app.route<{ Params: { id: string } }>({
+    method: "GET",
+    url: "/ws/sessions/:id",
+    // Before the upgrade, so that an unknown session is an ordinary 404.
+    preValidation: async (request) => {
+      supervisor.get(request.params.id);
+    },
+    handler: () => {
+      throw new AgentdError("upgrade_required", "Cannot attach by plain HTTP: this is a WebSocket address. Use a WebSocket client, or poll /sessions/ID/logs");
+    },
+    wsHandler: (socket, request) => {
+      const { session } = supervisor.get(request.params.id);
+      const { since } = Since.parse(request.query);
+      const bridge = openBridge({
+        session,
+        since: since === undefined ? undefined : Number(since),
+        clientStallMs: options.clientStallMs,
+        client: {
+          send: (text, sent) => socket.send(text, { binary: false }, sent),
+          get waitingBytes() {
+            return socket.bufferedAmount;
+          },
+          close: (code, reason) => closeSocket(socket, code, reason),
+        },
+      });
+      const client = { bridge, isAlive: true };
+      clients.set(socket, client);
+      options.onClients(clients.size);
+      socket.on("pong", () => {
+        client.isAlive = true;
+      });
+      const inbox = inboxOf(socket, bridge, supervisor, session);
+      socket.on("message", (data) => {
+        client.isAlive = true;
+        inbox(textOf(data));
+      });
+      socket.on("error", () => {
+        // `close` follows, and says all that matters here.
+      });
+      socket.on("close", () => {
+        bridge.close();
+        clients.delete(socket);
+        options.onClients(clients.size);
+      });
+    },
+  });
+
+  return {
+    closeAll: (reason) => {
+      for (const socket of clients.keys()) closeSocket(socket, closeCode.shuttingDown, reason);
+    },
+    get count() {
+      return clients.size;
+    },
+  };
+}
+
+/** A peer that does not answer the close is cut off soon after. */
+function closeSocket(socket: WebSocket, code: number, reason: string): void {
+  socket.close(code, reason);
+  const timer = setTimeout(() => socket.terminate(), 2000);
+  timer.unref();
+  socket.once("close", () => clearTimeout(timer));
+}
+
+function textOf(data: WebSocket.RawData): string {
+  if (Buffer.isBuffer(data)) return data.toString("utf8");
+  return Array.isArray(data) ? Buffer.concat(data).toString("utf8") : Buffer.from(data).toString("utf8");
+}
+
+/** A client's frames are carried out one after the other, in the order they came. */
+function inboxOf(socket: WebSocket, bridge: Bridge, supervisor: Supervisor, session: Session): (text: string) => void {
+  let waiting = 0;
+  let last: Promise<void> = Promise.resolve();
+  return (text) => {
+    if (waiting >= framesWaitingMax) {
+      closeSocket(socket, closeCode.clientTooSlow, "too many frames at once; wait for answers");
+      return;
+    }
+    waiting += 1;
+    last = last.then(async () => {
+      try {
+        await carryOut(parseFrame(text), bridge, supervisor, session);
+      } catch (error) {
+        const { code, message } = toAgentdError(error);
+        bridge.tell({ type: "error", error: message, code });
+      }
+      waiting -= 1;
+    });
+  };
+}
+
+function parseFrame(text: string): ClientFrame {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new AgentdError("invalid_frame", `Cannot read the frame: it is not JSON (${messageOf(error).slice(0, 200)})`);
+  }
+  const { type } = z.looseObject({ type: z.string().catch("") }).catch({ type: "" }).parse(value);
+  if (!clientFrameTypes.includes(type)) throw new AgentdError("unknown_frame", `unknown frame type: ${type.slice(0, 80)}; known: ${clientFrameTypes.join(", ")}`);
+  const frame = ClientFrame.safeParse(value);
+  if (!frame.success) throw new AgentdError("invalid_frame", `Cannot use the ${type} frame: ${z.prettifyError(frame.error)}`);
+  return frame.data;
+}
+
+async function carryOut(frame: ClientFrame, bridge: Bridge, supervisor: Supervisor, session: Session): Promise<void> {
+  switch (frame.type) {
+    case "stdin":
+    case "prompt":
+    case "steer": {
+      const text = frame.data.replace(/\r?\n$/, "");
+      if (text.includes("\0")) throw new AgentdError("invalid_frame", `Cannot take the ${frame.type}: it contains a NUL character`);
+      if (text.trim() === "") return;
+      const attendance = supervisor.attendanceOf(session.id);
+      const { turnId, position } = await (frame.type === "steer" ? attendance.steer(text) : attendance.prompt(text));
+      bridge.tell({ type: "accepted", turn_id: turnId, position });
+      return;
+    }
+    case "interrupt":
+      return supervisor.attendanceOf(session.id).interrupt();
+    case "context":
+      return supervisor.attendanceOf(session.id).context(frame.context);
+    case "mention":
+      return supervisor.attendanceOf(session.id).mention(frame.mention);
+    case "withdraw":
+      return supervisor.attendanceOf(session.id).withdraw(frame.turn_id);
+    case "ping":
+      bridge.tell({ type: "pong" });
+      return;
+    case "resize":
+      // Agents here have no terminal; older clients send it all the same.
+      return;
+    default:
+      frame satisfies never;
+  }
+}

@@ -1,0 +1,41 @@
+/** Whatever was thrown → status and body. */
+import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
+import * as z from "zod";
+import { AgentdError, type ErrorCode } from "../protocol/error.ts";
+
+const fastifyCodes: Readonly<Record<string, ErrorCode>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: "body_too_large",
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: "unsupported_media_type",
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: "invalid_request",
+  FST_ERR_CTP_INVALID_JSON_BODY: "invalid_json",
+  FST_ERR_CTP_EMPTY_JSON_BODY: "invalid_json",
+  FST_ERR_BAD_URL: "invalid_request",
+  FST_ERR_ASYNC_CONSTRAINT: "invalid_request",
+};
+
+export function toAgentdError(error: unknown): AgentdError {
+  if (error instanceof AgentdError) return error;
+  if (error instanceof z.ZodError) return new AgentdError("invalid_request", firstIssue(error), { cause: error });
+  if (error instanceof Error) {
+    const { code: fastifyCode = "", statusCode } = error as Partial<FastifyError>;
+    const code = fastifyCodes[fastifyCode] ?? (statusCode === 400 ? "invalid_json" : undefined);
+    if (code === "body_too_large") return new AgentdError(code, "Cannot take the request: its body is over the limit (limits.body_bytes, 8 MiB by default)", { cause: error });
+    if (code === "unsupported_media_type") return new AgentdError(code, 'Cannot read the body: send it as JSON, with the header "Content-Type: application/json"', { cause: error });
+    if (code) return new AgentdError(code, `Cannot read the request: ${error.message}`, { cause: error });
+  }
+  return new AgentdError("internal", "Something failed inside agentd. Its own log says more", { cause: error });
+}
+
+/** Path, what was found to be wrong, for the first issue; the rest usually follows from it. */
+function firstIssue(error: z.ZodError): string {
+  const issue = error.issues[0];
+  if (!issue) return "the request is not valid";
+  if (issue.code === "unrecognized_keys") return `unknown field ${issue.keys.map((key) => JSON.stringify(key)).join(", ")}${issue.path.length > 0 ? ` in "${issue.path.join(".")}"` : ""}`;
+  return issue.path.length > 0 && !issue.message.includes(String(issue.path[0])) ? `"${issue.path.join(".")}": ${issue.message}` : issue.message;
+}
+
+export function replyWithError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  const error = toAgentdError(thrown);
+  if (error.code === "internal") request.log.error({ err: thrown }, "request failed");
+  void reply.code(error.status).header("content-type", "application/json; charset=utf-8").send(JSON.stringify(error.toBody()));
+}

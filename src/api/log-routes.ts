@@ -1,0 +1,124 @@
+/** Reading the log: polled from a cursor, as a file, and the blobs beside it. */
+import { stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { Readable } from "node:stream";
+import send from "@fastify/send";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import * as z from "zod";
+import { AgentdError } from "../protocol/error.ts";
+import { sessionHome } from "../session/home.ts";
+import type { Session } from "../session/session.ts";
+import type { Supervisor } from "../supervisor/supervisor.ts";
+
+interface ById {
+  Params: { id: string };
+}
+
+const waitSecondsMax = 60;
+const stepBytes = 256 * 1024;
+
+const LogsQuery = z.looseObject({
+  cursor: z
+    .string()
+    .regex(/^-?\d{0,15}$/)
+    .default(""),
+  wait: z.coerce.number().min(0).max(waitSecondsMax).default(0),
+  limit: z.coerce.number().int().min(1).optional(),
+});
+
+export function logRoutes(app: FastifyInstance, { supervisor, dataDir }: { supervisor: Supervisor; dataDir: string }): void {
+  app.get<ById>("/sessions/:id/logs", async (request, reply) => {
+    const { session } = supervisor.get(request.params.id);
+    const query = LogsQuery.safeParse(request.query);
+    if (!query.success) {
+      const isCursor = query.error.issues.some((issue) => issue.path[0] === "cursor");
+      throw new AgentdError(isCursor ? "invalid_cursor" : "invalid_request", isCursor ? "invalid cursor: it must be a whole number, an offset in bytes" : z.prettifyError(query.error));
+    }
+    const cursor = Math.max(session.start, Number(query.data.cursor));
+    if (query.data.wait > 0 && cursor >= session.end) await untilMore(session, cursor, query.data.wait * 1000, request);
+    const end = session.end;
+    const from = Math.min(cursor, end);
+    const to = query.data.limit === undefined ? end : await lineEnd(session, from, end, query.data.limit);
+    return reply
+      .header("content-type", "text/plain; charset=utf-8")
+      .header("Agentruntime-Log-Cursor", String(to))
+      .header("Agentruntime-Log-Start", String(session.start))
+      .send(Readable.from(chunks(session, from, to), { objectMode: false }));
+  });
+
+  app.get<ById>("/sessions/:id/log", async (request, reply) => {
+    const path = await logFile(dataDir, supervisor, request.params.id);
+    if (path === undefined) throw new AgentdError("log_not_found", `log file not found: no session "${request.params.id.slice(0, 80)}" ever wrote one here`);
+    return sendFile(request, reply, path, "application/x-ndjson");
+  });
+
+  app.get<{ Params: { id: string; name: string } }>("/sessions/:id/blobs/:name", async (request, reply) => {
+    const { session } = supervisor.get(request.params.id);
+    const { name } = request.params;
+    const path = join(session.home.blobs, name);
+    const isThere = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(name) && (await stat(path).catch(() => undefined))?.isFile();
+    if (!isThere) throw new AgentdError("blob_not_found", `Cannot find the blob ${JSON.stringify(name.slice(0, 128))} of session "${session.id}": its events name the ones it has`);
+    return sendFile(request, reply, path, "application/octet-stream");
+  });
+}
+
+/** The log's bytes [from, to), piece by piece, so that any size costs the same memory. */
+async function* chunks(session: Session, from: number, to: number): AsyncGenerator<Buffer> {
+  for (let at = from; at < to; ) {
+    const end = Math.min(to, at + stepBytes);
+    const bytes = session.readRecent(at, end) ?? (await session.readStored(at, end));
+    if (bytes.length === 0) return;
+    at += bytes.length;
+    yield bytes;
+  }
+}
+
+/** The end of the last line within `limit` bytes of `from`; of the first one when that is longer. */
+async function lineEnd(session: Session, from: number, end: number, limit: number): Promise<number> {
+  if (from + limit >= end) return end;
+  for (let step = limit; ; step *= 4) {
+    const to = Math.min(end, from + step);
+    const bytes = await session.readStored(from, to);
+    const last = step === limit ? bytes.lastIndexOf(0x0a) : bytes.indexOf(0x0a);
+    if (last !== -1) return from + last + 1;
+    if (to === end) return end;
+  }
+}
+
+/** Resolves when the log has grown past `cursor`, the session has ended, time is up or the client has gone. */
+function untilMore(session: Session, cursor: number, waitMs: number, request: FastifyRequest): Promise<void> {
+  if (session.isSealed) return Promise.resolve();
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      unfollow();
+      request.raw.off("close", done);
+      resolve();
+    };
+    const timer = setTimeout(done, waitMs);
+    request.raw.on("close", done);
+    const unfollow = session.follow(() => {
+      if (session.end > cursor || session.isSealed) done();
+    });
+  });
+}
+
+/** The log of a session of ours, deleted ones included, or one that the Go daemon left. */
+async function logFile(dataDir: string, supervisor: Supervisor, ref: string): Promise<string | undefined> {
+  const known = supervisor.find(ref);
+  const id = known?.session.id ?? ref;
+  if (!/^[A-Za-z0-9][A-Za-z0-9-]{0,63}$/.test(id)) return undefined;
+  const candidates = [sessionHome(dataDir, id).log, join(dataDir, "logs", `${id}.ndjson`), join(dataDir, "logs", `${id}.jsonl`)];
+  for (const path of candidates) {
+    if ((await stat(path).catch(() => undefined))?.isFile()) return path;
+  }
+  return undefined;
+}
+
+async function sendFile(request: FastifyRequest, reply: FastifyReply, path: string, contentType: string): Promise<FastifyReply> {
+  const sent = await send(request.raw, encodeURIComponent(basename(path)), { root: dirname(path), dotfiles: "allow", index: false });
+  return reply
+    .code(sent.statusCode)
+    .headers({ ...sent.headers, "content-type": contentType, "x-content-type-options": "nosniff" })
+    .send(sent.stream);
+}

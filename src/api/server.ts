@@ -1,0 +1,79 @@
+/** The HTTP server: the guard in front, the routes behind. It decides nothing and remembers nothing. */
+import websocket from "@fastify/websocket";
+import fastify, { type FastifyInstance } from "fastify";
+import type { Config } from "../config.ts";
+import { AgentdError } from "../protocol/error.ts";
+import type { Supervisor } from "../supervisor/supervisor.ts";
+import { type AttachSockets, attachSocket } from "./attach-socket.ts";
+import { replyWithError } from "./error-reply.ts";
+import { checkCaller } from "./guard.ts";
+import { healthRoute } from "./health-route.ts";
+import { Idempotency } from "./idempotency.ts";
+import { logRoutes } from "./log-routes.ts";
+import { sessionRoutes } from "./session-routes.ts";
+import { turnRoutes } from "./turn-routes.ts";
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** The route needs no token. */
+    isOpen?: boolean;
+  }
+}
+
+export interface ServerOptions {
+  config: Config;
+  supervisor: Supervisor;
+  token: string | undefined;
+  version: string;
+  onClients(count: number): void;
+}
+
+export interface Server {
+  app: FastifyInstance;
+  sockets: AttachSockets;
+}
+
+/** Time for a request's headers to arrive, and for its body. */
+const headersMs = 15_000;
+const bodyMs = 60_000;
+
+export async function createServer(options: ServerOptions): Promise<Server> {
+  const { config, supervisor } = options;
+  const app = fastify({
+    bodyLimit: config.limits.body_bytes,
+    exposeHeadRoutes: false,
+    requestTimeout: bodyMs,
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 200 },
+    forceCloseConnections: true,
+    logger: config.log_level === "silent" ? false : { level: "error", stream: process.stderr },
+    disableRequestLogging: true,
+  });
+  app.server.headersTimeout = headersMs;
+  app.setErrorHandler(replyWithError);
+  app.setNotFoundHandler((request) => {
+    throw new AgentdError("not_found", `not found: no route ${request.method} ${request.url.slice(0, 200)}`);
+  });
+  app.removeAllContentTypeParsers();
+  const parseJson = app.getDefaultJsonParser("error", "error");
+  app.addContentTypeParser("application/json", { parseAs: "string" }, (request, body, done) => {
+    // Routes such as /stop take a body or none; those that need one refuse `undefined` themselves.
+    if (body === "") done(null, undefined);
+    else parseJson(request, String(body), done);
+  });
+  const guard = { listenHost: config.listen.host, servedNames: config.served_names, token: options.token };
+  app.addHook("onRequest", async (request) => checkCaller(request, guard));
+  await app.register(websocket, {
+    options: { maxPayload: config.limits.body_bytes, perMessageDeflate: false },
+    errorHandler: (error, socket) => {
+      app.log.error({ err: error }, "socket failed");
+      socket.terminate();
+    },
+  });
+  const idempotency = new Idempotency();
+  healthRoute(app, { config, supervisor, version: options.version });
+  sessionRoutes(app, { supervisor, idempotency, dataDir: config.dataDir });
+  turnRoutes(app, { supervisor, idempotency });
+  logRoutes(app, { supervisor, dataDir: config.dataDir });
+  const sockets = attachSocket(app, { supervisor, clientStallMs: config.limits.client_stall, onClients: options.onClients });
+  return { app, sockets };
+}

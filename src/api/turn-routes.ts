@@ -1,0 +1,49 @@
+/** What people with curl do to a running session: prompt, steer, interrupt, context, mention, withdraw. */
+import type { FastifyInstance } from "fastify";
+import { ContextRequest, MentionRequest, type PromptAccepted, PromptRequest } from "../protocol/http.ts";
+import type { Supervisor } from "../supervisor/supervisor.ts";
+import type { Idempotency } from "./idempotency.ts";
+
+interface ById {
+  Params: { id: string };
+}
+
+export function turnRoutes(app: FastifyInstance, { supervisor, idempotency }: { supervisor: Supervisor; idempotency: Idempotency }): void {
+  for (const verb of ["prompt", "steer"] as const) {
+    app.post<ById>(`/sessions/:id/${verb}`, async (request, reply) => {
+      const { text } = PromptRequest.parse(request.body);
+      const { status, body } = await idempotency.once(request, async () => {
+        const attendance = supervisor.attendanceOf(request.params.id);
+        const { turnId, position } = await (verb === "prompt" ? attendance.prompt(text) : attendance.steer(text));
+        const accepted: PromptAccepted = { session_id: attendance.session.id, turn_id: turnId, position };
+        return { status: 202, body: accepted };
+      });
+      return reply.code(status).send(body);
+    });
+  }
+
+  app.delete<{ Params: { id: string; turn: string } }>("/sessions/:id/prompts/:turn", async (request) => {
+    await supervisor.attendanceOf(request.params.id).withdraw(request.params.turn);
+    return { turn_id: request.params.turn, status: "withdrawn" };
+  });
+
+  app.post<ById>("/sessions/:id/interrupt", async (request, reply) => {
+    const attendance = supervisor.attendanceOf(request.params.id);
+    await attendance.interrupt();
+    return reply.code(202).send({ session_id: attendance.session.id });
+  });
+
+  app.post<ById>("/sessions/:id/context", async (request, reply) => {
+    const item = ContextRequest.parse(request.body);
+    const attendance = supervisor.attendanceOf(request.params.id);
+    await attendance.context(item);
+    return reply.code(202).send({ session_id: attendance.session.id });
+  });
+
+  app.post<ById>("/sessions/:id/mention", async (request, reply) => {
+    const item = MentionRequest.parse(request.body);
+    const attendance = supervisor.attendanceOf(request.params.id);
+    await attendance.mention(item);
+    return reply.code(202).send({ session_id: attendance.session.id });
+  });
+}

@@ -1,0 +1,161 @@
+/**
+ * One client on one session: replay, live, goodbye. Knows neither fastify nor ws: it gets a way to send.
+ * Each client has a cursor of its own, so its pace is its own affair.
+ */
+import { messageOf } from "../protocol/error.ts";
+import type { ServerFrame } from "../protocol/frame.ts";
+import type { Session } from "../session/session.ts";
+
+export interface Client {
+  /** Sends a text message; `sent` is called when it has left the process. */
+  send(text: string | Buffer, sent: () => void): void;
+  /** Bytes that wait to be sent. */
+  readonly waitingBytes: number;
+  close(code: number, reason: string): void;
+}
+
+export interface BridgeOptions {
+  session: Session;
+  client: Client;
+  /** Offset to replay from; undefined shows only what comes. */
+  since: number | undefined;
+  clientStallMs: number;
+}
+
+export interface Bridge {
+  /** Sends a frame that is not part of the log. */
+  tell(frame: ServerFrame): void;
+  /** The client is gone. */
+  close(): void;
+  /** Closes a client that has not read for too long. Called now and then. */
+  checkStall(now: number): void;
+}
+
+/** Bytes of log in one frame, unless one line is longer. */
+const frameBytesMax = 256 * 1024;
+/** What a client may leave unread before it gets no more. */
+const waitingBytesMax = 1024 * 1024;
+
+export function openBridge(options: BridgeOptions): Bridge {
+  const { session, client } = options;
+  const since = options.since === undefined ? undefined : Math.min(options.since, session.end);
+  const replayTo = session.end;
+  let cursor = since ?? replayTo;
+  let isReplaying = true;
+  let isPumping = false;
+  let isWanted = false;
+  let isClosed = false;
+  let isPausedShown = false;
+  let stalledSince: number | undefined;
+
+  const onSent = () => {
+    stalledSince = undefined;
+    if (client.waitingBytes < waitingBytesMax) wake();
+  };
+  const send = (text: string | Buffer) => client.send(text, onSent);
+  const sendFrame = (frame: ServerFrame) => send(JSON.stringify(frame));
+
+  /** A wake during a pump makes it look once more: nothing that happens while it ends is missed. */
+  const wake = () => {
+    isWanted = true;
+    if (!isPumping && !isClosed) void run();
+  };
+  const run = async () => {
+    isPumping = true;
+    try {
+      while (isWanted) {
+        isWanted = false;
+        await pump();
+      }
+    } catch (error) {
+      isClosed = true;
+      client.close(1011, `cannot read the log: ${messageOf(error)}`.slice(0, 120));
+    }
+    isPumping = false;
+  };
+
+  /** Sends until the client is up to date or has enough waiting. */
+  const pump = async () => {
+    for (;;) {
+      if (isReplaying && cursor >= replayTo) {
+        isReplaying = false;
+        sendFrame({ type: "connected", session_id: session.id, mode: "pipe" });
+      }
+      if (session.isPaused !== isPausedShown) {
+        isPausedShown = session.isPaused;
+        sendFrame({ type: "paused", paused: isPausedShown, reason: isPausedShown ? "the disk is full" : "" });
+      }
+      if (isClosed || client.waitingBytes >= waitingBytesMax) return;
+      const to = isReplaying ? replayTo : session.end;
+      if (cursor >= to) break;
+      const bytes = nextBytesNow(session, cursor, to) ?? (await nextBytesStored(session, cursor, to));
+      if (isClosed) return;
+      cursor += bytes.length;
+      if (isReplaying) sendFrame({ type: "replay", data: bytes.toString("base64"), offset: cursor });
+      else send(stdoutFrame(session, bytes, cursor));
+    }
+    const { state } = session;
+    if (state.at === "ended" && session.isSealed) {
+      sendFrame({ type: "exit", exit_code: state.exitCode });
+      isClosed = true;
+      client.close(1000, "the session has ended");
+    }
+  };
+
+  const unfollow = session.follow(wake);
+  wake();
+  return {
+    tell: (frame) => {
+      if (!isClosed) sendFrame(frame);
+    },
+    close: () => {
+      isClosed = true;
+      unfollow();
+    },
+    checkStall: (now) => {
+      if (isClosed || client.waitingBytes === 0) {
+        stalledSince = undefined;
+        return;
+      }
+      stalledSince ??= now;
+      if (now - stalledSince < options.clientStallMs) return;
+      isClosed = true;
+      client.close(1013, `not read for ${Math.round(options.clientStallMs / 1000)} s; reconnect with since=`);
+    },
+  };
+}
+
+/** Whole lines from memory; undefined when the file must be asked. */
+function nextBytesNow(session: Session, from: number, to: number): Buffer | undefined {
+  const bytes = session.readRecent(from, Math.min(to, from + frameBytesMax));
+  return bytes && cutAtLine(bytes, from + bytes.length === to);
+}
+
+async function nextBytesStored(session: Session, from: number, to: number): Promise<Buffer> {
+  for (let step = frameBytesMax; ; step *= 4) {
+    const end = Math.min(to, from + step);
+    const bytes = await session.readStored(from, end);
+    if (bytes.length === 0) throw new Error(`the log ends before offset ${to}`);
+    const whole = cutAtLine(bytes, end === to);
+    if (whole) return whole;
+  }
+}
+
+/** What ends with a line; all of it when it is known to. Undefined when no line ends in it. */
+function cutAtLine(bytes: Buffer, endsWithLine: boolean): Buffer | undefined {
+  if (endsWithLine) return bytes;
+  const last = bytes.lastIndexOf(0x0a);
+  return last === -1 ? undefined : bytes.subarray(0, last + 1);
+}
+
+/** The last frame made for each session: followers at the same place share it. */
+const lastFrames = new WeakMap<Session, { from: number; to: number; frame: Buffer }>();
+
+function stdoutFrame(session: Session, bytes: Buffer, to: number): Buffer {
+  const last = lastFrames.get(session);
+  const from = to - bytes.length;
+  if (last && last.from === from && last.to === to) return last.frame;
+  const frame = Buffer.from(`{"type":"stdout","data":${JSON.stringify(bytes.toString("utf8"))},"offset":${to}}`);
+  if (session.followerCount > 1) lastFrames.set(session, { from, to, frame });
+  return frame;
+}

@@ -1,0 +1,119 @@
+/** How a client finds its daemon, and the token to show there. Reads two small files; never connects. */
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import * as z from "zod";
+import { errnoOf } from "../protocol/error.ts";
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export interface DaemonWanted {
+  url?: string | undefined;
+  port?: number | undefined;
+  /** Absolute; the caller knows the rules for finding it. */
+  dataDir: string;
+  env: Environment;
+}
+
+export interface DaemonAddress {
+  /** `http://host:port`, without a slash at its end. */
+  url: string;
+  token: string | undefined;
+  /** Where the URL came from, for messages: `--url`, `daemon.json in /…`. */
+  source: string;
+}
+
+/** What a daemon leaves in its data dir for others to find it. Newer daemons may write more. */
+const DaemonFile = z.looseObject({ url: z.string() });
+
+/** No daemon answered, or none is known. `named` tells whether somebody said which daemon it should be. */
+export class DaemonUnreachable extends Error {
+  readonly named: boolean;
+
+  constructor(message: string, options: { named: boolean; cause?: unknown }) {
+    super(message, options.cause === undefined ? {} : { cause: options.cause });
+    this.name = "DaemonUnreachable";
+    this.named = options.named;
+  }
+}
+
+/** `--url`, then AGENTD_URL, then `--port` on this machine, then the daemon of the data dir. Throws DaemonUnreachable. */
+export async function findDaemon(wanted: DaemonWanted): Promise<DaemonAddress> {
+  const { dataDir } = wanted;
+  const served = await readDaemonFile(dataDir);
+  const named = namedUrl(wanted);
+  const url = named?.url ?? served;
+  if (url === undefined) {
+    throw new DaemonUnreachable(
+      `No daemon serves the data dir ${dataDir} (it has no daemon.json). Start one with "agentd serve", or name one with --url`,
+      { named: false },
+    );
+  }
+  const source = named?.source ?? `daemon.json in ${dataDir}`;
+  return { url, source, token: await findToken({ url, served, dataDir, env: wanted.env }) };
+}
+
+/** The token that `agentd token` prints: AGENTD_TOKEN, else the data dir's. */
+export async function readToken(options: { dataDir: string; env: Environment }): Promise<string | undefined> {
+  const given = options.env["AGENTD_TOKEN"];
+  if (given) return given;
+  const text = await readIfThere(path.join(options.dataDir, "token"));
+  return text?.trim() || undefined;
+}
+
+function namedUrl(wanted: DaemonWanted): { url: string; source: string } | undefined {
+  if (wanted.url) return { url: checkUrl(wanted.url, "--url"), source: "--url" };
+  const fromEnv = wanted.env["AGENTD_URL"];
+  if (fromEnv) return { url: checkUrl(fromEnv, "AGENTD_URL"), source: "AGENTD_URL" };
+  if (wanted.port !== undefined) return { url: `http://127.0.0.1:${wanted.port}`, source: "--port" };
+  return undefined;
+}
+
+function checkUrl(text: string, source: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol !== "http:" && url?.protocol !== "https:") {
+    throw new DaemonUnreachable(
+      `Cannot use ${source} ${JSON.stringify(text)}: expected something like http://127.0.0.1:8090`,
+      {
+        named: true,
+      },
+    );
+  }
+  return text.replace(/\/+$/, "");
+}
+
+/** The file's token is this user's key to this machine: it is not sent to a URL elsewhere that somebody put into the environment. */
+async function findToken(options: { url: string; served: string | undefined; dataDir: string; env: Environment }) {
+  const given = options.env["AGENTD_TOKEN"];
+  if (given) return given;
+  if (options.url !== options.served && !isLoopback(new URL(options.url).hostname)) return undefined;
+  return readToken(options);
+}
+
+function isLoopback(hostname: string): boolean {
+  return hostname === "localhost" || hostname === "[::1]" || /^127(\.\d{1,3}){3}$/.test(hostname);
+}
+
+async function readDaemonFile(dataDir: string): Promise<string | undefined> {
+  const text = await readIfThere(path.join(dataDir, "daemon.json"));
+  if (text === undefined) return undefined;
+  const parsed = DaemonFile.safeParse(parseJson(text));
+  // A file cut short by a crash says as little as none.
+  return parsed.success && URL.canParse(parsed.data.url) ? parsed.data.url.replace(/\/+$/, "") : undefined;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+async function readIfThere(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (cause) {
+    if (errnoOf(cause) === "ENOENT" || errnoOf(cause) === "ENOTDIR") return undefined;
+    throw new Error(`Cannot read ${file}: ${errnoOf(cause) ?? String(cause)}`, { cause });
+  }
+}

@@ -1,0 +1,99 @@
+/** The daemon's routes as functions. */
+import { randomUUID } from "node:crypto";
+import * as z from "zod";
+import {
+  Health,
+  HistoryEntry,
+  PromptAccepted,
+  SessionCreated,
+  type SessionRequest,
+  SessionView,
+} from "../protocol/http.ts";
+import type { DaemonAddress } from "./daemon-address.ts";
+import { callDaemon, openCall } from "./http.ts";
+
+const Anything = z.unknown();
+
+export function getHealth(address: DaemonAddress, signal?: AbortSignal): Promise<Health> {
+  return callDaemon(address, { path: "/health", signal }, Health);
+}
+
+/** With `key`, sending it again gives the first answer instead of a second session. */
+export function createSession(
+  address: DaemonAddress,
+  request: z.input<typeof SessionRequest>,
+  options: { key: string } = { key: randomUUID() },
+): Promise<SessionCreated> {
+  const headers = { "idempotency-key": options.key };
+  return callDaemon(address, { method: "POST", path: "/sessions", body: request, headers }, SessionCreated);
+}
+
+export function listSessions(
+  address: DaemonAddress,
+  filter: { state?: string | undefined; agent?: string | undefined } = {},
+) {
+  const query = new URLSearchParams();
+  if (filter.state !== undefined) query.set("state", filter.state);
+  if (filter.agent !== undefined) query.set("agent", filter.agent);
+  const suffix = query.size === 0 ? "" : `?${query}`;
+  return callDaemon(address, { path: `/sessions${suffix}` }, z.array(SessionView));
+}
+
+export function getSession(address: DaemonAddress, id: string): Promise<SessionView> {
+  return callDaemon(address, { path: sessionPath(id) }, SessionView);
+}
+
+export function listHistory(address: DaemonAddress, limit: number): Promise<HistoryEntry[]> {
+  return callDaemon(address, { path: `/sessions/history?limit=${limit}` }, z.array(HistoryEntry));
+}
+
+/** Says something to the agent. The same `key` twice is heard once, so a broken connection may be tried again. */
+export function say(
+  address: DaemonAddress,
+  words: { id: string; kind: "prompt" | "steer"; text: string; key: string },
+): Promise<PromptAccepted> {
+  return callDaemon(
+    address,
+    {
+      method: "POST",
+      path: `${sessionPath(words.id)}/${words.kind}`,
+      body: { text: words.text },
+      headers: { "idempotency-key": words.key },
+    },
+    PromptAccepted,
+  );
+}
+
+export async function interruptSession(address: DaemonAddress, id: string): Promise<void> {
+  await callDaemon(address, { method: "POST", path: `${sessionPath(id)}/interrupt` }, Anything);
+}
+
+export function stopSession(address: DaemonAddress, id: string, mode: "drain" | "now"): Promise<SessionView> {
+  return callDaemon(address, { method: "POST", path: `${sessionPath(id)}/stop`, body: { mode } }, SessionView);
+}
+
+export async function deleteSession(address: DaemonAddress, id: string): Promise<void> {
+  await callDaemon(address, { method: "DELETE", path: sessionPath(id) }, Anything);
+}
+
+/**
+ * The log file from `since` on, also of sessions that only the disk remembers. A `since` inside a line
+ * begins with the next one: asking from one byte earlier shows whether a line ends there.
+ */
+export async function* readLog(address: DaemonAddress, id: string, since: number): AsyncGenerator<Buffer, void> {
+  const headers: Record<string, string> = since > 0 ? { range: `bytes=${since - 1}-` } : {};
+  const response = await openCall(address, { path: `${sessionPath(id)}/log`, headers, acceptStatus: 416 });
+  if (response.status === 416 || response.body === null) return;
+  let torn = since > 0;
+  for await (const chunk of response.body) {
+    const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    const lineEnd = torn ? bytes.indexOf(0x0a) : -1;
+    if (torn && lineEnd === -1) continue;
+    torn = false;
+    if (lineEnd + 1 < bytes.length) yield bytes.subarray(lineEnd + 1);
+  }
+}
+
+function sessionPath(id: string): string {
+  return `/sessions/${encodeURIComponent(id)}`;
+}

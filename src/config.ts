@@ -1,0 +1,185 @@
+/** Flags, environment and the configuration file, made into one frozen, validated Config. */
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import * as z from "zod";
+import { HarnessName } from "./protocol/bootstrap.ts";
+import { Duration } from "./protocol/duration.ts";
+import { AgentdError, errnoOf, messageOf } from "./protocol/error.ts";
+
+const bytes = z.number().int().positive();
+const mebibyte = 1024 * 1024;
+
+/** How one agent is started. Only the operator names command lines; a caller of the API names an agent. */
+const AgentSettings = z.strictObject({
+  /** The program; without it the agent is looked for in PATH, then beside agentd. */
+  command: z.string().min(1).optional(),
+  /** Put before the arguments that the harness adds. */
+  args: z.array(z.string()).default([]),
+  /** Added to the agent's environment. */
+  env: z.record(z.string(), z.string()).default({}),
+  /** Name of the variable in the daemon's environment that holds the key for the model. */
+  key_env: z.string().min(1).optional(),
+  /** Where the agent finds its model; requests cannot set it. */
+  base_url: z.url().optional(),
+  /** What drives it; by default `claude` for an agent of that name, `generic` for any other. */
+  harness: HarnessName.optional(),
+});
+export type AgentSettings = z.infer<typeof AgentSettings>;
+
+const Limits = z.strictObject({
+  /** Live sessions at once; 0 is no limit. */
+  max_sessions: z.number().int().nonnegative().default(0),
+  /** Memory of a session's replay ring, in bytes. */
+  ring_bytes: bytes.default(mebibyte),
+  /** Body of a request and message of a client, in bytes. */
+  body_bytes: bytes.default(8 * mebibyte),
+  /** Longest line of an agent that stays in the log; longer ones go to a blob file. */
+  line_bytes: bytes.default(8 * mebibyte),
+  blob_bytes: bytes.default(256 * mebibyte),
+  /** Unacknowledged events a sidecar keeps on disk before it stops reading its agent. */
+  spool_bytes: bytes.default(256 * mebibyte),
+  /** Prompts waiting in one session. */
+  queue_length: z.number().int().positive().default(100),
+  /** How long a client may fail to read before it is closed. */
+  client_stall: Duration.default(60_000),
+  /** How long a sidecar may take to come up. */
+  launch_timeout: Duration.default(15_000),
+});
+
+/** The configuration file. */
+export const ConfigFile = z.strictObject({
+  listen: z.strictObject({ host: z.string().default("127.0.0.1"), port: z.number().int().min(0).max(65535).default(8090) }).prefault({}),
+  /** Names, besides loopback ones, under which clients may address the daemon (the Host header). */
+  served_names: z.array(z.string()).default([]),
+  /** The runtime of a request that names none. */
+  runtime: z.enum(["local", "docker"]).default("local"),
+  /** Runtimes that requests may name; by default only `runtime`. */
+  runtimes: z.array(z.enum(["local", "docker"])).optional(),
+  /** File with the token that clients must send; by default `token` in the data dir, made at the first start. */
+  token_file: z.string().optional(),
+  auth: z.boolean().default(true),
+  agents: z.record(z.string().regex(/^[a-z0-9][a-z0-9_-]{0,31}$/), AgentSettings).default({}),
+  limits: Limits.prefault({}),
+  /** When the log is forced to disk: never, at each prompt and result, or at each write. */
+  fsync: z.enum(["never", "turn", "always"]).default("turn"),
+  log_level: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
+});
+export type ConfigFile = z.infer<typeof ConfigFile>;
+
+/** What the command line may set; undefined means "not given". */
+export interface ConfigFlags {
+  config?: string | undefined;
+  dataDir?: string | undefined;
+  host?: string | undefined;
+  port?: number | undefined;
+  runtime?: string | undefined;
+  maxSessions?: number | undefined;
+  auth?: boolean | undefined;
+  ringBytes?: number | undefined;
+  clientStall?: string | undefined;
+  fsync?: string | undefined;
+  logLevel?: string | undefined;
+  leaveWhenIdle?: boolean | undefined;
+}
+
+export interface Config extends Omit<ConfigFile, "runtimes" | "token_file"> {
+  readonly dataDir: string;
+  readonly tokenFile: string;
+  readonly runtimes: readonly ("local" | "docker")[];
+  /** Close when the last session and the last client are gone. */
+  readonly leaveWhenIdle: boolean;
+  /** The daemon's own environment, from which agents get an allow-list. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+/** The only place that reads the environment in the daemon and its commands. */
+export function readEnvironment(): Readonly<Record<string, string | undefined>> {
+  return Object.freeze({ ...process.env });
+}
+
+/** The data dir: flag, AGENTRUNTIME_DATA_DIR, $XDG_DATA_HOME/agentruntime, ~/.local/share/agentruntime. */
+export function dataDirOf(flag: string | undefined, environment: Readonly<Record<string, string | undefined>>): string {
+  const named = flag ?? environment["AGENTRUNTIME_DATA_DIR"];
+  if (named) return resolve(named);
+  const share = environment["XDG_DATA_HOME"] || join(environment["HOME"] || homedir(), ".local", "share");
+  return join(share, "agentruntime");
+}
+
+/** Throws an AgentdError whose message says which setting is wrong, what was found and what was expected. */
+export function loadConfig(given: { flags: ConfigFlags; environment: Readonly<Record<string, string | undefined>> }): Config {
+  const { flags, environment } = given;
+  const dataDir = dataDirOf(flags.dataDir, environment);
+  const file = readConfigFile(flags.config, join(dataDir, "config.json"));
+  const merged = overrideWith(flags, environment, file.value);
+  const parsed = ConfigFile.safeParse(merged);
+  if (!parsed.success) {
+    throw new AgentdError("invalid_request", `Cannot use the configuration${file.path ? ` in "${file.path}"` : ""}: ${z.prettifyError(parsed.error)}`);
+  }
+  const { runtimes, token_file, ...rest } = parsed.data;
+  const config: Config = {
+    ...rest,
+    agents: { claude: AgentSettings.parse({}), ...rest.agents },
+    dataDir,
+    tokenFile: token_file ? resolve(dataDir, token_file) : join(dataDir, "token"),
+    runtimes: runtimes ?? [rest.runtime],
+    leaveWhenIdle: flags.leaveWhenIdle ?? false,
+    environment,
+  };
+  if (!config.auth && !isLoopback(config.listen.host)) {
+    throw new AgentdError(
+      "invalid_request",
+      `Cannot listen on "${config.listen.host}" without authentication: whoever reaches that address could run commands here. Drop --no-auth, or listen on 127.0.0.1`,
+    );
+  }
+  return Object.freeze(config);
+}
+
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || host === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
+/** What drives the agent of this name. */
+export function harnessOf(name: string, settings: AgentSettings): HarnessName {
+  return settings.harness ?? (name === "claude" ? "claude" : "generic");
+}
+
+function readConfigFile(flag: string | undefined, standard: string): { path?: string; value: unknown } {
+  const path = flag === undefined ? standard : resolve(flag);
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    if (flag === undefined && errnoOf(error) === "ENOENT") return { value: {} };
+    throw new AgentdError("invalid_request", `Cannot read the configuration file "${path}": ${messageOf(error)}`, { cause: error });
+  }
+  try {
+    return { path, value: JSON.parse(text) as unknown };
+  } catch (error) {
+    throw new AgentdError("invalid_request", `Cannot use the configuration file "${path}": it is not JSON (${messageOf(error)})`, { cause: error });
+  }
+}
+
+/** Flags over environment over file. What is not an object stays as it is, for the schema to refuse. */
+function overrideWith(flags: ConfigFlags, environment: Readonly<Record<string, string | undefined>>, file: unknown): unknown {
+  if (typeof file !== "object" || file === null || Array.isArray(file)) return file;
+  const base = new Map(Object.entries(file));
+  const section = (name: string): object => {
+    const value: unknown = base.get(name);
+    return typeof value === "object" && value !== null ? value : {};
+  };
+  const port = flags.port ?? (environment["AGENTRUNTIME_PORT"] ? Number(environment["AGENTRUNTIME_PORT"]) : undefined);
+  return {
+    ...Object.fromEntries(base),
+    listen: { ...section("listen"), ...given({ host: flags.host, port }) },
+    limits: {
+      ...section("limits"),
+      ...given({ max_sessions: flags.maxSessions, ring_bytes: flags.ringBytes, client_stall: flags.clientStall }),
+    },
+    ...given({ runtime: flags.runtime, auth: flags.auth, fsync: flags.fsync, log_level: flags.logLevel }),
+  };
+}
+
+function given(values: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+}

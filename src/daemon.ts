@@ -1,0 +1,126 @@
+/** Wires the rooms together; starts them in order and stops them in reverse. */
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { createServer, type Server } from "./api/server.ts";
+import type { Config } from "./config.ts";
+import { ensureRunDir, ensureToken, lockDataDir } from "./data-dir.ts";
+import { AgentdError, errnoOf, messageOf } from "./protocol/error.ts";
+import { localRuntime } from "./runtime/local.ts";
+import { Supervisor } from "./supervisor/supervisor.ts";
+import { version } from "./version.ts";
+
+export interface Daemon {
+  readonly url: string;
+  /** Ends all sessions, says goodbye to all clients, frees port and data dir. */
+  close(reason: string): Promise<void>;
+  /** Resolves when the last session and the last client are gone; only with `leaveWhenIdle`. */
+  readonly idle: Promise<void>;
+}
+
+/** How long a daemon that leaves when idle stays without anything to do. */
+const idleMs = 2000;
+/** … and how long it waits for its first session. */
+const firstSessionMs = 60_000;
+
+export async function startDaemon(config: Config): Promise<Daemon> {
+  if (process.platform === "win32") throw new AgentdError("internal", "agentd does not run on Windows. Use it in WSL 2, or on Linux or macOS");
+  if (config.runtimes.includes("docker")) {
+    throw new AgentdError("unknown_runtime", 'Cannot use the runtime "docker": this version of agentd runs agents locally only. Start it with --runtime local');
+  }
+  // Everything this daemon writes is for its own user.
+  process.umask(0o077);
+  const lock = await lockDataDir(config.dataDir, version);
+  try {
+    const token = await ensureToken(config.tokenFile);
+    const runDir = await ensureRunDir(config.dataDir);
+    const log = logger(config);
+    const local = localRuntime({
+      sidecarPath: sidecarPath(),
+      launchTimeoutMs: config.limits.launch_timeout,
+      environment: config.environment,
+    });
+    const supervisor = new Supervisor({ config, runtimes: new Map([["local", local]]), runDir, log });
+    await supervisor.recover();
+    const idle = idleWatch(supervisor);
+    const server = await createServer({ config, supervisor, token: config.auth ? token : undefined, version, onClients: idle.onClients });
+    const url = await listen(server, config);
+    await lock.announce(url);
+    if (config.leaveWhenIdle) idle.begin();
+    return {
+      url,
+      idle: idle.reached,
+      close: async (reason) => {
+        await supervisor.close();
+        server.sockets.closeAll(reason);
+        await server.app.close();
+        await lock.release();
+      },
+    };
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+async function listen({ app }: Server, { listen: { host, port } }: Config): Promise<string> {
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    await app.close();
+    const isTaken = errnoOf(error) === "EADDRINUSE";
+    throw new AgentdError(
+      "internal",
+      `Cannot listen on ${host}:${port}: ${isTaken ? "another program does. Choose another with --port, or --port 0 for any free one" : messageOf(error)}`,
+      { cause: error },
+    );
+  }
+  const address = app.server.address();
+  const bound = typeof address === "object" && address ? address.port : port;
+  const name = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
+  return `http://${name.includes(":") ? `[${name}]` : name}:${bound}`;
+}
+
+/** The bundled sidecar lies beside the bundled daemon; from source, in dist. */
+function sidecarPath(): string {
+  const here = dirname(fileURLToPath(import.meta.url));
+  const found = [join(here, "sidecar.js"), join(here, "..", "dist", "sidecar.js")].find((path) => existsSync(path));
+  if (!found) throw new AgentdError("internal", `Cannot find sidecar.js beside "${here}": the installation is not whole. Install agentruntime again, or run "npm run build"`);
+  return found;
+}
+
+function logger(config: Config): (level: "info" | "warn" | "error", message: string, fields?: Record<string, unknown>) => void {
+  const order = ["debug", "info", "warn", "error", "silent"];
+  return (level, message, fields = {}) => {
+    if (order.indexOf(level) < order.indexOf(config.log_level)) return;
+    process.stderr.write(`${JSON.stringify({ level, time: new Date().toISOString(), msg: message, ...fields })}\n`);
+  };
+}
+
+/** Tells when there has been neither a session nor a client for a while. */
+function idleWatch(supervisor: Supervisor): { reached: Promise<void>; begin(): void; onClients(count: number): void } {
+  let clients = 0;
+  let timer: NodeJS.Timeout | undefined;
+  let tell: () => void = () => undefined;
+  const reached = new Promise<void>((resolve) => {
+    tell = resolve;
+  });
+  const look = (afterMs: number) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      if (clients === 0 && supervisor.liveCount === 0) tell();
+    }, afterMs);
+    timer.unref();
+  };
+  return {
+    reached,
+    begin: () => {
+      supervisor.whenQuiet(() => look(idleMs));
+      look(firstSessionMs);
+    },
+    onClients: (count) => {
+      clients = count;
+      if (count === 0) look(idleMs);
+    },
+  };
+}

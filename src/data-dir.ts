@@ -1,0 +1,118 @@
+/** The daemon's own things in the data dir: the lock that makes it the only one, its address, its token. */
+import { createHash, randomBytes } from "node:crypto";
+import { access, chmod, constants, link, lstat, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { tmpdir, userInfo } from "node:os";
+import { join } from "node:path";
+import * as z from "zod";
+import { isSameProcess, startTimeOf } from "./process/identity.ts";
+import { AgentdError, errnoOf, messageOf } from "./protocol/error.ts";
+
+/** `daemon.json`: how the commands find the daemon of a data dir. */
+export const DaemonFile = z.object({
+  pid: z.number().int(),
+  pid_started: z.string(),
+  version: z.string(),
+  /** Absent until it listens. */
+  url: z.string().optional(),
+});
+export type DaemonFile = z.infer<typeof DaemonFile>;
+
+export interface DataDirLock {
+  /** Writes the address into `daemon.json`. */
+  announce(url: string): Promise<void>;
+  release(): Promise<void>;
+}
+
+/** Makes the data dir ours. Throws when it cannot be written to or a living daemon serves it. */
+export async function lockDataDir(dataDir: string, version: string): Promise<DataDirLock> {
+  try {
+    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    await access(dataDir, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw new AgentdError("internal", `Cannot use the data dir "${dataDir}": ${messageOf(error)}. Name another with --data-dir`, { cause: error });
+  }
+  const path = join(dataDir, "daemon.json");
+  const pidStarted = startTimeOf(process.pid);
+  const own: DaemonFile = { pid: process.pid, pid_started: pidStarted ?? "", version };
+  await takeLock(path, own, dataDir);
+  return {
+    announce: (url) => replaceFile(path, { ...own, url }),
+    release: () => rm(path, { force: true }),
+  };
+}
+
+/** A hard link appears whole or not at all, and fails when the name is taken. */
+async function takeLock(path: string, own: DaemonFile, dataDir: string): Promise<void> {
+  const draft = `${path}.${process.pid}`;
+  await writeFile(draft, JSON.stringify(own), { mode: 0o600 });
+  try {
+    for (let attempt = 0; attempt < 10; attempt++) {
+      try {
+        await link(draft, path);
+        return;
+      } catch (error) {
+        if (errnoOf(error) !== "EEXIST") throw error;
+      }
+      const owner = await readDaemonFile(path);
+      if (owner && isSameProcess(owner.pid, owner.pid_started)) {
+        throw new AgentdError("internal", `Cannot serve the data dir "${dataDir}": the daemon with pid ${owner.pid} does${owner.url ? ` at ${owner.url}` : ""}. Use that one, or name another with --data-dir`);
+      }
+      // Moved before it is removed: should a living daemon have taken it meanwhile, it is put back.
+      const aside = `${path}.old.${process.pid}`;
+      await rename(path, aside).catch(() => undefined);
+      const moved = await readDaemonFile(aside);
+      if (moved && isSameProcess(moved.pid, moved.pid_started)) await link(aside, path).catch(() => undefined);
+      await rm(aside, { force: true });
+    }
+    throw new AgentdError("internal", `Cannot lock the data dir "${dataDir}": other daemons keep trying to. Start one at a time`);
+  } finally {
+    await rm(draft, { force: true });
+  }
+}
+
+async function replaceFile(path: string, value: DaemonFile): Promise<void> {
+  const draft = `${path}.${process.pid}`;
+  await writeFile(draft, `${JSON.stringify(value)}\n`, { mode: 0o600 });
+  await rename(draft, path);
+}
+
+async function readDaemonFile(path: string): Promise<DaemonFile | undefined> {
+  try {
+    return DaemonFile.parse(JSON.parse(await readFile(path, "utf8")));
+  } catch {
+    // Gone or half made: nobody's.
+    return undefined;
+  }
+}
+
+/** The token that callers must send; made at the first start. Readable by its owner only. */
+export async function ensureToken(path: string): Promise<string> {
+  try {
+    const token = (await readFile(path, "utf8")).trim();
+    if (token.length < 16) throw new AgentdError("internal", `Cannot use the token in "${path}": it is shorter than 16 characters. Delete the file to get a new one`);
+    if (((await lstat(path)).mode & 0o077) !== 0) await chmod(path, 0o600);
+    return token;
+  } catch (error) {
+    if (errnoOf(error) !== "ENOENT") throw error;
+  }
+  const token = randomBytes(32).toString("base64url");
+  await writeFile(path, `${token}\n`, { mode: 0o600, flag: "wx" });
+  return token;
+}
+
+/** Paths of Unix sockets end at 107 bytes; the longest name below the run folder is `/<12 characters>/s`. */
+const runDirBytesMax = 107 - 16;
+
+/** A short private folder for sockets: in the data dir when its path is short enough, else in the temp dir. */
+export async function ensureRunDir(dataDir: string): Promise<string> {
+  const own = join(dataDir, "run");
+  const isShort = Buffer.byteLength(own) <= runDirBytesMax;
+  const hash = createHash("sha256").update(dataDir).digest("hex").slice(0, 12);
+  const dir = isShort ? own : join(tmpdir(), `agentd-${userInfo().uid}-${hash}`);
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  const found = await lstat(dir);
+  if (!found.isDirectory() || found.uid !== userInfo().uid || (found.mode & 0o077) !== 0) {
+    throw new AgentdError("internal", `Cannot use the run folder "${dir}": it must be a folder of this user that nobody else can enter (found mode ${(found.mode & 0o777).toString(8)}, owner ${found.uid}). Remove it`);
+  }
+  return dir;
+}

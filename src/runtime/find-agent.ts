@@ -1,0 +1,48 @@
+/** Where an agent's program is: by configuration, then in PATH, then beside agentd. */
+import { accessSync, constants, statSync } from "node:fs";
+import { delimiter, dirname, isAbsolute, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/**
+ * The program to start. A name that is found nowhere is returned as it is: starting it then fails with an error
+ * that the session shows.
+ */
+export function findAgent(given: { name: string; command: string | undefined; path: string | undefined }): string {
+  if (given.command !== undefined) return isAbsolute(given.command) ? given.command : (inPath(given.command, given.path) ?? given.command);
+  return inPath(given.name, given.path) ?? besideUs(given.name) ?? given.name;
+}
+
+function inPath(name: string, path: string | undefined): string | undefined {
+  if (name.includes("/")) return undefined;
+  return (path ?? "")
+    .split(delimiter)
+    .filter((folder) => isAbsolute(folder))
+    .map((folder) => join(folder, name))
+    .find(isProgram);
+}
+
+/** The packages of the agents put their native binary into a package of its own for each platform. */
+function besideUs(name: string): string | undefined {
+  if (name !== "claude") return undefined;
+  const musl = process.platform === "linux" && !hasGlibc() ? "-musl" : "";
+  const relative = join("node_modules", "@anthropic-ai", `claude-code-${process.platform}-${process.arch}${musl}`, "claude");
+  for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
+    const candidate = join(folder, relative);
+    if (isProgram(candidate)) return candidate;
+    if (dirname(folder) === folder) return undefined;
+  }
+}
+
+function hasGlibc(): boolean {
+  return ["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"].some((path) => statSync(path, { throwIfNoEntry: false }) !== undefined);
+}
+
+function isProgram(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    // Not there, or not ours to run: the next place is tried.
+    return false;
+  }
+}

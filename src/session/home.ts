@@ -1,0 +1,55 @@
+/** The session's folder: everything of a session is in it, and it is enough to find, recover or clean one. */
+import { mkdir, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { errnoOf } from "../protocol/error.ts";
+
+export interface SessionHome {
+  readonly dir: string;
+  /** What the daemon knows of the session. */
+  readonly record: string;
+  /** The log. */
+  readonly log: string;
+  /** What the sidecar says of itself (its stderr). */
+  readonly sidecarLog: string;
+  readonly blobs: string;
+  /** The agent's private home. */
+  readonly agentHome: string;
+  /** The work dir of a session that was asked for without one. */
+  readonly scratch: string;
+}
+
+export function sessionsDir(dataDir: string): string {
+  return join(dataDir, "sessions");
+}
+
+export function sessionHome(dataDir: string, id: string): SessionHome {
+  const dir = join(sessionsDir(dataDir), id);
+  return {
+    dir,
+    record: join(dir, "session.json"),
+    log: join(dir, "events.ndjson"),
+    sidecarLog: join(dir, "sidecar.log"),
+    blobs: join(dir, "blobs"),
+    agentHome: join(dir, "home"),
+    scratch: join(dir, "work"),
+  };
+}
+
+export async function createHome(home: SessionHome): Promise<void> {
+  await mkdir(home.dir, { recursive: true, mode: 0o700 });
+}
+
+/** Ids of the sessions that have a folder. */
+export async function listHomes(dataDir: string): Promise<string[]> {
+  try {
+    const entries = await readdir(sessionsDir(dataDir), { withFileTypes: true });
+    return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return [];
+    throw error;
+  }
+}
+
+export async function removeHome(home: SessionHome): Promise<void> {
+  await rm(home.dir, { recursive: true, force: true });
+}

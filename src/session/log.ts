@@ -1,0 +1,184 @@
+/**
+ * The session's NDJSON file: one writer, positional appends, reads at any offset.
+ * A write that fails for want of room is cut off again and tried until there is room: nothing is skipped.
+ */
+import { constants } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
+import { errnoOf } from "../protocol/error.ts";
+import { tailNumbers } from "../protocol/line.ts";
+
+export type Fsync = "never" | "turn" | "always";
+
+/** What was found at the end of a log when it was opened. */
+export interface LogTail {
+  /** Offset after the last whole line. */
+  end: number;
+  seq: number;
+  sidecarSeq: number;
+}
+
+export interface LogWriterOptions {
+  path: string;
+  fsync: Fsync;
+  /** These bytes are in the file now. Called in order, once a write. */
+  onWritten(bytes: Buffer): void;
+  /** The disk is full, or has room again. */
+  onFull(isFull: boolean): void;
+  /** The log cannot be written any more. Called once; later appends are dropped. */
+  onFailed(error: Error): void;
+}
+
+const retryMs = 500;
+/** writev takes at most IOV_MAX (1024) buffers. */
+const buffersMax = 512;
+
+export class LogWriter {
+  readonly #options: LogWriterOptions;
+  readonly #file: FileHandle;
+  #end: number;
+  #pending: Buffer[] = [];
+  #pendingBytes = 0;
+  #wantsSync = false;
+  #isFull = false;
+  #hasFailed = false;
+  #draining: Promise<void> | undefined;
+
+  private constructor(options: LogWriterOptions, file: FileHandle, end: number) {
+    this.#options = options;
+    this.#file = file;
+    this.#end = end;
+  }
+
+  /** Opens or creates the log and cuts off a torn last line. */
+  static async open(options: LogWriterOptions): Promise<{ writer: LogWriter; tail: LogTail }> {
+    const file = await open(options.path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+    try {
+      const { size } = await file.stat();
+      const tail = await readTail(file, size);
+      if (tail.end < size) await file.truncate(tail.end);
+      return { writer: new LogWriter(options, file, tail.end), tail };
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  }
+
+  /** Bytes accepted and not yet in the file; whoever feeds the log slows down when this grows. */
+  get pendingBytes(): number {
+    return this.#pendingBytes;
+  }
+
+  /** Queues whole lines. With `sync`, the file is forced to disk before they are told (unless fsync is `never`). */
+  append(bytes: Buffer, options: { sync: boolean }): void {
+    if (this.#hasFailed) return;
+    this.#pending.push(bytes);
+    this.#pendingBytes += bytes.length;
+    if (options.sync) this.#wantsSync = true;
+    this.#draining ??= this.#drain();
+  }
+
+  /** Resolves when all that was appended is in the file, or the log has failed. */
+  async flushed(): Promise<void> {
+    while (this.#draining) await this.#draining;
+  }
+
+  async read(from: number, to: number): Promise<Buffer> {
+    return readRange(this.#file, from, to);
+  }
+
+  async close(): Promise<void> {
+    await this.flushed();
+    await this.#file.close();
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#pending.length > 0 && !this.#hasFailed) {
+      const batch = this.#pending.splice(0, buffersMax);
+      const sync = this.#options.fsync === "always" || (this.#options.fsync === "turn" && this.#wantsSync);
+      if (this.#pending.length === 0) this.#wantsSync = false;
+      try {
+        await this.#write(batch);
+        if (sync) await this.#file.datasync();
+      } catch (error) {
+        this.#fail(error);
+        break;
+      }
+      for (const bytes of batch) {
+        this.#pendingBytes -= bytes.length;
+        this.#options.onWritten(bytes);
+      }
+    }
+    this.#draining = undefined;
+  }
+
+  async #write(batch: Buffer[]): Promise<void> {
+    const bytes = batch.length === 1 && batch[0] ? batch[0] : Buffer.concat(batch);
+    for (;;) {
+      try {
+        let done = 0;
+        while (done < bytes.length) {
+          const { bytesWritten } = await this.#file.write(bytes, done, bytes.length - done, this.#end + done);
+          done += bytesWritten;
+        }
+        this.#end += bytes.length;
+        this.#setFull(false);
+        return;
+      } catch (error) {
+        const errno = errnoOf(error);
+        if (errno !== "ENOSPC" && errno !== "EDQUOT") throw error;
+        // A reader of the file must never see half a line, not even while we wait.
+        await this.#file.truncate(this.#end);
+        this.#setFull(true);
+        await new Promise((resume) => setTimeout(resume, retryMs));
+      }
+    }
+  }
+
+  #setFull(isFull: boolean): void {
+    if (this.#isFull === isFull) return;
+    this.#isFull = isFull;
+    this.#options.onFull(isFull);
+  }
+
+  #fail(error: unknown): void {
+    this.#hasFailed = true;
+    this.#pending = [];
+    this.#pendingBytes = 0;
+    this.#options.onFailed(error instanceof Error ? error : new Error(String(error)));
+  }
+}
+
+/** The bytes [from, to) of a file; fewer when it ends before. */
+export async function readRange(file: FileHandle, from: number, to: number): Promise<Buffer> {
+  const bytes = Buffer.allocUnsafe(Math.max(0, to - from));
+  let done = 0;
+  while (done < bytes.length) {
+    const { bytesRead } = await file.read(bytes, done, bytes.length - done, from + done);
+    if (bytesRead === 0) break;
+    done += bytesRead;
+  }
+  return bytes.subarray(0, done);
+}
+
+/** The end of the last whole line and the counts it carries. */
+export async function readTail(file: FileHandle, size: number): Promise<LogTail> {
+  const end = (await lastNewlineBefore(file, size)) + 1;
+  if (end === 0) return { end: 0, seq: 0, sidecarSeq: 0 };
+  const start = (await lastNewlineBefore(file, end - 1)) + 1;
+  const numbers = tailNumbers((await readRange(file, Math.max(start, end - 200), end)).toString("utf8"));
+  if (numbers?.seq === undefined) {
+    throw new Error(`its last line (bytes ${start} to ${end}) carries no seq: this is not a log that agentd wrote`);
+  }
+  return { end, seq: numbers.seq, sidecarSeq: numbers.sidecarSeq };
+}
+
+const blockBytes = 64 * 1024;
+
+async function lastNewlineBefore(file: FileHandle, end: number): Promise<number> {
+  for (let to = end; to > 0; to -= blockBytes) {
+    const from = Math.max(0, to - blockBytes);
+    const at = (await readRange(file, from, to)).lastIndexOf(0x0a);
+    if (at !== -1) return from + at;
+  }
+  return -1;
+}

@@ -1,0 +1,42 @@
+/** What the daemon keeps of a session besides its log, in `session.json`: enough to find it again. */
+import { open, readFile, rename } from "node:fs/promises";
+import * as z from "zod";
+import { EndReason, SessionSpec } from "../protocol/session.ts";
+
+export const SessionRecord = z.object({
+  version: z.literal(1),
+  spec: SessionSpec,
+  /** The runtime's own words for finding the sidecar; absent until it was launched. */
+  sidecar: z.unknown().optional(),
+  agent_session_id: z.string().optional(),
+  model: z.string().optional(),
+  ended: z
+    .object({
+      status: z.enum(["completed", "failed"]),
+      reason: EndReason,
+      exit_code: z.number(),
+      at: z.number(),
+    })
+    .optional(),
+  totals: z
+    .object({ input_tokens: z.number(), output_tokens: z.number(), cache_read_input_tokens: z.number(), cache_creation_input_tokens: z.number(), cost_usd: z.number().nullable(), tool_calls: z.number(), turns: z.number() })
+    .optional(),
+});
+export type SessionRecord = z.infer<typeof SessionRecord>;
+
+/** Replaces the record as a whole, so that a crash leaves either the old or the new one. */
+export async function writeRecord(path: string, record: SessionRecord): Promise<void> {
+  const temporary = `${path}.tmp`;
+  const file = await open(temporary, "w", 0o600);
+  try {
+    await file.writeFile(`${JSON.stringify(record, null, 2)}\n`);
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+  await rename(temporary, path);
+}
+
+export async function readRecord(path: string): Promise<SessionRecord> {
+  return SessionRecord.parse(JSON.parse(await readFile(path, "utf8")));
+}

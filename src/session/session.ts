@@ -1,0 +1,320 @@
+/**
+ * One session: its identity, state, log and ring. The only place that appends, and so the only one that mints
+ * offsets and seq. Order is a promise: file, then ring, then followers.
+ */
+import { type FileHandle, open } from "node:fs/promises";
+import type { SessionEvent } from "../protocol/event.ts";
+import { encodeDaemonLine, parseLogLine, peekType, spliceSeq, tailNumbers } from "../protocol/line.ts";
+import { ReplayRing } from "../protocol/replay-ring.ts";
+import type { SessionSpec } from "../protocol/session.ts";
+import type { SessionHome } from "./home.ts";
+import { next, type SessionInput, type SessionState } from "./lifecycle.ts";
+import { type Fsync, type LogTail, LogWriter, readRange, readTail } from "./log.ts";
+import { addResult, noTotals, type Totals } from "./totals.ts";
+
+export interface SessionOptions {
+  spec: SessionSpec;
+  home: SessionHome;
+  ringBytesMax: number;
+  fsync: Fsync;
+}
+
+/** What the session tells its supervisor. Called in order. */
+export interface SessionObserver {
+  /** An event that says something about the session's life passed by; it is queued for the log, perhaps not yet in it. */
+  onEvent(event: SessionEvent): void;
+  /** The sidecar's last line, `exit`, comes next: the moment for what must stand before it. */
+  onBeforeExit(): void;
+  /** Lines up to this count of the sidecar's are in the file. */
+  onStored(sidecarSeq: number): void;
+  onFull(isFull: boolean): void;
+  onLogFailed(error: Error): void;
+}
+
+const newline = 0x0a;
+
+export class Session {
+  readonly spec: SessionSpec;
+  readonly home: SessionHome;
+  readonly #options: SessionOptions;
+  #state: SessionState = { at: "pending" };
+  #totals: Totals = noTotals;
+  #log: LogWriter | undefined;
+  #ring: ReplayRing;
+  #observer: SessionObserver | undefined;
+  #followers = new Set<() => void>();
+  #seq = 0;
+  #sidecarSeq = 0;
+  #end = 0;
+  #isPaused = false;
+  #lastActivity: number | undefined;
+  /** Counts of batches on their way into the file, oldest first. */
+  #storing: number[] = [];
+  agentSessionId: string | undefined;
+  model: string | undefined;
+  /** Why the log could not be written, when that ended the session. */
+  logError: Error | undefined;
+
+  constructor(options: SessionOptions) {
+    this.spec = options.spec;
+    this.home = options.home;
+    this.#options = options;
+    this.#ring = new ReplayRing({ capacityMax: options.ringBytesMax, end: 0 });
+  }
+
+  get id(): string {
+    return this.spec.session_id;
+  }
+
+  get state(): SessionState {
+    return this.#state;
+  }
+
+  /** The log is whole: `exit` is its last line and it gets no more. */
+  get isSealed(): boolean {
+    return this.#state.at === "ended" && this.#log === undefined;
+  }
+
+  get isLive(): boolean {
+    return this.#state.at !== "ended";
+  }
+
+  get totals(): Totals {
+    return this.#totals;
+  }
+
+  /** Offset after the last line that is in the file: what readers may see. */
+  get end(): number {
+    return this.#end;
+  }
+
+  /** Offset of the first byte kept. */
+  get start(): number {
+    return 0;
+  }
+
+  get seq(): number {
+    return this.#seq;
+  }
+
+  /** How far the sidecar's count has come, lines on their way into the file included. */
+  get sidecarSeq(): number {
+    return this.#sidecarSeq;
+  }
+
+  /** True while the disk is full. */
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
+  get lastActivity(): number | undefined {
+    return this.#lastActivity;
+  }
+
+  /** Bytes accepted and not yet in the file. */
+  get pendingBytes(): number {
+    return this.#log?.pendingBytes ?? 0;
+  }
+
+  apply(input: SessionInput): void {
+    this.#state = next(this.#state, input);
+  }
+
+  /** Opens the log for appending; a torn last line is cut off. Rejects with the error of the file system. */
+  async open(observer: SessionObserver): Promise<void> {
+    this.#observer = observer;
+    const { writer, tail } = await LogWriter.open({
+      path: this.home.log,
+      fsync: this.#options.fsync,
+      onWritten: (bytes) => this.#publish(bytes),
+      onFull: (isFull) => {
+        this.#isPaused = isFull;
+        observer.onFull(isFull);
+        this.#wake();
+      },
+      onFailed: (error) => observer.onLogFailed(error),
+    });
+    this.#log = writer;
+    this.#goOnFrom(tail);
+  }
+
+  /** For a session that ended under an earlier daemon: how long its log is. */
+  async restoreEnded(state: SessionState & { at: "ended" }, totals: Totals): Promise<void> {
+    this.#state = state;
+    this.#totals = totals;
+    const file = await open(this.home.log, "r");
+    try {
+      this.#goOnFrom(await readTail(file, (await file.stat()).size));
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** For a session whose log holds more than the daemon remembers: sums up what is in it. */
+  restoreTotals(totals: Totals): void {
+    this.#totals = totals;
+  }
+
+  /**
+   * Takes a batch of whole lines of the sidecar. Lines that are already here (after a reconnect) are left out.
+   * Throws a RangeError when lines are missing before it: the link must be made anew.
+   */
+  appendBatch(batch: Buffer): void {
+    const fresh = this.#cutKnown(batch);
+    if (!fresh) return;
+    const lastLineStart = fresh.lastIndexOf(newline, fresh.length - 2) + 1;
+    if (peekType(fresh, lastLineStart) !== "exit") {
+      this.#take(fresh);
+      return;
+    }
+    if (lastLineStart > 0) this.#take(fresh.subarray(0, lastLineStart));
+    this.#observer?.onBeforeExit();
+    this.#take(fresh.subarray(lastLineStart));
+  }
+
+  /** Appends events of the daemon's own; resolves when they are in the file. */
+  async appendOwn(events: readonly SessionEvent[]): Promise<void> {
+    const timestamp = Date.now();
+    const lines = events.map((event) => encodeDaemonLine(event, { timestamp, sidecarSeq: this.#sidecarSeq, seq: ++this.#seq }));
+    for (const event of events) this.#noteOwn(event);
+    this.#store(Buffer.from(lines.join("")), true);
+    await this.#log?.flushed();
+  }
+
+  /** Recent bytes [from, to), from memory; undefined when they must be read from the file. */
+  readRecent(from: number, to: number): Buffer | undefined {
+    return this.#ring.read(from, to);
+  }
+
+  /** Bytes [from, to) from the file, at any age. */
+  async readStored(from: number, to: number): Promise<Buffer> {
+    if (this.#log) return this.#log.read(from, to);
+    const file: FileHandle = await open(this.home.log, "r");
+    try {
+      return await readRange(file, from, to);
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** Calls `wake` after each change that a reader may want to see; returns the way to stop it. */
+  follow(wake: () => void): () => void {
+    this.#followers.add(wake);
+    return () => {
+      this.#followers.delete(wake);
+      this.#releaseWhenQuiet();
+    };
+  }
+
+  get followerCount(): number {
+    return this.#followers.size;
+  }
+
+  /** The session has ended: the log gets no more lines. */
+  async seal(): Promise<void> {
+    const log = this.#log;
+    if (!log) return;
+    await log.flushed();
+    this.#log = undefined;
+    await log.close();
+    this.#wake();
+    this.#releaseWhenQuiet();
+  }
+
+  #goOnFrom(tail: LogTail): void {
+    this.#seq = tail.seq;
+    this.#sidecarSeq = tail.sidecarSeq;
+    this.#end = tail.end;
+    this.#ring = new ReplayRing({ capacityMax: this.#options.ringBytesMax, end: tail.end });
+  }
+
+  #cutKnown(batch: Buffer): Buffer | undefined {
+    const lastLineStart = batch.lastIndexOf(newline, batch.length - 2) + 1;
+    const last = tailNumbers(batch.toString("latin1", Math.max(lastLineStart, batch.length - 80)))?.sidecarSeq;
+    if (last === undefined) throw new RangeError("a batch of the sidecar ends in a line without sidecar_seq");
+    if (last <= this.#sidecarSeq) return undefined;
+    let count = 0;
+    for (let at = batch.indexOf(newline); at !== -1; at = batch.indexOf(newline, at + 1)) count++;
+    const first = last - count + 1;
+    if (first > this.#sidecarSeq + 1) {
+      throw new RangeError(`the sidecar's lines ${this.#sidecarSeq + 1} to ${first - 1} are missing`);
+    }
+    let start = 0;
+    for (let known = first; known <= this.#sidecarSeq; known++) start = batch.indexOf(newline, start) + 1;
+    return start === 0 ? batch : batch.subarray(start);
+  }
+
+  #take(lines: Buffer): void {
+    const { bytes, count } = spliceSeq(lines, this.#seq + 1);
+    this.#seq += count;
+    this.#sidecarSeq += count;
+    this.#lastActivity = Date.now();
+    this.#store(bytes, this.#observe(lines));
+  }
+
+  /** Reads the few lines that say something about the session's life. True when one of them must reach the disk. */
+  #observe(batch: Buffer): boolean {
+    let mustSync = false;
+    for (let start = 0; start < batch.length; ) {
+      const end = batch.indexOf(newline, start);
+      if (isTelling(batch, start)) {
+        const event = parseOwnLine(batch.toString("utf8", start, end));
+        if (event) {
+          mustSync ||= event.type === "result" || event.type === "exit";
+          this.#totals = addResult(this.#totals, event);
+          this.#observer?.onEvent(event);
+        }
+      }
+      start = end + 1;
+    }
+    return mustSync;
+  }
+
+  #noteOwn(event: SessionEvent): void {
+    this.#totals = addResult(this.#totals, event);
+    if (event.type === "user_message") this.#lastActivity = Date.now();
+  }
+
+  #store(bytes: Buffer, sync: boolean): void {
+    this.#storing.push(this.#sidecarSeq);
+    this.#log?.append(bytes, { sync });
+  }
+
+  #publish(bytes: Buffer): void {
+    this.#end += bytes.length;
+    this.#ring.push(bytes);
+    const stored = this.#storing.shift();
+    this.#wake();
+    if (stored !== undefined) this.#observer?.onStored(stored);
+  }
+
+  #wake(): void {
+    for (const wake of this.#followers) wake();
+  }
+
+  #releaseWhenQuiet(): void {
+    if (this.#state.at === "ended" && this.#followers.size === 0) this.#ring.release();
+  }
+}
+
+/** Deltas, progress and plain output are most of a session and say nothing about its life. */
+function isTelling(batch: Buffer, start: number): boolean {
+  switch (peekType(batch, start)) {
+    case "agent_message":
+    case "progress":
+    case "stdout":
+    case "stderr":
+      return false;
+    default:
+      return true;
+  }
+}
+
+/** An unreadable line stays in the log as it is; it only says nothing to us. */
+function parseOwnLine(text: string): SessionEvent | undefined {
+  try {
+    return parseLogLine(text.replace(/\}$/, `,"seq":0}`));
+  } catch {
+    return undefined;
+  }
+}

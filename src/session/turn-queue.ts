@@ -1,0 +1,89 @@
+/**
+ * The queue of prompts. An agent gets the next one only when it is idle, so every accepted prompt ends in
+ * exactly one result that names it. Pure: it decides, the supervisor acts.
+ */
+import type { QueuedPrompt } from "../protocol/session.ts";
+
+export interface Prompt {
+  turnId: string;
+  text: string;
+}
+
+export class TurnQueue {
+  #count = 0;
+  #waiting: Prompt[] = [];
+  #open: string | undefined;
+
+  /** The turn that the agent was given and has not ended. */
+  get open(): string | undefined {
+    return this.#open;
+  }
+
+  get length(): number {
+    return this.#waiting.length;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Nothing is running and nothing waits. */
+  get isEmpty(): boolean {
+    return this.#open === undefined && this.#waiting.length === 0;
+  }
+
+  list(): QueuedPrompt[] {
+    return this.#waiting.map(({ turnId, text }, index) => ({ turn_id: turnId, text, position: index + 1 }));
+  }
+
+  mintTurnId(): string {
+    this.#count += 1;
+    return `t${this.#count}`;
+  }
+
+  /** Adds a prompt; its position is 0 when nothing is before it. */
+  add(prompt: Prompt): number {
+    this.#waiting.push(prompt);
+    return this.#waiting.length - 1 + (this.#open === undefined ? 0 : 1);
+  }
+
+  /** The prompt to give to an idle agent now; it becomes the open turn. */
+  takeNext(): Prompt | undefined {
+    if (this.#open !== undefined) return undefined;
+    const prompt = this.#waiting.shift();
+    this.#open = prompt?.turnId;
+    return prompt;
+  }
+
+  /** What a log says after a restart: so many turns so far, and these have no result. */
+  restore(count: number, prompts: readonly Prompt[]): void {
+    this.#count = count;
+    this.#waiting = [...prompts];
+  }
+
+  /** The sidecar says that it runs this turn; when it is one of the waiting, it was given out before a restart. */
+  markOpen(turnId: string): void {
+    if (this.withdraw(turnId)) this.#open = turnId;
+  }
+
+  /** A result named this turn. */
+  close(turnId: string): void {
+    if (this.#open === turnId) this.#open = undefined;
+  }
+
+  withdraw(turnId: string): boolean {
+    const at = this.#waiting.findIndex((prompt) => prompt.turnId === turnId);
+    if (at === -1) return false;
+    this.#waiting.splice(at, 1);
+    return true;
+  }
+
+  /** Empties it: the turns that now need a result of ours. The open one first. */
+  abandon(): string[] {
+    const turns = this.#open === undefined ? [] : [this.#open];
+    turns.push(...this.#waiting.map((prompt) => prompt.turnId));
+    this.#open = undefined;
+    this.#waiting = [];
+    return turns;
+  }
+}

@@ -1,0 +1,116 @@
+/** The environment of an agent: an allow-list of the daemon's, what the operator adds, what the request adds. Pure. */
+import { AgentdError } from "../protocol/error.ts";
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What every agent gets from the daemon's environment. Keys for models are never among them. */
+const inherited = [
+  "PATH",
+  "HOME",
+  "USER",
+  "LOGNAME",
+  "SHELL",
+  "LANG",
+  "LANGUAGE",
+  "TERM",
+  "TZ",
+  "TMPDIR",
+  "XDG_CONFIG_HOME",
+  "XDG_DATA_HOME",
+  "XDG_CACHE_HOME",
+  "XDG_STATE_HOME",
+  "NVM_DIR",
+  "SSL_CERT_FILE",
+  "SSL_CERT_DIR",
+  "NODE_EXTRA_CA_CERTS",
+  "HTTP_PROXY",
+  "HTTPS_PROXY",
+  "NO_PROXY",
+  "http_proxy",
+  "https_proxy",
+  "no_proxy",
+];
+
+/** Variables that point into the person's home; a private home does without them. */
+const homeBound = ["XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "NVM_DIR"];
+
+/** Variables by which a request could hand over a key of its own. */
+export const keyVariables = ["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN", "OPENAI_API_KEY", "CODEX_API_KEY"];
+
+/** Requests may set these although they look like ones that change how an agent runs. */
+const permittedSettings = new Set([
+  "CLAUDE_CODE_OAUTH_TOKEN",
+  "CLAUDE_CODE_MAX_RETRIES",
+  "CLAUDE_CODE_MAX_OUTPUT_TOKENS",
+  "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS",
+]);
+
+/** Keys that change how programs load, where they keep their things or where they send keys. */
+const reserved: readonly RegExp[] = [
+  /^PATH$/i,
+  /^(HOME|USER|LOGNAME|SHELL|TMPDIR|IFS|ENV|BASH_ENV|SHELLOPTS|BASHOPTS|PROMPT_COMMAND|CDPATH|PS4)$/,
+  /^BASH_FUNC_/,
+  /^LD_/,
+  /^DYLD_/,
+  /^(NODE_OPTIONS|NODE_PATH|NODE_EXTRA_CA_CERTS|NODE_TLS_REJECT_UNAUTHORIZED|NODE_REPL_EXTERNAL_MODULE|BUN_OPTIONS)$/,
+  /^(PYTHONPATH|PYTHONSTARTUP|PYTHONHOME|PERL5LIB|PERL5OPT|RUBYOPT|RUBYLIB|JAVA_TOOL_OPTIONS|_JAVA_OPTIONS)$/,
+  /^GIT_/,
+  /^(SSL_CERT_FILE|SSL_CERT_DIR|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE)$/,
+  /^(https?|all|no)_proxy$/i,
+  /_BASE_URL$/,
+  /^XDG_/,
+  /^AGENTRUNTIME_/,
+  /^CLAUDE_/,
+  /^CLAUDECODE$/,
+  /^CODEX_HOME$/,
+  /^OPENCODE_/,
+  /^IS_SANDBOX$/,
+];
+
+/** Refuses keys that are malformed or reserved. Throws `env_key_reserved` naming the key. */
+export function checkRequestEnv(env: Readonly<Record<string, string>>): void {
+  for (const key of Object.keys(env)) {
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(key)) {
+      throw new AgentdError("env_key_reserved", `Cannot set env key ${JSON.stringify(key)}: a key is letters, digits and underscores, and does not start with a digit`);
+    }
+    if (permittedSettings.has(key)) continue;
+    if (reserved.some((pattern) => pattern.test(key))) {
+      throw new AgentdError("env_key_reserved", `Cannot set env key "${key}": it is reserved, because it changes how programs load or where they send keys. Set it in the configuration, under agents.NAME.env`);
+    }
+  }
+}
+
+export interface AgentEnvOptions {
+  agent: string;
+  daemon: Environment;
+  settings: { env: Readonly<Record<string, string>>; key_env?: string | undefined; base_url?: string | undefined };
+  request: Readonly<Record<string, string>>;
+  /** Folder of the private home; undefined leaves the agent in the person's. */
+  privateHome: string | undefined;
+  /** Folder for temporary files, never above the private home. */
+  temporaryDir: string;
+}
+
+export function agentEnv(options: AgentEnvOptions): Record<string, string> {
+  const { daemon, settings, privateHome } = options;
+  const env: Record<string, string> = {};
+  for (const [key, value] of Object.entries(daemon)) {
+    if (value !== undefined && (inherited.includes(key) || key.startsWith("LC_"))) env[key] = value;
+  }
+  if (privateHome !== undefined) {
+    for (const key of homeBound) delete env[key];
+    env["HOME"] = privateHome;
+    env["TMPDIR"] = options.temporaryDir;
+    if (options.agent === "claude") env["CLAUDE_CONFIG_DIR"] = `${privateHome}/.claude`;
+  }
+  const key = settings.key_env === undefined ? undefined : daemon[settings.key_env];
+  if (settings.key_env !== undefined && key !== undefined) env[nameForKey(options.agent, settings.key_env)] = key;
+  if (settings.base_url !== undefined) env[options.agent === "claude" ? "ANTHROPIC_BASE_URL" : "OPENAI_BASE_URL"] = settings.base_url;
+  return { ...env, ...settings.env, ...options.request };
+}
+
+/** A key under a name that the agent does not know is given under the one it knows. */
+function nameForKey(agent: string, keyEnv: string): string {
+  if (agent !== "claude" || keyVariables.includes(keyEnv)) return keyEnv;
+  return "ANTHROPIC_API_KEY";
+}

@@ -1,0 +1,491 @@
+/**
+ * The life of one session: its sidecar, the link to it, its turns, its end. One attendance per live session; it
+ * is over when the session's log is sealed.
+ */
+import { closeLooseEnds } from "../session/loose-ends.ts";
+import type { Session, SessionObserver } from "../session/session.ts";
+import { readLines } from "../session/read-lines.ts";
+import { addResult } from "../session/totals.ts";
+import type { TurnQueue } from "../session/turn-queue.ts";
+import type { ContextItem, MentionItem } from "../protocol/command.ts";
+import { AgentdError, messageOf } from "../protocol/error.ts";
+import { type ErrorCategory, type EventOf, isRetryable, noUsage, type SessionEvent, type TurnStatus } from "../protocol/event.ts";
+import type { SidecarStatus } from "../protocol/link-frame.ts";
+import type { LogLine } from "../protocol/line.ts";
+import type { EndReason, QueuedPrompt, SessionActivity } from "../protocol/session.ts";
+import type { SidecarHandle } from "../runtime/runtime.ts";
+import { Link } from "./link.ts";
+import { Stopwatch } from "./stopwatch.ts";
+
+export interface AttendanceOptions {
+  session: Session;
+  queue: TurnQueue;
+  queueLengthMax: number;
+  /** Lines of a sidecar that died, after this count, from what it left on disk. */
+  readSpool(afterSeq: number): AsyncIterable<Buffer>;
+  /** Ends whatever a dead sidecar's agent left running. */
+  sweep(): Promise<void>;
+  /** Something that the record on disk holds has changed. */
+  onChanged(): void;
+  /** The session has ended and its log is sealed. */
+  onEnded(): void;
+}
+
+/** How long the ladder of the sidecar may take before we end it by force. */
+const stopMs = 15_000;
+/** Bytes on their way into the file before the sidecar is asked to wait. */
+const pendingBytesMax = 8 * 1024 * 1024;
+
+export class Attendance implements SessionObserver {
+  readonly session: Session;
+  readonly #options: AttendanceOptions;
+  readonly #queue: TurnQueue;
+  #link: Link | undefined;
+  #handle: SidecarHandle | undefined;
+  #status: SidecarStatus = { activity: "starting", turn_id: null, background: 0 };
+  /** It ends when no turn is open or queued. */
+  #isDraining: boolean;
+  /** Someone asked for that: no more prompts are taken. */
+  #isClosing = false;
+  #hasFinished = false;
+  #stopTimer: NodeJS.Timeout | undefined;
+  /** Until the sidecar's lines are here up to this count, a result may still be on its way: no prompt is given out. */
+  #catchUpTo = 0;
+  #exit: EventOf<"exit">["data"] | undefined;
+  #isEnding = false;
+  #sessionWatch: Stopwatch | undefined;
+  #turnWatch: Stopwatch | undefined;
+  readonly #over: PromiseWithResolvers<void> = withResolvers();
+
+  constructor(options: AttendanceOptions) {
+    this.#options = options;
+    this.session = options.session;
+    this.#queue = options.queue;
+    this.#isDraining = !options.session.spec.interactive;
+    const timeoutMs = options.session.spec.timeout_ms;
+    if (timeoutMs !== undefined) this.#sessionWatch = new Stopwatch(timeoutMs, () => this.#onTimeout());
+  }
+
+  /** Resolves when the session has ended and its log is sealed. */
+  get over(): Promise<void> {
+    return this.#over.promise;
+  }
+
+  get openTurn(): string | undefined {
+    return this.#queue.open ?? this.#status.turn_id ?? undefined;
+  }
+
+  get queued(): QueuedPrompt[] {
+    return this.#queue.list();
+  }
+
+  get activity(): SessionActivity {
+    if (this.session.isPaused) return "paused";
+    switch (this.#status.activity) {
+      case "retrying":
+        return "retrying";
+      case "awaiting_input":
+        return "awaiting_input";
+      case "idle":
+      case "ended":
+        return this.#queue.isEmpty ? "idle" : "busy";
+      case "busy":
+        return "busy";
+      case "starting":
+        return this.#queue.isEmpty ? "idle" : "busy";
+      default:
+        return this.#status.activity satisfies never;
+    }
+  }
+
+  /** Takes over a sidecar: a new one, or one that an earlier daemon left. */
+  attend(handle: SidecarHandle, options: { isAdopted: boolean }): void {
+    this.#handle = handle;
+    this.session.apply({ type: "launched", isAdopted: options.isAdopted });
+    this.#link = new Link({
+      socketPath: handle.address.socket_path,
+      token: handle.address.token,
+      after: () => this.session.sidecarSeq,
+      onBatch: (batch) => this.#onBatch(batch),
+      onHello: ({ newest, status }) => {
+        this.#catchUpTo = newest;
+        this.#onStatus(status);
+      },
+      onStatus: (status) => this.#onStatus(status),
+      onStorage: (storage) => this.onFull(storage.paused),
+      onLost: (reason) => void this.#onLost(`the link broke: ${reason}`),
+    });
+    void handle.gone.then(({ code, signal }) => {
+      if (!this.#exit) void this.#onLost(`its process ended with ${signal ?? `code ${code}`}`);
+    });
+    this.#options.onChanged();
+  }
+
+  /** The sidecar could not be started: the session ends with what was seen. */
+  async launchFailed(error: AgentdError): Promise<void> {
+    await this.#closeWithout("launch_failed", "startup_crash", error.message, "launch_failed");
+  }
+
+  /** Finds out from the log which turns have no result yet: they are the open one and the queue. */
+  async restore(): Promise<void> {
+    const prompts = new Map<string, string>();
+    let count = 0;
+    for await (const line of readLines(this.session, /^\{"type":"(user_message|result)"/)) {
+      if (line.type === "user_message" && line.data.turn_id !== null) {
+        count = Math.max(count, Number(/^t(\d+)/.exec(line.data.turn_id)?.[1] ?? 0));
+        if (line.data.kind === "prompt") prompts.set(line.data.turn_id, line.data.text);
+      } else if (line.type === "result") {
+        count = Math.max(count, Number(/^t(\d+)/.exec(line.data.turn_id)?.[1] ?? 0));
+        prompts.delete(line.data.turn_id);
+        this.session.restoreTotals(addResult(this.session.totals, line));
+      }
+    }
+    this.#queue.restore(count, [...prompts].map(([turnId, text]) => ({ turnId, text })));
+  }
+
+  /** A sidecar of an earlier daemon that is gone: what it left is taken in, and the session ends. */
+  async adoptDead(): Promise<void> {
+    this.session.apply({ type: "launched", isAdopted: true });
+    await this.#onLost("it was gone when the daemon came back");
+  }
+
+  /** Accepts a prompt: it is in the log when this resolves, and waits its turn. */
+  async prompt(text: string): Promise<{ turnId: string; position: number }> {
+    this.#assertOpen();
+    if (this.#queue.length >= this.#options.queueLengthMax) {
+      throw new AgentdError(
+        "queue_full",
+        `Cannot queue the prompt in session "${this.session.id}": ${this.#queue.length} prompts are waiting. Wait for one to end, or withdraw one`,
+      );
+    }
+    const turnId = this.#queue.mintTurnId();
+    const position = this.#queue.add({ turnId, text });
+    await this.session.appendOwn([{ type: "user_message", data: { turn_id: turnId, kind: "prompt", text } }]);
+    this.#dispatch();
+    return { turnId, position };
+  }
+
+  /** Redirects the running turn; with none running it is a prompt. */
+  async steer(text: string): Promise<{ turnId: string; position: number }> {
+    const turnId = this.openTurn;
+    if (turnId === undefined) return this.prompt(text);
+    this.#assertOpen();
+    await this.session.appendOwn([{ type: "user_message", data: { turn_id: turnId, kind: "steer", text } }]);
+    // Should that turn end before the steer arrives, the agent takes it as a prompt of this fresh turn.
+    await this.#ask({ type: "steer", data: { content: text, turn_id: this.#queue.mintTurnId() } });
+    return { turnId, position: 0 };
+  }
+
+  async interrupt(): Promise<void> {
+    this.#assertLive();
+    await this.#ask({ type: "interrupt", data: { reason: "user" } });
+  }
+
+  async context(item: ContextItem): Promise<void> {
+    this.#assertOpen();
+    await this.#ask({ type: "context", data: item });
+    const text = item.text ?? item.filePath ?? "";
+    await this.session.appendOwn([{ type: "user_message", data: { turn_id: null, kind: "context", text } }]);
+  }
+
+  async mention(item: MentionItem): Promise<void> {
+    this.#assertOpen();
+    await this.#ask({ type: "mention", data: item });
+    const from = item.lineStart;
+    const lines = from === undefined ? "" : `#L${from}${item.lineEnd === undefined ? "" : `-${item.lineEnd}`}`;
+    await this.session.appendOwn([{ type: "user_message", data: { turn_id: null, kind: "mention", text: `@${item.filePath}${lines}` } }]);
+  }
+
+  /** Takes back a prompt that the agent has not been given. */
+  async withdraw(turnId: string): Promise<void> {
+    if (!this.#queue.withdraw(turnId)) {
+      throw new AgentdError("turn_not_queued", `Cannot withdraw turn "${turnId}" of session "${this.session.id}": it is not waiting. Interrupt the session to end a running turn`);
+    }
+    await this.session.appendOwn([this.#ownResult(turnId, "withdrawn", "it was withdrawn")]);
+    this.#finishWhenDone();
+  }
+
+  /** `drain` lets open and queued turns end first; `now` ends the session. The first reason counts. */
+  stop(mode: "drain" | "now", reason: EndReason): void {
+    if (!this.session.isLive) return;
+    if (mode === "drain") {
+      this.#isDraining = true;
+      this.#isClosing = true;
+      this.#finishWhenDone();
+      return;
+    }
+    if (this.session.state.at === "stopping") return;
+    this.session.apply({ type: "stop", reason });
+    this.#options.onChanged();
+    this.#stopTimer = setTimeout(() => void this.#handle?.destroy(), stopMs);
+    if (!this.#link) return;
+    this.#link.request({ type: "stop", data: { reason } }).catch(() => {
+      // No answer: the stop timer or the link's own loss ends it.
+    });
+  }
+
+  // What the session tells us
+
+  onEvent(event: SessionEvent): void {
+    switch (event.type) {
+      case "result":
+        this.#queue.close(event.data.turn_id);
+        this.#turnWatch?.standStill();
+        this.#turnWatch = undefined;
+        break;
+      case "exit":
+        this.#exit = event.data;
+        break;
+      default:
+        break;
+    }
+  }
+
+  onBeforeExit(): void {
+    this.#abandonTurns("the session ended before it was run");
+  }
+
+  onStored(sidecarSeq: number): void {
+    this.#link?.tell({ type: "ack", data: { sidecar_seq: sidecarSeq } });
+    if (this.session.pendingBytes < pendingBytesMax / 2) this.#link?.release();
+    if (this.#exit && !this.#isEnding && sidecarSeq >= this.session.sidecarSeq) void this.#finishEnding(this.#exit);
+  }
+
+  onFull(isFull: boolean): void {
+    if (isFull) this.#link?.tell({ type: "pause", data: { reason: "the disk is full" } });
+    else this.#link?.tell({ type: "resume", data: {} });
+  }
+
+  onLogFailed(error: Error): void {
+    this.stop("now", "log_write_failed");
+    void this.#endWithoutLog(error);
+  }
+
+  // What the sidecar tells us
+
+  #onBatch(batch: Buffer): void {
+    const isBehind = this.session.sidecarSeq < this.#catchUpTo;
+    this.session.appendBatch(batch);
+    if (isBehind) {
+      this.#dispatch();
+      this.#finishWhenDone();
+    }
+    if (this.session.pendingBytes > pendingBytesMax) this.#link?.hold();
+  }
+
+  #onStatus(status: SidecarStatus): void {
+    if (status.turn_id !== null && this.#queue.open === undefined) this.#queue.markOpen(status.turn_id);
+    const isNewId = status.agent_session_id !== undefined && status.agent_session_id !== this.session.agentSessionId;
+    this.#status = status;
+    this.session.model = status.model ?? this.session.model;
+    if (isNewId) {
+      this.session.agentSessionId = status.agent_session_id;
+      this.#options.onChanged();
+    }
+    this.#watchTime();
+    this.#dispatch();
+    this.#finishWhenDone();
+  }
+
+  #watchTime(): void {
+    const isWorking = this.#status.activity === "busy" || this.#status.activity === "retrying";
+    if (isWorking) {
+      this.#sessionWatch?.run();
+      this.#turnWatch?.run();
+    } else {
+      this.#sessionWatch?.standStill();
+      this.#turnWatch?.standStill();
+    }
+  }
+
+  #dispatch(): void {
+    if (this.#status.activity !== "idle" || this.session.state.at !== "running" || !this.#link) return;
+    if (this.session.sidecarSeq < this.#catchUpTo) return;
+    const prompt = this.#queue.takeNext();
+    if (!prompt) return;
+    this.#status = { ...this.#status, activity: "busy", turn_id: prompt.turnId };
+    const turnTimeoutMs = this.session.spec.turn_timeout_ms;
+    if (turnTimeoutMs !== undefined) this.#turnWatch = new Stopwatch(turnTimeoutMs, () => this.#onTurnTimeout());
+    this.#watchTime();
+    this.#link.request({ type: "prompt", data: { content: prompt.text, turn_id: prompt.turnId } }).catch((error: unknown) => {
+      void this.#promptRefused(prompt.turnId, messageOf(error));
+    });
+  }
+
+  async #promptRefused(turnId: string, message: string): Promise<void> {
+    if (this.#queue.open !== turnId || this.#isEnding) return;
+    this.#queue.close(turnId);
+    await this.session.appendOwn([
+      { type: "error", data: { code: "agent_failed", message: `Cannot give the prompt to the agent: ${message}`, retryable: false, turn_id: turnId } },
+      this.#ownResult(turnId, "error", message),
+    ]);
+    this.#status = { ...this.#status, activity: "idle", turn_id: null };
+    this.#dispatch();
+    this.#finishWhenDone();
+  }
+
+  /** A session that will get no more prompts ends when no turn is open or queued and nothing runs in the background. */
+  #finishWhenDone(): void {
+    if (!this.#isDraining || this.#hasFinished || this.session.state.at !== "running") return;
+    if (!this.#queue.isEmpty || this.#status.activity !== "idle" || this.#status.background > 0) return;
+    if (this.session.sidecarSeq < this.#catchUpTo) return;
+    this.#hasFinished = true;
+    this.#link?.request({ type: "finish", data: {} }).catch(() => {
+      // The link's loss, or the agent's end, says more than this refusal would.
+    });
+  }
+
+  #onTurnTimeout(): void {
+    this.#link?.request({ type: "interrupt", data: { reason: "limit", detail: "turn_timeout" } }).catch(() => this.stop("now", "timeout"));
+  }
+
+  #onTimeout(): void {
+    this.#link?.request({ type: "interrupt", data: { reason: "limit", detail: "timeout" } }).catch(() => {
+      // The stop that follows does not depend on it.
+    });
+    this.stop("now", "timeout");
+  }
+
+  async #ask(command: Parameters<Link["request"]>[0]): Promise<void> {
+    if (!this.#link) throw this.#endedError("it has not started yet");
+    try {
+      await this.#link.request(command);
+    } catch (error) {
+      throw new AgentdError("agent_failed", `Cannot ${command.type} session "${this.session.id}": ${messageOf(error)}`, { cause: error });
+    }
+  }
+
+  // The end
+
+  async #finishEnding(exit: EventOf<"exit">["data"]): Promise<void> {
+    this.#isEnding = true;
+    clearTimeout(this.#stopTimer);
+    this.#sessionWatch?.standStill();
+    this.#turnWatch?.standStill();
+    this.session.apply({ type: "ended", reason: endReasonOf(exit), exitCode: exit.code, endedAt: Date.now() });
+    await this.session.seal();
+    this.#options.onChanged();
+    // The sidecar leaves by itself once its exit is acknowledged; one that does not is ended.
+    const timer = setTimeout(() => void this.#handle?.destroy(), stopMs);
+    await this.#handle?.gone;
+    clearTimeout(timer);
+    this.#link?.close();
+    await this.#options.sweep();
+    this.#options.onEnded();
+    this.#over.resolve();
+  }
+
+  /** The sidecar is gone without saying `exit`: what it left on disk is taken in, then the end is written for it. */
+  async #onLost(reason: string): Promise<void> {
+    if (this.#isEnding) return;
+    this.#isEnding = true;
+    this.#link?.close();
+    await this.#handle?.destroy();
+    await this.#options.sweep();
+    for await (const batch of this.#options.readSpool(this.session.sidecarSeq)) this.session.appendBatch(batch);
+    if (this.#exit) {
+      await this.session.seal();
+      await this.#finishEnding(this.#exit);
+      return;
+    }
+    await this.#closeWithout("sidecar_lost", "sidecar_lost", `The sidecar of session "${this.session.id}" was lost: ${reason}`, "sidecar_lost");
+  }
+
+  async #closeWithout(code: string, category: ErrorCategory, message: string, reason: EndReason): Promise<void> {
+    this.#isEnding = true;
+    clearTimeout(this.#stopTimer);
+    const closing = closeLooseEnds(await this.#linesOfOpenTurns(), Date.now());
+    const turns = this.#queue.abandon().map((turnId) => this.#ownResult(turnId, "aborted", message));
+    const isRetry = isRetryable[category];
+    await this.session.appendOwn([
+      ...closing,
+      { type: "error", data: { code, message, retryable: isRetry, error_category: category } },
+      ...turns,
+      { type: "exit", data: { code: -1, error_detail: message, error_category: category, retryable: isRetry } },
+    ]);
+    this.session.apply({ type: "ended", reason, exitCode: -1, endedAt: Date.now() });
+    await this.session.seal();
+    this.#options.onChanged();
+    this.#options.onEnded();
+    this.#over.resolve();
+  }
+
+  async #endWithoutLog(error: Error): Promise<void> {
+    if (this.#isEnding) return;
+    this.#isEnding = true;
+    await this.#handle?.destroy();
+    this.#link?.close();
+    this.#queue.abandon();
+    this.session.logError = error;
+    this.session.apply({ type: "ended", reason: "log_write_failed", exitCode: -1, endedAt: Date.now() });
+    await this.session.seal();
+    this.#options.onChanged();
+    this.#options.onEnded();
+    this.#over.resolve();
+  }
+
+  #abandonTurns(why: string): void {
+    const turns = this.#queue.abandon();
+    if (turns.length > 0) void this.session.appendOwn(turns.map((turnId) => this.#ownResult(turnId, "aborted", why)));
+  }
+
+  /** The lines since the last result. */
+  async #linesOfOpenTurns(): Promise<LogLine[]> {
+    const lines: LogLine[] = [];
+    for await (const line of readLines(this.session, /^\{"type":"(tool_use|tool_result|agent_message|result)"/)) {
+      if (line.type === "result") lines.length = 0;
+      else lines.push(line);
+    }
+    return lines;
+  }
+
+  #ownResult(turnId: string, status: TurnStatus, reason: string): SessionEvent {
+    return {
+      type: "result",
+      data: {
+        turn_id: turnId,
+        session_id: this.session.agentSessionId ?? this.session.id,
+        status,
+        cost_usd: null,
+        duration_ms: 0,
+        num_turns: 0,
+        usage: noUsage,
+        reason,
+      },
+    };
+  }
+
+  #assertLive(): void {
+    if (!this.session.isLive || this.session.state.at === "stopping" || this.#isEnding) throw this.#endedError("it has ended");
+  }
+
+  #assertOpen(): void {
+    this.#assertLive();
+    if (this.#isClosing) throw this.#endedError("it was asked to stop");
+    const isDone = this.#hasFinished || (this.#isDraining && this.#queue.isEmpty && this.#queue.count > 0);
+    if (isDone) throw this.#endedError("it is not interactive and its last turn has ended");
+  }
+
+  #endedError(found: string): AgentdError {
+    return new AgentdError("session_ended", `Cannot send to session "${this.session.id}": ${found}. Start a new one, with resume_session to go on from here`);
+  }
+}
+
+function endReasonOf(exit: EventOf<"exit">["data"]): EndReason {
+  if (exit.error_category === "stall") return "stall";
+  if (exit.signal !== undefined) return "agent_killed";
+  return exit.code === 0 ? "finished" : "agent_failed";
+}
+
+interface PromiseWithResolvers<T> {
+  promise: Promise<T>;
+  resolve(value: T): void;
+}
+
+function withResolvers(): PromiseWithResolvers<void> {
+  let resolve: () => void = () => undefined;
+  const promise = new Promise<void>((settle) => {
+    resolve = settle;
+  });
+  return { promise, resolve };
+}

@@ -1,0 +1,177 @@
+/**
+ * The socket to one sidecar. Batches of lines in, commands out; after a break it goes on from the last line that
+ * is known. It never looks inside a batch.
+ */
+import WebSocket from "ws";
+import type { Command } from "../protocol/command.ts";
+import { linkProtocol, SidecarFrame, type SidecarStatus } from "../protocol/link-frame.ts";
+import { messageOf } from "../protocol/error.ts";
+
+export interface LinkOptions {
+  socketPath: string;
+  token: string;
+  /** The count after which the sidecar's lines are wanted; asked anew at each connect. */
+  after(): number;
+  /** A batch of whole lines. Throwing makes the link connect anew. */
+  onBatch(batch: Buffer): void;
+  /** First on each connection. Lines up to `newest` are still to come before the status is what the log says. */
+  onHello(hello: { newest: number; status: SidecarStatus }): void;
+  onStatus(status: SidecarStatus): void;
+  onStorage(storage: { paused: boolean; message: string }): void;
+  /** The link is down and cannot be made again. Called once, never after `close`. */
+  onLost(reason: string): void;
+}
+
+const handshakeMs = 10_000;
+const replyMs = 30_000;
+const frameBytesMax = 64 * 1024 * 1024;
+/** Between attempts to connect; when these are used up the sidecar counts as lost. */
+const backoffMs = [20, 50, 100, 200, 500, 1000, 2000, 2000, 2000];
+
+interface Waiter {
+  resolve(): void;
+  reject(error: Error): void;
+  timer: NodeJS.Timeout;
+}
+
+export class Link {
+  readonly #options: LinkOptions;
+  #socket: WebSocket | undefined;
+  #attempt = 0;
+  #isClosed = false;
+  #isHeld = false;
+  #commandId = 0;
+  #waiters = new Map<number, Waiter>();
+  #unsent: string[] = [];
+
+  constructor(options: LinkOptions) {
+    this.#options = options;
+    this.#connect();
+  }
+
+  /** Sends a command; resolves when the sidecar has taken it, rejects with its reason when it could not. */
+  request(command: Command): Promise<void> {
+    const id = ++this.#commandId;
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#waiters.delete(id);
+        reject(new Error(`the sidecar did not answer "${command.type}" within ${replyMs / 1000} s`));
+      }, replyMs);
+      this.#waiters.set(id, { resolve, reject, timer });
+      this.#send(JSON.stringify({ ...command, id }));
+    });
+  }
+
+  /** Sends a command that needs no answer. Lost with the link; the next ack covers it. */
+  tell(command: Command): void {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(command));
+  }
+
+  /** Stops reading until `release`: the sidecar keeps what it has. */
+  hold(): void {
+    this.#isHeld = true;
+    this.#socket?.pause();
+  }
+
+  release(): void {
+    this.#isHeld = false;
+    this.#socket?.resume();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#failWaiters("the session has ended");
+    this.#socket?.terminate();
+  }
+
+  #send(text: string): void {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(text);
+    else this.#unsent.push(text);
+  }
+
+  #connect(): void {
+    const { socketPath, token } = this.#options;
+    const socket = new WebSocket(`ws+unix://${socketPath}:/ws?after=${this.#options.after()}`, {
+      headers: { authorization: `Bearer ${token}` },
+      perMessageDeflate: false,
+      handshakeTimeout: handshakeMs,
+      maxPayload: frameBytesMax,
+      skipUTF8Validation: true,
+    });
+    this.#socket = socket;
+    let cause = "it closed the connection";
+    socket.on("message", (data, isBinary) => {
+      try {
+        if (isBinary && Buffer.isBuffer(data)) this.#options.onBatch(data);
+        else this.#takeFrame(String(data));
+      } catch (error) {
+        cause = messageOf(error);
+        socket.terminate();
+      }
+    });
+    socket.on("error", (error) => {
+      cause = messageOf(error);
+    });
+    socket.on("close", () => this.#reconnect(cause));
+  }
+
+  #takeFrame(text: string): void {
+    const frame = SidecarFrame.parse(JSON.parse(text));
+    switch (frame.type) {
+      case "hello":
+        if (frame.data.protocol !== linkProtocol) {
+          throw new Error(`it speaks link protocol ${frame.data.protocol}, this daemon ${linkProtocol}`);
+        }
+        this.#attempt = 0;
+        if (this.#isHeld) this.#socket?.pause();
+        for (const unsent of this.#unsent.splice(0)) this.#send(unsent);
+        this.#options.onHello({ newest: frame.data.sidecar_seq, status: frame.data.status });
+        return;
+      case "status":
+        this.#options.onStatus(frame.data);
+        return;
+      case "reply":
+        this.#settle(frame.data);
+        return;
+      case "storage":
+        this.#options.onStorage(frame.data);
+        return;
+      case "heartbeat":
+        return;
+      default:
+        frame satisfies never;
+    }
+  }
+
+  #settle(reply: { id: number; ok: boolean; error?: string | undefined }): void {
+    const waiter = this.#waiters.get(reply.id);
+    if (!waiter) return;
+    this.#waiters.delete(reply.id);
+    clearTimeout(waiter.timer);
+    if (reply.ok) waiter.resolve();
+    else waiter.reject(new Error(reply.error ?? "the sidecar refused it"));
+  }
+
+  #reconnect(cause: string): void {
+    if (this.#isClosed) return;
+    const delayMs = backoffMs[this.#attempt++];
+    if (delayMs === undefined) {
+      this.#isClosed = true;
+      this.#failWaiters("the sidecar is gone");
+      this.#options.onLost(cause);
+      return;
+    }
+    setTimeout(() => {
+      if (!this.#isClosed) this.#connect();
+    }, delayMs);
+  }
+
+  #failWaiters(reason: string): void {
+    for (const waiter of this.#waiters.values()) {
+      clearTimeout(waiter.timer);
+      waiter.reject(new Error(reason));
+    }
+    this.#waiters.clear();
+    this.#unsent = [];
+  }
+}

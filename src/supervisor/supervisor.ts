@@ -1,0 +1,423 @@
+/** All sessions of this daemon: creates them, finds them, ends them. */
+import { randomBytes, randomUUID } from "node:crypto";
+import { mkdir, realpath, rm } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { type Config, harnessOf } from "../config.ts";
+import { readSpool } from "../process/spool-reader.ts";
+import { type Bootstrap } from "../protocol/bootstrap.ts";
+import { AgentdError, messageOf } from "../protocol/error.ts";
+import type { SessionRequest } from "../protocol/http.ts";
+import { linkProtocol } from "../protocol/link-frame.ts";
+import type { SessionSpec } from "../protocol/session.ts";
+import { findAgent } from "../runtime/find-agent.ts";
+import { type Runtime, SidecarAddress } from "../runtime/runtime.ts";
+import { createHome, listHomes, removeHome, sessionHome } from "../session/home.ts";
+import { readRecord, type SessionRecord, writeRecord } from "../session/record.ts";
+import { Session } from "../session/session.ts";
+import { noTotals, type Totals } from "../session/totals.ts";
+import { TurnQueue } from "../session/turn-queue.ts";
+import { agentEnv, checkRequestEnv } from "./agent-env.ts";
+import { Attendance } from "./attendance.ts";
+import { agentHomeOf, checkHonoured, checkNames, checkSessionId, defined, specOf } from "./spec.ts";
+import { checkWorkDir } from "./work-dir.ts";
+
+export interface SupervisorOptions {
+  config: Config;
+  runtimes: ReadonlyMap<string, Runtime>;
+  /** Short private folder for sockets and agents' temporary files. */
+  runDir: string;
+  log(level: "info" | "warn" | "error", message: string, fields?: Record<string, unknown>): void;
+}
+
+/** A session, with its attendance while it is live. */
+export interface Entry {
+  readonly session: Session;
+  attendance: Attendance | undefined;
+  sidecar: SidecarAddress | undefined;
+  /** Writes of the record go one after the other. */
+  saving: Promise<void>;
+}
+
+export class Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #entries = new Map<string, Entry>();
+  readonly #names = new Map<string, string>();
+  /** Ids whose creation is under way: they count as taken. */
+  readonly #creating = new Set<string>();
+  #isClosing = false;
+  #onQuiet: (() => void) | undefined;
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+  }
+
+  /** Sessions on disk: ended ones are listed again, live ones are taken over. */
+  async recover(): Promise<void> {
+    const ids = await listHomes(this.#options.config.dataDir);
+    for (const id of ids) {
+      try {
+        await this.#recoverOne(id);
+      } catch (error) {
+        this.#options.log("warn", `Cannot read session "${id}": ${messageOf(error)}. Its folder is left as it is`);
+      }
+    }
+  }
+
+  /** The session of this id or name; throws `session_not_found`. */
+  get(ref: string): Entry {
+    const entry = this.find(ref);
+    if (!entry) throw new AgentdError("session_not_found", `session not found: ${ref.slice(0, 80)}`);
+    return entry;
+  }
+
+  /** The session of this id or name, if there is one. */
+  find(ref: string): Entry | undefined {
+    return this.#entries.get(ref) ?? this.#entries.get(this.#names.get(ref) ?? "");
+  }
+
+  /** All sessions, oldest first. */
+  list(): Entry[] {
+    return [...this.#entries.values()].sort(
+      (a, b) => a.session.spec.created_at - b.session.spec.created_at || (a.session.id < b.session.id ? -1 : 1),
+    );
+  }
+
+  get liveCount(): number {
+    let count = this.#creating.size;
+    for (const { attendance } of this.#entries.values()) if (attendance) count++;
+    return count;
+  }
+
+  /** The attendance of a live session; throws `session_ended`. */
+  attendanceOf(ref: string): Attendance {
+    const { session, attendance } = this.get(ref);
+    if (attendance) return attendance;
+    throw new AgentdError("session_ended", `Cannot send to session "${session.id}": it has ended. Start a new one, with resume_session to go on from here`);
+  }
+
+  /** Creates a session and starts its sidecar. Nothing is left behind when it throws. */
+  async create(request: SessionRequest): Promise<{ entry: Entry; turnId: string | undefined }> {
+    const { config } = this.#options;
+    const { agent, runtime: runtimeName } = checkNames(request, config);
+    checkHonoured(request, runtimeName);
+    checkRequestEnv(request.env ?? {});
+    const runtime = this.#options.runtimes.get(runtimeName);
+    if (!runtime) throw new AgentdError("unknown_runtime", `Cannot use the runtime "${runtimeName}": it is not available on this machine`);
+    const requestedDir = request.work_dir === undefined ? undefined : await checkWorkDir(request.work_dir, await this.#guard());
+    const id = request.session_id === undefined ? randomUUID() : checkSessionId(request.session_id);
+    const resumed = request.resume_session === undefined ? undefined : this.#resumed(request.resume_session);
+    this.#claim(id, request.name);
+    try {
+      return await this.#start(id, request, { agent, runtime, requestedDir, resumed });
+    } catch (error) {
+      this.#forget(id);
+      throw error;
+    } finally {
+      this.#creating.delete(id);
+    }
+  }
+
+  /** Ends a session and takes it off the list; its log is kept. */
+  async remove(ref: string): Promise<void> {
+    const entry = this.get(ref);
+    entry.attendance?.stop("now", "deleted");
+    await entry.attendance?.over;
+    await entry.saving;
+    this.#forget(entry.session.id);
+    await rm(entry.session.home.agentHome, { recursive: true, force: true });
+    if (entry.session.spec.work_dir_is_scratch) await rm(entry.session.home.scratch, { recursive: true, force: true });
+    await rm(entry.session.home.record, { force: true });
+  }
+
+  /** Resolves once when no session is live; used by a daemon that leaves then. */
+  whenQuiet(tell: () => void): void {
+    this.#onQuiet = tell;
+  }
+
+  /** Ends all sessions and waits for their ends to be written. */
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    const live = this.list().flatMap(({ attendance }) => attendance ?? []);
+    for (const attendance of live) attendance.stop("now", "shutdown");
+    await Promise.all(live.map((attendance) => attendance.over));
+    await Promise.all([...this.#entries.values()].map((entry) => entry.saving));
+  }
+
+  async #guard(): Promise<{ home: string; dataDir: string }> {
+    const home = this.#options.config.environment["HOME"] || homedir();
+    return { home: await realpath(home).catch(() => home), dataDir: this.#options.config.dataDir };
+  }
+
+  /** Reserves id and name, or throws: no two creations get the same. */
+  #claim(id: string, name: string | undefined): void {
+    const { config } = this.#options;
+    if (this.#isClosing) throw new AgentdError("shutting_down", "Cannot start a session: the daemon is shutting down");
+    if (this.#entries.has(id) || this.#creating.has(id)) throw new AgentdError("session_exists", `session_id already exists: ${id}`);
+    if (name !== undefined && (this.#names.has(name) || this.#entries.has(name))) {
+      throw new AgentdError("name_taken", `Cannot name the session "${name}": session "${this.#names.get(name) ?? name}" has that name. Choose another, or delete that one`);
+    }
+    const max = config.limits.max_sessions;
+    if (max > 0 && this.liveCount >= max) {
+      throw new AgentdError("max_sessions", `max sessions limit reached: ${max} are live. Stop one, or raise --max-sessions`);
+    }
+    this.#creating.add(id);
+    if (name !== undefined) this.#names.set(name, id);
+  }
+
+  async #start(
+    id: string,
+    request: SessionRequest,
+    found: { agent: string; runtime: Runtime; requestedDir: string | undefined; resumed: Resumed | undefined },
+  ): Promise<{ entry: Entry; turnId: string | undefined }> {
+    const { config } = this.#options;
+    const home = sessionHome(config.dataDir, id);
+    await this.#refuseOldFolder(id);
+    await createHome(home);
+    let isLaunched = false;
+    try {
+      if (found.requestedDir === undefined) await mkdir(home.scratch, { mode: 0o700 });
+      const agentHome = found.resumed?.agentHome ?? agentHomeOf(request, config);
+      const homeOf = found.resumed?.homeOf ?? id;
+      if (agentHome === "private") await mkdir(sessionHome(config.dataDir, homeOf).agentHome, { recursive: true, mode: 0o700 });
+      const spec = specOf(request, {
+        id,
+        agent: found.agent,
+        runtime: found.runtime.name,
+        workDir: found.requestedDir ?? home.scratch,
+        isScratch: found.requestedDir === undefined,
+        agentHome,
+        homeOf,
+        resumeAgentSession: found.resumed?.agentSessionId,
+        createdAt: Date.now(),
+      });
+      const session = new Session({ spec, home, ringBytesMax: config.limits.ring_bytes, fsync: config.fsync });
+      const entry = this.#newEntry(session, new TurnQueue(), found.runtime);
+      const attendance = entry.attendance;
+      if (!attendance) throw new Error("a new session has no attendance");
+      await session.open(attendance);
+      const bootstrap = this.#bootstrapOf(spec, request.env ?? {});
+      entry.sidecar = undefined;
+      await this.#save(entry);
+      const others = this.list().filter((other) => other.attendance && other.session.spec.work_dir === spec.work_dir);
+      this.#entries.set(id, entry);
+      const turn = (request.prompt ?? "").trim() === "" ? undefined : await attendance.prompt(request.prompt ?? "");
+      if (others.length > 0) await this.#warnOfSharedDir(session, others);
+      try {
+        const handle = await found.runtime.launch(bootstrap);
+        isLaunched = true;
+        entry.sidecar = handle.address;
+        attendance.attend(handle, { isAdopted: false });
+      } catch (error) {
+        entry.attendance = undefined;
+        this.#entries.delete(id);
+        await session.seal();
+        throw error;
+      }
+      return { entry, turnId: turn?.turnId };
+    } catch (error) {
+      if (!isLaunched) await removeHome(home);
+      throw error;
+    }
+  }
+
+  /** A deleted session's log may still be there: its id is not given out again. */
+  async #refuseOldFolder(id: string): Promise<void> {
+    if ((await listHomes(this.#options.config.dataDir)).includes(id)) {
+      throw new AgentdError("session_exists", `session_id already exists: ${id} was deleted, and its log is kept`);
+    }
+  }
+
+  #newEntry(session: Session, queue: TurnQueue, runtime: Runtime): Entry {
+    const entry: Entry = { session, attendance: undefined, sidecar: undefined, saving: Promise.resolve() };
+    entry.attendance = new Attendance({
+      session,
+      queue,
+      queueLengthMax: this.#options.config.limits.queue_length,
+      readSpool: (afterSeq) => readSpool(session.home.dir, afterSeq),
+      sweep: () => runtime.sweep(session.id),
+      onChanged: () => {
+        entry.saving = this.#save(entry);
+      },
+      onEnded: () => this.#ended(entry),
+    });
+    return entry;
+  }
+
+  #ended(entry: Entry): void {
+    entry.attendance = undefined;
+    void rm(this.#runDirOf(entry.session.id), { recursive: true, force: true });
+    const { state, logError } = entry.session;
+    if (state.at === "ended") {
+      this.#options.log("info", "session ended", {
+        session_id: entry.session.id,
+        status: state.status,
+        end_reason: state.reason,
+        exit_code: state.exitCode,
+        ...defined({ log_error: logError?.message }),
+      });
+    }
+    if (this.liveCount === 0) this.#onQuiet?.();
+  }
+
+  #bootstrapOf(spec: SessionSpec, requestEnv: Readonly<Record<string, string>>): Bootstrap {
+    const { config } = this.#options;
+    const settings = config.agents[spec.agent];
+    if (!settings) throw new AgentdError("unknown_agent", `unknown agent: ${spec.agent}`);
+    const runDir = this.#runDirOf(spec.session_id);
+    const env = agentEnv({
+      agent: spec.agent,
+      daemon: config.environment,
+      settings,
+      request: requestEnv,
+      privateHome: spec.agent_home === "private" ? sessionHome(config.dataDir, spec.home_of).agentHome : undefined,
+      temporaryDir: join(runDir, "t"),
+    });
+    return {
+      protocol: linkProtocol,
+      session_id: spec.session_id,
+      session_dir: sessionHome(config.dataDir, spec.session_id).dir,
+      socket_path: join(runDir, "s"),
+      token: randomBytes(32).toString("base64url"),
+      agent: {
+        name: spec.agent,
+        harness: harnessOf(spec.agent, settings),
+        command: [findAgent({ name: spec.agent, command: settings.command, path: config.environment["PATH"] }), ...settings.args],
+        env,
+      },
+      work_dir: spec.work_dir,
+      interactive: spec.interactive,
+      keep_raw: spec.keep_raw,
+      config: defined({
+        model: spec.model,
+        resume_session: spec.resume_agent_session,
+        max_turns: spec.max_turns,
+        allowed_tools: spec.allowed_tools,
+        effort: spec.effort,
+        bare: spec.bare,
+        trust_workspace: spec.trust_workspace,
+        auto_discover: spec.auto_discover,
+      }),
+      limits: {
+        lineBytesMax: config.limits.line_bytes,
+        blobBytesMax: config.limits.blob_bytes,
+        spoolBytesMax: config.limits.spool_bytes,
+      },
+      ...defined({ task_id: spec.task_id }),
+    };
+  }
+
+  #runDirOf(id: string): string {
+    return join(this.#options.runDir, id.replaceAll("-", "").slice(0, 12));
+  }
+
+  /** What to resume: one of our sessions, or an id of the agent's own. */
+  #resumed(ref: string): Resumed {
+    const entry = this.find(ref) ?? this.#entryOfAgentSession(ref);
+    if (!entry) return { agentSessionId: ref, homeOf: undefined, agentHome: undefined };
+    const { session } = entry;
+    if (session.agentSessionId === undefined) {
+      throw new AgentdError("resume_not_found", `Cannot resume session "${ref}": its agent never began a conversation. Start a new session`);
+    }
+    const live = this.list().find((other) => other.attendance && (other.session === session || other.session.agentSessionId === session.agentSessionId || other.session.spec.resume_agent_session === session.agentSessionId));
+    if (live) {
+      throw new AgentdError("resume_in_use", `Cannot resume session "${ref}": session "${live.session.id}" is live on the same conversation. Stop it first`);
+    }
+    return { agentSessionId: session.agentSessionId, homeOf: session.spec.home_of, agentHome: session.spec.agent_home };
+  }
+
+  #entryOfAgentSession(ref: string): Entry | undefined {
+    return this.list().reverse().find((entry) => entry.session.agentSessionId === ref);
+  }
+
+  async #warnOfSharedDir(session: Session, others: readonly Entry[]): Promise<void> {
+    const warning = (own: string[], dir: string) => ({
+      type: "system" as const,
+      data: { subtype: "work_dir_shared", message: `Another live session works in "${dir}": their changes may collide.`, session_ids: own },
+    });
+    await session.appendOwn([warning(others.map((other) => other.session.id), session.spec.work_dir)]);
+    await Promise.all(others.map((other) => (other.session.isLive ? other.session.appendOwn([warning([session.id], session.spec.work_dir)]) : undefined)));
+  }
+
+  async #recoverOne(id: string): Promise<void> {
+    const { config } = this.#options;
+    const home = sessionHome(config.dataDir, id);
+    let record: SessionRecord;
+    try {
+      record = await readRecord(home.record);
+    } catch (error) {
+      // A deleted session keeps its log and has no record.
+      if (messageOf(error).includes("ENOENT")) return;
+      throw error;
+    }
+    const session = new Session({ spec: record.spec, home, ringBytesMax: config.limits.ring_bytes, fsync: config.fsync });
+    session.agentSessionId = record.agent_session_id;
+    session.model = record.model;
+    if (record.spec.name !== undefined) this.#names.set(record.spec.name, id);
+    if (record.ended) {
+      const { status, reason, exit_code, at } = record.ended;
+      await session.restoreEnded({ at: "ended", status, reason, exitCode: exit_code, endedAt: at }, totalsOf(record));
+      this.#entries.set(id, { session, attendance: undefined, sidecar: undefined, saving: Promise.resolve() });
+      return;
+    }
+    await this.#adopt(session, record);
+  }
+
+  async #adopt(session: Session, record: SessionRecord): Promise<void> {
+    const runtime = this.#options.runtimes.get(record.spec.runtime);
+    if (!runtime) throw new Error(`its runtime "${record.spec.runtime}" is not enabled`);
+    const address = SidecarAddress.safeParse(record.sidecar);
+    const entry = this.#newEntry(session, new TurnQueue(), runtime);
+    const { attendance } = entry;
+    if (!attendance) return;
+    await session.open(attendance);
+    await attendance.restore();
+    this.#entries.set(session.id, entry);
+    const handle = address.success ? await runtime.recover(address.data, session.id) : undefined;
+    if (handle) {
+      entry.sidecar = handle.address;
+      attendance.attend(handle, { isAdopted: true });
+    } else {
+      await attendance.adoptDead();
+    }
+  }
+
+  #save(entry: Entry): Promise<void> {
+    return entry.saving.then(() => writeRecord(entry.session.home.record, recordOf(entry))).catch((error: unknown) => {
+      this.#options.log("error", `Cannot write "${entry.session.home.record}": ${messageOf(error)}. After a restart the session may be shown as it was before`);
+    });
+  }
+
+  #forget(id: string): void {
+    const entry = this.#entries.get(id);
+    this.#entries.delete(id);
+    for (const [name, owner] of this.#names) if (owner === id) this.#names.delete(name);
+    if (entry && this.liveCount === 0) this.#onQuiet?.();
+  }
+}
+
+interface Resumed {
+  agentSessionId: string;
+  homeOf: string | undefined;
+  agentHome: SessionSpec["agent_home"] | undefined;
+}
+
+function recordOf(entry: Entry): SessionRecord {
+  const { session, sidecar } = entry;
+  const { state, totals } = session;
+  return {
+    version: 1,
+    spec: session.spec,
+    ...defined({ sidecar, agent_session_id: session.agentSessionId, model: session.model }),
+    ...(state.at === "ended"
+      ? { ended: { status: state.status, reason: state.reason, exit_code: state.exitCode, at: state.endedAt } }
+      : {}),
+    totals: { ...totals.usage, cost_usd: totals.costUsd ?? null, tool_calls: totals.toolCalls, turns: totals.turns },
+  };
+}
+
+function totalsOf(record: SessionRecord): Totals {
+  if (!record.totals) return noTotals;
+  const { cost_usd, tool_calls, turns, ...usage } = record.totals;
+  return { usage, costUsd: cost_usd ?? undefined, toolCalls: tool_calls, turns };
+}

@@ -1,0 +1,183 @@
+/** A real daemon, as its bundle, on a free port with a data dir of its own. Used by tests, demo and benches. */
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { execa } from "execa";
+import * as z from "zod";
+import { ClientSocket } from "./client-socket.ts";
+import { eventually } from "./eventually.ts";
+import { isAlive } from "./processes.ts";
+import { tempDir } from "./temp-dir.ts";
+
+export const agentdPath = fileURLToPath(new URL("../../dist/agentd.js", import.meta.url));
+
+export interface DaemonOptions {
+  /** The configuration file's content. */
+  config?: Record<string, unknown>;
+  /** Flags behind `serve`. */
+  args?: readonly string[];
+  /** Added to the environment; undefined takes a variable away. */
+  env?: Record<string, string | undefined>;
+  /** An existing data dir, such as that of a daemon that was killed; kept at `stop`. A new one is made and removed. */
+  dataDir?: string;
+  deadlineMs?: number;
+}
+
+export interface Answer {
+  status: number;
+  headers: Headers;
+  text: string;
+  /** The body as JSON; undefined when it is none. */
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
+  body: any;
+}
+
+export interface RequestOptions {
+  headers?: Record<string, string>;
+  /** Sent as it is instead of as JSON. */
+  raw?: string | Uint8Array;
+}
+
+export interface Daemon {
+  readonly url: string;
+  readonly token: string;
+  readonly dataDir: string;
+  readonly pid: number;
+  /** What it has written to stdout and stderr. */
+  output(): string;
+  get(path: string, options?: RequestOptions): Promise<Answer>;
+  post(path: string, body?: unknown, options?: RequestOptions): Promise<Answer>;
+  delete(path: string, options?: RequestOptions): Promise<Answer>;
+  /** Connects to a session, at an offset or live only. */
+  ws(sessionId: string, since?: number): Promise<ClientSocket>;
+  /** `agentd` with these arguments, pointed at this daemon. */
+  cli(...args: string[]): ReturnType<typeof runCli>;
+  /** SIGTERM, waits, removes the data dir if it was made here. Sessions end with the daemon only if it says so. */
+  stop(): Promise<{ code: number | undefined }>;
+  /** Dies at once; the data dir stays, also over a later `stop`. */
+  kill9(): Promise<void>;
+}
+
+const DaemonFile = z.object({ url: z.string(), pid: z.number().int() });
+
+export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> {
+  const { config = {}, args = [], env = {}, deadlineMs = 20_000 } = options;
+  const made = options.dataDir === undefined ? await tempDir() : undefined;
+  const dataDir = options.dataDir ?? join(made?.path ?? "", "data");
+  const configFile = join(made?.path ?? dataDir, "config-of-test.json");
+  const output: string[] = [];
+  try {
+    if (options.config || made) await writeFile(configFile, JSON.stringify(config));
+    const child = execa(
+      process.execPath,
+      [agentdPath, "serve", "--port", "0", "--data-dir", dataDir, "--config", configFile, ...args],
+      {
+        env: { AGENTD_URL: undefined, AGENTD_TOKEN: undefined, ...env },
+        stdin: "ignore",
+        reject: false,
+        buffer: false,
+        cleanup: true,
+      },
+    );
+    child.stdout.on("data", (chunk) => output.push(String(chunk)));
+    child.stderr.on("data", (chunk) => output.push(String(chunk)));
+    const { url } = await eventually(() => daemonFile(dataDir, child, output), {
+      deadlineMs,
+      what: "the daemon's start",
+    }).catch((cause) => {
+      child.kill("SIGKILL");
+      throw new Error(`The daemon did not start: ${output.join("") || "it said nothing"}`, { cause });
+    });
+    const token = (await readFile(join(dataDir, "token"), "utf8").catch(() => "")).trim();
+    const end = async (signal: "SIGTERM" | "SIGKILL") => {
+      child.kill(signal, new Error(signal));
+      const { exitCode } = await child;
+      return { code: exitCode };
+    };
+    let isKept = made === undefined;
+    return {
+      url,
+      token,
+      dataDir,
+      pid: child.pid ?? 0,
+      output: () => output.join(""),
+      ...requests(url, token),
+      ws: (id, since) => openSocket({ url, token, id, since }),
+      cli: (...cliArgs) => runCli(cliArgs, { AGENTD_URL: url, AGENTD_TOKEN: token, AGENTRUNTIME_DATA_DIR: dataDir }),
+      stop: async () => {
+        const ended = await end("SIGTERM");
+        if (!isKept) await made?.remove();
+        return ended;
+      },
+      kill9: async () => {
+        isKept = true;
+        await end("SIGKILL");
+      },
+    };
+  } catch (thrown) {
+    await made?.remove();
+    throw thrown;
+  }
+}
+
+/** Runs `agentd` to its end; never throws for its exit code. */
+export function runCli(args: readonly string[], env: Record<string, string> = {}) {
+  return execa(process.execPath, [agentdPath, ...args], {
+    env: { NO_COLOR: "1", ...env },
+    stdin: "ignore",
+    reject: false,
+  });
+}
+
+export function openSocket(at: {
+  url: string;
+  token: string;
+  id: string;
+  since?: number | undefined;
+}): Promise<ClientSocket> {
+  const query = at.since === undefined ? "" : `?since=${at.since}`;
+  const url = `${at.url.replace(/^http/, "ws")}/ws/sessions/${at.id}${query}`;
+  return ClientSocket.open(url, { headers: { authorization: `Bearer ${at.token}` } });
+}
+
+export function requests(url: string, token: string): Pick<Daemon, "get" | "post" | "delete"> {
+  return {
+    get: (path, options = {}) => request("GET", path, undefined, options),
+    post: (path, body, options = {}) => request("POST", path, body, options),
+    delete: (path, options = {}) => request("DELETE", path, undefined, options),
+  };
+
+  async function request(method: string, path: string, body: unknown, options: RequestOptions): Promise<Answer> {
+    const sent = options.raw ?? (body === undefined ? undefined : JSON.stringify(body));
+    const response = await fetch(url + path, {
+      method,
+      headers: {
+        ...(token ? { authorization: `Bearer ${token}` } : {}),
+        ...(sent === undefined ? {} : { "content-type": "application/json" }),
+        ...options.headers,
+      },
+      ...(sent === undefined ? {} : { body: sent as string }),
+    });
+    const text = await response.text();
+    return { status: response.status, headers: response.headers, text, body: parsed(text) };
+  }
+}
+
+/** The daemon's file once it is this daemon's: a restart finds the dead one's there at first. */
+async function daemonFile(
+  dataDir: string,
+  child: { pid?: number; exitCode?: number | null },
+  output: readonly string[],
+) {
+  if (child.pid !== undefined && !isAlive(child.pid)) throw new Error(`it has ended: ${output.join("")}`);
+  const found = DaemonFile.safeParse(parsed(await readFile(join(dataDir, "daemon.json"), "utf8")));
+  return found.success && found.data.pid === child.pid ? found.data : undefined;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,16 @@
+/** Folders that a test makes, all named so that one left behind is noticed. */
+import { mkdtemp, realpath, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+export const tempDirPrefix = "agentd-test-";
+
+export interface TempDir {
+  readonly path: string;
+  remove(): Promise<void>;
+}
+
+export async function tempDir(): Promise<TempDir> {
+  const path = await realpath(await mkdtemp(join(tmpdir(), tempDirPrefix)));
+  return { path, remove: () => rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 }) };
+}

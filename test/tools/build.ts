@@ -1,0 +1,88 @@
+/**
+ * `npm run build`: bundles the two programs, each into one file that runs when it is copied alone, and
+ * gathers the licences of what was bundled.
+ */
+import { chmod, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build, type Metafile } from "esbuild";
+import * as z from "zod";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const programs = [
+  { entry: "cmd/agentd.ts", out: "dist/agentd.js" },
+  { entry: "sidecar/main.ts", out: "dist/sidecar.js" },
+];
+
+/** Packages that are CommonJS inside call `require`, which an ES module does not have by itself. */
+const requireBanner = [
+  'import { createRequire as __createRequire } from "node:module";',
+  "const require = __createRequire(import.meta.url);",
+].join("\n");
+
+async function main(): Promise<void> {
+  await mkdir(join(root, "dist"), { recursive: true });
+  const metafiles = await Promise.all(programs.map(bundle));
+  await writeFile(join(root, "dist/licenses.txt"), await licences(metafiles));
+}
+
+async function bundle(program: { entry: string; out: string }): Promise<Metafile> {
+  const source = await readFile(join(root, program.entry), "utf8");
+  const shebang = source.startsWith("#!") ? [] : ["#!/usr/bin/env node"];
+  const outfile = join(root, program.out);
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: [program.entry],
+    outfile,
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    target: "node20",
+    sourcemap: "linked",
+    sourcesContent: false,
+    legalComments: "none",
+    metafile: true,
+    // The version is read by `import manifest from "package.json"`, which ends up inside.
+    banner: { js: [...shebang, requireBanner].join("\n") },
+    // Optional native helpers of ws; it works without them.
+    external: ["bufferutil", "utf-8-validate"],
+    logLevel: "warning",
+  });
+  await chmod(outfile, 0o755);
+  return metafile;
+}
+
+/** The licence texts of every package whose code is in a bundle: their terms ask for them to travel along. */
+async function licences(metafiles: readonly Metafile[]): Promise<string> {
+  const folders = new Set<string>();
+  for (const input of metafiles.flatMap((metafile) => Object.keys(metafile.inputs))) {
+    const folder = /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0];
+    if (folder) folders.add(folder);
+  }
+  const texts = await Promise.all([...folders].sort().map(licenceOf));
+  return texts.join("\n");
+}
+
+async function licenceOf(folder: string): Promise<string> {
+  const description = z
+    .object({ name: z.string(), version: z.string(), license: z.string().optional() })
+    .parse(await readJson(join(folder, "package.json")));
+  const file = (await readdir(join(root, folder))).find((name) => /^licen[cs]e/i.test(name));
+  const text = file
+    ? await readFile(join(root, folder, file), "utf8")
+    : `${description.license ?? "no licence named"}\n`;
+  return `=== ${description.name} ${description.version}\n\n${text}`;
+}
+
+async function readJson(path: string): Promise<unknown> {
+  return JSON.parse(await readFile(join(root, path), "utf8"));
+}
+
+try {
+  await main();
+} catch (thrown) {
+  // What is left from an earlier build must not be taken for this one.
+  await Promise.all(programs.map(({ out }) => rm(join(root, out), { force: true })));
+  console.error(thrown instanceof Error ? thrown.message : thrown);
+  process.exitCode = 1;
+}

@@ -1,0 +1,32 @@
+/** `npm run check`: format, lint, types, unused code, room boundaries. Says nothing when all is well. */
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { execa } from "execa";
+import { checkRooms } from "./rooms.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+const checks = [
+  ["biome", "check", "--error-on-warnings", "--no-errors-on-unmatched", "."],
+  ["tsc"],
+  ["knip", "--no-progress"],
+];
+
+const faults = checkRooms(root).map((sentence) => `rooms: ${sentence}`);
+await Promise.all(checks.map(run));
+if (faults.length > 0) {
+  console.error(faults.join("\n"));
+  process.exitCode = 1;
+}
+
+async function run([tool = "", ...args]: string[]): Promise<void> {
+  const { exitCode, all } = await execa(join(root, "node_modules/.bin", tool), args, {
+    cwd: root,
+    all: true,
+    reject: false,
+    stdin: "ignore",
+    env: process.stderr.isTTY ? { FORCE_COLOR: "1" } : {},
+  });
+  if (exitCode !== 0)
+    faults.push(`${all}\n${tool} ${args.join(" ")}: failed (npm run format mends what can be mended)`);
+}

@@ -1,0 +1,110 @@
+/** Which room may import which: the arrows of the architecture, as a table that `npm run check` holds. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join, posix } from "node:path";
+
+interface Room {
+  /** Files of the room: a folder, or `src` for the files right in it. */
+  name: string;
+  /** Rooms it may import besides itself. */
+  rooms: readonly string[];
+  /** Packages and Node modules it may import; all that no other rule forbids when absent. */
+  packages?: readonly string[];
+  /** Packages and Node modules it must not import. */
+  never?: readonly string[];
+}
+
+const sockets = ["node:net", "node:http", "node:https", "ws", "fastify", "@fastify/websocket"];
+const everyRoom = ["protocol", "process", "session", "runtime", "supervisor", "bridge", "api", "client"].map(inSrc);
+
+export const rooms: readonly Room[] = [
+  { name: "src/protocol", rooms: [], packages: ["zod"] },
+  { name: "src/process", rooms: ["src/protocol"], never: sockets },
+  { name: "src/session", rooms: ["src/protocol"], never: [...sockets, "node:child_process"] },
+  { name: "src/runtime", rooms: ["src/protocol", "src/process"], never: ["fastify", "@fastify/websocket"] },
+  {
+    name: "src/supervisor",
+    rooms: ["src/session", "src/runtime", "src/protocol", "src/process"],
+    never: ["fastify", "@fastify/websocket"],
+  },
+  { name: "src/bridge", rooms: ["src/session", "src/protocol"], never: sockets },
+  { name: "src/api", rooms: ["src/supervisor", "src/session", "src/bridge", "src/protocol"] },
+  { name: "src/client", rooms: ["src/protocol"] },
+  { name: "src", rooms: everyRoom },
+  { name: "cmd", rooms: ["src", "src/client", "src/protocol"] },
+  { name: "sidecar", rooms: ["src/protocol", "src/process"], never: ["fastify", "@fastify/websocket"] },
+];
+
+/** Packages that live in one place only. */
+const onlyIn: Readonly<Record<string, readonly string[]>> = {
+  commander: ["cmd"],
+  fastify: ["src/api"],
+  "@fastify/websocket": ["src/api"],
+};
+
+/** Files that may end the process. */
+const mayExit = /^(cmd\/|sidecar\/main\.ts$)/;
+
+const importPattern =
+  /(?:^|[\s;}])(?:import|export)\s*(?:type\s+)?(?:[\w*{][^"';]*?\sfrom\s*)?["']([^"']+)["']|import\(\s*["']([^"']+)["']\s*\)/g;
+
+/** One sentence for each import that the table forbids. `read` gets a path relative to the root. */
+export function forbiddenArrows(files: readonly string[], read: (file: string) => string): string[] {
+  const faults: string[] = [];
+  for (const file of files) {
+    const room = roomOf(file);
+    if (!room) continue;
+    const text = withoutComments(read(file));
+    if (/\bprocess\.exit\b/.test(text) && !mayExit.test(file))
+      faults.push(`${file}: only cmd and sidecar/main.ts may exit`);
+    for (const found of text.matchAll(importPattern)) {
+      const fault = judge(file, room, found[1] ?? found[2] ?? "");
+      if (fault) faults.push(fault);
+    }
+  }
+  return faults;
+}
+
+/** Every TypeScript file of a room, relative to `root`. */
+export function roomFiles(root: string): string[] {
+  return ["cmd", "sidecar", "src"].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
+      .filter((path) => path.endsWith(".ts"))
+      .map((path) => posix.join(folder, path)),
+  );
+}
+
+export function checkRooms(root: string): string[] {
+  return forbiddenArrows(roomFiles(root), (file) => readFileSync(join(root, file), "utf8"));
+}
+
+function judge(file: string, room: Room, specifier: string): string | undefined {
+  if (specifier.startsWith(".")) {
+    const target = posix.normalize(posix.join(posix.dirname(file), specifier));
+    const targetRoom = roomOf(target);
+    // Where the version is written.
+    if (target === "package.json" && (room.name === "cmd" || room.name === "src")) return undefined;
+    if (!targetRoom) return `${file} imports ${target}: it is in no room of the product`;
+    if (targetRoom.name === room.name || room.rooms.includes(targetRoom.name)) return undefined;
+    return `${file} imports ${target}: ${room.name} may import ${room.rooms.join(", ") || "no other room"}`;
+  }
+  const allowedRooms = onlyIn[specifier];
+  if (allowedRooms && !allowedRooms.includes(room.name))
+    return `${file} imports ${specifier}: it lives in ${allowedRooms.join(", ")} only`;
+  if (room.packages && !room.packages.includes(specifier))
+    return `${file} imports ${specifier}: ${room.name} may import ${room.packages.join(", ")}`;
+  if (room.never?.includes(specifier)) return `${file} imports ${specifier}: ${room.name} never does`;
+  return undefined;
+}
+
+function roomOf(path: string): Room | undefined {
+  const folder = posix.dirname(path);
+  return rooms.find(({ name }) => folder === name || (name !== "src" && folder.startsWith(`${name}/`)));
+}
+
+function withoutComments(text: string): string {
+  return text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/^\s*\/\/.*$/gm, "");
+}
+
+function inSrc(name: string): string {
+  return `src/${name}`;
+}

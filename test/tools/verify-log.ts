@@ -1,0 +1,33 @@
+/** `npm run verify-log -- FILE…`: proves that logs are whole; exit code 1 and the place of each fault when not. */
+import { createReadStream } from "node:fs";
+import { LogCheck, type Report } from "./log-check.ts";
+
+const files = process.argv.slice(2);
+if (files.length === 0) {
+  console.error("usage: npm run verify-log -- FILE…   (a session's log, such as DATA_DIR/sessions/ID/log.ndjson)");
+  process.exitCode = 2;
+}
+for (const file of files) {
+  try {
+    const check = new LogCheck();
+    for await (const chunk of createReadStream(file, { highWaterMark: 1024 * 1024 })) check.push(chunk as Buffer);
+    print(file, check.end());
+  } catch (thrown) {
+    console.error(`${file}: cannot read: ${thrown instanceof Error ? thrown.message : thrown}`);
+    process.exitCode = 1;
+  }
+}
+
+function print(file: string, report: Report): void {
+  const { lines, bytes, firstSeq, lastSeq, sidecarSeq, daemonBorn, byType, ended, faults } = report;
+  const types = Object.entries(byType)
+    .map(([type, count]) => `${type} ${count}`)
+    .join(", ");
+  console.log(`${file}: ${faults.length === 0 ? "whole" : "DAMAGED"}, ${ended ? "ended" : "not ended"}`);
+  console.log(
+    `  ${lines} lines, ${bytes} bytes, seq ${firstSeq ?? "-"} to ${lastSeq ?? "-"}, sidecar_seq to ${sidecarSeq}`,
+  );
+  console.log(`  ${types || "no events"}; ${daemonBorn} written by the daemon itself`);
+  for (const { kind, at, message } of faults) console.log(`  byte ${at}: ${kind}: ${message}`);
+  if (faults.length > 0) process.exitCode = 1;
+}

@@ -1,0 +1,39 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+/** A folder: each run leaves its results there as JSON, for `.ci/run`. */
+const reportDir = process.env["AGENTRUNTIME_TEST_REPORTS"];
+
+const reporters = [process.env["CI"] ? "dot" : "default", ...(reportDir ? ["json"] : [])];
+
+const e2e = {
+  root,
+  testTimeout: 60_000,
+  hookTimeout: 60_000,
+  maxWorkers: 2,
+  globalSetup: ["test/support/leak-guard-global.ts"],
+  setupFiles: ["test/support/leak-guard.ts"],
+};
+
+export default defineConfig({
+  root,
+  test: {
+    passWithNoTests: true,
+    reporters,
+    ...(reportDir ? { outputFile: { json: `${reportDir}/${process.pid}.json` } } : {}),
+    projects: [
+      { test: { name: "unit", root, include: ["test/{unit,docs}/**/*.test.ts"], testTimeout: 20_000 } },
+      {
+        test: {
+          ...e2e,
+          name: "e2e",
+          include: ["test/{e2e,conformance}/**/*.test.ts"],
+          exclude: ["test/**/*.long.test.ts"],
+        },
+      },
+      { test: { ...e2e, name: "long", include: ["test/**/*.long.test.ts"], testTimeout: 600_000 } },
+    ],
+  },
+});
