@@ -5,16 +5,12 @@ const sequences =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
   /(?:\x1b\[|\x9b)[\x20-\x3f]*[\x40-\x7e]?|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?|\x1b[\x20-\x2f]*[\x30-\x7e]?/g;
 
-/** C0 but tab and newline, DEL, C1; and the marks that reorder text, with which shown code can differ from real code. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-const controls = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g;
-
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-const anyControl = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/;
+/** Control characters but tab and newline; and the marks that reorder text, with which shown code can differ from real code. */
+const controls = /[^\P{Cc}\n\t]|[\u202a-\u202e\u2066-\u2069]/gu;
 
 /** The text without anything a terminal would act on but line ends and tabs. */
 export function plainText(text: string): string {
-  if (!anyControl.test(text)) return text;
+  if (text.search(controls) === -1) return text;
   return text.replace(/\r\n/g, "\n").replace(sequences, "").replace(controls, "");
 }
 

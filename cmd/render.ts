@@ -46,9 +46,9 @@ export class Renderer {
 
   /** The same of a line that has been parsed. */
   value(value: unknown): string {
-    const known = SessionEvent.safeParse(value);
-    if (known.success && known.data.type === "agent_message") return this.#agentMessage(known.data.data);
-    const text = known.success ? this.#whole(known.data) : this.#foreign(value);
+    const event = SessionEvent.safeParse(value).data;
+    if (event?.type === "agent_message") return this.#agentMessage(event.data);
+    const text = event === undefined ? this.#foreign(value) : this.#whole(event);
     return text === "" ? "" : this.flush() + text;
   }
 

@@ -3,7 +3,7 @@
  * sees to it that `exit` comes last, comes once and always comes.
  */
 import type { Bootstrap } from "../src/protocol/bootstrap.ts";
-import type { Command } from "../src/protocol/command.ts";
+import type { Command, InterruptReason } from "../src/protocol/command.ts";
 import { AgentdError, messageOf } from "../src/protocol/error.ts";
 import type { EventOf, EventType } from "../src/protocol/event.ts";
 import type { SidecarStatus } from "../src/protocol/link-frame.ts";
@@ -18,6 +18,8 @@ export interface AgentRunOptions {
   log: EventLog;
   now(): number;
   onStatus(status: SidecarStatus): void;
+  /** Given to the agent when it has started; no other will follow. */
+  onlyPrompt?: string;
 }
 
 /** What keeps the agent's pipe from being read. */
@@ -50,11 +52,17 @@ export class AgentRun {
   #hasSpoken = false;
   #turnCount = 0;
   #watchdog: Watchdog | undefined;
-  readonly #ended = Promise.withResolvers<void>();
+  #starting: Promise<void> | undefined;
+  #resolveEnded: () => void = () => undefined;
+  /** Resolves when `exit` was emitted and stored. Never rejects. */
+  readonly ended: Promise<void>;
 
   constructor(options: AgentRunOptions) {
     this.#options = options;
     this.#status = { activity: "starting", turn_id: null, background: 0 };
+    this.ended = new Promise((resolve) => {
+      this.#resolveEnded = resolve;
+    });
     this.#harness = options.createHarness(options.bootstrap, {
       emit: (outputs) => this.#emit(outputs),
       setStatus: (change) => this.#setStatus(change),
@@ -74,13 +82,13 @@ export class AgentRun {
     return this.#harness.agentSessionId;
   }
 
-  /** Resolves when `exit` was emitted and stored. Never rejects. */
-  get ended(): Promise<void> {
-    return this.#ended.promise;
+  /** Starts the agent, once; later calls join. Resolves when it runs or could not be started. Never rejects. */
+  start(): Promise<void> {
+    this.#starting ??= this.#start();
+    return this.#starting;
   }
 
-  /** Starts the agent, once; later calls do nothing. Resolves when it runs or could not be started. */
-  async start(): Promise<void> {
+  async #start(): Promise<void> {
     if (this.#state.phase !== "waiting") return;
     this.#state = { phase: "starting" };
     try {
@@ -102,10 +110,15 @@ export class AgentRun {
       },
     });
     void this.#finish();
+    if (this.#stopReason !== undefined) await this.stop(this.#stopReason);
+    else if (this.#options.onlyPrompt !== undefined) {
+      this.#harness.prompt({ text: this.#options.onlyPrompt, turnId: this.#turnId(undefined) });
+      this.#harness.finish();
+    }
   }
 
-  /** Carries out a command. Throws with a sentence for people when it cannot be. */
-  command(command: AgentCommand): void {
+  /** Carries out a command, after the start when that is under way. Rejects with a sentence for people when it cannot be. */
+  async command(command: AgentCommand): Promise<void> {
     if (command.type === "stop") {
       void this.stop(command.data.reason);
       return;
@@ -113,6 +126,11 @@ export class AgentRun {
     if (command.type === "prompt" || command.type === "steer") {
       if (command.data.content.trim() === "") throw new Error(`${command.type} content is required`);
     }
+    await this.#starting;
+    this.#act(command);
+  }
+
+  #act(command: Exclude<AgentCommand, { type: "stop" }>): void {
     if (this.#state.phase !== "running") throw new Error(`Cannot ${command.type}: ${notRunning(this.#state)}`);
     this.#watchdog?.sign();
     switch (command.type) {
@@ -121,7 +139,7 @@ export class AgentRun {
       case "steer":
         return this.#harness.steer({ text: command.data.content, turnId: this.#turnId(command.data.turn_id) });
       case "interrupt":
-        return this.#harness.interrupt(command.data.detail === undefined ? { reason: command.data.reason } : { ...command.data, detail: command.data.detail });
+        return this.#harness.interrupt(withoutUndefined(command.data));
       case "context":
         return this.#harness.context(command.data);
       case "mention":
@@ -133,7 +151,7 @@ export class AgentRun {
     }
   }
 
-  /** Ends the agent and all it started; its last events and `exit` follow. The first reason counts. */
+  /** Ends the agent and all it started; its last events and `exit` follow. The first reason counts. Never rejects. */
   async stop(reason: string): Promise<void> {
     const { phase } = this.#state;
     if (phase === "ended" || phase === "failed") return;
@@ -144,7 +162,11 @@ export class AgentRun {
       return;
     }
     const letGo = setTimeout(() => this.#letGo(), stopHoldMs);
-    await this.#harness.stop(reason);
+    try {
+      await this.#harness.stop(reason);
+    } catch (error) {
+      await this.#emitOwn({ type: "error", data: { code: "internal", message: messageOf(error), retryable: false } });
+    }
     clearTimeout(letGo);
     // What is left of its output is bounded now, and `exit` must come.
     this.#letGo();
@@ -168,7 +190,7 @@ export class AgentRun {
     this.#watchdog?.sign();
     if (!this.#hasSpoken) this.#hasSpoken = outputs.some(({ event }) => !complaints.includes(event.type));
     const stored = this.#options.log.append(outputs);
-    if (!this.#isLettingGo) await Promise.race([stored, this.#untilLetGo()]);
+    if (stored && !this.#isLettingGo) await Promise.race([stored, this.#untilLetGo()]);
     while (this.#holds.size > 0 && !this.#isLettingGo) await new Promise<void>((resolve) => this.#waiters.push(resolve));
   }
 
@@ -204,7 +226,7 @@ export class AgentRun {
     const stored = this.#options.log.append([{ event }]);
     this.#setStatus({ activity: "ended", turn_id: null, background: 0 });
     await stored;
-    this.#ended.resolve();
+    this.#resolveEnded();
   }
 
   async #failToStart(error: unknown): Promise<void> {
@@ -219,7 +241,7 @@ export class AgentRun {
     ]);
     this.#setStatus({ activity: "ended", turn_id: null, background: 0 });
     await stored;
-    this.#ended.resolve();
+    this.#resolveEnded();
   }
 
   #letGo(): void {
@@ -236,6 +258,12 @@ export class AgentRun {
     this.#waiters = [];
     for (const resume of waiters) resume();
   }
+}
+
+/** An optional value that is there and undefined is absent. */
+function withoutUndefined(data: { reason: InterruptReason; detail?: string | undefined }) {
+  const { reason, detail } = data;
+  return detail === undefined ? { reason } : { reason, detail };
 }
 
 function notRunning(state: RunState): string {

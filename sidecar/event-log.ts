@@ -41,9 +41,9 @@ export class EventLog {
     return this.#end;
   }
 
-  /** Numbers and keeps the events. Resolves when they are stored and there is room for more. */
-  async append(outputs: readonly HarnessOutput[]): Promise<void> {
-    if (outputs.length === 0) return;
+  /** Numbers and keeps the events. Undefined when they are stored and there is room for more; a promise of that otherwise. */
+  append(outputs: readonly HarnessOutput[]): Promise<void> | undefined {
+    if (outputs.length === 0) return undefined;
     const batch = this.#encode(outputs);
     this.#ring.push(batch.bytes);
     this.#end += batch.bytes.length;
@@ -51,7 +51,8 @@ export class EventLog {
     this.#fresh = batch;
     for (const wake of this.#followers) wake();
     this.#fresh = undefined;
-    if (this.#options.spool && !this.#options.spool.isSettled) await this.#options.spool.settled();
+    const { spool } = this.#options;
+    return spool && !spool.isSettled ? spool.settled() : undefined;
   }
 
   /** Calls `wake` after each append; the returned function ends it. */

@@ -43,7 +43,14 @@ export async function startDaemon(config: Config): Promise<Daemon> {
     const supervisor = new Supervisor({ config, runtimes: new Map([["local", local]]), runDir, log });
     await supervisor.recover();
     const idle = idleWatch(supervisor);
-    const server = await createServer({ config, supervisor, token: config.auth ? token : undefined, version, onClients: idle.onClients });
+    const server = await createServer({
+      config,
+      supervisor,
+      token: config.auth ? token : undefined,
+      version,
+      onClients: idle.onClients,
+      onInternalError: (error) => log("error", "request failed", { error: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
+    });
     const url = await listen(server, config);
     await lock.announce(url);
     if (config.leaveWhenIdle) idle.begin();

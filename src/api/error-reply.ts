@@ -1,5 +1,5 @@
 /** Whatever was thrown → status and body. */
-import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyError, FastifyReply } from "fastify";
 import * as z from "zod";
 import { AgentdError, type ErrorCode } from "../protocol/error.ts";
 
@@ -34,8 +34,8 @@ function firstIssue(error: z.ZodError): string {
   return issue.path.length > 0 && !issue.message.includes(String(issue.path[0])) ? `"${issue.path.join(".")}": ${issue.message}` : issue.message;
 }
 
-export function replyWithError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): void {
+export function replyWithError(thrown: unknown, reply: FastifyReply, onInternalError: (error: unknown) => void): void {
   const error = toAgentdError(thrown);
-  if (error.code === "internal") request.log.error({ err: thrown }, "request failed");
+  if (error.code === "internal") onInternalError(thrown);
   void reply.code(error.status).header("content-type", "application/json; charset=utf-8").send(JSON.stringify(error.toBody()));
 }

@@ -1,4 +1,5 @@
 /** The logs on disk: sessions of this daemon, deleted ones, and those the Go daemon left. */
+import { defined } from "../protocol/defined.ts";
 import { open, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
@@ -6,7 +7,6 @@ import type { HistoryEntry } from "../protocol/http.ts";
 import { listHomes, sessionHome } from "../session/home.ts";
 import { readRange } from "../session/log.ts";
 import { statusOf } from "../session/lifecycle.ts";
-import { defined } from "../supervisor/spec.ts";
 import type { Entry } from "../supervisor/supervisor.ts";
 
 /** How much of a foreign log's ends is read for its times and its last result. */

@@ -26,6 +26,8 @@ export interface ServerOptions {
   token: string | undefined;
   version: string;
   onClients(count: number): void;
+  /** A fault of ours; the caller was told no more than that there was one. */
+  onInternalError(error: unknown): void;
 }
 
 export interface Server {
@@ -45,11 +47,9 @@ export async function createServer(options: ServerOptions): Promise<Server> {
     requestTimeout: bodyMs,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 200 },
     forceCloseConnections: true,
-    logger: config.log_level === "silent" ? false : { level: "error", stream: process.stderr },
-    disableRequestLogging: true,
   });
   app.server.headersTimeout = headersMs;
-  app.setErrorHandler(replyWithError);
+  app.setErrorHandler((error, _request, reply) => replyWithError(error, reply, options.onInternalError));
   app.setNotFoundHandler((request) => {
     throw new AgentdError("not_found", `not found: no route ${request.method} ${request.url.slice(0, 200)}`);
   });
@@ -65,7 +65,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   await app.register(websocket, {
     options: { maxPayload: config.limits.body_bytes, perMessageDeflate: false },
     errorHandler: (error, socket) => {
-      app.log.error({ err: error }, "socket failed");
+      options.onInternalError(error);
       socket.terminate();
     },
   });

@@ -1,11 +1,11 @@
 /** Create, list, inspect, stop, delete. */
+import { defined } from "../protocol/defined.ts";
 import type { FastifyInstance } from "fastify";
 import * as z from "zod";
 import type { SessionCreated, SessionView } from "../protocol/http.ts";
 import { SessionRequest, StopRequest } from "../protocol/http.ts";
 import { SessionStatus } from "../protocol/session.ts";
 import { statusOf } from "../session/lifecycle.ts";
-import { defined } from "../supervisor/spec.ts";
 import type { Entry, Supervisor } from "../supervisor/supervisor.ts";
 import { history } from "./history.ts";
 import type { Idempotency } from "./idempotency.ts";

@@ -1,8 +1,8 @@
 /** A session as the routes show it. */
+import { defined } from "../protocol/defined.ts";
 import type { FastifyRequest } from "fastify";
 import type { SessionInfo, SessionView } from "../protocol/http.ts";
 import { statusOf } from "../session/lifecycle.ts";
-import { defined } from "../supervisor/spec.ts";
 import type { Entry } from "../supervisor/supervisor.ts";
 
 export function viewOf({ session, attendance }: Entry): SessionView {

@@ -9,7 +9,7 @@ export function readErrorAnswer(status: number, text: string): AgentdError {
   if (!body.success)
     return new AgentdError("internal", `The daemon answered ${status}: ${text.slice(0, 500) || "(nothing)"}`);
   const { error, message, ...details } = body.data;
-  if (isErrorCode(error)) return new AgentdError(error, message ?? error, { details: { ...details, status } });
+  if (isErrorCode(error)) return new AgentdError(error, message ?? error, { details });
   return new AgentdError(status === 404 ? "not_found" : "internal", message ?? error, {
     details: { ...details, status },
   });

@@ -118,12 +118,8 @@ export class Attendance implements SessionObserver {
     void handle.gone.then(({ code, signal }) => {
       if (!this.#exit) void this.#onLost(`its process ended with ${signal ?? `code ${code}`}`);
     });
+    if (this.session.state.at === "stopping") this.#askToStop(this.session.state.reason);
     this.#options.onChanged();
-  }
-
-  /** The sidecar could not be started: the session ends with what was seen. */
-  async launchFailed(error: AgentdError): Promise<void> {
-    await this.#closeWithout("launch_failed", "startup_crash", error.message, "launch_failed");
   }
 
   /** Finds out from the log which turns have no result yet: they are the open one and the queue. */
@@ -217,11 +213,7 @@ export class Attendance implements SessionObserver {
     if (this.session.state.at === "stopping") return;
     this.session.apply({ type: "stop", reason });
     this.#options.onChanged();
-    this.#stopTimer = setTimeout(() => void this.#handle?.destroy(), stopMs);
-    if (!this.#link) return;
-    this.#link.request({ type: "stop", data: { reason } }).catch(() => {
-      // No answer: the stop timer or the link's own loss ends it.
-    });
+    if (this.#link) this.#askToStop(reason);
   }
 
   // What the session tells us
@@ -264,12 +256,9 @@ export class Attendance implements SessionObserver {
   // What the sidecar tells us
 
   #onBatch(batch: Buffer): void {
-    const isBehind = this.session.sidecarSeq < this.#catchUpTo;
     this.session.appendBatch(batch);
-    if (isBehind) {
-      this.#dispatch();
-      this.#finishWhenDone();
-    }
+    this.#dispatch();
+    this.#finishWhenDone();
     if (this.session.pendingBytes > pendingBytesMax) this.#link?.hold();
   }
 
@@ -303,7 +292,6 @@ export class Attendance implements SessionObserver {
     if (this.session.sidecarSeq < this.#catchUpTo) return;
     const prompt = this.#queue.takeNext();
     if (!prompt) return;
-    this.#status = { ...this.#status, activity: "busy", turn_id: prompt.turnId };
     const turnTimeoutMs = this.session.spec.turn_timeout_ms;
     if (turnTimeoutMs !== undefined) this.#turnWatch = new Stopwatch(turnTimeoutMs, () => this.#onTurnTimeout());
     this.#watchTime();
@@ -319,7 +307,6 @@ export class Attendance implements SessionObserver {
       { type: "error", data: { code: "agent_failed", message: `Cannot give the prompt to the agent: ${message}`, retryable: false, turn_id: turnId } },
       this.#ownResult(turnId, "error", message),
     ]);
-    this.#status = { ...this.#status, activity: "idle", turn_id: null };
     this.#dispatch();
     this.#finishWhenDone();
   }
@@ -344,6 +331,13 @@ export class Attendance implements SessionObserver {
       // The stop that follows does not depend on it.
     });
     this.stop("now", "timeout");
+  }
+
+  #askToStop(reason: EndReason): void {
+    this.#stopTimer = setTimeout(() => void this.#handle?.destroy(), stopMs);
+    this.#link?.request({ type: "stop", data: { reason } }).catch(() => {
+      // No answer: the stop timer or the link's own loss ends it.
+    });
   }
 
   async #ask(command: Parameters<Link["request"]>[0]): Promise<void> {
@@ -384,7 +378,6 @@ export class Attendance implements SessionObserver {
     await this.#options.sweep();
     for await (const batch of this.#options.readSpool(this.session.sidecarSeq)) this.session.appendBatch(batch);
     if (this.#exit) {
-      await this.session.seal();
       await this.#finishEnding(this.#exit);
       return;
     }

@@ -1,6 +1,7 @@
 /** A request, checked against what the runtime and the agent can honour, made into a spec. Nothing is created here. */
 import type { Config } from "../config.ts";
 import { AgentdError } from "../protocol/error.ts";
+import { defined } from "../protocol/defined.ts";
 import type { SessionRequest } from "../protocol/http.ts";
 import type { AgentHome, SessionSpec } from "../protocol/session.ts";
 import { keyVariables } from "./agent-env.ts";
@@ -114,16 +115,4 @@ export function specOf(
       turn_timeout_ms: request.turn_timeout,
     }),
   };
-}
-
-type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
-
-/** Drops what is undefined, so that a key is present only when it says something. */
-export function defined<T extends object>(values: T): Defined<T> {
-  const kept: Defined<T> = {};
-  for (const key in values) {
-    const value = values[key];
-    if (value !== undefined) kept[key] = value as Exclude<T[typeof key], undefined>;
-  }
-  return kept;
 }

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { type Config, harnessOf } from "../config.ts";
 import { readSpool } from "../process/spool-reader.ts";
 import { type Bootstrap } from "../protocol/bootstrap.ts";
+import { defined } from "../protocol/defined.ts";
 import { AgentdError, messageOf } from "../protocol/error.ts";
 import type { SessionRequest } from "../protocol/http.ts";
 import { linkProtocol } from "../protocol/link-frame.ts";
@@ -19,7 +20,7 @@ import { noTotals, type Totals } from "../session/totals.ts";
 import { TurnQueue } from "../session/turn-queue.ts";
 import { agentEnv, checkRequestEnv } from "./agent-env.ts";
 import { Attendance } from "./attendance.ts";
-import { agentHomeOf, checkHonoured, checkNames, checkSessionId, defined, specOf } from "./spec.ts";
+import { agentHomeOf, checkHonoured, checkNames, checkSessionId, specOf } from "./spec.ts";
 import { checkWorkDir } from "./work-dir.ts";
 
 export interface SupervisorOptions {

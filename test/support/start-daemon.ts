@@ -6,10 +6,11 @@ import { execa } from "execa";
 import * as z from "zod";
 import { ClientSocket } from "./client-socket.ts";
 import { eventually } from "./eventually.ts";
-import { isAlive } from "./processes.ts";
 import { tempDir } from "./temp-dir.ts";
 
-export const agentdPath = fileURLToPath(new URL("../../dist/agentd.js", import.meta.url));
+/** The build under test; another one, such as an installed package, by AGENTRUNTIME_TEST_AGENTD. */
+export const agentdPath =
+  process.env["AGENTRUNTIME_TEST_AGENTD"] ?? fileURLToPath(new URL("../../dist/agentd.js", import.meta.url));
 
 export interface DaemonOptions {
   /** The configuration file's content. */
@@ -81,13 +82,16 @@ export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> 
     );
     child.stdout.on("data", (chunk) => output.push(String(chunk)));
     child.stderr.on("data", (chunk) => output.push(String(chunk)));
-    const { url } = await eventually(() => daemonFile(dataDir, child, output), {
-      deadlineMs,
-      what: "the daemon's start",
-    }).catch((cause) => {
+    const started = eventually(() => daemonFile(dataDir, child.pid), { deadlineMs, what: "the daemon's start" });
+    const ended = child.then(({ exitCode }) => {
+      throw new Error(`it ended with code ${exitCode}`);
+    });
+    const { url } = await Promise.race([started, ended]).catch((cause) => {
       child.kill("SIGKILL");
       throw new Error(`The daemon did not start: ${output.join("") || "it said nothing"}`, { cause });
     });
+    // From here on its end is nothing that anybody waits for by this promise.
+    ended.catch(() => {});
     const token = (await readFile(join(dataDir, "token"), "utf8").catch(() => "")).trim();
     const end = async (signal: "SIGTERM" | "SIGKILL") => {
       child.kill(signal, new Error(signal));
@@ -164,14 +168,9 @@ export function requests(url: string, token: string): Pick<Daemon, "get" | "post
 }
 
 /** The daemon's file once it is this daemon's: a restart finds the dead one's there at first. */
-async function daemonFile(
-  dataDir: string,
-  child: { pid?: number; exitCode?: number | null },
-  output: readonly string[],
-) {
-  if (child.pid !== undefined && !isAlive(child.pid)) throw new Error(`it has ended: ${output.join("")}`);
+async function daemonFile(dataDir: string, pid: number | undefined) {
   const found = DaemonFile.safeParse(parsed(await readFile(join(dataDir, "daemon.json"), "utf8")));
-  return found.success && found.data.pid === child.pid ? found.data : undefined;
+  return found.success && found.data.pid === pid ? found.data : undefined;
 }
 
 function parsed(text: string): unknown {

@@ -21,12 +21,16 @@ const requireBanner = [
 ].join("\n");
 
 async function main(): Promise<void> {
+  const { version } = z.object({ version: z.string() }).parse(await readJson("package.json"));
   await mkdir(join(root, "dist"), { recursive: true });
-  const metafiles = await Promise.all(programs.map(bundle));
+  const bundled = await Promise.allSettled(programs.map((program) => bundle(program, version)));
+  const failed = bundled.find((outcome) => outcome.status === "rejected");
+  if (failed) throw failed.reason;
+  const metafiles = bundled.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : []));
   await writeFile(join(root, "dist/licenses.txt"), await licences(metafiles));
 }
 
-async function bundle(program: { entry: string; out: string }): Promise<Metafile> {
+async function bundle(program: { entry: string; out: string }, version: string): Promise<Metafile> {
   const source = await readFile(join(root, program.entry), "utf8");
   const shebang = source.startsWith("#!") ? [] : ["#!/usr/bin/env node"];
   const outfile = join(root, program.out);
@@ -42,7 +46,8 @@ async function bundle(program: { entry: string; out: string }): Promise<Metafile
     sourcesContent: false,
     legalComments: "none",
     metafile: true,
-    // The version is read by `import manifest from "package.json"`, which ends up inside.
+    // `src/version.ts` reads it; a program run from its sources has none.
+    define: { __AGENTRUNTIME_VERSION__: JSON.stringify(version) },
     banner: { js: [...shebang, requireBanner].join("\n") },
     // Optional native helpers of ws; it works without them.
     external: ["bufferutil", "utf-8-validate"],

@@ -7,6 +7,8 @@ interface Room {
   name: string;
   /** Rooms it may import besides itself. */
   rooms: readonly string[];
+  /** Files of other rooms of which it may import types: the settings it is given. */
+  typesOf?: readonly string[];
   /** Packages and Node modules it may import; all that no other rule forbids when absent. */
   packages?: readonly string[];
   /** Packages and Node modules it must not import. */
@@ -24,10 +26,15 @@ export const rooms: readonly Room[] = [
   {
     name: "src/supervisor",
     rooms: ["src/session", "src/runtime", "src/protocol", "src/process"],
+    typesOf: ["src/config.ts"],
     never: ["fastify", "@fastify/websocket"],
   },
   { name: "src/bridge", rooms: ["src/session", "src/protocol"], never: sockets },
-  { name: "src/api", rooms: ["src/supervisor", "src/session", "src/bridge", "src/protocol"] },
+  {
+    name: "src/api",
+    rooms: ["src/supervisor", "src/session", "src/bridge", "src/protocol"],
+    typesOf: ["src/config.ts"],
+  },
   { name: "src/client", rooms: ["src/protocol"] },
   { name: "src", rooms: everyRoom },
   { name: "cmd", rooms: ["src", "src/client", "src/protocol"] },
@@ -45,7 +52,7 @@ const onlyIn: Readonly<Record<string, readonly string[]>> = {
 const mayExit = /^(cmd\/|sidecar\/main\.ts$)/;
 
 const importPattern =
-  /(?:^|[\s;}])(?:import|export)\s*(?:type\s+)?(?:[\w*{][^"';]*?\sfrom\s*)?["']([^"']+)["']|import\(\s*["']([^"']+)["']\s*\)/g;
+  /(?:^|[\s;}])(?:import|export)\s*(type\s+)?(?:[\w*{][^"';]*?\sfrom\s*)?["']([^"']+)["']|import\(\s*["']([^"']+)["']\s*\)/g;
 
 /** One sentence for each import that the table forbids. `read` gets a path relative to the root. */
 export function forbiddenArrows(files: readonly string[], read: (file: string) => string): string[] {
@@ -57,7 +64,7 @@ export function forbiddenArrows(files: readonly string[], read: (file: string) =
     if (/\bprocess\.exit\b/.test(text) && !mayExit.test(file))
       faults.push(`${file}: only cmd and sidecar/main.ts may exit`);
     for (const found of text.matchAll(importPattern)) {
-      const fault = judge(file, room, found[1] ?? found[2] ?? "");
+      const fault = judge(file, room, { specifier: found[2] ?? found[3] ?? "", isType: found[1] !== undefined });
       if (fault) faults.push(fault);
     }
   }
@@ -77,14 +84,17 @@ export function checkRooms(root: string): string[] {
   return forbiddenArrows(roomFiles(root), (file) => readFileSync(join(root, file), "utf8"));
 }
 
-function judge(file: string, room: Room, specifier: string): string | undefined {
+function judge(
+  file: string,
+  room: Room,
+  { specifier, isType }: { specifier: string; isType: boolean },
+): string | undefined {
   if (specifier.startsWith(".")) {
     const target = posix.normalize(posix.join(posix.dirname(file), specifier));
     const targetRoom = roomOf(target);
-    // Where the version is written.
-    if (target === "package.json" && (room.name === "cmd" || room.name === "src")) return undefined;
     if (!targetRoom) return `${file} imports ${target}: it is in no room of the product`;
     if (targetRoom.name === room.name || room.rooms.includes(targetRoom.name)) return undefined;
+    if (isType && room.typesOf?.includes(target)) return undefined;
     return `${file} imports ${target}: ${room.name} may import ${room.rooms.join(", ") || "no other room"}`;
   }
   const allowedRooms = onlyIn[specifier];

@@ -4,6 +4,7 @@ import { forbiddenArrows } from "../../tools/rooms.ts";
 test.each([
   ["src/session/a.ts", 'import { x } from "../protocol/line.ts";'],
   ["src/supervisor/a.ts", 'import type { x } from "../runtime/runtime.ts";'],
+  ["src/supervisor/a.ts", 'import type { Config } from "../config.ts";'],
   ["src/daemon.ts", 'import { x } from "./api/server.ts";'],
   ["cmd/serve.ts", 'import { x } from "../src/daemon.ts";\nprocess.exit(1);'],
   ["sidecar/claude/harness.ts", 'import { x } from "../../src/process/tree.ts";'],
@@ -22,6 +23,7 @@ test.each([
   ["src/protocol/a.ts", 'export * from "../session/log.ts";'],
   ["src/bridge/a.ts", 'import { WebSocket } from "ws";'],
   ["src/supervisor/a.ts", 'import fastify from "fastify";'],
+  ["src/supervisor/a.ts", 'import { readConfig } from "../config.ts";'],
   ["src/client/a.ts", 'import { x } from "../daemon.ts";'],
   ["src/process/a.ts", 'import { x } from "../runtime/local.ts";'],
   ["sidecar/server.ts", 'import { x } from "../src/session/log.ts";'],

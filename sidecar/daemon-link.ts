@@ -1,0 +1,96 @@
+/** The daemon's connection: batches of lines and frames out, commands in. See src/protocol/link-frame.ts. */
+import type { WebSocket } from "ws";
+import type { Command } from "../src/protocol/command.ts";
+import { messageOf } from "../src/protocol/error.ts";
+import { linkProtocol, type SidecarFrame } from "../src/protocol/link-frame.ts";
+import type { AgentRun } from "./agent-run.ts";
+import { readCommand } from "./command-text.ts";
+import type { EventLog } from "./event-log.ts";
+import { Feed } from "./feed.ts";
+import type { Spool } from "./spool.ts";
+
+export interface DaemonLinkOptions {
+  socket: WebSocket;
+  sessionId: string;
+  /** Lines up to this count are in the daemon's log. */
+  afterSeq: number;
+  run: AgentRun;
+  log: EventLog;
+  spool: Spool | undefined;
+  /** The socket has become full, or has room again. */
+  onChange(): void;
+  onAck(): void;
+}
+
+export interface DaemonLink {
+  readonly socket: WebSocket;
+  readonly feed: Feed;
+  send(frame: SidecarFrame): void;
+  close(): void;
+}
+
+/** Close code for a link that a newer one has replaced, and for one that asks for lines that are gone. */
+export const linkCloseCode = { replaced: 4001, gap: 4002 } as const;
+
+export function openDaemonLink(options: DaemonLinkOptions): DaemonLink {
+  const { socket, run, log } = options;
+  const feed = new Feed({
+    log,
+    socket,
+    position: log.positionAfter(options.afterSeq),
+    sendLines: (bytes) => socket.send(bytes),
+    onChange: options.onChange,
+    onGap: () => socket.close(linkCloseCode.gap, "lines that were not acknowledged are gone"),
+  });
+  const link: DaemonLink = {
+    socket,
+    feed,
+    send: (frame) => feed.sendFrame(JSON.stringify(frame)),
+    close: () => {
+      feed.close();
+      // What a daemon that is gone could not store is the spool's business now.
+      run.release("paused");
+      options.onChange();
+    },
+  };
+  const hello: SidecarFrame = {
+    type: "hello",
+    data: { protocol: linkProtocol, session_id: options.sessionId, sidecar_seq: log.seq, status: run.status },
+  };
+  socket.send(JSON.stringify(hello));
+  socket.on("message", (data) => void answer(options, link, String(data)));
+  feed.pump();
+  return link;
+}
+
+async function answer(options: DaemonLinkOptions, link: DaemonLink, text: string): Promise<void> {
+  const received = readCommand(text);
+  const reply = (error?: string) => {
+    if (received.id === undefined) return;
+    const data = error === undefined ? { id: received.id, ok: true } : { id: received.id, ok: false, error };
+    link.send({ type: "reply", data });
+  };
+  if (received.error !== undefined) return reply(received.error);
+  try {
+    await carryOut(options, link, received.command);
+    reply();
+  } catch (error) {
+    reply(messageOf(error));
+  }
+}
+
+async function carryOut({ run, spool, onAck }: DaemonLinkOptions, link: DaemonLink, command: Command): Promise<void> {
+  switch (command.type) {
+    case "ack":
+      spool?.ack(command.data.sidecar_seq);
+      return onAck();
+    case "pause":
+      run.hold("paused");
+      return link.feed.pause();
+    case "resume":
+      run.release("paused");
+      return link.feed.resume();
+    default:
+      return run.command(command);
+  }
+}

@@ -1,0 +1,169 @@
+/**
+ * Any command that talks in lines. It has no notion of a turn: with more prompts to come, a turn ends as soon as its
+ * line was written, because nobody can know when the command is done with it; with a single prompt, when the command ends.
+ */
+import type { Bootstrap } from "../../src/protocol/bootstrap.ts";
+import { type EventOf, noUsage, type TurnStatus } from "../../src/protocol/event.ts";
+import { defaultStopWaits } from "../../src/process/stop-ladder.ts";
+import { type AgentProcess, type LineBatch, startAgentProcess } from "../agent-process.ts";
+import { oversizedLineEvent } from "../blob-store.ts";
+import type { AgentEnd, Harness, HarnessHost, HarnessOutput, Waiting } from "../harness.ts";
+
+interface OpenTurn {
+  id: string;
+  startedAt: number;
+  isInterrupted: boolean;
+}
+
+export function createGenericHarness(bootstrap: Bootstrap, host: HarnessHost): Harness {
+  return new GenericHarness(bootstrap, host);
+}
+
+class GenericHarness implements Harness {
+  readonly agentSessionId = undefined;
+  readonly #bootstrap: Bootstrap;
+  readonly #host: HarnessHost;
+  #process: AgentProcess | undefined;
+  #turn: OpenTurn | undefined;
+  #stopReason: string | undefined;
+  #resolveEnded: (end: AgentEnd) => void = () => undefined;
+  readonly ended: Promise<AgentEnd>;
+
+  constructor(bootstrap: Bootstrap, host: HarnessHost) {
+    this.#bootstrap = bootstrap;
+    this.#host = host;
+    this.ended = new Promise((resolve) => {
+      this.#resolveEnded = resolve;
+    });
+  }
+
+  /** Its silence means nothing that we could know. */
+  get waiting(): Waiting {
+    return { on: "nothing" };
+  }
+
+  async start(): Promise<void> {
+    const { agent, work_dir, session_id, session_dir, limits } = this.#bootstrap;
+    const agentProcess = await startAgentProcess({
+      command: agent.command,
+      env: agent.env,
+      workDir: work_dir,
+      sessionId: session_id,
+      sessionDir: session_dir,
+      limits,
+      onLines: (batch) => this.#host.emit(outputsOf("stdout", batch)),
+      onStderrLines: (batch) => this.#host.emit(outputsOf("stderr", batch)),
+    });
+    this.#process = agentProcess;
+    this.#host.setStatus({ activity: "idle", agent_pid: agentProcess.pid });
+    void this.#finishAfter(agentProcess);
+  }
+
+  prompt({ text, turnId }: { text: string; turnId: string }): void {
+    const agentProcess = this.#running();
+    agentProcess.write(text);
+    const turn: OpenTurn = { id: turnId, startedAt: this.#host.now(), isInterrupted: false };
+    if (this.#bootstrap.interactive) {
+      void this.#host.emit([{ event: resultEvent(turn, this.#result("success")) }]);
+      return;
+    }
+    agentProcess.endInput();
+    this.#turn = turn;
+    this.#host.setStatus({ activity: "busy", turn_id: turnId });
+  }
+
+  steer(steer: { text: string; turnId: string }): void {
+    if (!this.#turn && !this.#bootstrap.interactive) {
+      this.prompt(steer);
+      return;
+    }
+    this.#running().write(steer.text);
+    void this.#host.emit([{ event: { type: "progress", data: { turn_id: steer.turnId, kind: "input_delivered" } } }]);
+    if (this.#turn) return;
+    const turn: OpenTurn = { id: steer.turnId, startedAt: this.#host.now(), isInterrupted: false };
+    void this.#host.emit([{ event: resultEvent(turn, this.#result("success")) }]);
+  }
+
+  interrupt(): void {
+    if (this.#turn) this.#turn.isInterrupted = true;
+    this.#running().signal("SIGINT");
+  }
+
+  context(): void {
+    throw new Error("context is not supported by a generic command");
+  }
+
+  mention(): void {
+    throw new Error("mention is not supported by a generic command");
+  }
+
+  finish(): void {
+    this.#process?.endInput();
+  }
+
+  async stop(reason: string): Promise<void> {
+    this.#stopReason ??= reason;
+    const agentProcess = this.#process;
+    if (!agentProcess) return;
+    const ask = () => {
+      agentProcess.signal("SIGINT");
+      agentProcess.endInput();
+    };
+    await agentProcess.stop([{ act: ask, waitMs: defaultStopWaits.interruptMs }]);
+  }
+
+  #running(): AgentProcess {
+    if (!this.#process) throw new Error("the command has not been started");
+    return this.#process;
+  }
+
+  async #finishAfter(agentProcess: AgentProcess): Promise<void> {
+    const { code, signal } = await agentProcess.ended;
+    const turn = this.#turn;
+    this.#turn = undefined;
+    if (turn) await this.#host.emit([{ event: resultEvent(turn, this.#ending(turn, code)) }]);
+    const { stderrTail } = agentProcess;
+    this.#resolveEnded(signal === undefined ? { code, stderrTail } : { code, signal, stderrTail });
+  }
+
+  #ending(turn: OpenTurn, code: number): TurnEnd {
+    if (this.#stopReason !== undefined) return { ...this.#result("aborted"), reason: this.#stopReason };
+    if (turn.isInterrupted) return this.#result("interrupted");
+    return this.#result(code === 0 ? "success" : "error");
+  }
+
+  #result(status: TurnStatus): TurnEnd {
+    return { status, sessionId: this.#bootstrap.session_id, at: this.#host.now() };
+  }
+}
+
+interface TurnEnd {
+  status: TurnStatus;
+  sessionId: string;
+  at: number;
+  reason?: string;
+}
+
+function resultEvent(turn: OpenTurn, end: TurnEnd): EventOf<"result"> {
+  return {
+    type: "result",
+    data: {
+      turn_id: turn.id,
+      session_id: end.sessionId,
+      status: end.status,
+      cost_usd: null,
+      duration_ms: end.at - turn.startedAt,
+      num_turns: 1,
+      usage: noUsage,
+      ...(end.reason === undefined ? {} : { reason: end.reason }),
+    },
+  };
+}
+
+function outputsOf(stream: "stdout" | "stderr", batch: LineBatch): HarnessOutput[] {
+  const outputs: HarnessOutput[] = batch.oversized ? [{ event: oversizedLineEvent(batch.oversized) }] : [];
+  for (const text of batch.lines) {
+    if (text !== "") outputs.push({ event: { type: stream, data: { text } }, raw: text });
+  }
+  return outputs;
+}

@@ -1,0 +1,149 @@
+/** One sidecar, one agent: assignment → agent and server → `exit` told → gone. */
+import { rmSync } from "node:fs";
+import type { BootstrapAnswer } from "../src/protocol/bootstrap.ts";
+import { messageOf } from "../src/protocol/error.ts";
+import { linkProtocol } from "../src/protocol/link-frame.ts";
+import { AgentRun } from "./agent-run.ts";
+import { type Assignment, isStartedByPerson, readAssignment } from "./bootstrap.ts";
+import { EventLog } from "./event-log.ts";
+import { harnesses } from "./harnesses.ts";
+import { openRawLog } from "./raw-log.ts";
+import { SidecarServer } from "./server.ts";
+import { Spool } from "./spool.ts";
+
+/** How long a signal waits for the daemon to take the last events. */
+const lastWordsMs = 2_000;
+
+interface Sidecar {
+  run: AgentRun;
+  log: EventLog;
+  server: SidecarServer;
+  spool: Spool | undefined;
+  /** Resolves at the next connection, disconnection or acknowledgement. */
+  activity(): Promise<void>;
+}
+
+async function main(): Promise<void> {
+  surviveTheDaemon();
+  const assignment = await readAssignment(process.stdin);
+  const sidecar = assemble(assignment);
+  let isSignalled = false;
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.on(signal, () => {
+      isSignalled = true;
+      void sidecar.run.stop("stopped");
+    });
+  }
+  await open(assignment, sidecar);
+  await Promise.race([sidecar.run.ended, neverLinked(assignment, sidecar)]);
+  await untilTold(assignment, sidecar, () => isSignalled);
+  await sidecar.server.close();
+  sidecar.spool?.close();
+  if (assignment.from === "person") rmSync(assignment.bootstrap.session_dir, { recursive: true, force: true });
+}
+
+function assemble(assignment: Assignment): Sidecar {
+  const { bootstrap } = assignment;
+  const now = () => Date.now();
+  const spool = assignment.from === "daemon" ? openSpool(assignment, () => sidecar) : undefined;
+  const log = new EventLog({
+    now,
+    ...(spool ? { spool } : {}),
+    ...(bootstrap.keep_raw ? { rawLog: openRawLog(bootstrap.session_dir) } : {}),
+  });
+  const run = new AgentRun({
+    bootstrap,
+    createHarness: harnesses[bootstrap.agent.harness],
+    log,
+    now,
+    onStatus: (data) => sidecar.server.tell({ type: "status", data }),
+    ...(assignment.from === "person" && assignment.onlyPrompt !== undefined ? { onlyPrompt: assignment.onlyPrompt } : {}),
+  });
+  let wake: () => void = () => undefined;
+  const server = new SidecarServer({
+    access: { token: assignment.from === "daemon" ? bootstrap.token : assignment.token, isOnPort: assignment.from === "person" },
+    sessionId: bootstrap.session_id,
+    agentType: bootstrap.agent.name,
+    run,
+    log,
+    now,
+    onActivity: () => wake(),
+    ...(spool ? { spool } : {}),
+  });
+  const activity = () => new Promise<void>((resolve) => (wake = resolve));
+  const sidecar: Sidecar = { run, log, server, spool, activity };
+  return sidecar;
+}
+
+function openSpool({ bootstrap }: Assignment, sidecar: () => Sidecar): Spool {
+  return new Spool({
+    sessionDir: bootstrap.session_dir,
+    spoolBytesMax: bootstrap.limits.spoolBytesMax,
+    onStorage: (data) => sidecar().server.tell({ type: "storage", data }),
+    onFailed: (error) => {
+      const { run } = sidecar();
+      void run.report({ type: "error", data: { code: "log_write_failed", message: error.message, retryable: false } });
+      void run.stop("log_write_failed");
+    },
+  });
+}
+
+async function open(assignment: Assignment, { server }: Sidecar): Promise<void> {
+  if (assignment.from === "person") {
+    const address = await server.listen({ host: "127.0.0.1", port: assignment.port });
+    if (assignment.token === "") {
+      console.error(`Listening on ${address} without a token: whoever may log in here may steer the agent. Set SIDECAR_TOKEN.`);
+    }
+    return;
+  }
+  const address = await server.listen({ path: assignment.bootstrap.socket_path });
+  answer({ ok: true, protocol: linkProtocol, pid: process.pid, address });
+}
+
+/** A daemon that vanished between launching us and connecting has lost nothing: there is no agent yet. */
+async function neverLinked({ from, cleanupMs }: Assignment, { run, server }: Sidecar): Promise<void> {
+  if (from === "person") return run.ended;
+  await sleep(cleanupMs);
+  if (run.state.phase === "waiting" && !server.isLinked) await run.stop("the daemon never connected");
+  await run.ended;
+}
+
+/** Waits until nobody can still want something of us. */
+async function untilTold(assignment: Assignment, sidecar: Sidecar, isSignalled: () => boolean): Promise<void> {
+  const { log, server, spool, activity } = sidecar;
+  const isAcknowledged = () => spool !== undefined && spool.ackedSeq >= log.seq;
+  const signalDeadline = Date.now() + lastWordsMs;
+  let deadline = Date.now() + assignment.cleanupMs;
+  while (!isAcknowledged()) {
+    const until = isSignalled() ? signalDeadline : deadline;
+    if (Date.now() >= until || (isSignalled() && !server.isLinked)) return;
+    const seen = await Promise.race([activity().then(() => true), sleep(Math.min(until - Date.now(), 1_000)).then(() => false)]);
+    // A daemon that is connected will acknowledge; a person's every connection starts the wait anew.
+    if (server.isLinked || (seen && assignment.from === "person")) deadline = Date.now() + assignment.cleanupMs;
+  }
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, Math.max(0, ms)));
+}
+
+/** The one line that ever goes to stdout; after a first one nobody reads a second. */
+function answer(message: BootstrapAnswer): void {
+  process.stdout.write(`${JSON.stringify(message)}\n`);
+}
+
+/** Its end must not be ours: it may take our terminal and the readers of our pipes with it. */
+function surviveTheDaemon(): void {
+  process.on("SIGHUP", () => undefined);
+  process.stdout.on("error", () => undefined);
+  process.stderr.on("error", () => undefined);
+}
+
+try {
+  await main();
+  process.exit(0);
+} catch (error) {
+  console.error(messageOf(error));
+  if (!isStartedByPerson()) answer({ ok: false, error: messageOf(error) });
+  process.exit(1);
+}

@@ -1,0 +1,245 @@
+/**
+ * `npm run demo [-- --keep] [-- --real]`: a real Claude Code session through agentd, told step by step.
+ * Without --real the model is scripted and nothing leaves this machine. Talks to the daemon over HTTP and
+ * WebSocket only.
+ */
+import { mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { execa } from "execa";
+import { claudeBinary } from "../support/claude-binary.ts";
+import type { ClientSocket, LoggedEvent } from "../support/client-socket.ts";
+import { eventually } from "../support/eventually.ts";
+import { sessionProcesses } from "../support/processes.ts";
+import { startScriptedModel } from "../support/scripted-model.ts";
+import { agentdPath, type Daemon, startDaemon } from "../support/start-daemon.ts";
+import { type TempDir, tempDir } from "../support/temp-dir.ts";
+import { LogCheck } from "../tools/log-check.ts";
+
+const { values: flags } = parseArgs({
+  options: { keep: { type: "boolean", default: false }, real: { type: "boolean", default: false } },
+});
+
+/** What each step asks. The words in double brackets are for the scripted model; the real one gets the rest. */
+const prompts = {
+  greet: "Say in two sentences what you can do in this repository. [[slow:2]]",
+  write:
+    "Write the single line 'written by an agent' into hello.txt with a shell command. [[bash:echo 'written by an agent' > hello.txt]]",
+  work: "Run `sleep 3` in the shell, then tell me that you are done. [[bash:sleep 3]]",
+  steer: "Change of plan: mention the word pineapple in your answer.",
+  ramble: "Count slowly from one to two hundred, in words. [[slow:60]]",
+  again: "Thank you. Say goodbye in one sentence.",
+};
+
+async function main(): Promise<void> {
+  const key = process.env["ANTHROPIC_API_KEY"];
+  if (flags.real && !key)
+    throw new Error("--real asks the real service and needs ANTHROPIC_API_KEY in the environment");
+  const folder = await tempDir();
+  const model = flags.real ? undefined : await startScriptedModel();
+  let daemon: Daemon | undefined;
+  try {
+    const repository = await scratchRepository(folder);
+    daemon = await startDaemon({
+      config: {
+        agents: {
+          claude: { command: claudeBinary(), key_env: "ANTHROPIC_API_KEY", ...(model ? { base_url: model.url } : {}) },
+        },
+      },
+      env: { ANTHROPIC_API_KEY: model ? "scripted-model-needs-no-key" : key, TMPDIR: folder.path },
+    });
+    caption(
+      `agentd serves ${daemon.url}; ${model ? "the model is scripted, on this machine" : "the model is the real one"}`,
+    );
+    const sessionId = await tour(daemon, repository);
+    if (flags.keep) await keepUp(daemon, repository);
+    else await end(daemon, sessionId);
+  } finally {
+    await daemon?.stop();
+    await model?.close();
+    await folder.remove();
+  }
+  const left = sessionProcesses();
+  const ours = left.filter((pid) => !processesBefore.has(pid));
+  if (ours.length > 0) throw new Error(`processes are left: ${ours.join(", ")}`);
+  caption("Nothing is left: no process, no file");
+}
+
+/** The session from its first word to its replay; resolves with its id. */
+async function tour(daemon: Daemon, repository: string): Promise<string> {
+  const created = await daemon.post("/sessions", {
+    agent: "claude",
+    name: "demo",
+    interactive: true,
+    work_dir: repository,
+    prompt: said(prompts.greet),
+  });
+  if (created.status !== 201) throw new Error(`POST /sessions answered ${created.status}: ${created.text}`);
+  const id: string = created.body.session_id;
+  const client = await daemon.ws(id, 0);
+
+  caption("A prompt: text streams as the model writes it");
+  const stopShowing = show(client);
+  await resultOf(client, created.body.turn_id, ["success"]);
+
+  caption("A tool writes a file");
+  await resultOf(client, await prompt(client, prompts.write), ["success"]);
+  console.log(`    hello.txt: ${(await readFile(join(repository, "hello.txt"), "utf8")).trim()}`);
+  const bookmark = client.offset ?? 0;
+
+  caption("Steered in mid-turn, while a tool runs");
+  const working = await prompt(client, prompts.work);
+  await client.event(({ type, data }) => type === "tool_use" && data["turn_id"] === working, 60_000);
+  client.send({ type: "steer", data: prompts.steer });
+  await resultOf(client, working, ["success"]);
+
+  caption("Interrupted in mid-sentence; the session goes on");
+  const rambling = await prompt(client, prompts.ramble);
+  await client.event(({ type, data }) => type === "agent_message" && data["turn_id"] === rambling, 60_000);
+  client.send({ type: "interrupt" });
+  await resultOf(client, rambling, ["interrupted"]);
+  await resultOf(client, await prompt(client, prompts.again), ["success"]);
+
+  stopShowing();
+  await replay(daemon, { id, client, bookmark });
+  return id;
+}
+
+/** Leaves, comes back with a cursor, and compares. */
+async function replay(daemon: Daemon, seen: { id: string; client: ClientSocket; bookmark: number }): Promise<void> {
+  await seen.client.close();
+  const whole = seen.client.bytes;
+  caption(`Disconnected. Reconnecting with ?since=${seen.bookmark}, a bookmark from before the steering`);
+  const again = await daemon.ws(seen.id, seen.bookmark);
+  await again.frame("connected");
+  await eventually(() => again.bytes.length >= whole.length - seen.bookmark, { what: "the whole replay" });
+  if (!again.bytes.subarray(0, whole.length - seen.bookmark).equals(whole.subarray(seen.bookmark))) {
+    throw new Error("the replay differs from what was seen live");
+  }
+  const { events } = again;
+  console.log(
+    `    ${events.length} events came again, seq ${events[0]?.seq} to ${events.at(-1)?.seq}, byte for byte as they were seen live`,
+  );
+  await again.close();
+}
+
+async function end(daemon: Daemon, id: string): Promise<void> {
+  caption("Stopped; the log is checked line by line");
+  const client = await daemon.ws(id);
+  await daemon.post(`/sessions/${id}/stop`, { mode: "now" });
+  await client.frame("exit", 30_000);
+  const log = await daemon.get(`/sessions/${id}/log`);
+  const check = new LogCheck();
+  check.push(Buffer.from(log.text));
+  const report = check.end();
+  if (report.faults.length > 0) throw new Error(`the log is damaged: ${JSON.stringify(report.faults)}`);
+  if (!report.ended) throw new Error("the log has no exit");
+  console.log(
+    `    ${report.lines} lines, seq 1 to ${report.lastSeq} without a hole, one result for each prompt, one exit`,
+  );
+  if (sessionProcesses(id).length > 0) throw new Error("the session's processes are still alive");
+}
+
+/** Leaves everything up until Ctrl+C, with something to try. */
+async function keepUp(daemon: Daemon, repository: string): Promise<void> {
+  const agentd = `node ${agentdPath}`;
+  caption("Everything stays up until Ctrl+C. In another terminal:");
+  console.log(`
+    export AGENTD_URL=${daemon.url} AGENTD_TOKEN=${daemon.token}
+    ${agentd} ls
+    ${agentd} attach demo                 # type prompts; /steer TEXT, /interrupt; Ctrl+C twice leaves
+    ${agentd} logs demo
+    ${agentd} run --work-dir ${repository} "Hello [[bash:ls]]"
+    curl -H "Authorization: Bearer $AGENTD_TOKEN" $AGENTD_URL/sessions/demo
+    curl -H "Authorization: Bearer $AGENTD_TOKEN" -H 'Content-Type: application/json' \\
+         -d '{"text":"And now?"}' $AGENTD_URL/sessions/demo/prompt
+`);
+  await new Promise<void>((resolve) => {
+    const held = setInterval(() => {}, 60_000);
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      process.once(signal, () => {
+        clearInterval(held);
+        resolve();
+      });
+    }
+  });
+}
+
+/** Sends a prompt; resolves with the id of its turn. */
+async function prompt(client: ClientSocket, text: string): Promise<string> {
+  const seen = client.frames.length;
+  client.send({ type: "prompt", data: said(text) });
+  const accepted = await eventually(() => client.frames.slice(seen).find((frame) => frame.type === "accepted"), {
+    what: "the prompt's acceptance",
+  });
+  return accepted.turn_id;
+}
+
+async function resultOf(client: ClientSocket, turnId: string, expected: readonly string[]): Promise<void> {
+  const { data } = await client.event((event) => event.type === "result" && event.data["turn_id"] === turnId, 120_000);
+  if (!expected.includes(String(data["status"]))) throw new Error(`turn ${turnId} ended as ${JSON.stringify(data)}`);
+}
+
+/** Prints what happens as it happens. */
+function show(client: ClientSocket): () => void {
+  let next = 0;
+  let isInText = false;
+  const print = (line: string) => {
+    if (isInText) process.stdout.write("\n");
+    isInText = false;
+    console.log(`    ${line}`);
+  };
+  const timer = setInterval(() => {
+    for (const event of client.events.slice(next)) {
+      next++;
+      if (event.type === "agent_message" && event.data["delta"] === true) {
+        process.stdout.write(`${isInText ? "" : "    "}${String(event.data["text"]).replaceAll("\n", "\n    ")}`);
+        isInText = true;
+      } else {
+        const line = oneLine(event);
+        if (line) print(line);
+      }
+    }
+  }, 20);
+  return () => clearInterval(timer);
+}
+
+/** An event in a few words; nothing for those that would only distract here. */
+function oneLine({ type, data }: LoggedEvent): string | undefined {
+  if (type === "user_message")
+    return `> ${data["kind"] === "prompt" ? "" : `(${data["kind"]}) `}${short(data["text"])}`;
+  if (type === "tool_use") return `* ${data["name"]} ${short(JSON.stringify(data["input"]))}`;
+  if (type === "tool_result") return `* ${data["name"]} ended after ${Math.round(Number(data["duration_ms"]))} ms`;
+  if (type === "result")
+    return `= ${data["turn_id"]} ${data["status"]}, ${data["duration_ms"]} ms, cost ${data["cost_usd"]}`;
+  if (type === "error") return `! ${data["code"]}: ${short(data["message"])}`;
+  return undefined;
+}
+
+function said(text: string): string {
+  return flags.real ? text.replace(/ *\[\[.*\]\]/, "") : text;
+}
+
+function short(value: unknown): string {
+  const text = String(value).replaceAll("\n", " ");
+  return text.length > 100 ? `${text.slice(0, 99)}…` : text;
+}
+
+async function scratchRepository(folder: TempDir): Promise<string> {
+  const path = join(folder.path, "repository");
+  await mkdir(path);
+  await execa("git", ["init", "--quiet", path]);
+  return path;
+}
+
+function caption(text: string): void {
+  console.log(`\n${process.stdout.isTTY ? `\u001b[1m${text}\u001b[0m` : text}`);
+}
+
+const processesBefore = new Set(sessionProcesses());
+try {
+  await main();
+} catch (thrown) {
+  console.error(`\nThe demo failed: ${thrown instanceof Error ? thrown.message : thrown}`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,64 @@
+import { expect, test } from "vitest";
+import { runCli } from "../support/start-daemon.ts";
+import { tempDir } from "../support/temp-dir.ts";
+
+const commands = [
+  "serve",
+  "run",
+  "attach",
+  "ls",
+  "logs",
+  "prompt",
+  "steer",
+  "interrupt",
+  "stop",
+  "wait",
+  "rm",
+  "token",
+  "version",
+];
+
+test.each<[string, string[], string]>([
+  ["an unknown command", ["frobnicate"], "unknown command 'frobnicate'"],
+  ["an unknown option", ["ls", "--frobnicate"], "unknown option '--frobnicate'"],
+  ["an argument too many", ["serve", "now"], "too many arguments"],
+  ["a missing argument", ["attach"], "missing required argument 'session'"],
+  ["a port that is none", ["ls", "--port", "http"], "expected a whole number"],
+  ["a negative offset", ["logs", "x", "--since=-1"], "expected a whole number"],
+  ["the runtime that is gone", ["--runtime", "local-pipe"], "use --runtime local"],
+])("%s exits with 2 and a sentence", async (_title, args, sentence) => {
+  const { exitCode, stdout, stderr } = await runCli(args);
+  expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: "" });
+  expect(stderr).toContain(sentence);
+});
+
+test("the version stands alone, whichever way it is asked for", async () => {
+  const { stdout } = await runCli(["--version"]);
+  expect(stdout).toMatch(/^\d+\.\d+\.\d+$/);
+  expect(await runCli(["version"])).toMatchObject({ exitCode: 0, stdout });
+  expect(await runCli(["-version"])).toMatchObject({ exitCode: 0, stdout });
+});
+
+test("help lists every command, and each command's help has an example", async () => {
+  const { stdout, exitCode } = await runCli(["--help"]);
+  expect(exitCode).toBe(0);
+  expect(stdout).toContain("Exit codes: 0 all went well, 1 it failed, 2 the command line was wrong.");
+  for (const command of commands) {
+    expect(stdout).toMatch(new RegExp(`^  ${command}\\b`, "m"));
+    expect((await runCli([command, "--help"])).stdout).toMatch(/\nExample:\n {2}\S/);
+  }
+});
+
+test("a client without a daemon says what was tried and what to do", async () => {
+  const dir = await tempDir();
+  const none = await runCli(["ls", "--data-dir", dir.path]);
+  expect(none).toMatchObject({ exitCode: 1, stdout: "" });
+  expect(none.stderr).toBe(
+    `agentd: No daemon serves the data dir ${dir.path} (it has no daemon.json). Start one with "agentd serve", or name one with --url`,
+  );
+  const refused = await runCli(["ls", "--url", "http://127.0.0.1:2", "--data-dir", dir.path]);
+  expect(refused.stderr).toBe(
+    'agentd: Cannot reach a daemon at http://127.0.0.1:2 (--url): connection refused. Start one with "agentd serve"',
+  );
+  await dir.remove();
+});

@@ -1,0 +1,44 @@
+import { expect, test } from "vitest";
+import { normalizeArgv } from "../../../cmd/argv.ts";
+import { readTyped } from "../../../cmd/typed-line.ts";
+
+const known = {
+  options: new Map([
+    ["help", false],
+    ["version", false],
+    ["json", false],
+    ["port", true],
+    ["runtime", true],
+    ["name", true],
+  ]),
+  shortWithValue: new Set(["-n"]),
+};
+
+test.each<[string, string[], string[]]>([
+  ["nothing serves", [], ["serve"]],
+  ["options alone serve", ["--port", "8090", "--runtime", "local"], ["serve", "--port", "8090", "--runtime", "local"]],
+  ["Go's single dashes", ["-port", "8090", "-runtime=local"], ["serve", "--port", "8090", "--runtime=local"]],
+  ["Go's switches", ["ls", "-json=true", "--json=false"], ["ls", "--json"]],
+  ["options before the command", ["--port", "1", "--json", "ls"], ["ls", "--port", "1", "--json"]],
+  ["options after the arguments", ["attach", "s1", "--port", "1"], ["attach", "s1", "--port", "1"]],
+  ["a value that looks like an option", ["run", "--name", "-json", "hi"], ["run", "--name", "-json", "hi"]],
+  ["a short option's value", ["-n", "x", "run", "hi"], ["run", "-n", "x", "hi"]],
+  ["help of the program", ["--help"], ["--help"]],
+  ["version of the program", ["-version"], ["--version"]],
+  ["help of a command", ["run", "--help"], ["run", "--help"]],
+  ["an unknown word is left to be refused", ["frob", "--json"], ["frob", "--json"]],
+  ["what follows two dashes is left alone", ["run", "--", "-port", "--x"], ["run", "--", "-port", "--x"]],
+  ["a single dash is an argument", ["run", "-"], ["run", "-"]],
+  ["short options are left alone", ["run", "-i", "hi"], ["run", "-i", "hi"]],
+])("%s", (_title, argv, wanted) => expect(normalizeArgv(argv, known)).toEqual(wanted));
+
+test.each<[string, ReturnType<typeof readTyped>]>([
+  ["fix it", { type: "prompt", text: "fix it" }],
+  ["/steer use tabs", { type: "steer", text: "use tabs" }],
+  ["/steer", { type: "mistake", message: "/steer needs a text: /steer use tabs, not spaces" }],
+  ["/steering wheel", { type: "prompt", text: "/steering wheel" }],
+  ["/interrupt", { type: "interrupt" }],
+  ["/compact", { type: "prompt", text: "/compact" }],
+  ["//steer me", { type: "prompt", text: "/steer me" }],
+  ["   ", { type: "nothing" }],
+])("typed %j", (line, wanted) => expect(readTyped(line)).toEqual(wanted));
