@@ -1,8 +1,9 @@
 /** Sidecars as child processes of their own session, so that they outlive the daemon that started them. */
 import { closeSync, openSync } from "node:fs";
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
+import * as z from "zod";
 import { type Bootstrap, BootstrapAnswer } from "../protocol/bootstrap.ts";
 import { AgentdError, messageOf } from "../protocol/error.ts";
 import { isSameProcess, startTimeOf } from "../process/identity.ts";
@@ -19,6 +20,7 @@ export interface LocalRuntimeOptions {
 export function localRuntime(options: LocalRuntimeOptions): Runtime {
   return {
     name: "local",
+    addressOf,
     launch: (bootstrap) => launch(options, bootstrap),
     recover,
     sweep: async (sessionId) => {
@@ -30,6 +32,11 @@ export function localRuntime(options: LocalRuntimeOptions): Runtime {
 const tailBytes = 4096;
 /** How often a sidecar that is not our child is looked at. */
 const pollMs = 500;
+
+function addressOf(bootstrap: Bootstrap): SidecarAddress {
+  const { session_id, session_dir, socket_path, token } = bootstrap;
+  return { runtime: "local", session_id, session_dir, socket_path, token };
+}
 
 async function launch(options: LocalRuntimeOptions, bootstrap: Bootstrap): Promise<SidecarHandle> {
   await mkdir(dirname(bootstrap.socket_path), { recursive: true, mode: 0o700 });
@@ -56,6 +63,9 @@ async function launch(options: LocalRuntimeOptions, bootstrap: Bootstrap): Promi
     if (child.pid === undefined) throw new Error("its process could not be started");
     const started = startTimeOf(child.pid);
     if (started === undefined) throw new Error("its process ended at once");
+    const identity = { pid: child.pid, started };
+    // Before the bootstrap: a sidecar that has begun anything can be found by the next daemon.
+    await writeFile(identityPath(bootstrap.session_dir), JSON.stringify(identity), { mode: 0o600 });
     child.stdin.on("error", () => {
       // It ended before it read its bootstrap; its missing answer says so.
     });
@@ -64,14 +74,7 @@ async function launch(options: LocalRuntimeOptions, bootstrap: Bootstrap): Promi
     if (!answer.ok) throw new Error(answer.error);
     child.stdout.destroy();
     child.unref();
-    const address: SidecarAddress = {
-      runtime: "local",
-      socket_path: answer.address,
-      token: bootstrap.token,
-      pid: child.pid,
-      pid_started: started,
-    };
-    return handleOf(address, bootstrap.session_id, gone);
+    return handleOf(addressOf(bootstrap), identity, gone);
   } catch (error) {
     child.kill("SIGKILL");
     const { code, signal } = await gone;
@@ -113,24 +116,40 @@ function sidecarEnv(environment: LocalRuntimeOptions["environment"]): Record<str
   return Object.fromEntries(kept.flatMap((key) => (environment[key] === undefined ? [] : [[key, environment[key]]])));
 }
 
-async function recover(address: SidecarAddress, sessionId: string): Promise<SidecarHandle | undefined> {
-  if (!isSameProcess(address.pid, address.pid_started)) return undefined;
-  return handleOf(address, sessionId, untilGone(address));
+async function recover(address: SidecarAddress): Promise<SidecarHandle | undefined> {
+  const identity = await readIdentity(address.session_dir);
+  if (!identity || !isSameProcess(identity.pid, identity.started)) return undefined;
+  return handleOf(address, identity, untilGone(identity));
 }
 
-async function untilGone(address: SidecarAddress): Promise<{ code: null; signal: null }> {
-  while (isSameProcess(address.pid, address.pid_started)) {
-    await new Promise((resume) => setTimeout(resume, pollMs));
+/** Which process the sidecar is: its pid and, so that a reused pid is never taken for it, its start time. */
+const Identity = z.object({ pid: z.number().int(), started: z.string() });
+type Identity = z.infer<typeof Identity>;
+
+function identityPath(sessionDir: string): string {
+  return join(sessionDir, "sidecar.json");
+}
+
+async function readIdentity(sessionDir: string): Promise<Identity | undefined> {
+  try {
+    return Identity.parse(JSON.parse(await readFile(identityPath(sessionDir), "utf8")));
+  } catch {
+    // Missing or half written: then the sidecar was never told what it is for, and has ended by itself.
+    return undefined;
   }
+}
+
+async function untilGone({ pid, started }: Identity): Promise<{ code: null; signal: null }> {
+  while (isSameProcess(pid, started)) await new Promise((resume) => setTimeout(resume, pollMs));
   return { code: null, signal: null };
 }
 
-function handleOf(address: SidecarAddress, sessionId: string, gone: SidecarHandle["gone"]): SidecarHandle {
+function handleOf(address: SidecarAddress, identity: Identity, gone: SidecarHandle["gone"]): SidecarHandle {
   return {
     address,
     gone,
     destroy: async () => {
-      await killTree({ sessionId, roots: [{ pid: address.pid, started: address.pid_started }] });
+      await killTree({ sessionId: address.session_id, roots: [identity] });
       await gone;
     },
   };

@@ -3,14 +3,13 @@
 import * as z from "zod";
 import type { Bootstrap } from "../protocol/bootstrap.ts";
 
-/** What finds a sidecar again, kept on disk in the session's folder. */
+/** What finds a sidecar again. Known, and on disk, before the sidecar starts. */
 export const SidecarAddress = z.object({
   runtime: z.literal("local"),
+  session_id: z.string(),
+  session_dir: z.string(),
   socket_path: z.string(),
   token: z.string(),
-  pid: z.number().int(),
-  /** Start time of `pid`, so that a reused pid is never taken for it. */
-  pid_started: z.string(),
 });
 export type SidecarAddress = z.infer<typeof SidecarAddress>;
 
@@ -25,10 +24,12 @@ export interface SidecarHandle {
 
 export interface Runtime {
   readonly name: string;
+  /** Where the sidecar of this bootstrap will be found. */
+  addressOf(bootstrap: Bootstrap): SidecarAddress;
   /** Starts a sidecar and binds it. Rejects with an AgentdError `launch_failed` that carries the tail of its stderr. */
   launch(bootstrap: Bootstrap): Promise<SidecarHandle>;
   /** Finds a sidecar that an earlier daemon launched; undefined when it is gone. */
-  recover(address: SidecarAddress, sessionId: string): Promise<SidecarHandle | undefined>;
+  recover(address: SidecarAddress): Promise<SidecarHandle | undefined>;
   /** Ends what a dead sidecar left behind: the agent and everything it started. */
   sweep(sessionId: string): Promise<void>;
 }

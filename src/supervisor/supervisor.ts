@@ -198,7 +198,7 @@ export class Supervisor {
       if (!attendance) throw new Error("a new session has no attendance");
       await session.open(attendance);
       const bootstrap = this.#bootstrapOf(spec, request.env ?? {});
-      entry.sidecar = undefined;
+      entry.sidecar = found.runtime.addressOf(bootstrap);
       await this.#save(entry);
       const others = this.list().filter((other) => other.attendance && other.session.spec.work_dir === spec.work_dir);
       this.#entries.set(id, entry);
@@ -207,7 +207,6 @@ export class Supervisor {
       try {
         const handle = await found.runtime.launch(bootstrap);
         isLaunched = true;
-        entry.sidecar = handle.address;
         attendance.attend(handle, { isAdopted: false });
       } catch (error) {
         entry.attendance = undefined;
@@ -374,7 +373,7 @@ export class Supervisor {
     await session.open(attendance);
     await attendance.restore();
     this.#entries.set(session.id, entry);
-    const handle = address.success ? await runtime.recover(address.data, session.id) : undefined;
+    const handle = address.success ? await runtime.recover(address.data) : undefined;
     if (handle) {
       entry.sidecar = handle.address;
       attendance.attend(handle, { isAdopted: true });

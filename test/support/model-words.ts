@@ -1,0 +1,166 @@
+/** What the scripted model answers: words in double brackets in the last user text → an answer. Pure. */
+import * as z from "zod";
+
+/** A request to the Messages API, as far as we read it. */
+export const ModelRequest = z.looseObject({
+  model: z.string(),
+  stream: z.boolean().optional(),
+  metadata: z.looseObject({ user_id: z.string().optional() }).optional(),
+  system: z.union([z.string(), z.array(z.looseObject({ text: z.string().optional() }))]).optional(),
+  tools: z.array(z.looseObject({ name: z.string() })).optional(),
+  messages: z.array(
+    z.looseObject({
+      role: z.string(),
+      content: z.union([z.string(), z.array(z.looseObject({ type: z.string(), text: z.string().optional() }))]),
+    }),
+  ),
+});
+export type ModelRequest = z.infer<typeof ModelRequest>;
+
+export interface ToolCall {
+  name: string;
+  arguments: string;
+}
+
+export interface MessageAnswer {
+  kind: "message";
+  text: string;
+  toolCalls?: ToolCall[];
+  thinking?: string;
+  isCut?: boolean;
+  usage?: { input_tokens: number; output_tokens: number };
+}
+
+/** How a stream of our own goes: pieces of text, with a pause before each, and an end that may be a bad one. */
+export interface StreamAnswer {
+  kind: "stream";
+  pieces: number;
+  piece(index: number): string;
+  pauseMs: number;
+  end: "whole" | "drop" | "error";
+}
+
+export type Answer =
+  | MessageAnswer
+  | StreamAnswer
+  | { kind: "failure"; status: number; retryAfterS?: number }
+  | { kind: "silence" };
+
+/** The last thing a person (or the agent itself) said, and how many answers of the model followed it. */
+export interface LastWords {
+  text: string;
+  round: number;
+}
+
+const foldedMark = "The user sent a new message while you were working";
+
+function textBlocks(content: ModelRequest["messages"][number]["content"]): string[] {
+  const texts = typeof content === "string" ? [content] : content.flatMap((block) => (block.type === "text" && block.text ? [block.text] : []));
+  return texts.filter((text) => text.includes(foldedMark) || !text.trimStart().startsWith("<system-reminder>"));
+}
+
+export function lastWords(request: ModelRequest): LastWords {
+  let found: LastWords = { text: "", round: 0 };
+  for (const message of request.messages) {
+    if (message.role === "assistant") found = { ...found, round: found.round + 1 };
+    if (message.role !== "user") continue;
+    const text = textBlocks(message.content).at(-1);
+    if (text !== undefined) found = { text, round: 0 };
+  }
+  return found;
+}
+
+export function systemText(request: ModelRequest): string {
+  if (typeof request.system === "string") return request.system;
+  return (request.system ?? []).map((block) => block.text ?? "").join("\n");
+}
+
+/** Statuses that go on for ever unless a number says otherwise: waiting does not help against them. */
+const lasting = new Set([400, 401, 403, 404]);
+const fox = "The quick brown fox jumps over the lazy dog. ";
+
+interface Scene extends LastWords {
+  /** What stands behind the colon of the word. */
+  argument: string | undefined;
+  /** How many requests with these very words came before this one, from the same session. */
+  asked: number;
+  workDir: string;
+}
+
+const say = (text: string): MessageAnswer => ({ kind: "message", text });
+const call = (text: string, ...calls: [name: string, input: object][]): MessageAnswer => ({
+  kind: "message",
+  text,
+  toolCalls: calls.map(([name, input]) => ({ name, arguments: JSON.stringify(input) })),
+});
+const bash = (command: string): [string, object] => ["Bash", { command, description: "Run a command" }];
+/** One answer a round; the last one is for good. */
+const rounds = ({ round }: Scene, ...answers: Answer[]): Answer => answers[Math.min(round, answers.length - 1)] ?? say("Done.");
+const seconds = (scene: Scene, fallback: number) => Number(scene.argument ?? fallback);
+
+const words: Readonly<Record<string, (scene: Scene) => Answer>> = {
+  hello: () => say("Hello! How can I help you today?"),
+  say: ({ argument }) => say(argument ?? ""),
+  bash: (scene) => rounds(scene, call("I will run it.", bash(scene.argument ?? "echo hi")), say("The command is done.")),
+  bashfail: (scene) => rounds(scene, call("I will run it.", bash("echo broken >&2; exit 3")), say("It failed.")),
+  parallel: (scene) => rounds(scene, call("Two at once.", bash("sleep 0.3; echo one"), bash("echo two")), say("Both are done.")),
+  badtool: (scene) => rounds(scene, call("Trying.", ["NoSuchTool", { x: 1 }]), say("There is no such tool.")),
+  loop: (scene) => call(`Round ${scene.round + 1}.`, bash(`echo round ${scene.round + 1}`)),
+  edit: (scene) => {
+    const file_path = `${scene.workDir}/notes.txt`;
+    return rounds(
+      scene,
+      call("Writing.", ["Write", { file_path, content: "one\ntwo\nthree\n" }]),
+      call("Reading.", ["Read", { file_path }]),
+      call("Editing.", ["Edit", { file_path, old_string: "two", new_string: "TWO" }]),
+      say("The file is edited."),
+    );
+  },
+  task: (scene) => {
+    const prompt = scene.argument === undefined ? "[[bash:echo from the subagent]]" : `[[slow:${scene.argument}]]`;
+    const input = { description: "Look around", prompt, subagent_type: "general-purpose" };
+    return rounds(scene, call("I will ask a subagent.", ["Agent", input]), say("The subagent is at work."));
+  },
+  think: () => ({ ...say("I have thought about it."), thinking: "Let me think about this for a moment." }),
+  maxtokens: () => ({ ...say("This answer is too long and"), isCut: true }),
+  pricey: () => ({ ...say("That was expensive."), usage: { input_tokens: 400_000, output_tokens: 40_000 } }),
+  slow: (scene) => {
+    const pieces = Math.max(1, Math.round(seconds(scene, 3) * 10));
+    return { kind: "stream", pieces, piece: (i) => fox.slice((i * 5) % 45, ((i * 5) % 45) + 5), pauseMs: 100, end: "whole" };
+  },
+  flood: (scene) => ({
+    kind: "stream",
+    pieces: seconds(scene, 1000),
+    piece: (i) => `word${i} `,
+    pauseMs: 0,
+    end: "whole",
+  }),
+  silent: () => ({ kind: "silence" }),
+  drop: ({ asked }) => broken(asked, "drop"),
+  sseerror: ({ asked }) => broken(asked, "error"),
+};
+
+function broken(asked: number, end: "drop" | "error"): Answer {
+  if (asked > 0) return say("The quick brown fox, whole this time.");
+  return { kind: "stream", pieces: 3, piece: (i) => fox.slice(i * 6, i * 6 + 6), pauseMs: 20, end };
+}
+
+function failure(status: number, times: string | undefined, asked: number): Answer {
+  const limit = times === undefined ? (lasting.has(status) ? Infinity : 2) : Number(times);
+  if (asked >= limit) return say("Recovered.");
+  return { kind: "failure", status, ...(status === 429 ? { retryAfterS: 1 } : {}) };
+}
+
+const word = /\[\[([a-z]+)(\d{3})?(?::([\s\S]*?))?\]\]/;
+const echoCharactersMax = 500;
+
+export function answerTo(request: ModelRequest, asked: number): Answer {
+  const last = lastWords(request);
+  const [, name = "", status, argument] = word.exec(last.text) ?? [];
+  if (name === "err" && status !== undefined) return failure(Number(status), argument, asked);
+  const workDir = /working directory: (\S+)/i.exec(`${systemText(request)}\n${JSON.stringify(request.messages[0])}`)?.[1] ?? "/tmp";
+  const script = Object.hasOwn(words, name) ? words[name] : undefined;
+  if (script) return script({ ...last, argument, asked, workDir });
+  if (last.round > 0) return say("Done.");
+  return say(`You said: ${last.text.slice(0, echoCharactersMax)}`);
+}
