@@ -10,7 +10,7 @@ export type ReceivedCommand =
 const commandTypes: readonly string[] = Command.options.map((option) => option.shape.type.value);
 
 /** Older clients send `data: null` where they have nothing to say. */
-const Envelope = z.looseObject({ type: z.string(), data: z.unknown().transform((data) => data ?? undefined) });
+const Envelope = z.looseObject({ type: z.string(), data: z.unknown().optional() });
 
 export function readCommand(text: string): ReceivedCommand {
   let value: unknown;

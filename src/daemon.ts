@@ -52,7 +52,7 @@ export async function startDaemon(config: Config): Promise<Daemon> {
       onInternalError: (error) => log("error", "request failed", { error: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
     });
     const url = await listen(server, config);
-    await lock.announce(url);
+    await lock.announce({ url, token_file: config.tokenFile });
     if (config.leaveWhenIdle) idle.begin();
     return {
       url,

@@ -14,12 +14,14 @@ export const DaemonFile = z.object({
   version: z.string(),
   /** Absent until it listens. */
   url: z.string().optional(),
+  /** Where the commands find the token. */
+  token_file: z.string().optional(),
 });
 export type DaemonFile = z.infer<typeof DaemonFile>;
 
 export interface DataDirLock {
-  /** Writes the address into `daemon.json`. */
-  announce(url: string): Promise<void>;
+  /** Writes how to reach the daemon into `daemon.json`. */
+  announce(served: { url: string; token_file: string }): Promise<void>;
   release(): Promise<void>;
 }
 
@@ -36,7 +38,7 @@ export async function lockDataDir(dataDir: string, version: string): Promise<Dat
   const own: DaemonFile = { pid: process.pid, pid_started: pidStarted ?? "", version };
   await takeLock(path, own, dataDir);
   return {
-    announce: (url) => replaceFile(path, { ...own, url }),
+    announce: (served) => replaceFile(path, { ...own, ...served }),
     release: () => rm(path, { force: true }),
   };
 }

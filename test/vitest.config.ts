@@ -6,7 +6,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 /** A folder: each run leaves its results there as JSON, for `.ci/run`. */
 const reportDir = process.env["AGENTRUNTIME_TEST_REPORTS"];
 
-const reporters = [process.env["CI"] ? "dot" : "default", ...(reportDir ? ["json"] : [])];
+const reporters = ["default", ...(reportDir ? ["json"] : [])];
 
 const e2e = {
   root,

@@ -23,7 +23,7 @@ export interface DaemonAddress {
 }
 
 /** What a daemon leaves in its data dir for others to find it. Newer daemons may write more. */
-const DaemonFile = z.looseObject({ url: z.string() });
+const DaemonFile = z.looseObject({ url: z.string(), token_file: z.string().optional() });
 
 /** No daemon answered, or none is known. `named` tells whether somebody said which daemon it should be. */
 export class DaemonUnreachable extends Error {
@@ -36,10 +36,10 @@ export class DaemonUnreachable extends Error {
   }
 }
 
-/** `--url`, then AGENTD_URL, then `--port` on this machine, then the daemon of the data dir. Throws DaemonUnreachable. */
+/** `--url`, then `--port` on this machine, then AGENTD_URL, then the daemon of the data dir. Throws DaemonUnreachable. */
 export async function findDaemon(wanted: DaemonWanted): Promise<DaemonAddress> {
   const { dataDir } = wanted;
-  const served = await readDaemonFile(dataDir);
+  const served = (await readDaemonFile(dataDir))?.url;
   const named = namedUrl(wanted);
   const url = named?.url ?? served;
   if (url === undefined) {
@@ -56,15 +56,16 @@ export async function findDaemon(wanted: DaemonWanted): Promise<DaemonAddress> {
 export async function readToken(options: { dataDir: string; env: Environment }): Promise<string | undefined> {
   const given = options.env["AGENTD_TOKEN"];
   if (given) return given;
-  const text = await readIfThere(path.join(options.dataDir, "token"));
+  const file = (await readDaemonFile(options.dataDir))?.token_file ?? path.join(options.dataDir, "token");
+  const text = await readIfThere(file);
   return text?.trim() || undefined;
 }
 
 function namedUrl(wanted: DaemonWanted): { url: string; source: string } | undefined {
   if (wanted.url) return { url: checkUrl(wanted.url, "--url"), source: "--url" };
+  if (wanted.port !== undefined) return { url: `http://127.0.0.1:${wanted.port}`, source: "--port" };
   const fromEnv = wanted.env["AGENTD_URL"];
   if (fromEnv) return { url: checkUrl(fromEnv, "AGENTD_URL"), source: "AGENTD_URL" };
-  if (wanted.port !== undefined) return { url: `http://127.0.0.1:${wanted.port}`, source: "--port" };
   return undefined;
 }
 
@@ -93,12 +94,13 @@ function isLoopback(hostname: string): boolean {
   return hostname === "localhost" || hostname === "[::1]" || /^127(\.\d{1,3}){3}$/.test(hostname);
 }
 
-async function readDaemonFile(dataDir: string): Promise<string | undefined> {
+async function readDaemonFile(dataDir: string): Promise<z.infer<typeof DaemonFile> | undefined> {
   const text = await readIfThere(path.join(dataDir, "daemon.json"));
   if (text === undefined) return undefined;
   const parsed = DaemonFile.safeParse(parseJson(text));
   // A file cut short by a crash says as little as none.
-  return parsed.success && URL.canParse(parsed.data.url) ? parsed.data.url.replace(/\/+$/, "") : undefined;
+  if (!parsed.success || !URL.canParse(parsed.data.url)) return undefined;
+  return { ...parsed.data, url: parsed.data.url.replace(/\/+$/, "") };
 }
 
 function parseJson(text: string): unknown {

@@ -1,4 +1,4 @@
-/** `npm run bench [-- --sessions N]`: figures of this machine and this build, as ratios where a machine's speed matters. */
+/** `npm run bench [-- --sessions N --runs N --only plain,claude,latency,starts,idle]`: figures of this machine and this build, as ratios where a machine's speed matters. */
 import { mkdir, writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import { join } from "node:path";
@@ -10,8 +10,19 @@ import { percentile } from "./process-figures.ts";
 import { delayThroughDaemon, delayThroughRelay, type Flow, flowThroughDaemon, flowThroughRelay } from "./stream.ts";
 
 const { values: flags } = parseArgs({
-  options: { sessions: { type: "string", default: "200" }, runs: { type: "string", default: "3" } },
+  options: {
+    sessions: { type: "string", default: "200" },
+    runs: { type: "string", default: "3" },
+    only: { type: "string", default: "plain,claude,latency,starts,idle" },
+  },
 });
+const parts: Record<string, () => Promise<void>> = {
+  plain: () => throughput("plain"),
+  claude: () => throughput("claude"),
+  latency,
+  starts,
+  idle: memory,
+};
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const script = (name: string) => join(root, "test/bench/agents", name);
 const node = process.execPath;
@@ -41,10 +52,7 @@ const daemon = await startDaemon({
   },
 });
 try {
-  for (const name of ["plain", "claude"] as const) await throughput(name);
-  await latency();
-  await starts();
-  await memory();
+  for (const part of flags.only.split(",")) await parts[part]?.();
 } finally {
   await daemon.stop();
 }

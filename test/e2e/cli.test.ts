@@ -112,16 +112,17 @@ describe("attach", () => {
     attached.stdin.end("exit 4\n");
     const { exitCode, stdout } = await attached;
     expect(exitCode).toBe(4);
-    const order = [
-      "› one",
-      "echo: one",
-      "› /steer two",
-      "echo: /steer two",
-      "› (steer) three",
-      "echo: three",
-      "ended with code 4",
-    ];
-    expect(order.filter((text) => stdout.includes(text))).toEqual(order);
+    // The steer finds the second turn still open, or not: then it is a prompt.
+    for (const text of [
+      /› one/,
+      /echo: one/,
+      /› \/steer two/,
+      /echo: \/steer two/,
+      /› (\(steer\) )?three/,
+      /ended with code 4/,
+    ]) {
+      expect(stdout).toMatch(text);
+    }
   });
 
   test("of an ended session replays it, raw and readable, from any offset", async () => {
@@ -154,10 +155,9 @@ describe("attach", () => {
   test("Ctrl+C interrupts the turn, twice leaves and says how to come back", async () => {
     const id = await create({ interactive: false, prompt: "sleep" });
     const attached = interactive(["attach", id]);
-    await eventually(async () => (await logOf(id)).includes("echo: sleep"), { what: "the agent's start" });
-    await eventually(() => attached.pid !== undefined && isListening(attached.pid), {
-      what: "attach's listening to signals",
-    });
+    const said: string[] = [];
+    attached.stdout.on("data", (chunk) => said.push(String(chunk)));
+    await eventually(() => said.join("").includes("echo: sleep"), { what: "the agent's first line" });
     attached.kill("SIGINT");
     await eventually(async () => (await logOf(id)).includes('"text":"interrupted"'), { what: "the interrupt" });
     attached.kill("SIGINT");
@@ -188,12 +188,6 @@ describe("attach", () => {
     await home.remove();
   });
 });
-
-/** Whether a process has a handler for SIGINT: before that, Ctrl+C would just end it. */
-async function isListening(pid: number): Promise<boolean> {
-  const caught = /^SigCgt:\s*([0-9a-f]+)$/m.exec(await readFile(`/proc/${pid}/status`, "utf8"))?.[1] ?? "0";
-  return (BigInt(`0x${caught}`) & 0b10n) !== 0n;
-}
 
 describe("sessions", () => {
   test("are listed, live ones alone unless asked", async () => {

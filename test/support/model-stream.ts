@@ -14,7 +14,16 @@ export async function streamAnswer(answer: StreamAnswer, model: string, response
   };
   response.writeHead(200, { "content-type": "text/event-stream" });
   const id = `msg_${randomUUID().replaceAll("-", "")}`;
-  const message = { id, type: "message", role: "assistant", model, content: [], stop_reason: null, stop_sequence: null, usage };
+  const message = {
+    id,
+    type: "message",
+    role: "assistant",
+    model,
+    content: [],
+    stop_reason: null,
+    stop_sequence: null,
+    usage,
+  };
   await send({ type: "message_start", message });
   await send({ type: "content_block_start", index: 0, content_block: { type: "text", text: "" } });
   for (let i = 0; i < answer.pieces && !response.destroyed; i++) {
@@ -24,7 +33,11 @@ export async function streamAnswer(answer: StreamAnswer, model: string, response
   switch (answer.end) {
     case "whole":
       await send({ type: "content_block_stop", index: 0 });
-      await send({ type: "message_delta", delta: { stop_reason: "end_turn", stop_sequence: null }, usage: { output_tokens: 12 } });
+      await send({
+        type: "message_delta",
+        delta: { stop_reason: "end_turn", stop_sequence: null },
+        usage: { output_tokens: 12 },
+      });
       await send({ type: "message_stop" });
       response.end();
       return;

@@ -55,7 +55,10 @@ export interface LastWords {
 const foldedMark = "The user sent a new message while you were working";
 
 function textBlocks(content: ModelRequest["messages"][number]["content"]): string[] {
-  const texts = typeof content === "string" ? [content] : content.flatMap((block) => (block.type === "text" && block.text ? [block.text] : []));
+  const texts =
+    typeof content === "string"
+      ? [content]
+      : content.flatMap((block) => (block.type === "text" && block.text ? [block.text] : []));
   return texts.filter((text) => text.includes(foldedMark) || !text.trimStart().startsWith("<system-reminder>"));
 }
 
@@ -70,9 +73,15 @@ export function lastWords(request: ModelRequest): LastWords {
   return found;
 }
 
+/** The system prompt: its own member of the request, and messages of role `system` between the others. */
 export function systemText(request: ModelRequest): string {
-  if (typeof request.system === "string") return request.system;
-  return (request.system ?? []).map((block) => block.text ?? "").join("\n");
+  const own =
+    typeof request.system === "string" ? [request.system] : (request.system ?? []).map((block) => block.text ?? "");
+  const between = request.messages.flatMap(({ role, content }) => {
+    if (role !== "system") return [];
+    return typeof content === "string" ? [content] : content.map((block) => block.text ?? "");
+  });
+  return [...own, ...between].join("\n");
 }
 
 /** Statuses that go on for ever unless a number says otherwise: waiting does not help against them. */
@@ -84,7 +93,7 @@ interface Scene extends LastWords {
   argument: string | undefined;
   /** How many requests with these very words came before this one, from the same session. */
   asked: number;
-  workDir: string;
+  workDir: string | undefined;
 }
 
 const say = (text: string): MessageAnswer => ({ kind: "message", text });
@@ -95,18 +104,22 @@ const call = (text: string, ...calls: [name: string, input: object][]): MessageA
 });
 const bash = (command: string): [string, object] => ["Bash", { command, description: "Run a command" }];
 /** One answer a round; the last one is for good. */
-const rounds = ({ round }: Scene, ...answers: Answer[]): Answer => answers[Math.min(round, answers.length - 1)] ?? say("Done.");
+const rounds = ({ round }: Scene, ...answers: Answer[]): Answer =>
+  answers[Math.min(round, answers.length - 1)] ?? say("Done.");
 const seconds = (scene: Scene, fallback: number) => Number(scene.argument ?? fallback);
 
 const words: Readonly<Record<string, (scene: Scene) => Answer>> = {
   hello: () => say("Hello! How can I help you today?"),
   say: ({ argument }) => say(argument ?? ""),
-  bash: (scene) => rounds(scene, call("I will run it.", bash(scene.argument ?? "echo hi")), say("The command is done.")),
+  bash: (scene) =>
+    rounds(scene, call("I will run it.", bash(scene.argument ?? "echo hi")), say("The command is done.")),
   bashfail: (scene) => rounds(scene, call("I will run it.", bash("echo broken >&2; exit 3")), say("It failed.")),
-  parallel: (scene) => rounds(scene, call("Two at once.", bash("sleep 0.3; echo one"), bash("echo two")), say("Both are done.")),
+  parallel: (scene) =>
+    rounds(scene, call("Two at once.", bash("sleep 0.3; echo one"), bash("echo two")), say("Both are done.")),
   badtool: (scene) => rounds(scene, call("Trying.", ["NoSuchTool", { x: 1 }]), say("There is no such tool.")),
   loop: (scene) => call(`Round ${scene.round + 1}.`, bash(`echo round ${scene.round + 1}`)),
   edit: (scene) => {
+    if (scene.workDir === undefined) return say("I do not know where I am.");
     const file_path = `${scene.workDir}/notes.txt`;
     return rounds(
       scene,
@@ -126,7 +139,13 @@ const words: Readonly<Record<string, (scene: Scene) => Answer>> = {
   pricey: () => ({ ...say("That was expensive."), usage: { input_tokens: 400_000, output_tokens: 40_000 } }),
   slow: (scene) => {
     const pieces = Math.max(1, Math.round(seconds(scene, 3) * 10));
-    return { kind: "stream", pieces, piece: (i) => fox.slice((i * 5) % 45, ((i * 5) % 45) + 5), pauseMs: 100, end: "whole" };
+    return {
+      kind: "stream",
+      pieces,
+      piece: (i) => fox.slice((i * 5) % 45, ((i * 5) % 45) + 5),
+      pauseMs: 100,
+      end: "whole",
+    };
   },
   flood: (scene) => ({
     kind: "stream",
@@ -158,7 +177,7 @@ export function answerTo(request: ModelRequest, asked: number): Answer {
   const last = lastWords(request);
   const [, name = "", status, argument] = word.exec(last.text) ?? [];
   if (name === "err" && status !== undefined) return failure(Number(status), argument, asked);
-  const workDir = /working directory: (\S+)/i.exec(`${systemText(request)}\n${JSON.stringify(request.messages[0])}`)?.[1] ?? "/tmp";
+  const workDir = /Primary working directory: (.+)/.exec(systemText(request))?.[1];
   const script = Object.hasOwn(words, name) ? words[name] : undefined;
   if (script) return script({ ...last, argument, asked, workDir });
   if (last.round > 0) return say("Done.");

@@ -26,7 +26,7 @@
  *
  * aimock serves the plain answers; what it cannot script (bad streams, failures that pass) is served beside it.
  */
-import { createServer, type IncomingMessage, request as forward, type ServerResponse } from "node:http";
+import { createServer, request as forward, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text as readText } from "node:stream/consumers";
 import { LLMock } from "@copilotkit/aimock";
@@ -91,7 +91,12 @@ export async function startScriptedModel(): Promise<ScriptedModel> {
       case "message":
         return plain.serve(chosen, body, response);
       case "stream":
-        return streamAnswer(chosen, body.model, response);
+        if (body.stream) return streamAnswer(chosen, body.model, response);
+        return plain.serve(
+          { kind: "message", text: Array.from({ length: chosen.pieces }, (_, i) => chosen.piece(i)).join("") },
+          body,
+          response,
+        );
       case "failure":
         return fail(chosen, response);
       case "silence":
@@ -104,7 +109,10 @@ export async function startScriptedModel(): Promise<ScriptedModel> {
   const server = createServer((request, response) => {
     answer(request, response).catch((error: unknown) => {
       if (response.headersSent) response.destroy();
-      else response.writeHead(400).end(JSON.stringify({ type: "error", error: { type: "invalid_request_error", message: String(error) } }));
+      else
+        response
+          .writeHead(400)
+          .end(JSON.stringify({ type: "error", error: { type: "invalid_request_error", message: String(error) } }));
     });
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -157,11 +165,18 @@ async function startPlainAnswers() {
   const serve = async (answer: MessageAnswer, { model, stream }: ModelRequest, response: ServerResponse) => {
     const name = `answer ${count++}`;
     prepared.set(name, answer);
-    const body = JSON.stringify({ model, stream: stream ?? false, max_tokens: 1000, messages: [{ role: "user", content: name }] });
+    const body = JSON.stringify({
+      model,
+      stream: stream ?? false,
+      max_tokens: 1000,
+      messages: [{ role: "user", content: name }],
+    });
     await new Promise<void>((resolve, reject) => {
       const headers = { "content-type": "application/json", "content-length": Buffer.byteLength(body) };
       const upstream = forward(`${mock.url}/v1/messages`, { method: "POST", headers }, (answered) => {
-        response.writeHead(answered.statusCode ?? 502, { "content-type": answered.headers["content-type"] ?? "application/json" });
+        response.writeHead(answered.statusCode ?? 502, {
+          "content-type": answered.headers["content-type"] ?? "application/json",
+        });
         answered.pipe(response).on("close", resolve);
       });
       upstream.on("error", reject).end(body);

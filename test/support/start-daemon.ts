@@ -15,6 +15,8 @@ export const agentdPath =
 export interface DaemonOptions {
   /** The configuration file's content. */
   config?: Record<string, unknown>;
+  /** Flags of node itself, such as `--max-old-space-size=128`. */
+  nodeArgs?: readonly string[];
   /** Flags behind `serve`. */
   args?: readonly string[];
   /** Added to the environment; undefined takes a variable away. */
@@ -62,7 +64,7 @@ export interface Daemon {
 const DaemonFile = z.object({ url: z.string(), pid: z.number().int() });
 
 export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> {
-  const { config = {}, args = [], env = {}, deadlineMs = 20_000 } = options;
+  const { config = {}, args = [], nodeArgs = [], env = {}, deadlineMs = 20_000 } = options;
   const made = options.dataDir === undefined ? await tempDir() : undefined;
   const dataDir = options.dataDir ?? join(made?.path ?? "", "data");
   const configFile = join(made?.path ?? dataDir, "config-of-test.json");
@@ -71,7 +73,7 @@ export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> 
     if (options.config || made) await writeFile(configFile, JSON.stringify(config));
     const child = execa(
       process.execPath,
-      [agentdPath, "serve", "--port", "0", "--data-dir", dataDir, "--config", configFile, ...args],
+      [...nodeArgs, agentdPath, "serve", "--port", "0", "--data-dir", dataDir, "--config", configFile, ...args],
       {
         env: { AGENTD_URL: undefined, AGENTD_TOKEN: undefined, ...env },
         stdin: "ignore",
