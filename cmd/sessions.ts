@@ -21,7 +21,7 @@ export const ListOptions = DaemonOptions.extend({
 export async function list(options: z.infer<typeof ListOptions>, context: CommandContext): Promise<number> {
   const { terminal } = context;
   const found = await listSessions(await locate(options, context.env), { state: options.state, agent: options.agent });
-  const isLive = (status: string) => status === "pending" || status === "running";
+  const isLive = (status: string) => status !== "completed" && status !== "failed";
   const shown = options.all || options.state !== undefined ? found : found.filter((view) => isLive(view.status));
   if (options.json) terminal.out(`${JSON.stringify(shown, undefined, 2)}\n`);
   else if (shown.length > 0) terminal.out(formatSessions(shown, { nowMs: Date.now() }));

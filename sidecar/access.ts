@@ -22,7 +22,8 @@ export function refusal(headers: IncomingHttpHeaders, rules: AccessRules): Refus
     if (!isOwnName(`http://${headers.host ?? ""}`)) return { status: 403, message: "forbidden host" };
     if (headers.origin !== undefined && !isOwnName(headers.origin)) return { status: 403, message: "forbidden origin" };
   }
-  if (rules.token !== "" && !isSameSecret(bearerOf(headers), rules.token)) return { status: 401, message: "unauthorized" };
+  if (rules.token !== "" && !isSameSecret(bearerOf(headers), rules.token))
+    return { status: 401, message: "unauthorized" };
   return undefined;
 }
 

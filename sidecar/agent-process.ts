@@ -4,11 +4,11 @@
  */
 import type { Readable, Writable } from "node:stream";
 import { execa } from "execa";
-import { type SidecarLimits, sessionMarker } from "../src/protocol/bootstrap.ts";
-import { LineSplitter } from "../src/protocol/ndjson.ts";
 import { type Cgroup, ensureCgroup } from "../src/process/cgroup.ts";
 import { type ProcessIdentity, startTimeOf } from "../src/process/identity.ts";
 import { type AskStep, defaultStopWaits, killTree, type StopOutcome, stopTree } from "../src/process/stop-ladder.ts";
+import { type SidecarLimits, sessionMarker } from "../src/protocol/bootstrap.ts";
+import { LineSplitter } from "../src/protocol/ndjson.ts";
 import { BlobStore, type OversizedLine } from "./blob-store.ts";
 import { signalNumber } from "./signal-number.ts";
 import { spawnFailure } from "./spawn-failure.ts";

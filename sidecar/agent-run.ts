@@ -10,7 +10,7 @@ import type { SidecarStatus } from "../src/protocol/link-frame.ts";
 import type { EventLog } from "./event-log.ts";
 import { exitEvent } from "./exit-event.ts";
 import type { Harness, HarnessHost, HarnessOutput } from "./harness.ts";
-import { startWatchdog, stallThresholds, type Watchdog } from "./watchdog.ts";
+import { stallThresholds, startWatchdog, type Watchdog } from "./watchdog.ts";
 
 export interface AgentRunOptions {
   bootstrap: Bootstrap;
@@ -191,7 +191,8 @@ export class AgentRun {
     if (!this.#hasSpoken) this.#hasSpoken = outputs.some(({ event }) => !complaints.includes(event.type));
     const stored = this.#options.log.append(outputs);
     if (stored && !this.#isLettingGo) await Promise.race([stored, this.#untilLetGo()]);
-    while (this.#holds.size > 0 && !this.#isLettingGo) await new Promise<void>((resolve) => this.#waiters.push(resolve));
+    while (this.#holds.size > 0 && !this.#isLettingGo)
+      await new Promise<void>((resolve) => this.#waiters.push(resolve));
   }
 
   async #emitOwn(event: HarnessOutput["event"]): Promise<void> {

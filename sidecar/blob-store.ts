@@ -33,7 +33,13 @@ export class BlobStore {
   open(stream: OversizedLine["stream"], onEnd: (line: OversizedLine) => void): Overflow {
     const name = `${++this.#count}.bin`;
     let file = this.#create(name);
-    const line: OversizedLine = { stream, blob: file === undefined ? null : name, bytes: 0, truncated: false, head: "" };
+    const line: OversizedLine = {
+      stream,
+      blob: file === undefined ? null : name,
+      bytes: 0,
+      truncated: false,
+      head: "",
+    };
     let head = Buffer.alloc(0);
     const write = (bytes: Buffer) => {
       if (head.length < headBytesMax) head = Buffer.concat([head, bytes.subarray(0, headBytesMax - head.length)]);

@@ -45,7 +45,9 @@ export async function readAssignment(stdin: NodeJS.ReadableStream & { isTTY?: bo
   if (process.platform === "win32") throw new Error("agentruntime-sidecar does not run on Windows; use WSL");
   if (isStartedByPerson()) return assignmentOfPerson(env);
   if (env["AGENT_BIN"] || env["AGENT_BINARY"] || env["AGENT_COMMAND"]) {
-    throw new Error("AGENT_BIN, AGENT_BINARY and AGENT_COMMAND are not supported any more; set AGENT_CMD to a JSON array instead");
+    throw new Error(
+      "AGENT_BIN, AGENT_BINARY and AGENT_COMMAND are not supported any more; set AGENT_CMD to a JSON array instead",
+    );
   }
   if (stdin.isTTY) throw new Error('AGENT_CMD is required: set it to a JSON array such as ["claude"]');
   return { from: "daemon", bootstrap: parseBootstrap(await firstLine(stdin)), cleanupMs: defaultCleanupMs };
@@ -104,7 +106,9 @@ export function parseCleanupTimeout(text: string | undefined): number {
   if (!text) return defaultCleanupMs;
   const ms = /^\d+$/.test(text) ? Number(text) * 1000 : parseDuration(text);
   if (ms === undefined) {
-    throw new Error(`SIDECAR_CLEANUP_TIMEOUT must be whole seconds or a duration such as "90s", found ${JSON.stringify(text)}`);
+    throw new Error(
+      `SIDECAR_CLEANUP_TIMEOUT must be whole seconds or a duration such as "90s", found ${JSON.stringify(text)}`,
+    );
   }
   return ms;
 }
@@ -144,6 +148,7 @@ async function firstLine(stdin: NodeJS.ReadableStream): Promise<string> {
     if (buffer.includes(0x0a)) break;
     if (bytes > bootstrapBytesMax) throw new Error(`the bootstrap message is longer than ${bootstrapBytesMax} bytes`);
   }
-  if (bytes === 0) throw new Error("AGENT_CMD is required, or a bootstrap message of the daemon on stdin; found neither");
+  if (bytes === 0)
+    throw new Error("AGENT_CMD is required, or a bootstrap message of the daemon on stdin; found neither");
   return Buffer.concat(chunks).toString("utf8").split("\n", 1)[0] ?? "";
 }

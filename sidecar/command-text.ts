@@ -29,7 +29,10 @@ export function readCommand(text: string): ReceivedCommand {
   const [issue] = parsed.error.issues;
   // A prompt without a text is the same mistake as one with an empty text, and older clients know that answer.
   if (needsContent(type) && issue?.path.at(-1) === "content") return { id, error: `${type} content is required` };
-  return { id, error: `invalid ${type} command at ${issue?.path.join(".") ?? "data"}: ${issue?.message ?? "wrong shape"}` };
+  return {
+    id,
+    error: `invalid ${type} command at ${issue?.path.join(".") ?? "data"}: ${issue?.message ?? "wrong shape"}`,
+  };
 }
 
 function needsContent(type: string): boolean {

@@ -45,7 +45,11 @@ export function openDaemonLink(options: DaemonLinkOptions): DaemonLink {
   const link: DaemonLink = {
     socket,
     feed,
-    send: (frame) => feed.sendFrame(JSON.stringify(frame)),
+    send: (frame) => {
+      // While lines are held back only a status, which speaks of them, has to wait; a reply is waited for.
+      if (feed.isPaused && frame.type !== "status") feed.sendAhead(JSON.stringify(frame));
+      else feed.sendFrame(JSON.stringify(frame));
+    },
     close: () => {
       feed.close();
       // What a daemon that is gone could not store is the spool's business now.

@@ -2,9 +2,10 @@
  * Numbers the events of one agent, remembers them, and wakes whoever follows. The bytes it holds are the sidecar's own
  * stream: whole sidecar lines, addressed by position. Recent ones are in a ring, the unacknowledged in the spool.
  */
+
+import { skipLines, spoolBatchBytes, wholeLines } from "../src/process/spool-reader.ts";
 import { encodeSidecarLine, tailNumbers } from "../src/protocol/line.ts";
 import { ReplayRing } from "../src/protocol/replay-ring.ts";
-import { skipLines, spoolBatchBytes, wholeLines } from "../src/process/spool-reader.ts";
 import type { HarnessOutput } from "./harness.ts";
 import type { RawLog } from "./raw-log.ts";
 import type { Batch, Spool } from "./spool.ts";
@@ -114,7 +115,10 @@ export class EventLog {
       if (!output) continue;
       const sidecarSeq = ++this.#seq;
       const raw = positions?.[i];
-      text += encodeSidecarLine(output.event, raw === undefined ? { timestamp, sidecarSeq } : { timestamp, sidecarSeq, raw });
+      text += encodeSidecarLine(
+        output.event,
+        raw === undefined ? { timestamp, sidecarSeq } : { timestamp, sidecarSeq, raw },
+      );
     }
     return { bytes: Buffer.from(text), start: this.#end, firstSeq, lastSeq: this.#seq };
   }

@@ -29,6 +29,7 @@ export class Feed {
   #frames: { at: number; text: string }[] = [];
   #isPaused = false;
   #fullSince: number | undefined;
+  #lastProgressAt = 0;
   #isClosed = false;
 
   constructor(options: FeedOptions) {
@@ -42,14 +43,24 @@ export class Feed {
     return this.#fullSince;
   }
 
-  /** Everything that was appended has been handed to the socket. */
-  get isLevel(): boolean {
-    return this.#position >= this.#options.log.end && this.#frames.length === 0;
+  /** When a full socket last took something. */
+  get lastProgressAt(): number {
+    return this.#lastProgressAt;
+  }
+
+  get isPaused(): boolean {
+    return this.#isPaused;
   }
 
   /** Sends a text frame after every line that is in the log now. */
   sendFrame(text: string): void {
     this.#frames.push({ at: this.#options.log.end, text });
+    this.pump();
+  }
+
+  /** Sends a text frame without waiting for lines that are held back. */
+  sendAhead(text: string): void {
+    this.#frames.unshift({ at: this.#position, text });
     this.pump();
   }
 
@@ -96,10 +107,16 @@ export class Feed {
   /** ws has no event for a buffer that drained; a look every few milliseconds while it is full costs nothing. */
   #waitForRoom(): void {
     this.#fullSince = Date.now();
+    this.#lastProgressAt = this.#fullSince;
     this.#options.onChange();
+    let buffered = this.#options.socket.bufferedAmount;
     const timer = setInterval(() => {
       const isOpen = !this.#isClosed && this.#options.socket.readyState === WebSocket.OPEN;
-      if (isOpen && this.#options.socket.bufferedAmount > bufferedBytesLow) return;
+      if (isOpen && this.#options.socket.bufferedAmount > bufferedBytesLow) {
+        if (this.#options.socket.bufferedAmount < buffered) this.#lastProgressAt = Date.now();
+        buffered = this.#options.socket.bufferedAmount;
+        return;
+      }
       clearInterval(timer);
       this.#fullSince = undefined;
       this.pump();

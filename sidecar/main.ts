@@ -11,6 +11,8 @@ import { openRawLog } from "./raw-log.ts";
 import { SidecarServer } from "./server.ts";
 import { Spool } from "./spool.ts";
 
+/** How long a fault of ours may take to end the agent in order. */
+const lastActMs = 20_000;
 /** How long a signal waits for the daemon to take the last events. */
 const lastWordsMs = 2_000;
 
@@ -34,6 +36,7 @@ async function main(): Promise<void> {
       void sidecar.run.stop("stopped");
     });
   }
+  process.on("uncaughtException", (error) => endAfterFault(sidecar, error));
   await open(assignment, sidecar);
   await Promise.race([sidecar.run.ended, neverLinked(assignment, sidecar)]);
   await untilTold(assignment, sidecar, () => isSignalled);
@@ -57,11 +60,16 @@ function assemble(assignment: Assignment): Sidecar {
     log,
     now,
     onStatus: (data) => sidecar.server.tell({ type: "status", data }),
-    ...(assignment.from === "person" && assignment.onlyPrompt !== undefined ? { onlyPrompt: assignment.onlyPrompt } : {}),
+    ...(assignment.from === "person" && assignment.onlyPrompt !== undefined
+      ? { onlyPrompt: assignment.onlyPrompt }
+      : {}),
   });
   let wake: () => void = () => undefined;
   const server = new SidecarServer({
-    access: { token: assignment.from === "daemon" ? bootstrap.token : assignment.token, isOnPort: assignment.from === "person" },
+    access: {
+      token: assignment.from === "daemon" ? bootstrap.token : assignment.token,
+      isOnPort: assignment.from === "person",
+    },
     sessionId: bootstrap.session_id,
     agentType: bootstrap.agent.name,
     run,
@@ -92,7 +100,9 @@ async function open(assignment: Assignment, { server }: Sidecar): Promise<void> 
   if (assignment.from === "person") {
     const address = await server.listen({ host: "127.0.0.1", port: assignment.port });
     if (assignment.token === "") {
-      console.error(`Listening on ${address} without a token: whoever may log in here may steer the agent. Set SIDECAR_TOKEN.`);
+      console.error(
+        `Listening on ${address} without a token: whoever may log in here may steer the agent. Set SIDECAR_TOKEN.`,
+      );
     }
     return;
   }
@@ -117,10 +127,21 @@ async function untilTold(assignment: Assignment, sidecar: Sidecar, isSignalled: 
   while (!isAcknowledged()) {
     const until = isSignalled() ? signalDeadline : deadline;
     if (Date.now() >= until || (isSignalled() && !server.isLinked)) return;
-    const seen = await Promise.race([activity().then(() => true), sleep(Math.min(until - Date.now(), 1_000)).then(() => false)]);
+    const seen = await Promise.race([
+      activity().then(() => true),
+      sleep(Math.min(until - Date.now(), 200)).then(() => false),
+    ]);
     // A daemon that is connected will acknowledge; a person's every connection starts the wait anew.
     if (server.isLinked || (seen && assignment.from === "person")) deadline = Date.now() + assignment.cleanupMs;
   }
+}
+
+/** A fault of ours must not leave an agent behind that nobody watches. */
+function endAfterFault({ run }: Sidecar, error: unknown): void {
+  console.error(error);
+  setTimeout(() => process.exit(1), lastActMs).unref();
+  void run.report({ type: "error", data: { code: "internal", message: messageOf(error), retryable: true } });
+  void run.stop("sidecar_lost");
 }
 
 function sleep(ms: number): Promise<void> {

@@ -55,7 +55,12 @@ export function oldFrames(bytes: Buffer, start: number): string[] {
 /** A heartbeat is sent, never stored. */
 export function oldHeartbeat(data: { uptimeMs: number; isAgentRunning: boolean; now: number }): string {
   const { uptimeMs: uptime_ms, isAgentRunning: agent_running, now: timestamp } = data;
-  return JSON.stringify({ type: "system", data: { subtype: "heartbeat", uptime_ms, agent_running }, offset: 0, timestamp });
+  return JSON.stringify({
+    type: "system",
+    data: { subtype: "heartbeat", uptime_ms, agent_running },
+    offset: 0,
+    timestamp,
+  });
 }
 
 async function answer({ socket, run }: OldClientOptions, text: string): Promise<void> {

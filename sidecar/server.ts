@@ -27,7 +27,7 @@ const pingEveryMs = 30_000;
 const heartbeatEveryMs = 10_000;
 /** A client that is full this long is dropped… */
 const slowClientMs = 10_000;
-/** …and after this long the agent no longer waits for it. */
+/** …and one that took nothing for this long is no longer waited for. */
 const clientHoldMs = 1_000;
 
 export class SidecarServer {
@@ -54,11 +54,6 @@ export class SidecarServer {
   /** The daemon is connected. */
   get isLinked(): boolean {
     return this.#link !== undefined;
-  }
-
-  /** Everything was handed to the daemon's socket. */
-  get isLevel(): boolean {
-    return this.#link?.feed.isLevel ?? true;
   }
 
   async listen(where: { path: string } | { host: string; port: number }): Promise<string> {
@@ -186,7 +181,9 @@ export class SidecarServer {
       feed.close();
       socket.close(tooSlow, "too slow");
     }
-    const holdsAgent = full.some(({ feed }) => feed.fullSince !== undefined && now - feed.fullSince < clientHoldMs);
+    const holdsAgent = full.some(
+      ({ feed }) => feed.fullSince !== undefined && now - feed.lastProgressAt < clientHoldMs,
+    );
     if (holdsAgent || this.#link?.feed.fullSince !== undefined) this.#options.run.hold("full");
     else this.#options.run.release("full");
     if (full.length > 0) this.#slowTimer ??= setInterval(() => this.#adjustHold(), 250);

@@ -20,7 +20,9 @@ export async function spawnFailure(attempt: SpawnAttempt, cause: unknown): Promi
   }
   const path = await findProgram(name, attempt.env["PATH"] ?? "");
   if (path === undefined) {
-    const where = name.includes("/") ? "there is no such file" : `it is in no folder of PATH (${attempt.env["PATH"] ?? "not set"})`;
+    const where = name.includes("/")
+      ? "there is no such file"
+      : `it is in no folder of PATH (${attempt.env["PATH"] ?? "not set"})`;
     return fail("agent_not_found", `${where}; install it, or configure its full path`);
   }
   switch (errnoOf(cause)) {
@@ -38,7 +40,9 @@ export async function spawnFailure(attempt: SpawnAttempt, cause: unknown): Promi
 }
 
 async function findProgram(name: string, searchPath: string): Promise<string | undefined> {
-  const candidates = name.includes("/") ? [name] : searchPath.split(delimiter).map((folder) => join(folder || ".", name));
+  const candidates = name.includes("/")
+    ? [name]
+    : searchPath.split(delimiter).map((folder) => join(folder || ".", name));
   let unusable: string | undefined;
   for (const path of candidates) {
     if (!(await isFile(path))) continue;

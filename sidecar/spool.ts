@@ -4,8 +4,8 @@
  */
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { errnoOf, messageOf } from "../src/protocol/error.ts";
 import { skipLines, spoolBatchBytes, spoolFileName, wholeLines } from "../src/process/spool-reader.ts";
+import { errnoOf, messageOf } from "../src/protocol/error.ts";
 
 /** Whole lines with consecutive counts. `start` is their byte position in the sidecar's own stream. */
 export interface Batch {
@@ -122,7 +122,9 @@ export class Spool {
   positionAfter(seq: number): number | undefined {
     const segment = this.#segments.findLast(({ firstSeq }) => firstSeq <= seq + 1) ?? this.#segments[0];
     if (segment && segment.lastSeq > seq) {
-      return segment.start + skipLines(readAt(segment.path, 0, segment.end - segment.start), seq + 1 - segment.firstSeq);
+      return (
+        segment.start + skipLines(readAt(segment.path, 0, segment.end - segment.start), seq + 1 - segment.firstSeq)
+      );
     }
     const waiting = this.#pending.find(({ lastSeq }) => lastSeq > seq);
     return waiting && waiting.start + skipLines(waiting.bytes, seq + 1 - waiting.firstSeq);
@@ -153,7 +155,8 @@ export class Spool {
       const segment = this.#segmentFor(batch);
       if (this.#file === undefined) return false;
       // A torn tail of an earlier attempt goes first: a reader must never see half a line in the middle.
-      if (fstatSync(this.#file).size > segment.end - segment.start) ftruncateSync(this.#file, segment.end - segment.start);
+      if (fstatSync(this.#file).size > segment.end - segment.start)
+        ftruncateSync(this.#file, segment.end - segment.start);
       for (let done = 0; done < batch.bytes.length; ) {
         const position = segment.end - segment.start + done;
         done += writeSync(this.#file, batch.bytes, done, batch.bytes.length - done, position);

@@ -31,7 +31,10 @@ const defaultKillS = 3000;
 /** 0 asks for the default, a negative number for none. */
 export function stallThresholds(config: AgentConfig): StallThresholds {
   const pick = (asked: number | undefined, fallback: number) => (asked ? (asked < 0 ? Infinity : asked) : fallback);
-  return { warnS: pick(config.stall_warning_timeout, defaultWarnS), killS: pick(config.stall_kill_timeout, defaultKillS) };
+  return {
+    warnS: pick(config.stall_warning_timeout, defaultWarnS),
+    killS: pick(config.stall_kill_timeout, defaultKillS),
+  };
 }
 
 export function judge(silence: Silence, thresholds: StallThresholds, now: number): Judgement {
@@ -64,13 +67,20 @@ interface Measured {
 }
 
 function judgeSilence({ silence, thresholds, silenceS, killsAfterS, tools }: Measured): Judgement {
-  const common = { waiting_for: silence.waiting.on, ...(tools ? { tools } : {}), silence_s: Math.round(silenceS * 10) / 10 };
+  const common = {
+    waiting_for: silence.waiting.on,
+    ...(tools ? { tools } : {}),
+    silence_s: Math.round(silenceS * 10) / 10,
+  };
   if (silenceS >= killsAfterS) {
     return { verdict: "kill", data: { subtype: "stall_kill", ...common, threshold_s: killsAfterS } };
   }
   if (silenceS < thresholds.warnS || silence.isWarned) return { verdict: "well" };
   const kills_after_s = killsAfterS === Infinity ? null : killsAfterS;
-  return { verdict: "warn", data: { subtype: "stall_warning", ...common, threshold_s: thresholds.warnS, kills_after_s } };
+  return {
+    verdict: "warn",
+    data: { subtype: "stall_warning", ...common, threshold_s: thresholds.warnS, kills_after_s },
+  };
 }
 
 export interface WatchdogOptions {

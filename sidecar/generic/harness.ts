@@ -2,9 +2,10 @@
  * Any command that talks in lines. It has no notion of a turn: with more prompts to come, a turn ends as soon as its
  * line was written, because nobody can know when the command is done with it; with a single prompt, when the command ends.
  */
+
+import { defaultStopWaits } from "../../src/process/stop-ladder.ts";
 import type { Bootstrap } from "../../src/protocol/bootstrap.ts";
 import { type EventOf, noUsage, type TurnStatus } from "../../src/protocol/event.ts";
-import { defaultStopWaits } from "../../src/process/stop-ladder.ts";
 import { type AgentProcess, type LineBatch, startAgentProcess } from "../agent-process.ts";
 import { oversizedLineEvent } from "../blob-store.ts";
 import type { AgentEnd, Harness, HarnessHost, HarnessOutput, Waiting } from "../harness.ts";

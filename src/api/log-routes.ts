@@ -20,7 +20,7 @@ const stepBytes = 256 * 1024;
 const LogsQuery = z.looseObject({
   cursor: z
     .string()
-    .regex(/^-?\d{0,15}$/)
+    .regex(/^(?:-?\d{1,15})?$/)
     .default(""),
   wait: z.coerce.number().min(0).max(waitSecondsMax).default(0),
   limit: z.coerce.number().int().min(1).optional(),

@@ -33,8 +33,10 @@ export interface Bridge {
 
 /** Bytes of log in one frame, unless one line is longer. */
 const frameBytesMax = 256 * 1024;
-/** What a client may leave unread before it gets no more. */
+/** What a client may leave unread before it gets no more of the log. */
 const waitingBytesMax = 1024 * 1024;
+/** Answers come on top of that; a client that asks and asks without reading them is closed. */
+const unreadAnswersMax = 2 * waitingBytesMax;
 
 export function openBridge(options: BridgeOptions): Bridge {
   const { session, client } = options;
@@ -106,7 +108,10 @@ export function openBridge(options: BridgeOptions): Bridge {
   wake();
   return {
     tell: (frame) => {
-      if (!isClosed) sendFrame(frame);
+      if (isClosed) return;
+      if (client.waitingBytes < unreadAnswersMax) return sendFrame(frame);
+      isClosed = true;
+      client.close(1013, "too many unread answers; reconnect with since=");
     },
     close: () => {
       isClosed = true;

@@ -50,7 +50,12 @@ function openGroup(path: string): Cgroup {
 
 function membersOf(path: string): number[] {
   const text = readProcFile(join(path, "cgroup.procs"));
-  return text === undefined ? [] : text.split("\n").filter((line) => line !== "").map(Number);
+  return text === undefined
+    ? []
+    : text
+        .split("\n")
+        .filter((line) => line !== "")
+        .map(Number);
 }
 
 function attempt(act: () => void): boolean {

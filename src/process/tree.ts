@@ -27,9 +27,7 @@ export function findSessionProcesses(options: TreeOptions): ProcessIdentity[] {
     addGroupMembers(all, found, options.roots ?? []);
   }
   addDescendants(all, found);
-  return all
-    .filter(({ pid, isZombie }) => found.has(pid) && !isZombie)
-    .map(({ pid, started }) => ({ pid, started }));
+  return all.filter(({ pid, isZombie }) => found.has(pid) && !isZombie).map(({ pid, started }) => ({ pid, started }));
 }
 
 interface ProcessSeen extends ProcessStat {

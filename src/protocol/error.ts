@@ -36,8 +36,6 @@ export const errorStatus = {
   queue_full: 429,
   invalid_frame: 400,
   unknown_frame: 400,
-  frame_too_large: 413,
-  client_too_slow: 408,
   max_sessions: 503,
   shutting_down: 503,
   disk_full: 503,
@@ -88,4 +86,10 @@ export function messageOf(thrown: unknown): string {
 export function errnoOf(thrown: unknown): string | undefined {
   if (!(thrown instanceof Error) || !("code" in thrown)) return undefined;
   return typeof thrown.code === "string" ? thrown.code : undefined;
+}
+
+/** There is no room left for what was to be written. */
+export function isDiskFull(thrown: unknown): boolean {
+  const errno = errnoOf(thrown);
+  return errno === "ENOSPC" || errno === "EDQUOT";
 }

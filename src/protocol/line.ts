@@ -29,7 +29,17 @@ export function encodeSidecarLine(
 ): string {
   const raw = numbers.raw === undefined ? "" : `,"raw":${numbers.raw}`;
   const exitCode = event.type === "exit" ? `,"exit_code":${event.data.code}` : "";
-  return `{"type":"${event.type}","data":${JSON.stringify(event.data)},"timestamp":${numbers.timestamp}${exitCode}${raw},"sidecar_seq":${numbers.sidecarSeq}}\n`;
+  return `{"type":"${event.type}","data":${encodeData(event)},"timestamp":${numbers.timestamp}${exitCode}${raw},"sidecar_seq":${numbers.sidecarSeq}}\n`;
+}
+
+/** The kinds of event that come by the hundred thousand are put together by hand, in a fraction of the time. */
+function encodeData(event: SessionEvent): string {
+  if (event.type === "stdout" || event.type === "stderr") return `{"text":${JSON.stringify(event.data.text)}}`;
+  if (event.type !== "agent_message" || !event.data.delta) return JSON.stringify(event.data);
+  const { turn_id, item_id, text, delta, ...rest } = event.data;
+  const start = `{"turn_id":${JSON.stringify(turn_id)},"item_id":${JSON.stringify(item_id)},"text":${JSON.stringify(text)},"delta":${delta}`;
+  const more = JSON.stringify(rest);
+  return more === "{}" ? `${start}}` : `${start},${more.slice(1)}`;
 }
 
 /** Encodes an event that the daemon itself makes. */
@@ -40,31 +50,43 @@ export function encodeDaemonLine(
   return `${encodeSidecarLine(event, numbers).slice(0, -2)},"seq":${numbers.seq}}\n`;
 }
 
-const newline = 0x0a;
-const closingBrace = 0x7d;
+/** A batch of whole lines with `seq` in each. */
+export interface Numbered {
+  bytes: Buffer;
+  /** Where in the batch that came in those lines begin whose events say something about the session's life. */
+  telling: number[];
+}
 
 /**
- * Splices `seq` into each line of a batch of whole sidecar lines.
- * Throws a RangeError when a line does not end in `}\n`: the sidecar only sends whole lines.
+ * Splices `seq` into each line of a batch of whole sidecar lines. Latin-1 keeps each byte as one character, so
+ * nothing is decoded; cutting and joining such strings is several times faster than copying between buffers.
+ * Throws a RangeError when the batch is not `count` lines that end in `}\n`.
  */
-export function spliceSeq(batch: Buffer, firstSeq: number): { bytes: Buffer; count: number } {
-  if (batch.length < 3 || batch[batch.length - 1] !== newline) throw new RangeError("a batch must end in a newline");
-  let count = 0;
-  for (let at = batch.indexOf(newline); at !== -1; at = batch.indexOf(newline, at + 1)) count++;
-  const bytes = Buffer.allocUnsafe(batch.length + count * (8 + String(firstSeq + count).length));
-  let out = 0;
+export function spliceSeq(batch: Buffer, firstSeq: number, count: number): Numbered {
+  const text = batch.toString("latin1");
+  const telling: number[] = [];
+  let out = "";
   let start = 0;
-  for (let seq = firstSeq; seq < firstSeq + count; seq++) {
-    const end = batch.indexOf(newline, start);
-    if (batch[end - 1] !== closingBrace) throw new RangeError("each line of a batch must end in a brace");
-    out += batch.copy(bytes, out, start, end - 1);
-    out += bytes.write(`,"seq":${seq}}\n`, out, "latin1");
+  let seq = firstSeq;
+  for (let end = text.indexOf("\n"); end !== -1; end = text.indexOf("\n", start)) {
+    if (text[end - 1] !== "}") break;
+    if (isTelling(text, start)) telling.push(start);
+    out += `${text.slice(start, end - 1)},"seq":${seq++}}\n`;
     start = end + 1;
   }
-  return { bytes: bytes.subarray(0, out), count };
+  if (start !== text.length || seq !== firstSeq + count || count === 0) {
+    throw new RangeError(`a batch of ${count} whole lines was announced; it holds others, or ends inside one`);
+  }
+  return { bytes: Buffer.from(out, "latin1"), telling };
 }
 
 const typeStart = '{"type":"'.length;
+const quiet = ['agent_message"', 'progress"', 'stdout"', 'stderr"'];
+
+/** Deltas, progress and plain output are most of a session and say nothing about its life. Told by the type alone. */
+function isTelling(text: string, start: number): boolean {
+  return !quiet.some((type) => text.startsWith(type, start + typeStart));
+}
 
 /** The event type of the line that starts at `start`, read without parsing the line. */
 export function peekType(batch: Buffer, start: number): string {

@@ -4,7 +4,7 @@
  */
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import { errnoOf } from "../protocol/error.ts";
+import { isDiskFull } from "../protocol/error.ts";
 import { tailNumbers } from "../protocol/line.ts";
 
 export type Fsync = "never" | "turn" | "always";
@@ -42,6 +42,8 @@ export class LogWriter {
   #isFull = false;
   #hasFailed = false;
   #draining: Promise<void> | undefined;
+  /** Those who wait until so many more bytes are in the file, in the order of their numbers. */
+  #waiters: { bytesLeft: number; resolve(): void }[] = [];
 
   private constructor(options: LogWriterOptions, file: FileHandle, end: number) {
     this.#options = options;
@@ -77,7 +79,13 @@ export class LogWriter {
     this.#draining ??= this.#drain();
   }
 
-  /** Resolves when all that was appended is in the file, or the log has failed. */
+  /** Resolves when what was appended until now is in the file, or the log has failed; more may follow meanwhile. */
+  stored(): Promise<void> {
+    if (this.#pendingBytes === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#waiters.push({ bytesLeft: this.#pendingBytes, resolve }));
+  }
+
+  /** Resolves when nothing waits any more: all that was appended is in the file, or the log has failed. */
   async flushed(): Promise<void> {
     while (this.#draining) await this.#draining;
   }
@@ -106,9 +114,15 @@ export class LogWriter {
       for (const bytes of batch) {
         this.#pendingBytes -= bytes.length;
         this.#options.onWritten(bytes);
+        this.#tellWaiters(bytes.length);
       }
     }
     this.#draining = undefined;
+  }
+
+  #tellWaiters(bytesStored: number): void {
+    for (const waiter of this.#waiters) waiter.bytesLeft -= bytesStored;
+    while (this.#waiters[0] && this.#waiters[0].bytesLeft <= 0) this.#waiters.shift()?.resolve();
   }
 
   async #write(batch: Buffer[]): Promise<void> {
@@ -124,10 +138,12 @@ export class LogWriter {
         this.#setFull(false);
         return;
       } catch (error) {
-        const errno = errnoOf(error);
-        if (errno !== "ENOSPC" && errno !== "EDQUOT") throw error;
-        // A reader of the file must never see half a line, not even while we wait.
-        await this.#file.truncate(this.#end);
+        const isFull = isDiskFull(error);
+        // A reader of the file must never see half a line, neither while we wait nor after we gave up.
+        await this.#file.truncate(this.#end).catch((cutError: unknown) => {
+          if (isFull) throw cutError;
+        });
+        if (!isFull) throw error;
         this.#setFull(true);
         await new Promise((resume) => setTimeout(resume, retryMs));
       }
@@ -143,6 +159,7 @@ export class LogWriter {
   #fail(error: unknown): void {
     this.#hasFailed = true;
     this.#pending = [];
+    this.#tellWaiters(this.#pendingBytes);
     this.#pendingBytes = 0;
     this.#options.onFailed(error instanceof Error ? error : new Error(String(error)));
   }

@@ -3,8 +3,9 @@
  * offsets and seq. Order is a promise: file, then ring, then followers.
  */
 import { type FileHandle, open } from "node:fs/promises";
-import type { SessionEvent } from "../protocol/event.ts";
-import { encodeDaemonLine, parseLogLine, peekType, spliceSeq, tailNumbers } from "../protocol/line.ts";
+import { AgentdError } from "../protocol/error.ts";
+import { SessionEvent } from "../protocol/event.ts";
+import { encodeDaemonLine, peekType, spliceSeq, tailNumbers } from "../protocol/line.ts";
 import { ReplayRing } from "../protocol/replay-ring.ts";
 import type { SessionSpec } from "../protocol/session.ts";
 import type { SessionHome } from "./home.ts";
@@ -47,9 +48,12 @@ export class Session {
   #sidecarSeq = 0;
   #end = 0;
   #isPaused = false;
+  #isSidecarPaused = false;
   #lastActivity: number | undefined;
   /** Counts of batches on their way into the file, oldest first. */
   #storing: number[] = [];
+  /** `exit` has been taken: nothing may follow it. */
+  #hasExit = false;
   agentSessionId: string | undefined;
   model: string | undefined;
   /** Why the log could not be written, when that ended the session. */
@@ -104,7 +108,13 @@ export class Session {
 
   /** True while the disk is full. */
   get isPaused(): boolean {
-    return this.#isPaused;
+    return this.#isPaused || this.#isSidecarPaused;
+  }
+
+  /** The sidecar cannot store more, or can again. */
+  pauseForSidecar(isPaused: boolean): void {
+    this.#isSidecarPaused = isPaused;
+    this.#wake();
   }
 
   get lastActivity(): number | undefined {
@@ -162,23 +172,27 @@ export class Session {
   appendBatch(batch: Buffer): void {
     const fresh = this.#cutKnown(batch);
     if (!fresh) return;
-    const lastLineStart = fresh.lastIndexOf(newline, fresh.length - 2) + 1;
-    if (peekType(fresh, lastLineStart) !== "exit") {
-      this.#take(fresh);
+    const { lines, count } = fresh;
+    const lastLineStart = lines.lastIndexOf(newline, lines.length - 2) + 1;
+    if (peekType(lines, lastLineStart) !== "exit") {
+      this.#take(lines, count);
       return;
     }
-    if (lastLineStart > 0) this.#take(fresh.subarray(0, lastLineStart));
+    if (lastLineStart > 0) this.#take(lines.subarray(0, lastLineStart), count - 1);
     this.#observer?.onBeforeExit();
-    this.#take(fresh.subarray(lastLineStart));
+    this.#hasExit = true;
+    this.#take(lines.subarray(lastLineStart), 1);
   }
 
-  /** Appends events of the daemon's own; resolves when they are in the file. */
+  /** Appends events of the daemon's own; resolves when they are in the file. Rejects with `session_ended` behind an `exit`. */
   async appendOwn(events: readonly SessionEvent[]): Promise<void> {
+    if (this.#hasExit) throw new AgentdError("session_ended", `Cannot add to session "${this.id}": it has ended`);
+    this.#hasExit = events.at(-1)?.type === "exit";
     const timestamp = Date.now();
     const lines = events.map((event) => encodeDaemonLine(event, { timestamp, sidecarSeq: this.#sidecarSeq, seq: ++this.#seq }));
     for (const event of events) this.#noteOwn(event);
     this.#store(Buffer.from(lines.join("")), true);
-    await this.#log?.flushed();
+    await this.#log?.stored();
   }
 
   /** Recent bytes [from, to), from memory; undefined when they must be read from the file. */
@@ -228,44 +242,36 @@ export class Session {
     this.#ring = new ReplayRing({ capacityMax: this.#options.ringBytesMax, end: tail.end });
   }
 
-  #cutKnown(batch: Buffer): Buffer | undefined {
-    const lastLineStart = batch.lastIndexOf(newline, batch.length - 2) + 1;
-    const last = tailNumbers(batch.toString("latin1", Math.max(lastLineStart, batch.length - 80)))?.sidecarSeq;
-    if (last === undefined) throw new RangeError("a batch of the sidecar ends in a line without sidecar_seq");
+  /** What of the batch is new here, and how many lines that is. */
+  #cutKnown(batch: Buffer): { lines: Buffer; count: number } | undefined {
+    const last = sidecarSeqOf(batch, batch.lastIndexOf(newline, batch.length - 2) + 1, batch.length);
     if (last <= this.#sidecarSeq) return undefined;
-    let count = 0;
-    for (let at = batch.indexOf(newline); at !== -1; at = batch.indexOf(newline, at + 1)) count++;
-    const first = last - count + 1;
+    const first = sidecarSeqOf(batch, 0, batch.indexOf(newline));
     if (first > this.#sidecarSeq + 1) {
       throw new RangeError(`the sidecar's lines ${this.#sidecarSeq + 1} to ${first - 1} are missing`);
     }
     let start = 0;
     for (let known = first; known <= this.#sidecarSeq; known++) start = batch.indexOf(newline, start) + 1;
-    return start === 0 ? batch : batch.subarray(start);
+    return { lines: start === 0 ? batch : batch.subarray(start), count: last - this.#sidecarSeq };
   }
 
-  #take(lines: Buffer): void {
-    const { bytes, count } = spliceSeq(lines, this.#seq + 1);
+  #take(lines: Buffer, count: number): void {
+    const { bytes, telling } = spliceSeq(lines, this.#seq + 1, count);
     this.#seq += count;
     this.#sidecarSeq += count;
     this.#lastActivity = Date.now();
-    this.#store(bytes, this.#observe(lines));
+    this.#store(bytes, this.#observe(lines, telling));
   }
 
   /** Reads the few lines that say something about the session's life. True when one of them must reach the disk. */
-  #observe(batch: Buffer): boolean {
+  #observe(batch: Buffer, telling: readonly number[]): boolean {
     let mustSync = false;
-    for (let start = 0; start < batch.length; ) {
-      const end = batch.indexOf(newline, start);
-      if (isTelling(batch, start)) {
-        const event = parseOwnLine(batch.toString("utf8", start, end));
-        if (event) {
-          mustSync ||= event.type === "result" || event.type === "exit";
-          this.#totals = addResult(this.#totals, event);
-          this.#observer?.onEvent(event);
-        }
-      }
-      start = end + 1;
+    for (const start of telling) {
+      const event = parseSidecarLine(batch.toString("utf8", start, batch.indexOf(newline, start)));
+      if (!event) continue;
+      mustSync ||= event.type === "result" || event.type === "exit";
+      this.#totals = addResult(this.#totals, event);
+      this.#observer?.onEvent(event);
     }
     return mustSync;
   }
@@ -297,23 +303,17 @@ export class Session {
   }
 }
 
-/** Deltas, progress and plain output are most of a session and say nothing about its life. */
-function isTelling(batch: Buffer, start: number): boolean {
-  switch (peekType(batch, start)) {
-    case "agent_message":
-    case "progress":
-    case "stdout":
-    case "stderr":
-      return false;
-    default:
-      return true;
-  }
+/** The count at the end of the line [start, end). Throws a RangeError when it carries none. */
+function sidecarSeqOf(batch: Buffer, start: number, end: number): number {
+  const seq = tailNumbers(batch.toString("latin1", Math.max(start, end - 80), end))?.sidecarSeq;
+  if (seq === undefined) throw new RangeError("a line of the sidecar carries no sidecar_seq");
+  return seq;
 }
 
 /** An unreadable line stays in the log as it is; it only says nothing to us. */
-function parseOwnLine(text: string): SessionEvent | undefined {
+function parseSidecarLine(text: string): SessionEvent | undefined {
   try {
-    return parseLogLine(text.replace(/\}$/, `,"seq":0}`));
+    return SessionEvent.parse(JSON.parse(text));
   } catch {
     return undefined;
   }

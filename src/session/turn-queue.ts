@@ -71,6 +71,12 @@ export class TurnQueue {
     if (this.#open === turnId) this.#open = undefined;
   }
 
+  /** Whether this session ever gave out this id. */
+  knows(turnId: string): boolean {
+    const number = Number(/^t([1-9]\d{0,14})$/.exec(turnId)?.[1] ?? 0);
+    return number > 0 && number <= this.#count;
+  }
+
   withdraw(turnId: string): boolean {
     const at = this.#waiting.findIndex((prompt) => prompt.turnId === turnId);
     if (at === -1) return false;

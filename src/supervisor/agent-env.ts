@@ -1,4 +1,5 @@
 /** The environment of an agent: an allow-list of the daemon's, what the operator adds, what the request adds. Pure. */
+import type { HarnessName } from "../protocol/bootstrap.ts";
 import { AgentdError } from "../protocol/error.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -81,7 +82,7 @@ export function checkRequestEnv(env: Readonly<Record<string, string>>): void {
 }
 
 export interface AgentEnvOptions {
-  agent: string;
+  harness: HarnessName;
   daemon: Environment;
   settings: { env: Readonly<Record<string, string>>; key_env?: string | undefined; base_url?: string | undefined };
   request: Readonly<Record<string, string>>;
@@ -101,16 +102,16 @@ export function agentEnv(options: AgentEnvOptions): Record<string, string> {
     for (const key of homeBound) delete env[key];
     env["HOME"] = privateHome;
     env["TMPDIR"] = options.temporaryDir;
-    if (options.agent === "claude") env["CLAUDE_CONFIG_DIR"] = `${privateHome}/.claude`;
+    if (options.harness === "claude") env["CLAUDE_CONFIG_DIR"] = `${privateHome}/.claude`;
   }
   const key = settings.key_env === undefined ? undefined : daemon[settings.key_env];
-  if (settings.key_env !== undefined && key !== undefined) env[nameForKey(options.agent, settings.key_env)] = key;
-  if (settings.base_url !== undefined) env[options.agent === "claude" ? "ANTHROPIC_BASE_URL" : "OPENAI_BASE_URL"] = settings.base_url;
+  if (settings.key_env !== undefined && key !== undefined) env[nameForKey(options.harness, settings.key_env)] = key;
+  if (settings.base_url !== undefined) env[options.harness === "claude" ? "ANTHROPIC_BASE_URL" : "OPENAI_BASE_URL"] = settings.base_url;
   return { ...env, ...settings.env, ...options.request };
 }
 
 /** A key under a name that the agent does not know is given under the one it knows. */
-function nameForKey(agent: string, keyEnv: string): string {
-  if (agent !== "claude" || keyVariables.includes(keyEnv)) return keyEnv;
+function nameForKey(harness: HarnessName, keyEnv: string): string {
+  if (harness !== "claude" || keyVariables.includes(keyEnv)) return keyEnv;
   return "ANTHROPIC_API_KEY";
 }

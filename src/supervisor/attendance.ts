@@ -112,7 +112,7 @@ export class Attendance implements SessionObserver {
         this.#onStatus(status);
       },
       onStatus: (status) => this.#onStatus(status),
-      onStorage: (storage) => this.onFull(storage.paused),
+      onStorage: ({ paused }) => this.session.pauseForSidecar(paused),
       onLost: (reason) => void this.#onLost(`the link broke: ${reason}`),
     });
     void handle.gone.then(({ code, signal }) => {
@@ -194,6 +194,9 @@ export class Attendance implements SessionObserver {
 
   /** Takes back a prompt that the agent has not been given. */
   async withdraw(turnId: string): Promise<void> {
+    if (!this.#queue.knows(turnId)) {
+      throw new AgentdError("turn_not_found", `Cannot withdraw turn "${turnId.slice(0, 80)}": session "${this.session.id}" never had it`);
+    }
     if (!this.#queue.withdraw(turnId)) {
       throw new AgentdError("turn_not_queued", `Cannot withdraw turn "${turnId}" of session "${this.session.id}": it is not waiting. Interrupt the session to end a running turn`);
     }
@@ -301,7 +304,7 @@ export class Attendance implements SessionObserver {
   }
 
   async #promptRefused(turnId: string, message: string): Promise<void> {
-    if (this.#queue.open !== turnId || this.#isEnding) return;
+    if (this.#queue.open !== turnId || this.#exit || this.#isEnding) return;
     this.#queue.close(turnId);
     await this.session.appendOwn([
       { type: "error", data: { code: "agent_failed", message: `Cannot give the prompt to the agent: ${message}`, retryable: false, turn_id: turnId } },
@@ -449,11 +452,15 @@ export class Attendance implements SessionObserver {
   }
 
   #assertLive(): void {
-    if (!this.session.isLive || this.session.state.at === "stopping" || this.#isEnding) throw this.#endedError("it has ended");
+    const isLeaving = this.session.state.at === "stopping" || this.#exit !== undefined || this.#isEnding;
+    if (!this.session.isLive || isLeaving) throw this.#endedError("it has ended");
   }
 
   #assertOpen(): void {
     this.#assertLive();
+    if (this.session.isPaused) {
+      throw new AgentdError("disk_full", `Cannot send to session "${this.session.id}": the disk is full, nothing can be recorded. Make room, then try again`);
+    }
     if (this.#isClosing) throw this.#endedError("it was asked to stop");
     const isDone = this.#hasFinished || (this.#isDraining && this.#queue.isEmpty && this.#queue.count > 0);
     if (isDone) throw this.#endedError("it is not interactive and its last turn has ended");

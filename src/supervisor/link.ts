@@ -29,6 +29,8 @@ const frameBytesMax = 64 * 1024 * 1024;
 const backoffMs = [20, 50, 100, 200, 500, 1000, 2000, 2000, 2000];
 
 interface Waiter {
+  /** Sent again on a new connection: the sidecar knows a turn it has already been given. */
+  text: string;
   resolve(): void;
   reject(error: Error): void;
   timer: NodeJS.Timeout;
@@ -42,7 +44,8 @@ export class Link {
   #isHeld = false;
   #commandId = 0;
   #waiters = new Map<number, Waiter>();
-  #unsent: string[] = [];
+  /** The sidecar has said hello on this connection. */
+  #isReady = false;
 
   constructor(options: LinkOptions) {
     this.#options = options;
@@ -57,14 +60,15 @@ export class Link {
         this.#waiters.delete(id);
         reject(new Error(`the sidecar did not answer "${command.type}" within ${replyMs / 1000} s`));
       }, replyMs);
-      this.#waiters.set(id, { resolve, reject, timer });
-      this.#send(JSON.stringify({ ...command, id }));
+      const text = JSON.stringify({ ...command, id });
+      this.#waiters.set(id, { text, resolve, reject, timer });
+      if (this.#isReady) this.#socket?.send(text);
     });
   }
 
   /** Sends a command that needs no answer. Lost with the link; the next ack covers it. */
   tell(command: Command): void {
-    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(command));
+    if (this.#isReady && this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(command));
   }
 
   /** Stops reading until `release`: the sidecar keeps what it has. */
@@ -82,11 +86,6 @@ export class Link {
     this.#isClosed = true;
     this.#failWaiters("the session has ended");
     this.#socket?.terminate();
-  }
-
-  #send(text: string): void {
-    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(text);
-    else this.#unsent.push(text);
   }
 
   #connect(): void {
@@ -124,7 +123,9 @@ export class Link {
         }
         this.#attempt = 0;
         if (this.#isHeld) this.#socket?.pause();
-        for (const unsent of this.#unsent.splice(0)) this.#send(unsent);
+        this.#isReady = true;
+        // In the order they were asked; a Map keeps it.
+        for (const { text } of this.#waiters.values()) this.#socket?.send(text);
         this.#options.onHello({ newest: frame.data.sidecar_seq, status: frame.data.status });
         return;
       case "status":
@@ -153,6 +154,7 @@ export class Link {
   }
 
   #reconnect(cause: string): void {
+    this.#isReady = false;
     if (this.#isClosed) return;
     const delayMs = backoffMs[this.#attempt++];
     if (delayMs === undefined) {
@@ -172,6 +174,5 @@ export class Link {
       waiter.reject(new Error(reason));
     }
     this.#waiters.clear();
-    this.#unsent = [];
   }
 }

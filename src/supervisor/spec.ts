@@ -1,5 +1,5 @@
 /** A request, checked against what the runtime and the agent can honour, made into a spec. Nothing is created here. */
-import type { Config } from "../config.ts";
+import { type Config, harnessOf } from "../config.ts";
 import { AgentdError } from "../protocol/error.ts";
 import { defined } from "../protocol/defined.ts";
 import type { SessionRequest } from "../protocol/http.ts";
@@ -33,7 +33,15 @@ const containerOnly = ["container", "volumes", "mounts", "pty", "persist_session
 /** Fields of the wire that nothing here honours yet; each says so rather than being ignored. */
 const unhonoured = ["mcp_servers", "lifecycle", "team"] as const;
 
-export function checkHonoured(request: SessionRequest, runtime: string): void {
+/** What a plain command has no notion of. */
+const agentOnly = ["model", "effort", "max_turns", "resume_session", "trust_workspace", "auto_discover", "claude"] as const;
+
+export function checkHonoured(request: SessionRequest, runtime: string, config: Config): void {
+  const settings = config.agents[request.agent];
+  if (settings && harnessOf(request.agent, settings) === "generic") {
+    const field = agentOnly.find((name) => request[name] !== undefined);
+    if (field) throw new AgentdError("unsupported_by_agent", `Cannot use "${field}" with the agent "${request.agent}": it is a plain command. Leave it out`);
+  }
   for (const field of containerOnly) {
     const value = request[field];
     if (value === undefined || value === false || (Array.isArray(value) && value.length === 0)) continue;

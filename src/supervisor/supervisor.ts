@@ -1,13 +1,13 @@
 /** All sessions of this daemon: creates them, finds them, ends them. */
-import { randomBytes, randomUUID } from "node:crypto";
-import { mkdir, realpath, rm } from "node:fs/promises";
+import { createHash, randomBytes, randomUUID } from "node:crypto";
+import { mkdir, readdir, realpath, rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { type Config, harnessOf } from "../config.ts";
 import { readSpool } from "../process/spool-reader.ts";
 import { type Bootstrap } from "../protocol/bootstrap.ts";
 import { defined } from "../protocol/defined.ts";
-import { AgentdError, messageOf } from "../protocol/error.ts";
+import { AgentdError, isDiskFull, messageOf } from "../protocol/error.ts";
 import type { SessionRequest } from "../protocol/http.ts";
 import { linkProtocol } from "../protocol/link-frame.ts";
 import type { SessionSpec } from "../protocol/session.ts";
@@ -44,8 +44,8 @@ export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #entries = new Map<string, Entry>();
   readonly #names = new Map<string, string>();
-  /** Ids whose creation is under way: they count as taken. */
-  readonly #creating = new Set<string>();
+  /** Ids whose creation is under way, with the conversation they resume: both count as taken. */
+  readonly #creating = new Map<string, string | undefined>();
   #isClosing = false;
   #onQuiet: (() => void) | undefined;
 
@@ -101,14 +101,14 @@ export class Supervisor {
   async create(request: SessionRequest): Promise<{ entry: Entry; turnId: string | undefined }> {
     const { config } = this.#options;
     const { agent, runtime: runtimeName } = checkNames(request, config);
-    checkHonoured(request, runtimeName);
+    checkHonoured(request, runtimeName, config);
     checkRequestEnv(request.env ?? {});
     const runtime = this.#options.runtimes.get(runtimeName);
     if (!runtime) throw new AgentdError("unknown_runtime", `Cannot use the runtime "${runtimeName}": it is not available on this machine`);
     const requestedDir = request.work_dir === undefined ? undefined : await checkWorkDir(request.work_dir, await this.#guard());
     const id = request.session_id === undefined ? randomUUID() : checkSessionId(request.session_id);
     const resumed = request.resume_session === undefined ? undefined : this.#resumed(request.resume_session);
-    this.#claim(id, request.name);
+    this.#claim(id, request.name, resumed);
     try {
       return await this.#start(id, request, { agent, runtime, requestedDir, resumed });
     } catch (error) {
@@ -126,7 +126,9 @@ export class Supervisor {
     await entry.attendance?.over;
     await entry.saving;
     this.#forget(entry.session.id);
-    await rm(entry.session.home.agentHome, { recursive: true, force: true });
+    const { home_of } = entry.session.spec;
+    const isInUse = this.list().some(({ session }) => session.spec.home_of === home_of);
+    if (!isInUse) await rm(sessionHome(this.#options.config.dataDir, home_of).agentHome, { recursive: true, force: true });
     if (entry.session.spec.work_dir_is_scratch) await rm(entry.session.home.scratch, { recursive: true, force: true });
     await rm(entry.session.home.record, { force: true });
   }
@@ -150,8 +152,8 @@ export class Supervisor {
     return { home: await realpath(home).catch(() => home), dataDir: this.#options.config.dataDir };
   }
 
-  /** Reserves id and name, or throws: no two creations get the same. */
-  #claim(id: string, name: string | undefined): void {
+  /** Reserves id, name and conversation, or throws: no two live sessions get the same. */
+  #claim(id: string, name: string | undefined, resumed: Resumed | undefined): void {
     const { config } = this.#options;
     if (this.#isClosing) throw new AgentdError("shutting_down", "Cannot start a session: the daemon is shutting down");
     if (this.#entries.has(id) || this.#creating.has(id)) throw new AgentdError("session_exists", `session_id already exists: ${id}`);
@@ -162,7 +164,8 @@ export class Supervisor {
     if (max > 0 && this.liveCount >= max) {
       throw new AgentdError("max_sessions", `max sessions limit reached: ${max} are live. Stop one, or raise --max-sessions`);
     }
-    this.#creating.add(id);
+    if (resumed) this.#refuseSecond(resumed.agentSessionId);
+    this.#creating.set(id, resumed?.agentSessionId);
     if (name !== undefined) this.#names.set(name, id);
   }
 
@@ -198,16 +201,17 @@ export class Supervisor {
       if (!attendance) throw new Error("a new session has no attendance");
       await session.open(attendance);
       const bootstrap = this.#bootstrapOf(spec, request.env ?? {});
+      await mkdir(join(this.#runDirOf(id), "t"), { recursive: true, mode: 0o700 });
       entry.sidecar = found.runtime.addressOf(bootstrap);
       await this.#save(entry);
       const others = this.list().filter((other) => other.attendance && other.session.spec.work_dir === spec.work_dir);
       this.#entries.set(id, entry);
       const turn = (request.prompt ?? "").trim() === "" ? undefined : await attendance.prompt(request.prompt ?? "");
-      if (others.length > 0) await this.#warnOfSharedDir(session, others);
       try {
         const handle = await found.runtime.launch(bootstrap);
         isLaunched = true;
         attendance.attend(handle, { isAdopted: false });
+        if (others.length > 0) await this.#warnOfSharedDir(session, others);
       } catch (error) {
         entry.attendance = undefined;
         this.#entries.delete(id);
@@ -216,7 +220,13 @@ export class Supervisor {
       }
       return { entry, turnId: turn?.turnId };
     } catch (error) {
-      if (!isLaunched) await removeHome(home);
+      if (!isLaunched) {
+        await removeHome(home);
+        await rm(this.#runDirOf(id), { recursive: true, force: true });
+      }
+      if (isDiskFull(error)) {
+        throw new AgentdError("disk_full", `Cannot start a session: the disk that holds "${config.dataDir}" is full. Make room, then try again`, { cause: error });
+      }
       throw error;
     }
   }
@@ -246,7 +256,7 @@ export class Supervisor {
 
   #ended(entry: Entry): void {
     entry.attendance = undefined;
-    void rm(this.#runDirOf(entry.session.id), { recursive: true, force: true });
+    entry.saving = entry.saving.then(() => this.#cleanUp(entry.session));
     const { state, logError } = entry.session;
     if (state.at === "ended") {
       this.#options.log("info", "session ended", {
@@ -260,13 +270,25 @@ export class Supervisor {
     if (this.liveCount === 0) this.#onQuiet?.();
   }
 
+  /** What only a live session needs: its sockets, and what the log now holds too. */
+  async #cleanUp({ id, home }: Session): Promise<void> {
+    try {
+      await rm(this.#runDirOf(id), { recursive: true, force: true });
+      for (const name of await readdir(home.dir)) {
+        if (name.startsWith("spool-") || name === "sidecar.json") await rm(join(home.dir, name), { force: true });
+      }
+    } catch (error) {
+      this.#options.log("warn", `Cannot clean up behind session "${id}": ${messageOf(error)}`);
+    }
+  }
+
   #bootstrapOf(spec: SessionSpec, requestEnv: Readonly<Record<string, string>>): Bootstrap {
     const { config } = this.#options;
     const settings = config.agents[spec.agent];
     if (!settings) throw new AgentdError("unknown_agent", `unknown agent: ${spec.agent}`);
     const runDir = this.#runDirOf(spec.session_id);
     const env = agentEnv({
-      agent: spec.agent,
+      harness: harnessOf(spec.agent, settings),
       daemon: config.environment,
       settings,
       request: requestEnv,
@@ -308,7 +330,8 @@ export class Supervisor {
   }
 
   #runDirOf(id: string): string {
-    return join(this.#options.runDir, id.replaceAll("-", "").slice(0, 12));
+    // Ids are chosen by callers; a digest keeps those that begin alike apart.
+    return join(this.#options.runDir, createHash("sha256").update(id).digest("base64url").slice(0, 12));
   }
 
   /** What to resume: one of our sessions, or an id of the agent's own. */
@@ -319,11 +342,18 @@ export class Supervisor {
     if (session.agentSessionId === undefined) {
       throw new AgentdError("resume_not_found", `Cannot resume session "${ref}": its agent never began a conversation. Start a new session`);
     }
-    const live = this.list().find((other) => other.attendance && (other.session === session || other.session.agentSessionId === session.agentSessionId || other.session.spec.resume_agent_session === session.agentSessionId));
-    if (live) {
-      throw new AgentdError("resume_in_use", `Cannot resume session "${ref}": session "${live.session.id}" is live on the same conversation. Stop it first`);
-    }
     return { agentSessionId: session.agentSessionId, homeOf: session.spec.home_of, agentHome: session.spec.agent_home };
+  }
+
+  #refuseSecond(agentSession: string): void {
+    const live = this.list().find(
+      ({ session, attendance }) =>
+        attendance && (session.agentSessionId === agentSession || session.spec.resume_agent_session === agentSession),
+    );
+    const creating = [...this.#creating].find(([, resumes]) => resumes === agentSession);
+    const id = live?.session.id ?? creating?.[0];
+    if (id === undefined) return;
+    throw new AgentdError("resume_in_use", `Cannot resume the conversation "${agentSession}": session "${id}" is live on it. Stop that one first`);
   }
 
   #entryOfAgentSession(ref: string): Entry | undefined {
@@ -336,7 +366,13 @@ export class Supervisor {
       data: { subtype: "work_dir_shared", message: `Another live session works in "${dir}": their changes may collide.`, session_ids: own },
     });
     await session.appendOwn([warning(others.map((other) => other.session.id), session.spec.work_dir)]);
-    await Promise.all(others.map((other) => (other.session.isLive ? other.session.appendOwn([warning([session.id], session.spec.work_dir)]) : undefined)));
+    await Promise.all(
+      others.map((other) =>
+        other.session.appendOwn([warning([session.id], session.spec.work_dir)]).catch(() => {
+          // It ended meanwhile: there is nothing to warn of any more.
+        }),
+      ),
+    );
   }
 
   async #recoverOne(id: string): Promise<void> {

@@ -4,7 +4,7 @@ import { LogCheck, type Report } from "./log-check.ts";
 
 const files = process.argv.slice(2);
 if (files.length === 0) {
-  console.error("usage: npm run verify-log -- FILE…   (a session's log, such as DATA_DIR/sessions/ID/log.ndjson)");
+  console.error("usage: npm run verify-log -- FILE…   (a session's log, such as DATA_DIR/sessions/ID/events.ndjson)");
   process.exitCode = 2;
 }
 for (const file of files) {

@@ -85,6 +85,7 @@ describe("appending", () => {
         const from = Math.floor(end / 3);
         expect((await writer.read(from, end)).equals(whole.subarray(from, end))).toBe(true);
         reads++;
+        await new Promise(setImmediate);
       }
     })();
     for (const [i, text] of lines.entries()) {

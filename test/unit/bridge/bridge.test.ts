@@ -1,0 +1,228 @@
+import * as fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type Bridge, type Client, openBridge } from "../../../src/bridge/bridge.ts";
+import { ServerFrame } from "../../../src/protocol/frame.ts";
+import { eventually } from "../../support/eventually.ts";
+import { exited, type Made, makeSession, noted, said, sidecarBatch } from "../session/make-session.ts";
+
+/** A client in memory that reads when it is told to. */
+class PacedClient implements Client {
+  readonly frames: ServerFrame[] = [];
+  closed: { code: number; reason: string } | undefined;
+  waitingMax = 0;
+  #waiting: { text: string; sent: () => void }[] = [];
+  #waitingBytes = 0;
+  isReading = true;
+
+  get waitingBytes(): number {
+    return this.#waitingBytes;
+  }
+
+  send(text: string | Buffer, sent: () => void): void {
+    expect(this.closed).toBeUndefined();
+    this.#waiting.push({ text: String(text), sent });
+    this.#waitingBytes += text.length;
+    this.waitingMax = Math.max(this.waitingMax, this.#waitingBytes);
+    if (this.isReading) setImmediate(() => this.isReading && this.read());
+  }
+
+  /** Takes what waits, at most so many messages. */
+  read(messages = Number.POSITIVE_INFINITY): void {
+    for (const { text, sent } of this.#waiting.splice(0, messages)) {
+      this.#waitingBytes -= Buffer.byteLength(text);
+      this.frames.push(ServerFrame.parse(JSON.parse(text)));
+      sent();
+    }
+  }
+
+  close(code: number, reason: string): void {
+    this.closed ??= { code, reason };
+  }
+
+  /** The log bytes it was sent. */
+  get bytes(): Buffer {
+    return Buffer.concat(this.chunks.map(({ bytes }) => bytes));
+  }
+
+  get chunks(): { type: string; bytes: Buffer; offset: number }[] {
+    return this.frames.flatMap((frame) => {
+      if (frame.type === "replay") return [{ type: frame.type, bytes: Buffer.from(frame.data, "base64"), offset: frame.offset }];
+      if (frame.type === "stdout") return [{ type: frame.type, bytes: Buffer.from(frame.data), offset: frame.offset }];
+      return [];
+    });
+  }
+
+  get types(): string[] {
+    return this.frames.map(({ type }) => type).filter((type, i, all) => type !== all[i - 1]);
+  }
+}
+
+let made: Made;
+let bridges: Bridge[];
+beforeEach(async () => {
+  made = await makeSession({ ringBytesMax: 20_000 });
+  bridges = [];
+});
+afterEach(async () => {
+  for (const bridge of bridges) bridge.close();
+  await made.remove();
+});
+
+function attach(since?: number, options: { isReading?: boolean; clientStallMs?: number } = {}) {
+  const client = new PacedClient();
+  client.isReading = options.isReading ?? true;
+  const bridge = openBridge({ session: made.session, client, since, clientStallMs: options.clientStallMs ?? 60_000 });
+  bridges.push(bridge);
+  return { client, bridge };
+}
+
+let last = 0;
+beforeEach(() => {
+  last = 0;
+});
+function say(...texts: string[]): void {
+  made.session.appendBatch(sidecarBatch(last + 1, texts.map(said)));
+  last += texts.length;
+}
+
+/** Ends the session as its attendance does. */
+async function end(code = 0): Promise<void> {
+  made.session.appendBatch(sidecarBatch(++last, [exited(code)]));
+  await made.session.appendOwn([]).catch(() => undefined);
+  made.session.apply({ type: "ended", reason: "finished", exitCode: code, endedAt: 1 });
+  await made.session.seal();
+}
+
+test("from any offset and at any pace a client gets exactly the log, in whole lines, and one connected between", async () => {
+  const clients = fc.array(
+    fc.record({ at: fc.nat(9), since: fc.option(fc.double({ min: 0, max: 1.1, noNaN: true }), { nil: undefined }), stalls: fc.array(fc.nat(3), { maxLength: 12 }) }),
+    { minLength: 1, maxLength: 6 },
+  );
+  const texts = fc.array(fc.oneof(fc.string({ maxLength: 40 }), fc.constant("é".repeat(2000)), fc.constant("x".repeat(300_000))), { minLength: 1, maxLength: 4 });
+  await fc.assert(
+    fc.asyncProperty(clients, fc.array(texts, { minLength: 10, maxLength: 10 }), async (given, rounds) => {
+      await made.remove();
+      made = await makeSession({ ringBytesMax: 20_000 });
+      last = 0;
+      made.session.apply({ type: "launched", isAdopted: false });
+      const readers: { client: PacedClient; from: number }[] = [];
+      for (const [round, lines] of rounds.entries()) {
+        for (const { at, since, stalls } of given) {
+          if (at !== round) continue;
+          const offset = since === undefined ? undefined : Math.round(since * made.session.end);
+          const from = Math.min(offset ?? made.session.end, made.session.end);
+          const { client } = attach(offset, { isReading: false });
+          readers.push({ client, from });
+          void readInFits(client, stalls);
+        }
+        say(...lines);
+        if (round % 3 === 0) await made.session.appendOwn([noted("own")]);
+        await new Promise(setImmediate);
+      }
+      await end(7);
+      const log = await made.session.readStored(0, made.session.end);
+      for (const { client, from } of readers) {
+        await eventually(() => client.closed, { what: "the close", deadlineMs: 3000 });
+        expect(client.closed).toEqual({ code: 1000, reason: "the session has ended" });
+        expect(client.bytes.equals(log.subarray(from))).toBe(true);
+        checkFrames(client, from);
+      }
+    }),
+    { numRuns: 25, endOnFailure: true },
+  );
+});
+
+/** Reads message by message with pauses, then all there is until the end. */
+async function readInFits(client: PacedClient, stalls: readonly number[]): Promise<void> {
+  for (const stall of stalls) {
+    for (let i = 0; i < stall; i++) await new Promise(setImmediate);
+    client.read(1);
+  }
+  client.isReading = true;
+  client.read();
+}
+
+function checkFrames(client: PacedClient, from: number): void {
+  expect(client.types.filter((type) => type === "connected")).toHaveLength(1);
+  expect(client.frames.at(-1)).toEqual({ type: "exit", exit_code: 7 });
+  const order = client.types.filter((type) => type !== "paused");
+  expect(["replay connected stdout exit", "connected stdout exit", "replay connected exit", "connected exit"]).toContain(order.join(" "));
+  let at = from;
+  for (const { bytes, offset } of client.chunks) {
+    at += bytes.length;
+    expect(offset).toBe(at);
+    expect(bytes.at(-1)).toBe(0x0a);
+    expect(at === from + bytes.length || bytes[0] === 0x7b).toBe(true);
+  }
+}
+
+describe("a client that does not read", () => {
+  test("is given a bounded amount, and is closed with 1013 once it has stalled for too long", async () => {
+    const { client, bridge } = attach(0, { isReading: false, clientStallMs: 1000 });
+    const { client: other } = attach(0);
+    for (let i = 0; i < 100; i++) {
+      say("x".repeat(100_000));
+      await made.session.appendOwn([noted("own")]);
+    }
+    await eventually(() => other.bytes.length === made.session.end);
+    expect(client.waitingMax).toBeLessThan(2 * 1024 * 1024);
+    bridge.checkStall(10_000);
+    bridge.checkStall(10_999);
+    expect(client.closed).toBeUndefined();
+    bridge.checkStall(11_000);
+    expect(client.closed).toEqual({ code: 1013, reason: "not read for 1 s; reconnect with since=" });
+    expect(other.closed).toBeUndefined();
+  });
+
+  test("costs no more when it asks and asks without reading the answers", () => {
+    const { client, bridge } = attach(undefined, { isReading: false });
+    for (let i = 0; i < 200_000 && !client.closed; i++) bridge.tell({ type: "error", error: "no such thing", code: "unknown_frame" });
+    expect(client.closed?.code).toBe(1013);
+    expect(client.waitingMax).toBeLessThan(4 * 1024 * 1024);
+  });
+
+  test("is not stalled as long as it takes a message now and then", async () => {
+    const { client, bridge } = attach(0, { isReading: false, clientStallMs: 1000 });
+    for (let i = 0; i < 20; i++) say("x".repeat(100_000));
+    await eventually(() => client.waitingBytes > 1024 * 1024);
+    for (let now = 0; now < 5000; now += 900) {
+      bridge.checkStall(now);
+      client.read(1);
+      await new Promise(setImmediate);
+    }
+    expect(client.closed).toBeUndefined();
+  });
+});
+
+test("without since only what comes is sent", async () => {
+  say("before");
+  await made.session.appendOwn([noted("own")]);
+  const from = made.session.end;
+  const { client } = attach();
+  say("after");
+  await eventually(() => client.chunks.length > 0);
+  expect(client.types).toEqual(["connected", "stdout"]);
+  expect(client.bytes).toEqual(await made.session.readStored(from, made.session.end));
+});
+
+test("a client of an ended session gets the replay, connected, exit, and the close", async () => {
+  say("all");
+  await end(3);
+  const { client } = attach(0);
+  await eventually(() => client.closed);
+  client.read();
+  expect(client.types).toEqual(["replay", "connected", "exit"]);
+  expect(client.closed?.code).toBe(1000);
+});
+
+test("nothing is sent to a client that has gone", async () => {
+  const { client, bridge } = attach(0);
+  await eventually(() => client.frames.length > 0);
+  bridge.close();
+  const before = client.frames.length;
+  bridge.tell({ type: "pong" });
+  say("after");
+  await made.session.appendOwn([noted("own")]);
+  expect(client.frames.length).toBe(before);
+  expect(made.session.followerCount).toBe(0);
+});
