@@ -37,6 +37,8 @@ export type AgentCommand = Exclude<Command, { type: "ack" | "pause" | "resume" }
 
 /** What an agent may print before it is said to have crashed at the start: complaints. */
 const complaints: readonly EventType[] = ["stderr", "system", "error"];
+/** How many prompts and steers are remembered as taken; a daemon has one or two on their way. */
+const takenMax = 1000;
 /** After a stop nothing may hold back the last events for longer than this. */
 const stopHoldMs = 12_000;
 
@@ -44,12 +46,15 @@ export class AgentRun {
   readonly #options: AgentRunOptions;
   readonly #harness: Harness;
   readonly #holds = new Set<Hold>();
+  /** Turn ids under which prompts and steers came, and the turns they became part of. */
+  readonly #taken = new Map<string, string>();
   #waiters: (() => void)[] = [];
   #isLettingGo = false;
   #state: RunState = { phase: "waiting" };
   #status: SidecarStatus;
   #stopReason: string | undefined;
   #hasSpoken = false;
+  #isStoring = false;
   #turnCount = 0;
   #watchdog: Watchdog | undefined;
   #starting: Promise<void> | undefined;
@@ -102,7 +107,7 @@ export class AgentRun {
       thresholds: stallThresholds(this.#options.bootstrap.config),
       now: this.#options.now,
       waiting: () => this.#harness.waiting,
-      isResting: () => this.#holds.size > 0,
+      isResting: () => this.#holds.size > 0 || this.#isStoring,
       onWarning: (data) => void this.#emitOwn({ type: "system", data }),
       onStall: (data) => {
         void this.#emitOwn({ type: "system", data });
@@ -117,38 +122,60 @@ export class AgentRun {
     }
   }
 
-  /** Carries out a command, after the start when that is under way. Rejects with a sentence for people when it cannot be. */
-  async command(command: AgentCommand): Promise<void> {
+  /**
+   * Carries out a command, after the start when that is under way. Resolves with the turn that a prompt or steer
+   * belongs to. Rejects with a sentence for people when it cannot be carried out.
+   */
+  async command(command: AgentCommand): Promise<string | undefined> {
     if (command.type === "stop") {
       void this.stop(command.data.reason);
-      return;
+      return undefined;
     }
     if (command.type === "prompt" || command.type === "steer") {
       if (command.data.content.trim() === "") throw new Error(`${command.type} content is required`);
     }
     await this.#starting;
-    this.#act(command);
+    return this.#act(command);
   }
 
-  #act(command: Exclude<AgentCommand, { type: "stop" }>): void {
+  #act(command: Exclude<AgentCommand, { type: "stop" }>): string | undefined {
+    if (command.type === "prompt" || command.type === "steer") {
+      const taken = command.data.turn_id === undefined ? undefined : this.#taken.get(command.data.turn_id);
+      if (taken !== undefined) return taken;
+    }
     if (this.#state.phase !== "running") throw new Error(`Cannot ${command.type}: ${notRunning(this.#state)}`);
     this.#watchdog?.sign();
     switch (command.type) {
       case "prompt":
-        return this.#harness.prompt({ text: command.data.content, turnId: this.#turnId(command.data.turn_id) });
-      case "steer":
-        return this.#harness.steer({ text: command.data.content, turnId: this.#turnId(command.data.turn_id) });
+      case "steer": {
+        const turnId = this.#turnId(command.data.turn_id);
+        const running = command.type === "steer" ? this.#status.turn_id : null;
+        this.#harness[command.type]({ text: command.data.content, turnId });
+        return this.#remember(turnId, running ?? turnId);
+      }
       case "interrupt":
-        return this.#harness.interrupt(withoutUndefined(command.data));
+        this.#harness.interrupt(withoutUndefined(command.data));
+        return undefined;
       case "context":
-        return this.#harness.context(command.data);
+        this.#harness.context(command.data);
+        return undefined;
       case "mention":
-        return this.#harness.mention(command.data);
+        this.#harness.mention(command.data);
+        return undefined;
       case "finish":
-        return this.#harness.finish();
+        this.#harness.finish();
+        return undefined;
       default:
         return command satisfies never;
     }
+  }
+
+  /** A daemon that lost its link asks again under the same id: what was taken is not taken twice. */
+  #remember(asked: string, turnId: string): string {
+    this.#taken.set(asked, turnId);
+    const [oldest] = this.#taken.keys();
+    if (this.#taken.size > takenMax && oldest !== undefined) this.#taken.delete(oldest);
+    return turnId;
   }
 
   /** Ends the agent and all it started; its last events and `exit` follow. The first reason counts. Never rejects. */
@@ -190,7 +217,12 @@ export class AgentRun {
     this.#watchdog?.sign();
     if (!this.#hasSpoken) this.#hasSpoken = outputs.some(({ event }) => !complaints.includes(event.type));
     const stored = this.#options.log.append(outputs);
-    if (stored && !this.#isLettingGo) await Promise.race([stored, this.#untilLetGo()]);
+    if (stored && !this.#isLettingGo) {
+      // A silence of our own making, while there is no room, is not the agent's.
+      this.#isStoring = true;
+      await Promise.race([stored, this.#untilLetGo()]);
+      this.#isStoring = false;
+    }
     while (this.#holds.size > 0 && !this.#isLettingGo)
       await new Promise<void>((resolve) => this.#waiters.push(resolve));
   }

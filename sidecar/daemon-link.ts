@@ -69,31 +69,32 @@ export function openDaemonLink(options: DaemonLinkOptions): DaemonLink {
 
 async function answer(options: DaemonLinkOptions, link: DaemonLink, text: string): Promise<void> {
   const received = readCommand(text);
-  const reply = (error?: string) => {
-    if (received.id === undefined) return;
-    const data = error === undefined ? { id: received.id, ok: true } : { id: received.id, ok: false, error };
-    link.send({ type: "reply", data });
+  const reply = (outcome: { ok: true; turn_id?: string } | { ok: false; error: string }) => {
+    if (received.id !== undefined) link.send({ type: "reply", data: { id: received.id, ...outcome } });
   };
-  if (received.error !== undefined) return reply(received.error);
+  if (received.error !== undefined) return reply({ ok: false, error: received.error });
   try {
-    await carryOut(options, link, received.command);
-    reply();
+    const turnId = await carryOut(options, link, received.command);
+    reply(turnId === undefined ? { ok: true } : { ok: true, turn_id: turnId });
   } catch (error) {
-    reply(messageOf(error));
+    reply({ ok: false, error: messageOf(error) });
   }
 }
 
-async function carryOut({ run, spool, onAck }: DaemonLinkOptions, link: DaemonLink, command: Command): Promise<void> {
+async function carryOut({ run, spool, onAck }: DaemonLinkOptions, link: DaemonLink, command: Command): Promise<string | undefined> {
   switch (command.type) {
     case "ack":
       spool?.ack(command.data.sidecar_seq);
-      return onAck();
+      onAck();
+      return undefined;
     case "pause":
       run.hold("paused");
-      return link.feed.pause();
+      link.feed.pause();
+      return undefined;
     case "resume":
       run.release("paused");
-      return link.feed.resume();
+      link.feed.resume();
+      return undefined;
     default:
       return run.command(command);
   }

@@ -22,7 +22,8 @@ export interface SidecarServerOptions {
   onActivity(): void;
 }
 
-const payloadBytesMax = 8 * 1024 * 1024;
+/** A prompt of the largest size that the daemon takes, with every character escaped. */
+const payloadBytesMax = 64 * 1024 * 1024;
 const pingEveryMs = 30_000;
 const heartbeatEveryMs = 10_000;
 /** A client that is full this long is dropped… */

@@ -6,6 +6,7 @@ import * as z from "zod";
 import { HarnessName } from "./protocol/bootstrap.ts";
 import { Duration } from "./protocol/duration.ts";
 import { AgentdError, errnoOf, messageOf } from "./protocol/error.ts";
+import { isLoopback } from "./protocol/loopback.ts";
 
 const bytes = z.number().int().positive();
 const mebibyte = 1024 * 1024;
@@ -25,7 +26,9 @@ const AgentSettings = z.strictObject({
   /** What drives it; by default `claude` for an agent of that name, `generic` for any other. */
   harness: HarnessName.optional(),
 });
-export type AgentSettings = z.infer<typeof AgentSettings>;
+
+/** An agent's settings with its harness decided. */
+export type AgentSettings = z.infer<typeof AgentSettings> & { harness: HarnessName };
 
 const Limits = z.strictObject({
   /** Live sessions at once; 0 is no limit. */
@@ -49,7 +52,7 @@ const Limits = z.strictObject({
 
 /** The configuration file. */
 export const ConfigFile = z.strictObject({
-  listen: z.strictObject({ host: z.string().default("127.0.0.1"), port: z.number().int().min(0).max(65535).default(8090) }).prefault({}),
+  listen: z.strictObject({ host: z.string().min(1).default("127.0.0.1"), port: z.number().int().min(0).max(65535).default(8090) }).prefault({}),
   /** Names, besides loopback ones, under which clients may address the daemon (the Host header). */
   served_names: z.array(z.string()).default([]),
   /** The runtime of a request that names none. */
@@ -83,7 +86,8 @@ export interface ConfigFlags {
   leaveWhenIdle?: boolean | undefined;
 }
 
-export interface Config extends Omit<ConfigFile, "runtimes" | "token_file"> {
+export interface Config extends Omit<ConfigFile, "runtimes" | "token_file" | "agents"> {
+  readonly agents: Readonly<Record<string, AgentSettings>>;
   readonly dataDir: string;
   readonly tokenFile: string;
   readonly runtimes: readonly ("local" | "docker")[];
@@ -119,7 +123,7 @@ export function loadConfig(given: { flags: ConfigFlags; environment: Readonly<Re
   const { runtimes, token_file, ...rest } = parsed.data;
   const config: Config = {
     ...rest,
-    agents: { claude: AgentSettings.parse({}), ...rest.agents },
+    agents: withHarnesses({ claude: AgentSettings.parse({}), ...rest.agents }),
     dataDir,
     tokenFile: token_file ? resolve(dataDir, token_file) : join(dataDir, "token"),
     runtimes: runtimes ?? [rest.runtime],
@@ -135,13 +139,13 @@ export function loadConfig(given: { flags: ConfigFlags; environment: Readonly<Re
   return Object.freeze(config);
 }
 
-export function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || host === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(host);
-}
-
-/** What drives the agent of this name. */
-export function harnessOf(name: string, settings: AgentSettings): HarnessName {
-  return settings.harness ?? (name === "claude" ? "claude" : "generic");
+function withHarnesses(agents: ConfigFile["agents"]): Record<string, AgentSettings> {
+  return Object.fromEntries(
+    Object.entries(agents).map(([name, settings]) => [
+      name,
+      { ...settings, harness: settings.harness ?? (name === "claude" ? "claude" : "generic") },
+    ]),
+  );
 }
 
 function readConfigFile(flag: string | undefined, standard: string): { path?: string; value: unknown } {
@@ -164,18 +168,15 @@ function readConfigFile(flag: string | undefined, standard: string): { path?: st
 function overrideWith(flags: ConfigFlags, environment: Readonly<Record<string, string | undefined>>, file: unknown): unknown {
   if (typeof file !== "object" || file === null || Array.isArray(file)) return file;
   const base = new Map(Object.entries(file));
-  const section = (name: string): object => {
-    const value: unknown = base.get(name);
-    return typeof value === "object" && value !== null ? value : {};
+  const section = (name: string, flagged: Record<string, unknown>): unknown => {
+    const value: unknown = base.get(name) ?? {};
+    return typeof value === "object" && !Array.isArray(value) ? { ...value, ...given(flagged) } : value;
   };
   const port = flags.port ?? (environment["AGENTRUNTIME_PORT"] ? Number(environment["AGENTRUNTIME_PORT"]) : undefined);
   return {
     ...Object.fromEntries(base),
-    listen: { ...section("listen"), ...given({ host: flags.host, port }) },
-    limits: {
-      ...section("limits"),
-      ...given({ max_sessions: flags.maxSessions, ring_bytes: flags.ringBytes, client_stall: flags.clientStall }),
-    },
+    listen: section("listen", { host: flags.host, port }),
+    limits: section("limits", { max_sessions: flags.maxSessions, ring_bytes: flags.ringBytes, client_stall: flags.clientStall }),
     ...given({ runtime: flags.runtime, auth: flags.auth, fsync: flags.fsync, log_level: flags.logLevel }),
   };
 }

@@ -90,6 +90,15 @@ async function readDaemonFile(path: string): Promise<DaemonFile | undefined> {
 /** The token that callers must send; made at the first start. Readable by its owner only. */
 export async function ensureToken(path: string): Promise<string> {
   try {
+    return await readOrMakeToken(path);
+  } catch (error) {
+    if (error instanceof AgentdError) throw error;
+    throw new AgentdError("internal", `Cannot use the token in "${path}": ${messageOf(error)}. Name a file that can be written with token_file in the configuration`, { cause: error });
+  }
+}
+
+async function readOrMakeToken(path: string): Promise<string> {
+  try {
     const token = (await readFile(path, "utf8")).trim();
     if (token.length < 16) throw new AgentdError("internal", `Cannot use the token in "${path}": it is shorter than 16 characters. Delete the file to get a new one`);
     if (((await lstat(path)).mode & 0o077) !== 0) await chmod(path, 0o600);

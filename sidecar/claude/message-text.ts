@@ -49,7 +49,8 @@ export class MessageText {
 
   delta(delta: Delta, turnId: string): MessageEvent {
     const parent = delta.parent ?? main;
-    const stream = this.#streams.get(parent) ?? this.#open(parent, { messageId: "unannounced", turnId, usage: undefined });
+    const stream =
+      this.#streams.get(parent) ?? this.#open(parent, { messageId: "unannounced", turnId, usage: undefined });
     stream.unconfirmed.set(delta.index, (stream.unconfirmed.get(delta.index) ?? "") + delta.text);
     const data: MessageEvent["data"] = {
       turn_id: stream.turnId,
@@ -74,7 +75,11 @@ export class MessageText {
     switch (event.type) {
       case "message_start": {
         const lost = this.abandon(parent);
-        this.#open(parent, { messageId: event.message?.id ?? "unannounced", turnId, usage: event.message?.usage ?? undefined });
+        this.#open(parent, {
+          messageId: event.message?.id ?? "unannounced",
+          turnId,
+          usage: event.message?.usage ?? undefined,
+        });
         return lost;
       }
       case "content_block_start":

@@ -76,7 +76,10 @@ const Init = z.looseObject({
   model: optionalText,
   cwd: optionalText,
   tools: z.array(z.string()).catch([]).default([]),
-  mcp_servers: z.array(z.looseObject({ name: z.string(), status: optionalText })).catch([]).default([]),
+  mcp_servers: z
+    .array(z.looseObject({ name: z.string(), status: optionalText }))
+    .catch([])
+    .default([]),
   agents: z.array(z.string()).catch([]).default([]),
   permissionMode: optionalText,
   claude_code_version: optionalText,
@@ -161,7 +164,11 @@ export type Raw =
   | { kind: "silent" }
   | { kind: "unknown" };
 
-function read<K extends string, T>(kind: K, schema: z.ZodType<T>, value: unknown): { kind: K; line: T } | { kind: "unknown" } {
+function read<K extends string, T>(
+  kind: K,
+  schema: z.ZodType<T>,
+  value: unknown,
+): { kind: K; line: T } | { kind: "unknown" } {
   const parsed = schema.safeParse(value);
   return parsed.success ? { kind, line: parsed.data } : { kind: "unknown" };
 }

@@ -12,14 +12,19 @@ export function readDelta(value: unknown): Delta | "skip" | undefined {
   if (!isObject(value) || !("event" in value) || !isObject(value.event)) return undefined;
   const { event } = value;
   if (!("type" in event) || event.type !== "content_block_delta") return undefined;
-  if (!("type" in value) || value.type !== "stream_event" || !("delta" in event) || !isObject(event.delta)) return undefined;
+  if (!("type" in value) || value.type !== "stream_event" || !("delta" in event) || !isObject(event.delta))
+    return undefined;
   const { delta } = event;
   if (!("index" in event) || typeof event.index !== "number" || !("type" in delta)) return undefined;
   const parent =
-    "parent_tool_use_id" in value && typeof value.parent_tool_use_id === "string" ? value.parent_tool_use_id : undefined;
+    "parent_tool_use_id" in value && typeof value.parent_tool_use_id === "string"
+      ? value.parent_tool_use_id
+      : undefined;
   const { index } = event;
   if (delta.type === "text_delta") {
-    return "text" in delta && typeof delta.text === "string" ? { kind: "text", parent, index, text: delta.text } : undefined;
+    return "text" in delta && typeof delta.text === "string"
+      ? { kind: "text", parent, index, text: delta.text }
+      : undefined;
   }
   if (delta.type === "thinking_delta") {
     return "thinking" in delta && typeof delta.thinking === "string"

@@ -74,7 +74,8 @@ export class ToolCalls {
   /** Names of the main agent's open calls in this turn. */
   openNames(turnId: string): string[] {
     const names: string[] = [];
-    for (const call of this.#open.values()) if (call.turnId === turnId && call.parentId === undefined) names.push(call.name);
+    for (const call of this.#open.values())
+      if (call.turnId === turnId && call.parentId === undefined) names.push(call.name);
     return names;
   }
 

@@ -97,7 +97,9 @@ export class TurnBook {
   /** A message that will never be answered. Returns its turn when that is over with it. */
   drop(uuid: string): Turn | undefined {
     const turn = this.#turnOf(uuid);
-    if (!turn?.held) return undefined;
+    const input = turn?.inputs.get(uuid);
+    // What the model has had is answered by a result, which may still come and names it.
+    if (!turn || !input || (input.isDelivered && !turn.held)) return undefined;
     turn.inputs.delete(uuid);
     return turn.inputs.size === 0 ? turn : undefined;
   }

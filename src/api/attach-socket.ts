@@ -5,6 +5,7 @@ import * as z from "zod";
 import { type Bridge, openBridge } from "../bridge/bridge.ts";
 import { AgentdError, messageOf } from "../protocol/error.ts";
 import { ClientFrame, clientFrameTypes, closeCode } from "../protocol/frame.ts";
+import { cutCharacter, hasLoneSurrogate } from "../protocol/text.ts";
 import type { Session } from "../session/session.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import { toAgentdError } from "./error-reply.ts";
@@ -163,6 +164,7 @@ async function carryOut(frame: ClientFrame, bridge: Bridge, supervisor: Supervis
     case "steer": {
       const text = frame.data.replace(/\r?\n$/, "");
       if (text.includes("\0")) throw new AgentdError("invalid_frame", `Cannot take the ${frame.type}: it contains a NUL character`);
+      if (hasLoneSurrogate(text)) throw new AgentdError("invalid_frame", `Cannot take the ${frame.type}: ${cutCharacter}`);
       if (text.trim() === "") return;
       const attendance = supervisor.attendanceOf(session.id);
       const { turnId, position } = await (frame.type === "steer" ? attendance.steer(text) : attendance.prompt(text));

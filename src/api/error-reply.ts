@@ -1,7 +1,7 @@
 /** Whatever was thrown → status and body. */
 import type { FastifyError, FastifyReply } from "fastify";
 import * as z from "zod";
-import { AgentdError, type ErrorCode } from "../protocol/error.ts";
+import { AgentdError, type ErrorCode, isDiskFull } from "../protocol/error.ts";
 
 const fastifyCodes: Readonly<Record<string, ErrorCode>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: "body_too_large",
@@ -15,6 +15,7 @@ const fastifyCodes: Readonly<Record<string, ErrorCode>> = {
 
 export function toAgentdError(error: unknown): AgentdError {
   if (error instanceof AgentdError) return error;
+  if (isDiskFull(error)) return new AgentdError("disk_full", "Cannot do it now: the disk that holds the data dir is full. Make room and try again", { cause: error });
   if (error instanceof z.ZodError) return new AgentdError("invalid_request", firstIssue(error), { cause: error });
   if (error instanceof Error) {
     const { code: fastifyCode = "", statusCode } = error as Partial<FastifyError>;

@@ -1,8 +1,8 @@
 /** Who may call: the Host, the Origin and the token of a request, checked before it is routed. */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { FastifyRequest } from "fastify";
-import { isLoopback } from "../config.ts";
 import { AgentdError } from "../protocol/error.ts";
+import { isLoopback } from "../protocol/loopback.ts";
 
 export interface GuardOptions {
   listenHost: string;

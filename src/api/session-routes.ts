@@ -2,6 +2,7 @@
 import { defined } from "../protocol/defined.ts";
 import type { FastifyInstance } from "fastify";
 import * as z from "zod";
+import { AgentdError } from "../protocol/error.ts";
 import type { SessionCreated, SessionView } from "../protocol/http.ts";
 import { SessionRequest, StopRequest } from "../protocol/http.ts";
 import { SessionStatus } from "../protocol/session.ts";
@@ -87,7 +88,11 @@ function pageOf(entries: Entry[], query: z.infer<typeof ListQuery>): { page: Ent
     (query.state === undefined || statusOf(session.state) === query.state) &&
     (query.agent === undefined || session.spec.agent === query.agent) &&
     tags.every(([key, value]) => session.spec.tags[key] === value);
-  const start = query.after === undefined ? 0 : entries.findIndex(({ session }) => session.id === query.after) + 1;
+  const afterAt = entries.findIndex(({ session }) => session.id === query.after);
+  if (query.after !== undefined && afterAt === -1) {
+    throw new AgentdError("invalid_request", `Cannot list what follows ${JSON.stringify(query.after.slice(0, 80))}: no session of that id is listed. Begin again without after`);
+  }
+  const start = afterAt + 1;
   const rest = entries.slice(start).filter(fits);
   const page = rest.slice(0, query.limit);
   return { page, next: page.length < rest.length ? page.at(-1)?.session.id : undefined };

@@ -61,7 +61,6 @@ export const Command = z.discriminatedUnion("type", [
   z.object({ type: z.literal("resume"), data: noData }),
 ]);
 export type Command = z.infer<typeof Command>;
-export type CommandType = Command["type"];
 
 /** A command on the link may carry an id, which its reply repeats. */
 export const CommandFrame = z.object({ id: z.number().int().optional() });

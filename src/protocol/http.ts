@@ -1,6 +1,7 @@
 /** Bodies of the HTTP routes. Requests are strict: an unknown key is refused, so that a misspelt one is not ignored. */
 import * as z from "zod";
 import { acceptBothSpellings, ContextItem, MentionItem } from "./command.ts";
+import { cutCharacter, hasLoneSurrogate } from "./text.ts";
 import { Duration } from "./duration.ts";
 import { AgentHome, EndReason, QueuedPrompt, SessionActivity, SessionStatus } from "./session.ts";
 
@@ -47,9 +48,13 @@ export const SessionName = z
   .regex(
     /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
     "a name is 1 to 64 letters, digits, dots, dashes and underscores, and starts with a letter or a digit",
-  );
+  )
+  .refine((name) => name !== "history", "history is a route of its own and can be no name");
 
-export const PromptText = noNul("a prompt").refine((text) => text.trim() !== "", "a prompt must not be empty");
+/** What cannot be UTF-8 would reach the agent as something else. */
+const promptText = noNul("a prompt").refine((text) => !hasLoneSurrogate(text), cutCharacter);
+
+export const PromptText = promptText.refine((text) => text.trim() !== "", "a prompt must not be empty");
 
 /** `POST /sessions`. */
 export const SessionRequest = z.strictObject({
@@ -64,7 +69,7 @@ export const SessionRequest = z.strictObject({
   runtime: z.string().optional(),
   model: noNul("a model").optional(),
   effort: noNul("an effort").optional(),
-  prompt: noNul("a prompt").optional(),
+  prompt: promptText.optional(),
   max_turns: z.number().int().positive().optional(),
   /** Ends the session; stands still while a person is awaited. */
   timeout: Duration.optional(),

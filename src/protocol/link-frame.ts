@@ -38,10 +38,15 @@ export const SidecarFrame = z.discriminatedUnion("type", [
   }),
   /** Whenever it changed, in order with the batches. */
   z.object({ type: z.literal("status"), data: SidecarStatus }),
-  /** The answer to a command that carried an id. */
+  /** The answer to a command that carried an id; for a prompt or steer with the turn it belongs to. */
   z.object({
     type: z.literal("reply"),
-    data: z.object({ id: z.number().int(), ok: z.boolean(), error: z.string().optional() }),
+    data: z.object({
+      id: z.number().int(),
+      ok: z.boolean(),
+      turn_id: z.string().optional(),
+      error: z.string().optional(),
+    }),
   }),
   /** Every 10 s; kept off the log. */
   z.object({ type: z.literal("heartbeat"), data: z.object({ uptime_ms: z.number() }) }),

@@ -109,6 +109,7 @@ export class Attendance implements SessionObserver {
       onBatch: (batch) => this.#onBatch(batch),
       onHello: ({ newest, status }) => {
         this.#catchUpTo = newest;
+        if (this.session.isPaused) this.#link?.tell({ type: "pause", data: { reason: "the disk is full" } });
         this.#onStatus(status);
       },
       onStatus: (status) => this.#onStatus(status),
@@ -126,7 +127,7 @@ export class Attendance implements SessionObserver {
   async restore(): Promise<void> {
     const prompts = new Map<string, string>();
     let count = 0;
-    for await (const line of readLines(this.session, /^\{"type":"(user_message|result)"/)) {
+    for await (const line of readLines(this.session, /^\{"type":"(user_message|result|exit)"/)) {
       if (line.type === "user_message" && line.data.turn_id !== null) {
         count = Math.max(count, Number(/^t(\d+)/.exec(line.data.turn_id)?.[1] ?? 0));
         if (line.data.kind === "prompt") prompts.set(line.data.turn_id, line.data.text);
@@ -134,6 +135,8 @@ export class Attendance implements SessionObserver {
         count = Math.max(count, Number(/^t(\d+)/.exec(line.data.turn_id)?.[1] ?? 0));
         prompts.delete(line.data.turn_id);
         this.session.restoreTotals(addResult(this.session.totals, line));
+      } else if (line.type === "exit") {
+        this.#exit = line.data;
       }
     }
     this.#queue.restore(count, [...prompts].map(([turnId, text]) => ({ turnId, text })));
@@ -163,12 +166,14 @@ export class Attendance implements SessionObserver {
 
   /** Redirects the running turn; with none running it is a prompt. */
   async steer(text: string): Promise<{ turnId: string; position: number }> {
-    const turnId = this.openTurn;
-    if (turnId === undefined) return this.prompt(text);
+    if (this.openTurn === undefined) return this.prompt(text);
     this.#assertOpen();
-    await this.session.appendOwn([{ type: "user_message", data: { turn_id: turnId, kind: "steer", text } }]);
-    // Should that turn end before the steer arrives, the agent takes it as a prompt of this fresh turn.
-    await this.#ask({ type: "steer", data: { content: text, turn_id: this.#queue.mintTurnId() } });
+    // Should the turn end before the steer arrives, the agent takes it as a prompt of this fresh turn. Only the
+    // sidecar knows which it was, so the record is written after its answer.
+    const fresh = this.#queue.mintTurnId();
+    const turnId = (await this.#ask({ type: "steer", data: { content: text, turn_id: fresh } })) ?? fresh;
+    const kind = turnId === fresh ? "prompt" : "steer";
+    await this.session.appendOwn([{ type: "user_message", data: { turn_id: turnId, kind, text } }]);
     return { turnId, position: 0 };
   }
 
@@ -343,10 +348,10 @@ export class Attendance implements SessionObserver {
     });
   }
 
-  async #ask(command: Parameters<Link["request"]>[0]): Promise<void> {
+  async #ask(command: Parameters<Link["request"]>[0]): Promise<string | undefined> {
     if (!this.#link) throw this.#endedError("it has not started yet");
     try {
-      await this.#link.request(command);
+      return await this.#link.request(command);
     } catch (error) {
       throw new AgentdError("agent_failed", `Cannot ${command.type} session "${this.session.id}": ${messageOf(error)}`, { cause: error });
     }

@@ -31,7 +31,7 @@ const backoffMs = [20, 50, 100, 200, 500, 1000, 2000, 2000, 2000];
 interface Waiter {
   /** Sent again on a new connection: the sidecar knows a turn it has already been given. */
   text: string;
-  resolve(): void;
+  resolve(turnId: string | undefined): void;
   reject(error: Error): void;
   timer: NodeJS.Timeout;
 }
@@ -52,14 +52,15 @@ export class Link {
     this.#connect();
   }
 
-  /** Sends a command; resolves when the sidecar has taken it, rejects with its reason when it could not. */
-  request(command: Command): Promise<void> {
+  /**
+   * Sends a command; resolves when the sidecar has taken it, with the turn that a prompt or steer belongs to. Rejects
+   * with the sidecar's reason when it could not.
+   */
+  request(command: Command): Promise<string | undefined> {
     const id = ++this.#commandId;
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.#waiters.delete(id);
-        reject(new Error(`the sidecar did not answer "${command.type}" within ${replyMs / 1000} s`));
-      }, replyMs);
+      // A sidecar that does not answer is asked again on a new connection, and lost when there is none.
+      const timer = setInterval(() => this.#socket?.terminate(), replyMs);
       const text = JSON.stringify({ ...command, id });
       this.#waiters.set(id, { text, resolve, reject, timer });
       if (this.#isReady) this.#socket?.send(text);
@@ -144,12 +145,12 @@ export class Link {
     }
   }
 
-  #settle(reply: { id: number; ok: boolean; error?: string | undefined }): void {
+  #settle(reply: { id: number; ok: boolean; turn_id?: string | undefined; error?: string | undefined }): void {
     const waiter = this.#waiters.get(reply.id);
     if (!waiter) return;
     this.#waiters.delete(reply.id);
-    clearTimeout(waiter.timer);
-    if (reply.ok) waiter.resolve();
+    clearInterval(waiter.timer);
+    if (reply.ok) waiter.resolve(reply.turn_id);
     else waiter.reject(new Error(reply.error ?? "the sidecar refused it"));
   }
 
@@ -170,7 +171,7 @@ export class Link {
 
   #failWaiters(reason: string): void {
     for (const waiter of this.#waiters.values()) {
-      clearTimeout(waiter.timer);
+      clearInterval(waiter.timer);
       waiter.reject(new Error(reason));
     }
     this.#waiters.clear();

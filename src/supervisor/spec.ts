@@ -1,5 +1,5 @@
 /** A request, checked against what the runtime and the agent can honour, made into a spec. Nothing is created here. */
-import { type Config, harnessOf } from "../config.ts";
+import type { Config } from "../config.ts";
 import { AgentdError } from "../protocol/error.ts";
 import { defined } from "../protocol/defined.ts";
 import type { SessionRequest } from "../protocol/http.ts";
@@ -37,8 +37,7 @@ const unhonoured = ["mcp_servers", "lifecycle", "team"] as const;
 const agentOnly = ["model", "effort", "max_turns", "resume_session", "trust_workspace", "auto_discover", "claude"] as const;
 
 export function checkHonoured(request: SessionRequest, runtime: string, config: Config): void {
-  const settings = config.agents[request.agent];
-  if (settings && harnessOf(request.agent, settings) === "generic") {
+  if (config.agents[request.agent]?.harness === "generic") {
     const field = agentOnly.find((name) => request[name] !== undefined);
     if (field) throw new AgentdError("unsupported_by_agent", `Cannot use "${field}" with the agent "${request.agent}": it is a plain command. Leave it out`);
   }

@@ -3,7 +3,7 @@ import { createHash, randomBytes, randomUUID } from "node:crypto";
 import { mkdir, readdir, realpath, rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { type Config, harnessOf } from "../config.ts";
+import type { Config } from "../config.ts";
 import { readSpool } from "../process/spool-reader.ts";
 import { type Bootstrap } from "../protocol/bootstrap.ts";
 import { defined } from "../protocol/defined.ts";
@@ -86,7 +86,7 @@ export class Supervisor {
 
   get liveCount(): number {
     let count = this.#creating.size;
-    for (const { attendance } of this.#entries.values()) if (attendance) count++;
+    for (const [id, { attendance }] of this.#entries) if (attendance && !this.#creating.has(id)) count++;
     return count;
   }
 
@@ -156,8 +156,8 @@ export class Supervisor {
   #claim(id: string, name: string | undefined, resumed: Resumed | undefined): void {
     const { config } = this.#options;
     if (this.#isClosing) throw new AgentdError("shutting_down", "Cannot start a session: the daemon is shutting down");
-    if (this.#entries.has(id) || this.#creating.has(id)) throw new AgentdError("session_exists", `session_id already exists: ${id}`);
-    if (name !== undefined && (this.#names.has(name) || this.#entries.has(name))) {
+    if (this.#entries.has(id) || this.#creating.has(id) || this.#names.has(id)) throw new AgentdError("session_exists", `session_id already exists: ${id}`);
+    if (name !== undefined && (this.#names.has(name) || this.#entries.has(name) || this.#creating.has(name))) {
       throw new AgentdError("name_taken", `Cannot name the session "${name}": session "${this.#names.get(name) ?? name}" has that name. Choose another, or delete that one`);
     }
     const max = config.limits.max_sessions;
@@ -288,7 +288,7 @@ export class Supervisor {
     if (!settings) throw new AgentdError("unknown_agent", `unknown agent: ${spec.agent}`);
     const runDir = this.#runDirOf(spec.session_id);
     const env = agentEnv({
-      harness: harnessOf(spec.agent, settings),
+      harness: settings.harness,
       daemon: config.environment,
       settings,
       request: requestEnv,
@@ -303,7 +303,7 @@ export class Supervisor {
       token: randomBytes(32).toString("base64url"),
       agent: {
         name: spec.agent,
-        harness: harnessOf(spec.agent, settings),
+        harness: settings.harness,
         command: [findAgent({ name: spec.agent, command: settings.command, path: config.environment["PATH"] }), ...settings.args],
         env,
       },

@@ -122,7 +122,7 @@ test("from any offset and at any pace a client gets exactly the log, in whole li
       await end(7);
       const log = await made.session.readStored(0, made.session.end);
       for (const { client, from } of readers) {
-        await eventually(() => client.closed, { what: "the close", deadlineMs: 3000 });
+        await eventually(() => client.closed && client.waitingBytes === 0, { what: "the close", deadlineMs: 3000 });
         expect(client.closed).toEqual({ code: 1000, reason: "the session has ended" });
         expect(client.bytes.equals(log.subarray(from))).toBe(true);
         checkFrames(client, from);

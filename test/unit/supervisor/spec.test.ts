@@ -1,0 +1,97 @@
+import { describe, expect, test } from "vitest";
+import { loadConfig } from "../../../src/config.ts";
+import { SessionRequest } from "../../../src/protocol/http.ts";
+import { agentHomeOf, checkHonoured, checkNames, checkSessionId, specOf } from "../../../src/supervisor/spec.ts";
+
+const config = loadConfig({ flags: { dataDir: "/nowhere/at/all" }, environment: {} });
+const ask = (more: object = {}) => SessionRequest.parse({ agent: "claude", prompt: "hi", ...more });
+const id = "01234567-89AB-cdef-0123-456789abcdef";
+
+describe("session ids", () => {
+  test.each([id, `urn:uuid:${id}`, `{${id}}`, id.replaceAll("-", ""), `urn:uuid:{${id}}`])("%s is taken, its case kept", (given) => {
+    expect(checkSessionId(given)).toBe(id);
+  });
+  test.each(["", "x", `${id}0`, id.slice(1), `${id}\n`, "../../../../etc/passwd", "history"])("%j is refused", (given) => {
+    expect(() => checkSessionId(given)).toThrow(expect.objectContaining({ code: "invalid_session_id" }));
+  });
+});
+
+describe("names", () => {
+  test.each([
+    [{ prompt: " " }, "invalid_request"],
+    [{ prompt: undefined }, "invalid_request"],
+    [{ runtime: "docker" }, "unknown_runtime"],
+    [{ runtime: "local-pipe" }, "unsupported_by_runtime"],
+    [{ runtime: "" }, "unknown_runtime"],
+    [{ agent: "codex" }, "unknown_agent"],
+    [{ agent: "constructor" }, "unknown_agent"],
+    [{ agent: "../claude" }, "unknown_agent"],
+  ])("%j is %s", (more, code) => {
+    expect(() => checkNames(ask(more), config)).toThrow(expect.objectContaining({ code }));
+  });
+  test("an interactive session needs no prompt", () => {
+    expect(checkNames(ask({ prompt: undefined, interactive: true }), config)).toEqual({ agent: "claude", runtime: "local" });
+  });
+});
+
+describe("what cannot be honoured is refused, naming the field", () => {
+  test.each([
+    ["container", { container: { image: "x" } }, "unsupported_by_runtime"],
+    ["volumes", { volumes: ["/a:/b"] }, "unsupported_by_runtime"],
+    ["mounts", { mounts: [{ host: "/a", container: "/b" }] }, "unsupported_by_runtime"],
+    ["pty", { pty: true }, "unsupported_by_runtime"],
+    ["persist_session", { persist_session: true }, "unsupported_by_runtime"],
+    ["mcp_servers", { mcp_servers: [{ name: "x" }] }, "unsupported_by_agent"],
+    ["lifecycle", { lifecycle: {} }, "unsupported_by_agent"],
+    ["team", { team: {} }, "unsupported_by_agent"],
+    ["claude.settings_json", { claude: { settings_json: {} } }, "unsupported_by_runtime"],
+    ["claude.mcp_json", { claude: { mcp_json: {} } }, "unsupported_by_runtime"],
+    ["codex.approval_mode", { codex: { approval_mode: "suggest" } }, "unsupported_by_agent"],
+  ])("%s", (field, more, code) => {
+    expect(() => checkHonoured(ask(more), "local")).toThrow(expect.objectContaining({ code, message: expect.stringContaining(`"${field}"`) }));
+  });
+  test("fields that say nothing are no obstacle", () => {
+    expect(() => checkHonoured(ask({ volumes: [], mounts: [], pty: false, persist_session: false, codex: {}, mcp_servers: [] }), "local")).not.toThrow();
+  });
+});
+
+describe("the agent's home", () => {
+  const withKey = loadConfig({ flags: { dataDir: "/nowhere/at/all" }, environment: { K: "x" } });
+  const keyed = { ...withKey, agents: { claude: { args: [], env: {}, key_env: "K" } } };
+  test.each([
+    ["no key", ask(), config, "user"],
+    ["a key of the request", ask({ env: { ANTHROPIC_API_KEY: "x" } }), config, "private"],
+    ["another variable of the request", ask({ env: { FOO: "x" } }), config, "user"],
+    ["a key of the configuration", ask(), keyed, "private"],
+    ["a key that the daemon has not", ask(), { ...keyed, environment: {} }, "user"],
+    ["the request's word", ask({ agent_home: "user", env: { ANTHROPIC_API_KEY: "x" } }), config, "user"],
+  ])("%s", (_, request, settings, home) => {
+    expect(agentHomeOf(request, settings)).toBe(home);
+  });
+});
+
+test("a spec holds what was asked for and no secret", () => {
+  const request = ask({ env: { ANTHROPIC_API_KEY: "secret" }, timeout: "90s", turn_timeout: "1m", claude: { max_turns: 3, bare: true }, tags: { a: "b" }, name: "n" });
+  const found = { id, agent: "claude", runtime: "local", workDir: "/w", isScratch: false, agentHome: "user" as const, homeOf: id, resumeAgentSession: undefined, createdAt: 5 };
+  const spec = specOf(request, found);
+  expect(JSON.stringify(spec)).not.toContain("secret");
+  expect(spec).toEqual({
+    session_id: id,
+    name: "n",
+    tags: { a: "b" },
+    agent: "claude",
+    runtime: "local",
+    interactive: false,
+    work_dir: "/w",
+    work_dir_is_scratch: false,
+    agent_home: "user",
+    home_of: id,
+    max_turns: 3,
+    bare: true,
+    trust_workspace: false,
+    keep_raw: false,
+    created_at: 5,
+    timeout_ms: 90_000,
+    turn_timeout_ms: 60_000,
+  });
+});
