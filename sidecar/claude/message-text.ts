@@ -112,7 +112,8 @@ export class MessageText {
     const stream = this.#streams.get(parent);
     const isStreamed = stream?.messageId === block.messageId;
     if (isStreamed) stream.unconfirmed.delete(block.index);
-    const before = this.release(undefined);
+    // Another message: what was streamed before it was thrown away.
+    const before = isStreamed ? this.release(undefined) : this.abandon(parent);
     if (block.text === "" && !isStreamed) return before;
     const event: MessageEvent = {
       type: "agent_message",

@@ -19,8 +19,8 @@ import { addFigures, emptyFigures, type Figures, resultEvent, type Turn, TurnBoo
 /** What came of the lines since the last `take`. */
 export interface Effects {
   outputs: HarnessOutput[];
-  /** What changed of the status. */
-  status: Partial<SidecarStatus> | undefined;
+  /** The status is another one than at the last `take`. */
+  isStatusNew: boolean;
   /** Lines to write to the agent: answers to what it asked. */
   replies: string[];
   /** The key is refused; interrupt rather than watch it retry for minutes. */
@@ -47,7 +47,6 @@ export class Normalizer {
   readonly #cost: CostMeter;
   readonly #isResumed: boolean;
   #outputs: HarnessOutput[] = [];
-  #status: Partial<SidecarStatus> = {};
   #shown: Partial<SidecarStatus> = {};
   #replies: string[] = [];
   #answered: string[] = [];
@@ -90,6 +89,17 @@ export class Normalizer {
   get isRunningTools(): boolean {
     const turn = this.#book.running;
     return turn !== undefined && this.#tools.openNames(turn.id).length > 0;
+  }
+
+  get status(): Partial<SidecarStatus> {
+    const turn = this.#book.running;
+    return {
+      activity: turn ? (this.#retry ? "retrying" : "busy") : "idle",
+      turn_id: turn?.id ?? null,
+      background: this.background,
+      agent_session_id: this.#sessionId,
+      ...(this.#model === undefined ? {} : { model: this.#model }),
+    };
   }
 
   get waiting(): Waiting {
@@ -175,7 +185,7 @@ export class Normalizer {
   take(): Effects {
     const effects: Effects = {
       outputs: this.#outputs,
-      status: this.#changes(),
+      isStatusNew: this.#changes(),
       replies: this.#replies,
       isGivingUp: this.#isGivingUp,
       answered: this.#answered,
@@ -465,24 +475,17 @@ export class Normalizer {
     for (const event of events) if (event) this.#emit(event);
   }
 
-  #changes(): Partial<SidecarStatus> | undefined {
-    const turn = this.#book.running;
-    const now: Partial<SidecarStatus> = {
-      activity: turn ? (this.#retry ? "retrying" : "busy") : "idle",
-      turn_id: turn?.id ?? null,
-      background: this.background,
-      agent_session_id: this.#sessionId,
-      ...(this.#model === undefined ? {} : { model: this.#model }),
-    };
+  #changes(): boolean {
+    const now = this.status;
     const before = this.#shown;
     this.#shown = now;
-    const isSame =
-      before.activity === now.activity &&
-      before.turn_id === now.turn_id &&
-      before.background === now.background &&
-      before.agent_session_id === now.agent_session_id &&
-      before.model === now.model;
-    return isSame ? undefined : now;
+    return (
+      before.activity !== now.activity ||
+      before.turn_id !== now.turn_id ||
+      before.background !== now.background ||
+      before.agent_session_id !== now.agent_session_id ||
+      before.model !== now.model
+    );
   }
 }
 

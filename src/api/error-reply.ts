@@ -11,6 +11,7 @@ const fastifyCodes: Readonly<Record<string, ErrorCode>> = {
   FST_ERR_CTP_EMPTY_JSON_BODY: "invalid_json",
   FST_ERR_BAD_URL: "invalid_request",
   FST_ERR_ASYNC_CONSTRAINT: "invalid_request",
+  FST_ERR_MAX_PARAM_LENGTH: "not_found",
 };
 
 export function toAgentdError(error: unknown): AgentdError {

@@ -7,7 +7,7 @@ import type { HistoryEntry } from "../protocol/http.ts";
 import { listHomes, sessionHome } from "../session/home.ts";
 import { readRange } from "../session/log.ts";
 import { statusOf } from "../session/lifecycle.ts";
-import type { Entry } from "../supervisor/supervisor.ts";
+import type { Entry } from "../supervisor/entry.ts";
 
 /** How much of a foreign log's ends is read for its times and its last result. */
 const endBytes = 64 * 1024;

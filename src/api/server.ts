@@ -44,6 +44,8 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   const app = fastify({
     bodyLimit: config.limits.body_bytes,
     exposeHeadRoutes: false,
+    // Addresses that no route can be asked about: half an escape, an id of a kilobyte.
+    frameworkErrors: (error, _request, reply) => replyWithError(error, reply, options.onInternalError),
     requestTimeout: bodyMs,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 200 },
     forceCloseConnections: true,

@@ -3,7 +3,7 @@ import { defined } from "../protocol/defined.ts";
 import type { FastifyRequest } from "fastify";
 import type { SessionInfo, SessionView } from "../protocol/http.ts";
 import { statusOf } from "../session/lifecycle.ts";
-import type { Entry } from "../supervisor/supervisor.ts";
+import type { Entry } from "../supervisor/entry.ts";
 
 export function viewOf({ session, attendance }: Entry): SessionView {
   const { spec, state, totals } = session;

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import * as z from "zod";
 import { errnoOf } from "../protocol/error.ts";
+import { isLoopback } from "../protocol/loopback.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -88,10 +89,6 @@ async function findToken(options: { url: string; served: string | undefined; dat
   if (given) return given;
   if (options.url !== options.served && !isLoopback(new URL(options.url).hostname)) return undefined;
   return readToken(options);
-}
-
-function isLoopback(hostname: string): boolean {
-  return hostname === "localhost" || hostname === "[::1]" || /^127(\.\d{1,3}){3}$/.test(hostname);
 }
 
 async function readDaemonFile(dataDir: string): Promise<z.infer<typeof DaemonFile> | undefined> {

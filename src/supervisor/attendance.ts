@@ -109,6 +109,8 @@ export class Attendance implements SessionObserver {
       onBatch: (batch) => this.#onBatch(batch),
       onHello: ({ newest, status }) => {
         this.#catchUpTo = newest;
+        // A log that held the exit already when we came: the sidecar waits to hear that.
+        if (this.#isEnding) this.#link?.tell({ type: "ack", data: { sidecar_seq: this.session.sidecarSeq } });
         if (this.session.isPaused) this.#link?.tell({ type: "pause", data: { reason: "the disk is full" } });
         this.#onStatus(status);
       },
@@ -121,6 +123,12 @@ export class Attendance implements SessionObserver {
     });
     if (this.session.state.at === "stopping") this.#askToStop(this.session.state.reason);
     this.#options.onChanged();
+    if (this.#exit) void this.#finishEnding(this.#exit);
+  }
+
+  /** Its sidecar could not be started: nothing of it will be kept. */
+  abandon(): void {
+    this.#over.resolve();
   }
 
   /** Finds out from the log which turns have no result yet: they are the open one and the queue. */

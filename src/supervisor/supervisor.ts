@@ -1,25 +1,23 @@
 /** All sessions of this daemon: creates them, finds them, ends them. */
-import { createHash, randomBytes, randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { mkdir, readdir, realpath, rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import type { Config } from "../config.ts";
 import { readSpool } from "../process/spool-reader.ts";
-import { type Bootstrap } from "../protocol/bootstrap.ts";
 import { defined } from "../protocol/defined.ts";
-import { AgentdError, isDiskFull, messageOf } from "../protocol/error.ts";
+import { AgentdError, errnoOf, isDiskFull, messageOf } from "../protocol/error.ts";
 import type { SessionRequest } from "../protocol/http.ts";
-import { linkProtocol } from "../protocol/link-frame.ts";
 import type { SessionSpec } from "../protocol/session.ts";
-import { findAgent } from "../runtime/find-agent.ts";
 import { type Runtime, SidecarAddress } from "../runtime/runtime.ts";
 import { createHome, listHomes, removeHome, sessionHome } from "../session/home.ts";
 import { readRecord, type SessionRecord, writeRecord } from "../session/record.ts";
 import { Session } from "../session/session.ts";
-import { noTotals, type Totals } from "../session/totals.ts";
 import { TurnQueue } from "../session/turn-queue.ts";
-import { agentEnv, checkRequestEnv } from "./agent-env.ts";
+import { checkRequestEnv } from "./agent-env.ts";
 import { Attendance } from "./attendance.ts";
+import { bootstrapOf, temporaryDirOf } from "./bootstrap.ts";
+import { type Entry, recordOf, totalsOf } from "./entry.ts";
 import { agentHomeOf, checkHonoured, checkNames, checkSessionId, specOf } from "./spec.ts";
 import { checkWorkDir } from "./work-dir.ts";
 
@@ -29,15 +27,6 @@ export interface SupervisorOptions {
   /** Short private folder for sockets and agents' temporary files. */
   runDir: string;
   log(level: "info" | "warn" | "error", message: string, fields?: Record<string, unknown>): void;
-}
-
-/** A session, with its attendance while it is live. */
-export interface Entry {
-  readonly session: Session;
-  attendance: Attendance | undefined;
-  sidecar: SidecarAddress | undefined;
-  /** Writes of the record go one after the other. */
-  saving: Promise<void>;
 }
 
 export class Supervisor {
@@ -200,11 +189,12 @@ export class Supervisor {
       const attendance = entry.attendance;
       if (!attendance) throw new Error("a new session has no attendance");
       await session.open(attendance);
-      const bootstrap = this.#bootstrapOf(spec, request.env ?? {});
-      await mkdir(join(this.#runDirOf(id), "t"), { recursive: true, mode: 0o700 });
+      const bootstrap = bootstrapOf({ spec, requestEnv: request.env ?? {}, config, runDir: this.#runDirOf(id) });
+      await mkdir(temporaryDirOf(this.#runDirOf(id)), { recursive: true, mode: 0o700 });
       entry.sidecar = found.runtime.addressOf(bootstrap);
       await this.#save(entry);
       const others = this.list().filter((other) => other.attendance && other.session.spec.work_dir === spec.work_dir);
+      if (this.#isClosing) throw new AgentdError("shutting_down", "Cannot start a session: the daemon is shutting down");
       this.#entries.set(id, entry);
       const turn = (request.prompt ?? "").trim() === "" ? undefined : await attendance.prompt(request.prompt ?? "");
       try {
@@ -216,6 +206,7 @@ export class Supervisor {
         entry.attendance = undefined;
         this.#entries.delete(id);
         await session.seal();
+        attendance.abandon();
         throw error;
       }
       return { entry, turnId: turn?.turnId };
@@ -282,53 +273,6 @@ export class Supervisor {
     }
   }
 
-  #bootstrapOf(spec: SessionSpec, requestEnv: Readonly<Record<string, string>>): Bootstrap {
-    const { config } = this.#options;
-    const settings = config.agents[spec.agent];
-    if (!settings) throw new AgentdError("unknown_agent", `unknown agent: ${spec.agent}`);
-    const runDir = this.#runDirOf(spec.session_id);
-    const env = agentEnv({
-      harness: settings.harness,
-      daemon: config.environment,
-      settings,
-      request: requestEnv,
-      privateHome: spec.agent_home === "private" ? sessionHome(config.dataDir, spec.home_of).agentHome : undefined,
-      temporaryDir: join(runDir, "t"),
-    });
-    return {
-      protocol: linkProtocol,
-      session_id: spec.session_id,
-      session_dir: sessionHome(config.dataDir, spec.session_id).dir,
-      socket_path: join(runDir, "s"),
-      token: randomBytes(32).toString("base64url"),
-      agent: {
-        name: spec.agent,
-        harness: settings.harness,
-        command: [findAgent({ name: spec.agent, command: settings.command, path: config.environment["PATH"] }), ...settings.args],
-        env,
-      },
-      work_dir: spec.work_dir,
-      interactive: spec.interactive,
-      keep_raw: spec.keep_raw,
-      config: defined({
-        model: spec.model,
-        resume_session: spec.resume_agent_session,
-        max_turns: spec.max_turns,
-        allowed_tools: spec.allowed_tools,
-        effort: spec.effort,
-        bare: spec.bare,
-        trust_workspace: spec.trust_workspace,
-        auto_discover: spec.auto_discover,
-      }),
-      limits: {
-        lineBytesMax: config.limits.line_bytes,
-        blobBytesMax: config.limits.blob_bytes,
-        spoolBytesMax: config.limits.spool_bytes,
-      },
-      ...defined({ task_id: spec.task_id }),
-    };
-  }
-
   #runDirOf(id: string): string {
     // Ids are chosen by callers; a digest keeps those that begin alike apart.
     return join(this.#options.runDir, createHash("sha256").update(id).digest("base64url").slice(0, 12));
@@ -347,8 +291,8 @@ export class Supervisor {
 
   #refuseSecond(agentSession: string): void {
     const live = this.list().find(
-      ({ session, attendance }) =>
-        attendance && (session.agentSessionId === agentSession || session.spec.resume_agent_session === agentSession),
+      ({ session }) =>
+        session.isLive && (session.agentSessionId === agentSession || session.spec.resume_agent_session === agentSession),
     );
     const creating = [...this.#creating].find(([, resumes]) => resumes === agentSession);
     const id = live?.session.id ?? creating?.[0];
@@ -383,7 +327,7 @@ export class Supervisor {
       record = await readRecord(home.record);
     } catch (error) {
       // A deleted session keeps its log and has no record.
-      if (messageOf(error).includes("ENOENT")) return;
+      if (errnoOf(error) === "ENOENT") return;
       throw error;
     }
     const session = new Session({ spec: record.spec, home, ringBytesMax: config.limits.ring_bytes, fsync: config.fsync });
@@ -436,24 +380,4 @@ interface Resumed {
   agentSessionId: string;
   homeOf: string | undefined;
   agentHome: SessionSpec["agent_home"] | undefined;
-}
-
-function recordOf(entry: Entry): SessionRecord {
-  const { session, sidecar } = entry;
-  const { state, totals } = session;
-  return {
-    version: 1,
-    spec: session.spec,
-    ...defined({ sidecar, agent_session_id: session.agentSessionId, model: session.model }),
-    ...(state.at === "ended"
-      ? { ended: { status: state.status, reason: state.reason, exit_code: state.exitCode, at: state.endedAt } }
-      : {}),
-    totals: { ...totals.usage, cost_usd: totals.costUsd ?? null, tool_calls: totals.toolCalls, turns: totals.turns },
-  };
-}
-
-function totalsOf(record: SessionRecord): Totals {
-  if (!record.totals) return noTotals;
-  const { cost_usd, tool_calls, turns, ...usage } = record.totals;
-  return { usage, costUsd: cost_usd ?? undefined, toolCalls: tool_calls, turns };
 }

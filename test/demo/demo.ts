@@ -10,7 +10,7 @@ import { execa } from "execa";
 import { claudeBinary } from "../support/claude-binary.ts";
 import type { ClientSocket, LoggedEvent } from "../support/client-socket.ts";
 import { eventually } from "../support/eventually.ts";
-import { sessionProcesses } from "../support/processes.ts";
+import { allProcesses, sessionProcesses } from "../support/processes.ts";
 import { startScriptedModel } from "../support/scripted-model.ts";
 import { agentdPath, type Daemon, startDaemon } from "../support/start-daemon.ts";
 import { type TempDir, tempDir } from "../support/temp-dir.ts";
@@ -28,7 +28,7 @@ const prompts = {
   work: "Run `sleep 3` in the shell, then tell me that you are done. [[bash:sleep 3]]",
   steer: "Change of plan: mention the word pineapple in your answer.",
   ramble: "Count slowly from one to two hundred, in words. [[slow:60]]",
-  again: "Thank you. Say goodbye in one sentence.",
+  again: "Thank you. Say goodbye in one sentence. [[say:Goodbye, and thanks for interrupting so politely.]]",
 };
 
 async function main(): Promise<void> {
@@ -59,9 +59,10 @@ async function main(): Promise<void> {
     await model?.close();
     await folder.remove();
   }
-  const left = sessionProcesses();
-  const ours = left.filter((pid) => !processesBefore.has(pid));
-  if (ours.length > 0) throw new Error(`processes are left: ${ours.join(", ")}`);
+  const left = allProcesses().filter(({ environment, commandLine }) =>
+    `${environment}${commandLine}`.includes(folder.path),
+  );
+  if (left.length > 0) throw new Error(`processes are left: ${left.map(({ pid }) => pid).join(", ")}`);
   caption("Nothing is left: no process, no file");
 }
 
@@ -79,7 +80,7 @@ async function tour(daemon: Daemon, repository: string): Promise<string> {
   const client = await daemon.ws(id, 0);
 
   caption("A prompt: text streams as the model writes it");
-  const stopShowing = show(client);
+  show(client);
   await resultOf(client, created.body.turn_id, ["success"]);
 
   caption("A tool writes a file");
@@ -90,7 +91,7 @@ async function tour(daemon: Daemon, repository: string): Promise<string> {
   caption("Steered in mid-turn, while a tool runs");
   const working = await prompt(client, prompts.work);
   await client.event(({ type, data }) => type === "tool_use" && data["turn_id"] === working, 60_000);
-  client.send({ type: "steer", data: prompts.steer });
+  client.send({ type: "steer", data: said(prompts.steer) });
   await resultOf(client, working, ["success"]);
 
   caption("Interrupted in mid-sentence; the session goes on");
@@ -100,7 +101,6 @@ async function tour(daemon: Daemon, repository: string): Promise<string> {
   await resultOf(client, rambling, ["interrupted"]);
   await resultOf(client, await prompt(client, prompts.again), ["success"]);
 
-  stopShowing();
   await replay(daemon, { id, client, bookmark });
   return id;
 }
@@ -180,34 +180,29 @@ async function resultOf(client: ClientSocket, turnId: string, expected: readonly
   if (!expected.includes(String(data["status"]))) throw new Error(`turn ${turnId} ended as ${JSON.stringify(data)}`);
 }
 
-/** Prints what happens as it happens. */
-function show(client: ClientSocket): () => void {
+/** Prints what happens as it happens, until the client is closed. */
+function show(client: ClientSocket): void {
   let next = 0;
   let isInText = false;
-  const print = (line: string) => {
-    if (isInText) process.stdout.write("\n");
-    isInText = false;
-    console.log(`    ${line}`);
-  };
-  const timer = setInterval(() => {
+  client.socket.on("message", () => {
     for (const event of client.events.slice(next)) {
       next++;
-      if (event.type === "agent_message" && event.data["delta"] === true) {
-        process.stdout.write(`${isInText ? "" : "    "}${String(event.data["text"]).replaceAll("\n", "\n    ")}`);
-        isInText = true;
-      } else {
-        const line = oneLine(event);
-        if (line) print(line);
-      }
+      const isDelta = event.type === "agent_message" && event.data["delta"] === true;
+      const text = isDelta ? String(event.data["text"]).replaceAll("\n", "\n    ") : oneLine(event);
+      if (text === undefined) continue;
+      if (isDelta) process.stdout.write(`${isInText ? "" : "    "}${text}`);
+      else console.log(`${isInText ? "\n" : ""}    ${text}`);
+      isInText = isDelta;
     }
-  }, 20);
-  return () => clearInterval(timer);
+  });
 }
 
 /** An event in a few words; nothing for those that would only distract here. */
 function oneLine({ type, data }: LoggedEvent): string | undefined {
   if (type === "user_message")
-    return `> ${data["kind"] === "prompt" ? "" : `(${data["kind"]}) `}${short(data["text"])}`;
+    return `> ${data["kind"] === "prompt" ? "" : `(${data["kind"]}) `}${short(plain(String(data["text"])))}`;
+  if (type === "progress" && data["kind"] === "input_delivered")
+    return "  (the agent has read what was said in between)";
   if (type === "tool_use") return `* ${data["name"]} ${short(JSON.stringify(data["input"]))}`;
   if (type === "tool_result") return `* ${data["name"]} ended after ${Math.round(Number(data["duration_ms"]))} ms`;
   if (type === "result")
@@ -217,7 +212,12 @@ function oneLine({ type, data }: LoggedEvent): string | undefined {
 }
 
 function said(text: string): string {
-  return flags.real ? text.replace(/ *\[\[.*\]\]/, "") : text;
+  return flags.real ? plain(text) : text;
+}
+
+/** Without what is meant for the scripted model. */
+function plain(text: string): string {
+  return text.replace(/ *\[\[.*\]\]/, "");
 }
 
 function short(value: unknown): string {
@@ -236,7 +236,6 @@ function caption(text: string): void {
   console.log(`\n${process.stdout.isTTY ? `\u001b[1m${text}\u001b[0m` : text}`);
 }
 
-const processesBefore = new Set(sessionProcesses());
 try {
   await main();
 } catch (thrown) {

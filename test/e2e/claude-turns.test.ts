@@ -39,7 +39,7 @@ describe("a one-shot session", () => {
     expect(body.tool_call_count).toBe(3);
   });
 
-  it.each(["-rf is not a flag", "--model nothing", "/cost is not a command", "@/etc/hostname stays text", "emoji 👍 and half of one \ud83d", `${"x".repeat(1024 * 1024 - 40)} the end`])(
+  it.each(["-rf is not a flag", "--model nothing", "/cost is not a command", "@/etc/hostname stays text", "emoji 👍🏽 and ünïcode 漢字", `${"x".repeat(1024 * 1024 - 40)} the end`])(
     "brings the prompt %.24s to the model as it is",
     async (text) => {
       const id = await claude.create({ prompt: text });
@@ -95,15 +95,15 @@ describe("an interactive session", () => {
   it("gives context and mentions to the model with the next prompt", async () => {
     const id = await claude.create({ interactive: true });
     const { work_dir } = (await claude.daemon.get(`/sessions/${id}`)).body;
-    writeFileSync(join(work_dir, "poem.txt"), "first line\nsecond line\nthird line\n");
+    writeFileSync(join(work_dir, "poem.txt"), "aubergine row\nbergamot row\ncardamom row\n");
     expect((await claude.daemon.post(`/sessions/${id}/context`, { text: "the sky is green today" })).status).toBe(202);
     expect((await claude.daemon.post(`/sessions/${id}/mention`, { file_path: join(work_dir, "poem.txt"), line_start: 2, line_end: 3 })).status).toBe(202);
     await claude.prompt(id, "go");
     const events = await claude.log(id, hasResults(1));
     const sent = JSON.stringify(claude.model.requests.at(-1)?.body.messages);
     expect(sent).toContain("the sky is green today");
-    expect(sent).toContain("second line\\nthird line");
-    expect(sent).not.toContain("first line");
+    expect(sent).toContain("bergamot row\\ncardamom row");
+    expect(sent).not.toContain("aubergine row");
     expect(ofType(events, "user_message").map((data) => data["kind"])).toEqual(["context", "mention", "prompt"]);
     await claude.daemon.delete(`/sessions/${id}`);
   });

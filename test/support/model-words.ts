@@ -52,22 +52,24 @@ export interface LastWords {
   round: number;
 }
 
-const foldedMark = "The user sent a new message while you were working";
+/** How Claude Code 2.1.329 passes on what was said while it worked: a message of role `system`, wrapped in its own words. */
+const folded = /^The user sent a new message while you were working:\n([\s\S]*?)(?:\n\nThis is how Claude Code|$)/;
 
 function textBlocks(content: ModelRequest["messages"][number]["content"]): string[] {
-  const texts =
-    typeof content === "string"
-      ? [content]
-      : content.flatMap((block) => (block.type === "text" && block.text ? [block.text] : []));
-  return texts.filter((text) => text.includes(foldedMark) || !text.trimStart().startsWith("<system-reminder>"));
+  if (typeof content === "string") return [content];
+  return content.flatMap((block) => (block.type === "text" && block.text ? [block.text] : []));
 }
 
 export function lastWords(request: ModelRequest): LastWords {
   let found: LastWords = { text: "", round: 0 };
-  for (const message of request.messages) {
-    if (message.role === "assistant") found = { ...found, round: found.round + 1 };
-    if (message.role !== "user") continue;
-    const text = textBlocks(message.content).at(-1);
+  for (const { role, content } of request.messages) {
+    if (role === "assistant") found = { ...found, round: found.round + 1 };
+    const texts = textBlocks(content);
+    const said =
+      role === "system"
+        ? texts.flatMap((text) => folded.exec(text)?.[1] ?? [])
+        : texts.filter((text) => role === "user" && !text.trimStart().startsWith("<system-reminder>"));
+    const text = said.at(-1);
     if (text !== undefined) found = { text, round: 0 };
   }
   return found;

@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { DaemonFile, ensureRunDir, ensureToken, lockDataDir } from "../../src/data-dir.ts";
@@ -91,12 +91,13 @@ describe("the run folder", () => {
 
   test("is a short one in the temp dir for a data dir with a long name", async () => {
     const run = await ensureRunDir(join(dir.path, "x".repeat(100)));
+    const other = await ensureRunDir(join(dir.path, "y".repeat(100)));
     try {
       expect(Buffer.byteLength(`${run}/0123456789ab/s`)).toBeLessThanOrEqual(107);
       expect((await stat(run)).mode & 0o777).toBe(0o700);
-      expect(await ensureRunDir(join(dir.path, "y".repeat(100)))).not.toBe(run);
+      expect(other).not.toBe(run);
     } finally {
-      await removeRunDirs();
+      await Promise.all([rm(run, { recursive: true }), rm(other, { recursive: true })]);
     }
   });
 

@@ -45,7 +45,7 @@ class PacedClient implements Client {
   }
 
   get chunks(): { type: string; bytes: Buffer; offset: number }[] {
-    return this.frames.flatMap((frame) => {
+    return this.frames.flatMap((frame): { type: string; bytes: Buffer; offset: number }[] => {
       if (frame.type === "replay") return [{ type: frame.type, bytes: Buffer.from(frame.data, "base64"), offset: frame.offset }];
       if (frame.type === "stdout") return [{ type: frame.type, bytes: Buffer.from(frame.data), offset: frame.offset }];
       return [];

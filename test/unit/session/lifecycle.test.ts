@@ -30,11 +30,11 @@ const deleted = (exitCode: number): SessionState => ({
   exitCode,
   endedAt: 9,
 });
-const refused = "refused";
+const refused = "refused" as const;
 
 describe("each state and each input has one outcome", () => {
   const inputs = { launched, adopted, stop, finished, failed, lost };
-  const table: [string, SessionState, Record<keyof typeof inputs, SessionState | typeof refused>][] = [
+  const table: [string, SessionState, ReturnType<typeof row>][] = [
     //            launched           adopted            stop            finished             failed         lost
     ["pending", pending, row(running, orphaned, stopping, completed, exit3, gone)],
     ["running", running, row(refused, refused, stopping, completed, exit3, gone)],
@@ -69,7 +69,10 @@ test("each state has its public word", () => {
   ]);
 });
 
-function row<T>(onLaunched: T, onAdopted: T, onStop: T, onFinished: T, onFailed: T, onLost: T) {
+type Outcome = SessionState | typeof refused;
+
+function row(...outcomes: [Outcome, Outcome, Outcome, Outcome, Outcome, Outcome]) {
+  const [onLaunched, onAdopted, onStop, onFinished, onFailed, onLost] = outcomes;
   return {
     launched: onLaunched,
     adopted: onAdopted,

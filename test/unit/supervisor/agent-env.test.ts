@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
+import type { HarnessName } from "../../../src/protocol/bootstrap.ts";
 import { type AgentEnvOptions, agentEnv, checkRequestEnv } from "../../../src/supervisor/agent-env.ts";
 
 const plain: AgentEnvOptions = {
-  agent: "claude",
+  harness: "claude",
   daemon: { PATH: "/bin", HOME: "/home/me", LANG: "C", LC_ALL: "C", SECRET: "x", ANTHROPIC_API_KEY: "daemon-key", XDG_CONFIG_HOME: "/home/me/.config" },
   settings: { env: {} },
   request: {},
@@ -33,9 +34,9 @@ test.each([
   ["claude", "ANTHROPIC_API_KEY", "ANTHROPIC_API_KEY"],
   ["claude", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_AUTH_TOKEN"],
   ["claude", "WORK_KEY", "ANTHROPIC_API_KEY"],
-  ["other", "WORK_KEY", "WORK_KEY"],
-])("%s gets the key in %s as %s", (agent, from, to) => {
-  const env = agentEnv({ ...plain, agent, daemon: { [from]: "k" }, settings: { env: {}, key_env: from } });
+  ["generic", "WORK_KEY", "WORK_KEY"],
+] satisfies [HarnessName, string, string][])("a %s agent gets the key in %s as %s", (harness, from, to) => {
+  const env = agentEnv({ ...plain, harness, daemon: { [from]: "k" }, settings: { env: {}, key_env: from } });
   expect(env).toEqual({ [to]: "k" });
 });
 
@@ -46,7 +47,7 @@ test("a key that the daemon has not is not made up", () => {
 test("the base URL is the configuration's, under the agent's name for it", () => {
   const settings = { env: {}, base_url: "http://m/" };
   expect(agentEnv({ ...plain, daemon: {}, settings })).toEqual({ ANTHROPIC_BASE_URL: "http://m/" });
-  expect(agentEnv({ ...plain, daemon: {}, agent: "codex", settings })).toEqual({ OPENAI_BASE_URL: "http://m/" });
+  expect(agentEnv({ ...plain, daemon: {}, harness: "generic", settings })).toEqual({ OPENAI_BASE_URL: "http://m/" });
 });
 
 describe("keys of a request", () => {

@@ -21,7 +21,7 @@ describe("names", () => {
     [{ prompt: " " }, "invalid_request"],
     [{ prompt: undefined }, "invalid_request"],
     [{ runtime: "docker" }, "unknown_runtime"],
-    [{ runtime: "local-pipe" }, "unsupported_by_runtime"],
+    [{ runtime: "local-pipe" }, "unknown_runtime"],
     [{ runtime: "" }, "unknown_runtime"],
     [{ agent: "codex" }, "unknown_agent"],
     [{ agent: "constructor" }, "unknown_agent"],
@@ -48,16 +48,22 @@ describe("what cannot be honoured is refused, naming the field", () => {
     ["claude.mcp_json", { claude: { mcp_json: {} } }, "unsupported_by_runtime"],
     ["codex.approval_mode", { codex: { approval_mode: "suggest" } }, "unsupported_by_agent"],
   ])("%s", (field, more, code) => {
-    expect(() => checkHonoured(ask(more), "local")).toThrow(expect.objectContaining({ code, message: expect.stringContaining(`"${field}"`) }));
+    expect(() => checkHonoured(ask(more), "local", config)).toThrow(expect.objectContaining({ code, message: expect.stringContaining(`"${field}"`) }));
+  });
+  test.each(["model", "effort", "max_turns"] as const)("%s, by a plain command", (field) => {
+    const plain = loadConfig({ flags: { dataDir: "/nowhere/at/all" }, environment: {} });
+    const settings = { ...plain, agents: { echo: { args: [], env: {}, command: "echo", harness: "generic" as const } } };
+    const request = SessionRequest.parse({ agent: "echo", prompt: "hi", [field]: field === "max_turns" ? 3 : "x" });
+    expect(() => checkHonoured(request, "local", settings)).toThrow(expect.objectContaining({ code: "unsupported_by_agent" }));
   });
   test("fields that say nothing are no obstacle", () => {
-    expect(() => checkHonoured(ask({ volumes: [], mounts: [], pty: false, persist_session: false, codex: {}, mcp_servers: [] }), "local")).not.toThrow();
+    expect(() => checkHonoured(ask({ volumes: [], mounts: [], pty: false, persist_session: false, codex: {}, mcp_servers: [] }), "local", config)).not.toThrow();
   });
 });
 
 describe("the agent's home", () => {
   const withKey = loadConfig({ flags: { dataDir: "/nowhere/at/all" }, environment: { K: "x" } });
-  const keyed = { ...withKey, agents: { claude: { args: [], env: {}, key_env: "K" } } };
+  const keyed = { ...withKey, agents: { claude: { args: [], env: {}, key_env: "K", harness: "claude" as const } } };
   test.each([
     ["no key", ask(), config, "user"],
     ["a key of the request", ask({ env: { ANTHROPIC_API_KEY: "x" } }), config, "private"],

@@ -1,0 +1,70 @@
+/** How Claude Code is started: arguments and environment from the bootstrap. Pure. */
+import type { Bootstrap } from "../../src/protocol/bootstrap.ts";
+
+export interface ClaudeCommand {
+  command: string[];
+  env: Record<string, string>;
+}
+
+export interface ClaudeStart {
+  bootstrap: Bootstrap;
+  /** A UUID for a fresh conversation; unused when one is resumed. */
+  freshId: string;
+  isRoot: boolean;
+}
+
+const streaming = [
+  "-p",
+  "--input-format=stream-json",
+  "--output-format=stream-json",
+  "--verbose",
+  "--include-partial-messages",
+  "--replay-user-messages",
+  "--dangerously-skip-permissions",
+];
+
+/** Throws an Error with a sentence for people when a setting could be taken for a flag. */
+export function claudeCommand({ bootstrap, freshId, isRoot }: ClaudeStart): ClaudeCommand {
+  const { agent, config } = bootstrap;
+  const args = [...streaming];
+  // Every value is glued to its flag: as a word of its own it could be a flag itself, or swallow the next one.
+  const add = (flag: string, value: string | number | undefined) => {
+    if (value !== undefined) args.push(`${flag}=${plain(flag, String(value))}`);
+  };
+  if (config.resume_session === undefined) add("--session-id", freshId);
+  else add("--resume", config.resume_session);
+  add("--model", config.model);
+  add("--max-turns", config.max_turns);
+  for (const tool of config.allowed_tools ?? []) add("--allowedTools", tool);
+  add("--effort", config.effort);
+  add("--agent-id", config.team_agent_id);
+  add("--agent-name", config.team_agent_name);
+  add("--team-name", config.team_name);
+  if (config.bare) args.push("--bare");
+  // The checkout's settings, hooks and servers act only when it is trusted; what it says is read by instructions.ts.
+  if (!config.trust_workspace) args.push("--setting-sources=user", "--strict-mcp-config");
+  return { command: [...agent.command, ...args], env: environment(bootstrap, isRoot) };
+}
+
+function plain(flag: string, value: string): string {
+  if (value === "" || value.startsWith("-") || /[\0\r\n]/.test(value)) {
+    throw new Error(
+      `Cannot start claude with ${flag} ${JSON.stringify(value)}: it is empty, begins with "-" or has a line break`,
+    );
+  }
+  return value;
+}
+
+function environment({ agent, config }: Bootstrap, isRoot: boolean): Record<string, string> {
+  return {
+    CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: "1",
+    DISABLE_AUTOUPDATER: "1",
+    CLAUDE_CODE_MAX_RETRIES: "10",
+    // As root it refuses to work without questions unless it is told that it is contained.
+    ...(isRoot ? { IS_SANDBOX: "1" } : {}),
+    ...(config.team_name === undefined ? {} : { CLAUDE_CODE_EXPERIMENTAL_AGENT_TEAMS: "1", CLAUDECODE: "1" }),
+    ...agent.env,
+    // Our own bookkeeping reads it, so nobody may switch it off.
+    CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS: "1",
+  };
+}

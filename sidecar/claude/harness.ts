@@ -1,0 +1,223 @@
+/** Claude Code as one process for a whole session: prompts go in as lines, everything that happens comes out as events. */
+import { randomUUID } from "node:crypto";
+import { defaultStopWaits } from "../../src/process/stop-ladder.ts";
+import type { Bootstrap } from "../../src/protocol/bootstrap.ts";
+import type { ContextItem, InterruptReason, MentionItem } from "../../src/protocol/command.ts";
+import { type AgentProcess, type LineBatch, type ProcessExit, startAgentProcess } from "../agent-process.ts";
+import { oversizedLineEvent } from "../blob-store.ts";
+import type { AgentEnd, Harness, HarnessHost, Waiting } from "../harness.ts";
+import { claudeCommand } from "./args.ts";
+import { contextBlock, mentionBlock, PendingContext } from "./context-blocks.ts";
+import { findInstructions } from "./instructions.ts";
+import { Normalizer } from "./normalize.ts";
+import { initializeLine, interruptLine, userLine } from "./stdin-lines.ts";
+
+export function createClaudeHarness(bootstrap: Bootstrap, host: HarnessHost): Harness {
+  return new ClaudeHarness(bootstrap, host);
+}
+
+const initializeId = "initialize";
+
+class ClaudeHarness implements Harness {
+  readonly #bootstrap: Bootstrap;
+  readonly #host: HarnessHost;
+  readonly #normalizer: Normalizer;
+  readonly #context = new PendingContext();
+  readonly #freshId = randomUUID();
+  #process: AgentProcess | undefined;
+  /** It answered our first request: it takes prompts. */
+  #isReady = false;
+  #isFinishing = false;
+  #stopReason: string | undefined;
+  #interruptCount = 0;
+  /** Called whenever the agent has become idle. */
+  #onIdle: (() => void)[] = [];
+  #resolveEnded: (end: AgentEnd) => void = () => undefined;
+  readonly ended: Promise<AgentEnd>;
+
+  constructor(bootstrap: Bootstrap, host: HarnessHost) {
+    const { resume_session } = bootstrap.config;
+    this.#bootstrap = bootstrap;
+    this.#host = host;
+    this.#normalizer = new Normalizer({
+      agentSessionId: resume_session ?? this.#freshId,
+      isResumed: resume_session !== undefined,
+    });
+    this.ended = new Promise((resolve) => {
+      this.#resolveEnded = resolve;
+    });
+  }
+
+  get agentSessionId(): string {
+    return this.#normalizer.agentSessionId;
+  }
+
+  get waiting(): Waiting {
+    return this.#normalizer.waiting;
+  }
+
+  async start(): Promise<void> {
+    const { session_id, session_dir, work_dir, limits, config } = this.#bootstrap;
+    const isRoot = process.getuid?.() === 0;
+    const { command, env } = claudeCommand({ bootstrap: this.#bootstrap, freshId: this.#freshId, isRoot });
+    const agentProcess = await startAgentProcess({
+      command,
+      env,
+      workDir: work_dir,
+      sessionId: session_id,
+      sessionDir: session_dir,
+      limits,
+      onLines: (batch) => this.#takeLines(batch),
+      onStderrLines: (batch) => this.#takeStderr(batch),
+    });
+    this.#process = agentProcess;
+    this.#host.setStatus({ agent_pid: agentProcess.pid, agent_session_id: this.agentSessionId });
+    agentProcess.write(initializeLine(initializeId, findInstructions(config, work_dir)));
+    void this.#finishAfter(agentProcess);
+  }
+
+  prompt({ text, turnId }: { text: string; turnId: string }): void {
+    const uuid = randomUUID();
+    this.#send({ uuid, text });
+    this.#normalizer.prompted({ turnId, uuid }, this.#host.now());
+    void this.#settle();
+  }
+
+  steer(steer: { text: string; turnId: string }): void {
+    if (!this.#normalizer.running) {
+      this.prompt(steer);
+      return;
+    }
+    const uuid = randomUUID();
+    // A tool may finish and the text is folded in behind it; words that are being written are cut.
+    this.#send({ uuid, text: steer.text, isUrgent: !this.#normalizer.isRunningTools });
+    this.#normalizer.steered(uuid);
+    void this.#settle();
+  }
+
+  interrupt({ reason, detail }: { reason: InterruptReason; detail?: string }): void {
+    if (!this.#normalizer.running) return;
+    this.#normalizer.interrupted(reason, detail);
+    this.#askToInterrupt();
+  }
+
+  context(item: ContextItem): void {
+    this.#context.add(contextBlock(item));
+  }
+
+  mention(item: MentionItem): void {
+    this.#context.add(mentionBlock(item, this.#bootstrap.work_dir));
+  }
+
+  finish(): void {
+    this.#isFinishing = true;
+    void this.#settle();
+  }
+
+  async stop(reason: string): Promise<void> {
+    this.#stopReason ??= reason;
+    const agentProcess = this.#process;
+    if (!agentProcess) return;
+    const idle = new Promise<void>((resolve) => this.#onIdle.push(resolve));
+    const interrupt = () => {
+      this.interrupt({ reason: "stop", detail: reason });
+      void this.#settle();
+    };
+    const asked = await this.#isIdleWithin(interrupt, idle);
+    // Ending its input while a turn runs would let it go on to the turn's end.
+    const waitMs = asked ? defaultStopWaits.inputEndMs : 0;
+    await agentProcess.stop([{ act: agentProcess.endInput, waitMs }]);
+  }
+
+  async #isIdleWithin(act: () => void, idle: Promise<void>): Promise<boolean> {
+    const agentProcess = this.#running();
+    act();
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<boolean>((resolve) => {
+      timer = setTimeout(() => resolve(false), defaultStopWaits.interruptMs);
+    });
+    const isIdle = await Promise.race([idle.then(() => true), agentProcess.exited.then(() => true), late]);
+    clearTimeout(timer);
+    return isIdle;
+  }
+
+  #send(message: { uuid: string; text: string; isUrgent?: boolean }): void {
+    const context = this.#context.take();
+    try {
+      this.#running().write(userLine({ ...message, context }));
+    } catch (error) {
+      this.#context.restore(context);
+      throw error;
+    }
+  }
+
+  #askToInterrupt(): void {
+    this.#interruptCount++;
+    this.#tell(interruptLine(`interrupt-${this.#interruptCount}`));
+  }
+
+  async #takeLines({ oversized, lines }: LineBatch): Promise<void> {
+    if (oversized) this.#normalizer.add(oversizedLineEvent(oversized));
+    const now = this.#host.now();
+    for (const line of lines) this.#normalizer.push(line, now);
+    await this.#settle();
+  }
+
+  async #takeStderr({ oversized, lines }: LineBatch): Promise<void> {
+    if (oversized) this.#normalizer.add(oversizedLineEvent(oversized));
+    for (const line of lines) this.#normalizer.stderr(line);
+    await this.#settle();
+  }
+
+  /** Passes on what has come of lines and commands. Resolves when the events are stored. */
+  async #settle(): Promise<void> {
+    const { outputs, isStatusNew, replies, isGivingUp, answered } = this.#normalizer.take();
+    const stored = outputs.length > 0 ? this.#host.emit(outputs) : undefined;
+    const isFirst = !this.#isReady && answered.includes(initializeId);
+    if (isFirst) this.#isReady = true;
+    // Until it is ready it shows as starting, whatever waits for it already.
+    if (this.#isReady && (isStatusNew || isFirst)) this.#host.setStatus(this.#normalizer.status);
+    for (const reply of replies) this.#tell(reply);
+    if (isGivingUp) this.#askToInterrupt();
+    if (!this.#normalizer.running) {
+      const waiting = this.#onIdle;
+      this.#onIdle = [];
+      for (const resume of waiting) resume();
+      if (this.#isFinishing && this.#normalizer.background === 0) this.#process?.endInput();
+    }
+    await stored;
+  }
+
+  /** Writes what nobody asked for, and so nobody can be told of when the agent is no longer there to read it. */
+  #tell(line: string): boolean {
+    try {
+      this.#process?.write(line);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  #running(): AgentProcess {
+    if (!this.#process) throw new Error("claude has not been started");
+    return this.#process;
+  }
+
+  async #finishAfter(agentProcess: AgentProcess): Promise<void> {
+    const exit = await agentProcess.ended;
+    this.#normalizer.end(this.#stopReason ?? endReason(exit), this.#host.now());
+    const { outputs } = this.#normalizer.take();
+    if (outputs.length > 0) await this.#host.emit(outputs);
+    const failure = exit.code === 0 ? undefined : this.#normalizer.failure;
+    this.#resolveEnded({
+      ...exit,
+      stderrTail: agentProcess.stderrTail,
+      ...(failure?.category ? { category: failure.category } : {}),
+      ...(failure ? { detail: failure.message } : {}),
+    });
+  }
+}
+
+function endReason({ code, signal }: ProcessExit): string {
+  return signal === undefined ? `the agent ended with code ${code}` : `the agent was ended by ${signal}`;
+}

@@ -1,0 +1,183 @@
+/**
+ * What an untrusted checkout may say: its instructions and its agent definitions. The CLI reads these only together with
+ * the checkout's settings, hooks and servers, so with those off we read them and hand them over at `initialize`.
+ * Text only: hooks, servers and permission modes in an agent definition are left out.
+ */
+import { readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { homedir } from "node:os";
+import { dirname, join, resolve, sep } from "node:path";
+import type { AgentConfig } from "../../src/protocol/bootstrap.ts";
+import { errnoOf } from "../../src/protocol/error.ts";
+import { readFrontMatter } from "./front-matter.ts";
+import type { AgentDefinition, Instructions } from "./stdin-lines.ts";
+
+const fileBytesMax = 512 * 1024;
+const totalCharactersMax = 1024 * 1024;
+const agentsMax = 100;
+/** As deep as the CLI itself follows imports. */
+const importDepthMax = 5;
+
+export function findInstructions(config: AgentConfig, workDir: string): Instructions {
+  if (config.trust_workspace || config.bare) return {};
+  const found: Instructions = {};
+  if (isWanted(config, "claude_md")) {
+    const text = instructionText(workDir);
+    if (text !== "") found.appendSystemPrompt = text;
+  }
+  if (isWanted(config, "agents")) {
+    const agents = agentDefinitions(workDir);
+    if (Object.keys(agents).length > 0) found.agents = agents;
+  }
+  return found;
+}
+
+/** `true` or nothing: all; `false`: none; a map: what it sets to true. */
+function isWanted({ auto_discover }: AgentConfig, category: string): boolean {
+  if (typeof auto_discover === "object") return auto_discover[category] === true;
+  return auto_discover ?? true;
+}
+
+/** From the top down, so that what is nearest is read last. */
+function foldersOf(workDir: string): string[] {
+  const folders = [workDir];
+  for (let at = workDir; dirname(at) !== at; at = dirname(at)) folders.unshift(dirname(at));
+  return folders;
+}
+
+/** The nearest folder above that is a repository, else the work dir: what a checkout's own files may lead to. */
+function checkoutOf(workDir: string): string {
+  return (
+    foldersOf(workDir).findLast((folder) => [".git", ".hg", ".sl"].some((mark) => exists(join(folder, mark)))) ??
+    workDir
+  );
+}
+
+function instructionText(workDir: string): string {
+  const reader = new TextReader(checkoutOf(workDir));
+  const pieces: string[] = [];
+  for (const folder of foldersOf(workDir)) {
+    const names = ["CLAUDE.md", join(".claude", "CLAUDE.md"), ...rulesOf(folder), "CLAUDE.local.md"];
+    const own = names.flatMap((name) => reader.read(join(folder, name)));
+    // As the CLI does: AGENTS.md speaks where no CLAUDE.md does.
+    pieces.push(...(own.length > 0 ? own : reader.read(join(folder, "AGENTS.md"))));
+  }
+  if (pieces.length === 0) return "";
+  const head = "Codebase and user instructions are shown below. Be sure to adhere to these instructions.";
+  return [head, ...pieces].join("\n\n").slice(0, totalCharactersMax);
+}
+
+function rulesOf(folder: string): string[] {
+  const rules = join(".claude", "rules");
+  return markdownIn(join(folder, rules)).map((name) => join(rules, name));
+}
+
+class TextReader {
+  readonly #checkout: string;
+  readonly #seen = new Set<string>();
+
+  constructor(checkout: string) {
+    this.#checkout = checkout;
+  }
+
+  /** The file and what it imports with `@path`, each under its name; nothing when there is no such file. */
+  read(path: string, depth = 0): string[] {
+    const real = this.#allowed(path);
+    if (real === undefined || this.#seen.has(real) || this.#seen.size >= agentsMax) return [];
+    this.#seen.add(real);
+    const { fields, body } = readFrontMatter(readSmall(real));
+    // A rule for some paths only is not for every turn; the agent finds it when it needs it.
+    if (fields["paths"] !== undefined || body.trim() === "") return [];
+    const imported =
+      depth < importDepthMax ? importsOf(body, dirname(path)).flatMap((next) => this.read(next, depth + 1)) : [];
+    return [`Contents of ${path} (project instructions):\n\n${body.trim()}`, ...imported];
+  }
+
+  /** A link out of the checkout could show the agent any file of ours. Folders above it are the person's own. */
+  #allowed(path: string): string | undefined {
+    const real = realPath(path);
+    if (real === undefined || !statSync(real).isFile()) return undefined;
+    const isOurs = !isInside(path, this.#checkout) && real === path;
+    return isOurs || isInside(real, this.#checkout) ? real : undefined;
+  }
+}
+
+/** `@path` at the start of a line or after a space, outside of code. */
+function importsOf(text: string, folder: string): string[] {
+  const prose = text.replace(/```[\s\S]*?```|`[^`\n]*`/g, "");
+  return [...prose.matchAll(/(?:^|\s)@([^\s@]+\.[A-Za-z]+)(?=\s|$|[.,;:)])/g)].map(([, name = ""]) =>
+    name.startsWith("~/") ? join(homedir(), name.slice(2)) : resolve(folder, name),
+  );
+}
+
+function agentDefinitions(workDir: string): Record<string, AgentDefinition> {
+  const checkout = checkoutOf(workDir);
+  const agents: Record<string, AgentDefinition> = {};
+  for (const folder of foldersOf(workDir)) {
+    if (!isInside(folder, checkout)) continue;
+    const home = join(folder, ".claude", "agents");
+    for (const name of markdownIn(home)) {
+      const real = realPath(join(home, name));
+      if (real === undefined || !isInside(real, checkout) || !statSync(real).isFile()) continue;
+      const definition = agentDefinition(readSmall(real));
+      if (definition && Object.keys(agents).length < agentsMax) agents[definition.name] = definition.agent;
+    }
+  }
+  return agents;
+}
+
+export function agentDefinition(text: string): { name: string; agent: AgentDefinition } | undefined {
+  const { fields, body } = readFrontMatter(text);
+  const { name, description, tools, model } = fields;
+  if (typeof name !== "string" || typeof description !== "string" || name === "" || body.trim() === "")
+    return undefined;
+  const listed = typeof tools === "string" ? tools.split(",").map((tool) => tool.trim()) : tools;
+  const wanted = listed?.filter((tool) => tool !== "");
+  return {
+    name,
+    agent: {
+      description,
+      prompt: body.trim(),
+      // `*` and nothing both mean all tools.
+      ...(wanted && wanted.length > 0 && !wanted.includes("*") ? { tools: wanted } : {}),
+      ...(typeof model === "string" && model !== "" ? { model } : {}),
+    },
+  };
+}
+
+function markdownIn(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+      .filter((name) => name.endsWith(".md"))
+      .sort();
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return [];
+  }
+}
+
+function readSmall(path: string): string {
+  try {
+    return statSync(path).size > fileBytesMax ? "" : readFileSync(path, "utf8");
+  } catch (error) {
+    // Unreadable instructions are no instructions; the agent can do without.
+    if (errnoOf(error) === undefined) throw error;
+    return "";
+  }
+}
+
+function realPath(path: string): string | undefined {
+  try {
+    return realpathSync(path);
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return undefined;
+  }
+}
+
+function exists(path: string): boolean {
+  return realPath(path) !== undefined;
+}
+
+function isInside(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
+}

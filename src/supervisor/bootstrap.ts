@@ -1,0 +1,68 @@
+/** A spec → what its sidecar is told. Pure but for the search for the agent's program. */
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import type { Config } from "../config.ts";
+import type { Bootstrap } from "../protocol/bootstrap.ts";
+import { defined } from "../protocol/defined.ts";
+import { AgentdError } from "../protocol/error.ts";
+import { linkProtocol } from "../protocol/link-frame.ts";
+import type { SessionSpec } from "../protocol/session.ts";
+import { findAgent } from "../runtime/find-agent.ts";
+import { sessionHome } from "../session/home.ts";
+import { agentEnv } from "./agent-env.ts";
+
+export interface BootstrapOptions {
+  spec: SessionSpec;
+  /** The request's `env`, checked. */
+  requestEnv: Readonly<Record<string, string>>;
+  config: Config;
+  /** The session's folder for its socket and its agent's temporary files. */
+  runDir: string;
+}
+
+/** The agent's temporary files: apart from its private home, so that the one is never below the other. */
+export function temporaryDirOf(runDir: string): string {
+  return join(runDir, "t");
+}
+
+export function bootstrapOf({ spec, requestEnv, config, runDir }: BootstrapOptions): Bootstrap {
+  const settings = config.agents[spec.agent];
+  if (!settings) throw new AgentdError("unknown_agent", `unknown agent: ${spec.agent}`);
+  const { harness, command, args } = settings;
+  const env = agentEnv({
+    harness,
+    daemon: config.environment,
+    settings,
+    request: requestEnv,
+    privateHome: spec.agent_home === "private" ? sessionHome(config.dataDir, spec.home_of).agentHome : undefined,
+    temporaryDir: temporaryDirOf(runDir),
+  });
+  const program = findAgent({ name: spec.agent, command, path: config.environment["PATH"] });
+  return {
+    protocol: linkProtocol,
+    session_id: spec.session_id,
+    session_dir: sessionHome(config.dataDir, spec.session_id).dir,
+    socket_path: join(runDir, "s"),
+    token: randomBytes(32).toString("base64url"),
+    agent: { name: spec.agent, harness, command: [program, ...args], env },
+    work_dir: spec.work_dir,
+    interactive: spec.interactive,
+    keep_raw: spec.keep_raw,
+    config: defined({
+      model: spec.model,
+      resume_session: spec.resume_agent_session,
+      max_turns: spec.max_turns,
+      allowed_tools: spec.allowed_tools,
+      effort: spec.effort,
+      bare: spec.bare,
+      trust_workspace: spec.trust_workspace,
+      auto_discover: spec.auto_discover,
+    }),
+    limits: {
+      lineBytesMax: config.limits.line_bytes,
+      blobBytesMax: config.limits.blob_bytes,
+      spoolBytesMax: config.limits.spool_bytes,
+    },
+    ...defined({ task_id: spec.task_id }),
+  };
+}

@@ -1,0 +1,36 @@
+/** A session as the supervisor holds it, and what of it is kept on disk. */
+import { defined } from "../protocol/defined.ts";
+import type { SidecarAddress } from "../runtime/runtime.ts";
+import type { SessionRecord } from "../session/record.ts";
+import type { Session } from "../session/session.ts";
+import { noTotals, type Totals } from "../session/totals.ts";
+import type { Attendance } from "./attendance.ts";
+
+/** A session, with its attendance while it is live. */
+export interface Entry {
+  readonly session: Session;
+  attendance: Attendance | undefined;
+  sidecar: SidecarAddress | undefined;
+  /** Writes of the record go one after the other. */
+  saving: Promise<void>;
+}
+
+export function recordOf(entry: Entry): SessionRecord {
+  const { session, sidecar } = entry;
+  const { state, totals } = session;
+  return {
+    version: 1,
+    spec: session.spec,
+    ...defined({ sidecar, agent_session_id: session.agentSessionId, model: session.model }),
+    ...(state.at === "ended"
+      ? { ended: { status: state.status, reason: state.reason, exit_code: state.exitCode, at: state.endedAt } }
+      : {}),
+    totals: { ...totals.usage, cost_usd: totals.costUsd ?? null, tool_calls: totals.toolCalls, turns: totals.turns },
+  };
+}
+
+export function totalsOf(record: SessionRecord): Totals {
+  if (!record.totals) return noTotals;
+  const { cost_usd, tool_calls, turns, ...usage } = record.totals;
+  return { usage, costUsd: cost_usd ?? undefined, toolCalls: tool_calls, turns };
+}
