@@ -72,7 +72,8 @@ class ClaudeHarness implements Harness {
     });
     this.#process = agentProcess;
     this.#host.setStatus({ agent_pid: agentProcess.pid, agent_session_id: this.agentSessionId });
-    agentProcess.write(initializeLine(initializeId, findInstructions(config, work_dir)));
+    const place = { workDir: work_dir, home: env["HOME"] };
+    agentProcess.write(initializeLine(initializeId, findInstructions(config, place)));
     void this.#finishAfter(agentProcess);
   }
 
@@ -120,7 +121,7 @@ class ClaudeHarness implements Harness {
     if (!agentProcess) return;
     const idle = new Promise<void>((resolve) => this.#onIdle.push(resolve));
     const interrupt = () => {
-      this.interrupt({ reason: "stop", detail: reason });
+      this.interrupt({ reason: reason === "timeout" ? "limit" : "stop", detail: reason });
       void this.#settle();
     };
     const asked = await this.#isIdleWithin(interrupt, idle);

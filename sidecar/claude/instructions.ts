@@ -4,7 +4,6 @@
  * Text only: hooks, servers and permission modes in an agent definition are left out.
  */
 import { readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
-import { homedir } from "node:os";
 import { dirname, join, resolve, sep } from "node:path";
 import type { AgentConfig } from "../../src/protocol/bootstrap.ts";
 import { errnoOf } from "../../src/protocol/error.ts";
@@ -16,16 +15,25 @@ const totalCharactersMax = 1024 * 1024;
 const agentsMax = 100;
 /** As deep as the CLI itself follows imports. */
 const importDepthMax = 5;
+/** Files with instructions, imported ones included. */
+const filesMax = 200;
 
-export function findInstructions(config: AgentConfig, workDir: string): Instructions {
+export interface Place {
+  workDir: string;
+  /** The agent's own home: what is in there is read by the CLI itself. */
+  home: string | undefined;
+}
+
+export function findInstructions(config: AgentConfig, asked: Place): Instructions {
   if (config.trust_workspace || config.bare) return {};
+  const place = { ...asked, workDir: realPath(asked.workDir) ?? asked.workDir };
   const found: Instructions = {};
   if (isWanted(config, "claude_md")) {
-    const text = instructionText(workDir);
+    const text = instructionText(place);
     if (text !== "") found.appendSystemPrompt = text;
   }
   if (isWanted(config, "agents")) {
-    const agents = agentDefinitions(workDir);
+    const agents = agentDefinitions(place);
     if (Object.keys(agents).length > 0) found.agents = agents;
   }
   return found;
@@ -52,11 +60,12 @@ function checkoutOf(workDir: string): string {
   );
 }
 
-function instructionText(workDir: string): string {
+function instructionText({ workDir, home }: Place): string {
   const reader = new TextReader(checkoutOf(workDir));
   const pieces: string[] = [];
   for (const folder of foldersOf(workDir)) {
-    const names = ["CLAUDE.md", join(".claude", "CLAUDE.md"), ...rulesOf(folder), "CLAUDE.local.md"];
+    const hidden = folder === home ? [] : [join(".claude", "CLAUDE.md"), ...rulesOf(folder)];
+    const names = ["CLAUDE.md", ...hidden, "CLAUDE.local.md"];
     const own = names.flatMap((name) => reader.read(join(folder, name)));
     // As the CLI does: AGENTS.md speaks where no CLAUDE.md does.
     pieces.push(...(own.length > 0 ? own : reader.read(join(folder, "AGENTS.md"))));
@@ -81,8 +90,8 @@ class TextReader {
 
   /** The file and what it imports with `@path`, each under its name; nothing when there is no such file. */
   read(path: string, depth = 0): string[] {
-    const real = this.#allowed(path);
-    if (real === undefined || this.#seen.has(real) || this.#seen.size >= agentsMax) return [];
+    const real = allowed(path, isInside(path, this.#checkout) ? this.#checkout : dirname(path));
+    if (real === undefined || this.#seen.has(real) || this.#seen.size >= filesMax) return [];
     this.#seen.add(real);
     const { fields, body } = readFrontMatter(readSmall(real));
     // A rule for some paths only is not for every turn; the agent finds it when it needs it.
@@ -91,33 +100,31 @@ class TextReader {
       depth < importDepthMax ? importsOf(body, dirname(path)).flatMap((next) => this.read(next, depth + 1)) : [];
     return [`Contents of ${path} (project instructions):\n\n${body.trim()}`, ...imported];
   }
+}
 
-  /** A link out of the checkout could show the agent any file of ours. Folders above it are the person's own. */
-  #allowed(path: string): string | undefined {
-    const real = realPath(path);
-    if (real === undefined || !statSync(real).isFile()) return undefined;
-    const isOurs = !isInside(path, this.#checkout) && real === path;
-    return isOurs || isInside(real, this.#checkout) ? real : undefined;
-  }
+/** A link or an import that leads out could show the agent any file of ours. */
+function allowed(path: string, root: string): string | undefined {
+  const real = realPath(path);
+  return real !== undefined && isInside(real, root) && statSync(real).isFile() ? real : undefined;
 }
 
 /** `@path` at the start of a line or after a space, outside of code. */
 function importsOf(text: string, folder: string): string[] {
   const prose = text.replace(/```[\s\S]*?```|`[^`\n]*`/g, "");
   return [...prose.matchAll(/(?:^|\s)@([^\s@]+\.[A-Za-z]+)(?=\s|$|[.,;:)])/g)].map(([, name = ""]) =>
-    name.startsWith("~/") ? join(homedir(), name.slice(2)) : resolve(folder, name),
+    resolve(folder, name),
   );
 }
 
-function agentDefinitions(workDir: string): Record<string, AgentDefinition> {
+function agentDefinitions({ workDir, home }: Place): Record<string, AgentDefinition> {
   const checkout = checkoutOf(workDir);
   const agents: Record<string, AgentDefinition> = {};
   for (const folder of foldersOf(workDir)) {
-    if (!isInside(folder, checkout)) continue;
-    const home = join(folder, ".claude", "agents");
-    for (const name of markdownIn(home)) {
-      const real = realPath(join(home, name));
-      if (real === undefined || !isInside(real, checkout) || !statSync(real).isFile()) continue;
+    if (!isInside(folder, checkout) || folder === home) continue;
+    const shelf = join(folder, ".claude", "agents");
+    for (const name of markdownIn(shelf)) {
+      const real = allowed(join(shelf, name), checkout);
+      if (real === undefined) continue;
       const definition = agentDefinition(readSmall(real));
       if (definition && Object.keys(agents).length < agentsMax) agents[definition.name] = definition.agent;
     }

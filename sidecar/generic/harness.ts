@@ -5,6 +5,7 @@
 
 import { defaultStopWaits } from "../../src/process/stop-ladder.ts";
 import type { Bootstrap } from "../../src/protocol/bootstrap.ts";
+import type { InterruptReason } from "../../src/protocol/command.ts";
 import { type EventOf, noUsage, type TurnStatus } from "../../src/protocol/event.ts";
 import { type AgentProcess, type LineBatch, startAgentProcess } from "../agent-process.ts";
 import { oversizedLineEvent } from "../blob-store.ts";
@@ -13,7 +14,7 @@ import type { AgentEnd, Harness, HarnessHost, HarnessOutput, Waiting } from "../
 interface OpenTurn {
   id: string;
   startedAt: number;
-  isInterrupted: boolean;
+  interrupt?: { reason: InterruptReason; detail?: string };
 }
 
 export function createGenericHarness(bootstrap: Bootstrap, host: HarnessHost): Harness {
@@ -63,7 +64,7 @@ class GenericHarness implements Harness {
   prompt({ text, turnId }: { text: string; turnId: string }): void {
     const agentProcess = this.#running();
     agentProcess.write(text);
-    const turn: OpenTurn = { id: turnId, startedAt: this.#host.now(), isInterrupted: false };
+    const turn: OpenTurn = { id: turnId, startedAt: this.#host.now() };
     if (this.#bootstrap.interactive) {
       void this.#host.emit([{ event: resultEvent(turn, this.#result("success")) }]);
       return;
@@ -79,14 +80,14 @@ class GenericHarness implements Harness {
       return;
     }
     this.#running().write(steer.text);
-    void this.#host.emit([{ event: { type: "progress", data: { turn_id: steer.turnId, kind: "input_delivered" } } }]);
+    void this.#host.emit([{ event: { type: "progress", data: { turn_id: this.#turn?.id ?? steer.turnId, kind: "input_delivered", input: "steer" } } }]);
     if (this.#turn) return;
-    const turn: OpenTurn = { id: steer.turnId, startedAt: this.#host.now(), isInterrupted: false };
+    const turn: OpenTurn = { id: steer.turnId, startedAt: this.#host.now() };
     void this.#host.emit([{ event: resultEvent(turn, this.#result("success")) }]);
   }
 
-  interrupt(): void {
-    if (this.#turn) this.#turn.isInterrupted = true;
+  interrupt({ reason, detail }: { reason: InterruptReason; detail?: string }): void {
+    if (this.#turn) this.#turn.interrupt ??= detail === undefined ? { reason } : { reason, detail };
     this.#running().signal("SIGINT");
   }
 
@@ -128,8 +129,11 @@ class GenericHarness implements Harness {
   }
 
   #ending(turn: OpenTurn, code: number): TurnEnd {
+    const { interrupt } = turn;
+    if (interrupt?.reason === "limit") return { ...this.#result("limit"), reason: interrupt.detail ?? "limit" };
+    if (this.#stopReason === "timeout") return { ...this.#result("limit"), reason: this.#stopReason };
     if (this.#stopReason !== undefined) return { ...this.#result("aborted"), reason: this.#stopReason };
-    if (turn.isInterrupted) return this.#result("interrupted");
+    if (interrupt) return this.#result("interrupted");
     return this.#result(code === 0 ? "success" : "error");
   }
 

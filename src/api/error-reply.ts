@@ -39,5 +39,10 @@ function firstIssue(error: z.ZodError): string {
 export function replyWithError(thrown: unknown, reply: FastifyReply, onInternalError: (error: unknown) => void): void {
   const error = toAgentdError(thrown);
   if (error.code === "internal") onInternalError(thrown);
+  // The rest of the body is read and dropped: a connection closed in its midst would take the answer with it.
+  if (error.code === "body_too_large") {
+    void reply.header("connection", "keep-alive");
+    reply.request.raw.resume();
+  }
   void reply.code(error.status).header("content-type", "application/json; charset=utf-8").send(JSON.stringify(error.toBody()));
 }

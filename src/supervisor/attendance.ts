@@ -63,7 +63,7 @@ export class Attendance implements SessionObserver {
     this.#queue = options.queue;
     this.#isDraining = !options.session.spec.interactive;
     const timeoutMs = options.session.spec.timeout_ms;
-    if (timeoutMs !== undefined) this.#sessionWatch = new Stopwatch(timeoutMs, () => this.#onTimeout());
+    if (timeoutMs !== undefined) this.#sessionWatch = new Stopwatch(timeoutMs, () => this.stop("now", "timeout"));
   }
 
   /** Resolves when the session has ended and its log is sealed. */
@@ -340,13 +340,6 @@ export class Attendance implements SessionObserver {
 
   #onTurnTimeout(): void {
     this.#link?.request({ type: "interrupt", data: { reason: "limit", detail: "turn_timeout" } }).catch(() => this.stop("now", "timeout"));
-  }
-
-  #onTimeout(): void {
-    this.#link?.request({ type: "interrupt", data: { reason: "limit", detail: "timeout" } }).catch(() => {
-      // The stop that follows does not depend on it.
-    });
-    this.stop("now", "timeout");
   }
 
   #askToStop(reason: EndReason): void {

@@ -200,8 +200,8 @@ describe("with a session,", () => {
   test.each(["state=done", "limit=0", "limit=1001", "limit=x", "after=nobody"])("a list with %s is invalid_request", async (query) => {
     expect(await daemon.get(`/sessions?${query}`)).toMatchObject({ status: 400, body: { error: "invalid_request" } });
   });
-  test("a turn that is not waiting cannot be withdrawn", async () => {
-    expect(await daemon.delete(`/sessions/${id}/prompts/t99`)).toMatchObject({ status: 409, body: { error: "turn_not_queued" } });
+  test("a turn that never was cannot be withdrawn", async () => {
+    expect(await daemon.delete(`/sessions/${id}/prompts/t99`)).toMatchObject({ status: 404, body: { error: "turn_not_found" } });
   });
   test.each(["none", "..%2fsession.json", ".hidden"])("a blob %s is blob_not_found", async (name) => {
     expect(await daemon.get(`/sessions/${id}/blobs/${name}`)).toMatchObject({ status: 404, body: { error: "blob_not_found" } });

@@ -1,5 +1,6 @@
 /** A real daemon, as its bundle, on a free port with a data dir of its own. Used by tests, demo and benches. */
-import { readFile, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
@@ -55,9 +56,9 @@ export interface Daemon {
   ws(sessionId: string, since?: number): Promise<ClientSocket>;
   /** `agentd` with these arguments, pointed at this daemon. */
   cli(...args: string[]): ReturnType<typeof runCli>;
-  /** SIGTERM, waits, removes the data dir if it was made here. Sessions end with the daemon only if it says so. */
+  /** SIGTERM, which ends its sessions; waits; removes the data dir if it was made here. */
   stop(): Promise<{ code: number | undefined }>;
-  /** Dies at once; the data dir stays, also over a later `stop`. */
+  /** Dies at once and leaves its sessions alive. The data dir stays for a next daemon, until this one's `stop`. */
   kill9(): Promise<void>;
 }
 
@@ -67,10 +68,12 @@ export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> 
   const { config = {}, args = [], nodeArgs = [], env = {}, deadlineMs = 20_000 } = options;
   const made = options.dataDir === undefined ? await tempDir() : undefined;
   const dataDir = options.dataDir ?? join(made?.path ?? "", "data");
-  const configFile = join(made?.path ?? dataDir, "config-of-test.json");
+  // In the data dir, so that the next daemon of a killed one's data dir finds the same settings.
+  const configFile = join(dataDir, "config-of-test.json");
   const output: string[] = [];
   try {
-    if (options.config || made) await writeFile(configFile, JSON.stringify(config));
+    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    if (options.config || !existsSync(configFile)) await writeFile(configFile, JSON.stringify(config));
     const child = execa(
       process.execPath,
       [...nodeArgs, agentdPath, "serve", "--port", "0", "--data-dir", dataDir, "--config", configFile, ...args],
@@ -100,7 +103,6 @@ export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> 
       const { exitCode } = await child;
       return { code: exitCode };
     };
-    let isKept = made === undefined;
     return {
       url,
       token,
@@ -112,11 +114,10 @@ export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> 
       cli: (...cliArgs) => runCli(cliArgs, { AGENTD_URL: url, AGENTD_TOKEN: token, AGENTRUNTIME_DATA_DIR: dataDir }),
       stop: async () => {
         const ended = await end("SIGTERM");
-        if (!isKept) await made?.remove();
+        await made?.remove();
         return ended;
       },
       kill9: async () => {
-        isKept = true;
         await end("SIGKILL");
       },
     };

@@ -1,0 +1,74 @@
+/** Plays a recorded Claude Code stream to the normalizer, with the host's side of it as our harness would have it. */
+import * as z from "zod";
+import { Normalizer } from "../../../sidecar/claude/normalize.ts";
+import type { SessionEvent } from "../../../src/protocol/event.ts";
+
+/** What a recording does not say by itself. */
+export const CaseMeta = z.object({
+  cli: z.string(),
+  shows: z.string(),
+  exit: z.number(),
+  resumed: z.boolean().optional(),
+});
+export type CaseMeta = z.infer<typeof CaseMeta>;
+
+/** Both directions, as interactive recordings hold them. */
+const Recorded = z.object({ dir: z.enum(["in", "out"]), msg: z.looseObject({ type: z.string() }) });
+
+const HostLine = z.union([
+  z.object({ type: z.literal("user"), uuid: z.string().optional(), shouldQuery: z.boolean().optional() }),
+  z.object({ type: z.literal("control_request"), request: z.object({ subtype: z.string() }) }),
+]);
+
+/** A clock of its own, so that durations are the same in every run: ten milliseconds a line. */
+const lineMs = 10;
+
+export interface Replay {
+  events: SessionEvent[];
+  /** Turns that were accepted, in order. */
+  turnIds: string[];
+}
+
+export function replayCase(lines: readonly string[], meta: CaseMeta): Replay {
+  const normalizer = new Normalizer({ agentSessionId: "agent-session", isResumed: meta.resumed ?? false });
+  const turnIds: string[] = [];
+  let now = 0;
+  const prompt = (uuid: string) => {
+    const turnId = `t${turnIds.length + 1}`;
+    turnIds.push(turnId);
+    normalizer.prompted({ turnId, uuid }, now);
+  };
+  if (!lines.some((line) => recorded(line)?.dir === "in")) prompt("the only prompt");
+  for (const line of lines) {
+    now += lineMs;
+    const entry = recorded(line);
+    if (!entry) normalizer.push(line, now);
+    else if (entry.dir === "out") normalizer.push(JSON.stringify(entry.msg), now);
+    else writeAsHost(normalizer, entry.msg, prompt);
+  }
+  normalizer.end(`the agent ended with code ${meta.exit}`, now);
+  return { events: normalizer.take().outputs.map(({ event }) => event), turnIds };
+}
+
+function writeAsHost(normalizer: Normalizer, message: unknown, prompt: (uuid: string) => void): void {
+  const line = HostLine.safeParse(message);
+  if (!line.success) return;
+  if (line.data.type === "control_request") {
+    if (line.data.request.subtype === "interrupt") normalizer.interrupted("user", undefined);
+    return;
+  }
+  // Context that was stored without a question is no turn.
+  if (line.data.shouldQuery === false) return;
+  const uuid = line.data.uuid ?? "not named";
+  if (normalizer.running) normalizer.steered(uuid);
+  else prompt(uuid);
+}
+
+function recorded(line: string): z.infer<typeof Recorded> | undefined {
+  try {
+    return Recorded.safeParse(JSON.parse(line)).data;
+  } catch {
+    // A torn or mutated line is for the normalizer to read.
+    return undefined;
+  }
+}
