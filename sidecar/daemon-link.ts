@@ -81,7 +81,11 @@ async function answer(options: DaemonLinkOptions, link: DaemonLink, text: string
   }
 }
 
-async function carryOut({ run, spool, onAck }: DaemonLinkOptions, link: DaemonLink, command: Command): Promise<string | undefined> {
+async function carryOut(
+  { run, spool, onAck }: DaemonLinkOptions,
+  link: DaemonLink,
+  command: Command,
+): Promise<string | undefined> {
   switch (command.type) {
     case "ack":
       spool?.ack(command.data.sidecar_seq);

@@ -52,7 +52,12 @@ const Limits = z.strictObject({
 
 /** The configuration file. */
 export const ConfigFile = z.strictObject({
-  listen: z.strictObject({ host: z.string().min(1).default("127.0.0.1"), port: z.number().int().min(0).max(65535).default(8090) }).prefault({}),
+  listen: z
+    .strictObject({
+      host: z.string().min(1).default("127.0.0.1"),
+      port: z.number().int().min(0).max(65535).default(8090),
+    })
+    .prefault({}),
   /** Names, besides loopback ones, under which clients may address the daemon (the Host header). */
   served_names: z.array(z.string()).default([]),
   /** The runtime of a request that names none. */
@@ -111,14 +116,20 @@ export function dataDirOf(flag: string | undefined, environment: Readonly<Record
 }
 
 /** Throws an AgentdError whose message says which setting is wrong, what was found and what was expected. */
-export function loadConfig(given: { flags: ConfigFlags; environment: Readonly<Record<string, string | undefined>> }): Config {
+export function loadConfig(given: {
+  flags: ConfigFlags;
+  environment: Readonly<Record<string, string | undefined>>;
+}): Config {
   const { flags, environment } = given;
   const dataDir = dataDirOf(flags.dataDir, environment);
   const file = readConfigFile(flags.config, join(dataDir, "config.json"));
   const merged = overrideWith(flags, environment, file.value);
   const parsed = ConfigFile.safeParse(merged);
   if (!parsed.success) {
-    throw new AgentdError("invalid_request", `Cannot use the configuration${file.path ? ` in "${file.path}"` : ""}: ${z.prettifyError(parsed.error)}`);
+    throw new AgentdError(
+      "invalid_request",
+      `Cannot use the configuration${file.path ? ` in "${file.path}"` : ""}: ${z.prettifyError(parsed.error)}`,
+    );
   }
   const { runtimes, token_file, ...rest } = parsed.data;
   const config: Config = {
@@ -155,17 +166,27 @@ function readConfigFile(flag: string | undefined, standard: string): { path?: st
     text = readFileSync(path, "utf8");
   } catch (error) {
     if (flag === undefined && errnoOf(error) === "ENOENT") return { value: {} };
-    throw new AgentdError("invalid_request", `Cannot read the configuration file "${path}": ${messageOf(error)}`, { cause: error });
+    throw new AgentdError("invalid_request", `Cannot read the configuration file "${path}": ${messageOf(error)}`, {
+      cause: error,
+    });
   }
   try {
     return { path, value: JSON.parse(text) as unknown };
   } catch (error) {
-    throw new AgentdError("invalid_request", `Cannot use the configuration file "${path}": it is not JSON (${messageOf(error)})`, { cause: error });
+    throw new AgentdError(
+      "invalid_request",
+      `Cannot use the configuration file "${path}": it is not JSON (${messageOf(error)})`,
+      { cause: error },
+    );
   }
 }
 
 /** Flags over environment over file. What is not an object stays as it is, for the schema to refuse. */
-function overrideWith(flags: ConfigFlags, environment: Readonly<Record<string, string | undefined>>, file: unknown): unknown {
+function overrideWith(
+  flags: ConfigFlags,
+  environment: Readonly<Record<string, string | undefined>>,
+  file: unknown,
+): unknown {
   if (typeof file !== "object" || file === null || Array.isArray(file)) return file;
   const base = new Map(Object.entries(file));
   const section = (name: string, flagged: Record<string, unknown>): unknown => {
@@ -176,7 +197,11 @@ function overrideWith(flags: ConfigFlags, environment: Readonly<Record<string, s
   return {
     ...Object.fromEntries(base),
     listen: section("listen", { host: flags.host, port }),
-    limits: section("limits", { max_sessions: flags.maxSessions, ring_bytes: flags.ringBytes, client_stall: flags.clientStall }),
+    limits: section("limits", {
+      max_sessions: flags.maxSessions,
+      ring_bytes: flags.ringBytes,
+      client_stall: flags.clientStall,
+    }),
     ...given({ runtime: flags.runtime, auth: flags.auth, fsync: flags.fsync, log_level: flags.logLevel }),
   };
 }

@@ -24,9 +24,13 @@ const idleMs = 2000;
 const firstSessionMs = 60_000;
 
 export async function startDaemon(config: Config): Promise<Daemon> {
-  if (process.platform === "win32") throw new AgentdError("internal", "agentd does not run on Windows. Use it in WSL 2, or on Linux or macOS");
+  if (process.platform === "win32")
+    throw new AgentdError("internal", "agentd does not run on Windows. Use it in WSL 2, or on Linux or macOS");
   if (config.runtimes.includes("docker")) {
-    throw new AgentdError("unknown_runtime", 'Cannot use the runtime "docker": this version of agentd runs agents locally only. Start it with --runtime local');
+    throw new AgentdError(
+      "unknown_runtime",
+      'Cannot use the runtime "docker": this version of agentd runs agents locally only. Start it with --runtime local',
+    );
   }
   // Everything this daemon writes is for its own user.
   process.umask(0o077);
@@ -42,21 +46,24 @@ export async function startDaemon(config: Config): Promise<Daemon> {
     });
     const supervisor = new Supervisor({ config, runtimes: new Map([["local", local]]), runDir, log });
     await supervisor.recover();
-    const idle = idleWatch(supervisor);
+    const { reached, begin, onClients } = idleWatch(supervisor);
     const server = await createServer({
       config,
       supervisor,
       token: config.auth ? token : undefined,
       version,
-      onClients: idle.onClients,
-      onInternalError: (error) => log("error", "request failed", { error: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
+      onClients,
+      onInternalError: (error) =>
+        log("error", "request failed", {
+          error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+        }),
     });
     const url = await listen(server, config);
     await lock.announce({ url, token_file: config.tokenFile });
-    if (config.leaveWhenIdle) idle.begin();
+    if (config.leaveWhenIdle) begin();
     return {
       url,
-      idle: idle.reached,
+      idle: reached,
       close: async (reason) => {
         await supervisor.close();
         server.sockets.closeAll(reason);
@@ -92,11 +99,17 @@ async function listen({ app }: Server, { listen: { host, port } }: Config): Prom
 function sidecarPath(): string {
   const here = dirname(fileURLToPath(import.meta.url));
   const found = [join(here, "sidecar.js"), join(here, "..", "dist", "sidecar.js")].find((path) => existsSync(path));
-  if (!found) throw new AgentdError("internal", `Cannot find sidecar.js beside "${here}": the installation is not whole. Install agentruntime again, or run "npm run build"`);
+  if (!found)
+    throw new AgentdError(
+      "internal",
+      `Cannot find sidecar.js beside "${here}": the installation is not whole. Install agentruntime again, or run "npm run build"`,
+    );
   return found;
 }
 
-function logger(config: Config): (level: "info" | "warn" | "error", message: string, fields?: Record<string, unknown>) => void {
+function logger(
+  config: Config,
+): (level: "info" | "warn" | "error", message: string, fields?: Record<string, unknown>) => void {
   const order = ["debug", "info", "warn", "error", "silent"];
   return (level, message, fields = {}) => {
     if (order.indexOf(level) < order.indexOf(config.log_level)) return;

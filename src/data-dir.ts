@@ -31,7 +31,11 @@ export async function lockDataDir(dataDir: string, version: string): Promise<Dat
     await mkdir(dataDir, { recursive: true, mode: 0o700 });
     await access(dataDir, constants.W_OK | constants.X_OK);
   } catch (error) {
-    throw new AgentdError("internal", `Cannot use the data dir "${dataDir}": ${messageOf(error)}. Name another with --data-dir`, { cause: error });
+    throw new AgentdError(
+      "internal",
+      `Cannot use the data dir "${dataDir}": ${messageOf(error)}. Name another with --data-dir`,
+      { cause: error },
+    );
   }
   const path = join(dataDir, "daemon.json");
   const pidStarted = startTimeOf(process.pid);
@@ -57,7 +61,10 @@ async function takeLock(path: string, own: DaemonFile, dataDir: string): Promise
       }
       const owner = await readDaemonFile(path);
       if (owner && isSameProcess(owner.pid, owner.pid_started)) {
-        throw new AgentdError("internal", `Cannot serve the data dir "${dataDir}": the daemon with pid ${owner.pid} does${owner.url ? ` at ${owner.url}` : ""}. Use that one, or name another with --data-dir`);
+        throw new AgentdError(
+          "internal",
+          `Cannot serve the data dir "${dataDir}": the daemon with pid ${owner.pid} does${owner.url ? ` at ${owner.url}` : ""}. Use that one, or name another with --data-dir`,
+        );
       }
       // Moved before it is removed: should a living daemon have taken it meanwhile, it is put back.
       const aside = `${path}.old.${process.pid}`;
@@ -66,7 +73,10 @@ async function takeLock(path: string, own: DaemonFile, dataDir: string): Promise
       if (moved && isSameProcess(moved.pid, moved.pid_started)) await link(aside, path).catch(() => undefined);
       await rm(aside, { force: true });
     }
-    throw new AgentdError("internal", `Cannot lock the data dir "${dataDir}": other daemons keep trying to. Start one at a time`);
+    throw new AgentdError(
+      "internal",
+      `Cannot lock the data dir "${dataDir}": other daemons keep trying to. Start one at a time`,
+    );
   } finally {
     await rm(draft, { force: true });
   }
@@ -93,14 +103,22 @@ export async function ensureToken(path: string): Promise<string> {
     return await readOrMakeToken(path);
   } catch (error) {
     if (error instanceof AgentdError) throw error;
-    throw new AgentdError("internal", `Cannot use the token in "${path}": ${messageOf(error)}. Name a file that can be written with token_file in the configuration`, { cause: error });
+    throw new AgentdError(
+      "internal",
+      `Cannot use the token in "${path}": ${messageOf(error)}. Name a file that can be written with token_file in the configuration`,
+      { cause: error },
+    );
   }
 }
 
 async function readOrMakeToken(path: string): Promise<string> {
   try {
     const token = (await readFile(path, "utf8")).trim();
-    if (token.length < 16) throw new AgentdError("internal", `Cannot use the token in "${path}": it is shorter than 16 characters. Delete the file to get a new one`);
+    if (token.length < 16)
+      throw new AgentdError(
+        "internal",
+        `Cannot use the token in "${path}": it is shorter than 16 characters. Delete the file to get a new one`,
+      );
     if (((await lstat(path)).mode & 0o077) !== 0) await chmod(path, 0o600);
     return token;
   } catch (error) {
@@ -123,7 +141,10 @@ export async function ensureRunDir(dataDir: string): Promise<string> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const found = await lstat(dir);
   if (!found.isDirectory() || found.uid !== userInfo().uid || (found.mode & 0o077) !== 0) {
-    throw new AgentdError("internal", `Cannot use the run folder "${dir}": it must be a folder of this user that nobody else can enter (found mode ${(found.mode & 0o777).toString(8)}, owner ${found.uid}). Remove it`);
+    throw new AgentdError(
+      "internal",
+      `Cannot use the run folder "${dir}": it must be a folder of this user that nobody else can enter (found mode ${(found.mode & 0o777).toString(8)}, owner ${found.uid}). Remove it`,
+    );
   }
   return dir;
 }

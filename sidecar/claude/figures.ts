@@ -3,7 +3,7 @@ import { noUsage } from "../../src/protocol/event.ts";
 import { categoryOf, type Failure } from "./failure.ts";
 import { usageOf } from "./message-text.ts";
 import type { Result } from "./raw.ts";
-import type { Figures, Turn } from "./turn-book.ts";
+import { type Figures, roundUsd, type Turn } from "./turn-book.ts";
 
 /** `total_cost_usd` adds up over the process, and since 2.1.329 over the resumed conversation too. */
 export class CostMeter {
@@ -21,7 +21,7 @@ export class CostMeter {
     this.#total = total;
     if (before === undefined) return costSinceLast(line) ?? total;
     // `/clear` begins again at zero.
-    return total >= before ? round(total - before) : total;
+    return total >= before ? roundUsd(total - before) : total;
   }
 }
 
@@ -29,11 +29,8 @@ function costSinceLast({ model_usage_since_last_result: byModel }: Result): numb
   if (!byModel) return undefined;
   let sum = 0;
   for (const { costUSD } of Object.values(byModel)) sum += costUSD ?? 0;
-  return round(sum);
+  return roundUsd(sum);
 }
-
-/** Differences of sums end in noise; a millionth of a cent is finer than any price. */
-const round = (usd: number) => Math.round(usd * 1e8) / 1e8;
 
 export interface ResultContext {
   turn: Turn;

@@ -85,7 +85,9 @@ class ClaudeHarness implements Harness {
   }
 
   steer(steer: { text: string; turnId: string }): void {
-    if (!this.#normalizer.running) {
+    const turn = this.#normalizer.running;
+    // A turn that was told to end is over as far as this message goes.
+    if (!turn || turn.interrupt) {
       this.prompt(steer);
       return;
     }

@@ -6,14 +6,24 @@ import type { InterruptReason } from "../../src/protocol/command.ts";
 import type { SessionEvent } from "../../src/protocol/event.ts";
 import type { SidecarStatus } from "../../src/protocol/link-frame.ts";
 import type { HarnessOutput, Waiting } from "../harness.ts";
+import { AgentOutput } from "./agent-output.ts";
+import { BackgroundWork } from "./background-work.ts";
 import { categoryOf, errorEvent, type Failure } from "./failure.ts";
 import { CostMeter, failureOf, figuresOf, interruptedAs } from "./figures.ts";
-import { MessageText, mainStream } from "./message-text.ts";
-import { type Block, type Init, type Raw, type Result, readRaw, ToolResultBlock } from "./raw.ts";
-import { initData, plainLine, progress, systemFact, todoProgress, unknownLine } from "./session-facts.ts";
+import {
+  type ApiRetry,
+  type AssistantLine,
+  type CommandLifecycle,
+  type Init,
+  type OtherSystem,
+  type Raw,
+  type Result,
+  readRaw,
+  type UserLine,
+} from "./raw.ts";
+import { initData, plainLine, progress, systemFact, unknownLine } from "./session-facts.ts";
 import { answerTo } from "./stdin-lines.ts";
 import { readDelta } from "./text-delta.ts";
-import { ToolCalls } from "./tool-calls.ts";
 import { addFigures, emptyFigures, type Figures, resultEvent, type Turn, TurnBook } from "./turn-book.ts";
 
 /** What came of the lines since the last `take`. */
@@ -42,8 +52,8 @@ type RetryState = { dueAt: number } | undefined;
 
 export class Normalizer {
   readonly #book = new TurnBook();
-  readonly #text = new MessageText();
-  readonly #tools = new ToolCalls();
+  readonly #agent = new AgentOutput();
+  readonly #background = new BackgroundWork();
   readonly #cost: CostMeter;
   readonly #isResumed: boolean;
   #outputs: HarnessOutput[] = [];
@@ -55,10 +65,6 @@ export class Normalizer {
   #lastInit = "";
   #model: string | undefined;
   #retry: RetryState;
-  #background = 0;
-  /** Subagents that ended while nothing ran: the turn about them is still to come. */
-  #isNoticeDue = false;
-  #isSessionBusy = false;
   #failure: Failure | undefined;
   #line: string | undefined;
 
@@ -77,7 +83,7 @@ export class Normalizer {
   }
 
   get background(): number {
-    return this.#background + (this.#isNoticeDue ? 1 : 0);
+    return this.#background.count;
   }
 
   /** Why the last turn failed, for the end of the agent. */
@@ -88,7 +94,7 @@ export class Normalizer {
   /** Text is being written, or the model is being asked: a steer must cut in to be heard soon. */
   get isRunningTools(): boolean {
     const turn = this.#book.running;
-    return turn !== undefined && this.#tools.openNames(turn.id).length > 0;
+    return turn !== undefined && this.#agent.openTools(turn.id).length > 0;
   }
 
   get status(): Partial<SidecarStatus> {
@@ -106,7 +112,7 @@ export class Normalizer {
     const turn = this.#book.running;
     if (!turn) return { on: "nothing" };
     if (this.#retry) return { on: "retry", dueAt: this.#retry.dueAt };
-    const names = this.#tools.openNames(turn.id);
+    const names = this.#agent.openTools(turn.id);
     return names.length > 0 ? { on: "tool", names } : { on: "model" };
   }
 
@@ -141,18 +147,13 @@ export class Normalizer {
     const delta = readDelta(value);
     if (delta === "skip") return;
     if (delta) {
-      const turnId = this.#turnIdOf(delta.parent);
-      if (delta.kind === "text") this.#emit(this.#text.delta(delta, turnId));
-      else if (delta.text !== "") {
-        const item_id = this.#text.itemId(delta.parent, delta.index);
-        const data = { text: delta.text, delta: true, ...(item_id ? { item_id } : {}), ...parentOf(delta.parent) };
-        this.#emit(progress(turnId, "reasoning", data));
-      }
+      const event = this.#agent.delta(delta, this.#turnIdOf(delta.parent));
+      if (event) this.#emit(event);
       return;
     }
     const raw = readRaw(value);
     // The counts of a whole block come right behind it or not at all.
-    if (this.#text.isHolding && raw.kind !== "stream") this.#emitAll(this.#text.release(undefined));
+    if (this.#agent.isHolding && raw.kind !== "stream") this.#emitAll(this.#agent.release());
     this.#read(raw, line, now);
   }
 
@@ -171,15 +172,13 @@ export class Normalizer {
   /** The agent is gone: closes whatever is open. */
   end(reason: string, now: number): void {
     this.#line = undefined;
-    this.#emitAll(this.#text.abandon("all"));
-    this.#emitAll(this.#tools.abandon("all", now));
+    this.#emitAll(this.#agent.agentEnded(now));
     for (const turn of [...this.#book.open]) {
       const wanted = turn.interrupt?.reason === "limit" ? interruptedAs(turn) : { status: "aborted" as const, reason };
       const rest = emptyFigures("aborted", turn.held ? 0 : Math.max(0, now - turn.startedAt));
       this.#finish(turn, addFigures(turn.held, { ...rest, costUsd: turn.held ? 0 : null, ...wanted }));
     }
-    this.#background = 0;
-    this.#isNoticeDue = false;
+    this.#background.ended();
   }
 
   take(): Effects {
@@ -201,7 +200,7 @@ export class Normalizer {
     switch (raw.kind) {
       case "stream":
         if (raw.line.event.type === "message_start") this.#beginMessage(raw.line.parent_tool_use_id ?? undefined, now);
-        this.#emitAll(this.#text.frame(raw.line, this.#turnIdOf(raw.line.parent_tool_use_id ?? undefined)));
+        this.#emitAll(this.#agent.frame(raw.line, this.#turnIdOf(raw.line.parent_tool_use_id ?? undefined)));
         return;
       case "assistant":
         return this.#assistant(raw.line, now);
@@ -214,7 +213,7 @@ export class Normalizer {
       case "api_retry":
         return this.#apiRetry(raw.line, now);
       case "background_tasks":
-        return this.#backgroundTasks(raw.line.tasks);
+        return this.#background.changed(raw.line.tasks, !this.#book.current);
       case "session_state":
         return this.#sessionState(raw.line.state);
       case "system":
@@ -236,75 +235,21 @@ export class Normalizer {
     }
   }
 
-  #assistant(line: Extract<Raw, { kind: "assistant" }>["line"], now: number): void {
-    const { message, error } = line;
+  #assistant(line: AssistantLine, now: number): void {
+    const { message } = line;
     const parentId = line.parent_tool_use_id ?? undefined;
-    if (message.model === "<synthetic>") return this.#synthetic(message.content, error ?? undefined);
+    if (message.model === "<synthetic>") return this.#synthetic(line);
     this.#beginMessage(parentId, now);
-    const turnId = this.#turnIdOf(parentId);
     if (parentId === undefined && message.model && this.#book.current) this.#book.current.model = message.model;
-    for (const block of message.content) {
-      const index = this.#text.indexOf(message.id, parentId);
-      this.#block(block, { index, turnId, parentId, message, now });
-    }
-  }
-
-  #block(
-    block: Block,
-    at: {
-      index: number;
-      turnId: string;
-      parentId: string | undefined;
-      message: Extract<Raw, { kind: "assistant" }>["line"]["message"];
-      now: number;
-    },
-  ): void {
-    const { turnId, parentId, message } = at;
-    switch (block.type) {
-      case "text": {
-        if (typeof block["text"] !== "string") return;
-        const whole = { messageId: message.id, index: at.index, text: block["text"], turnId, parentId };
-        this.#emitAll(
-          this.#text.whole({ ...whole, model: message.model ?? undefined, usage: message.usage ?? undefined }),
-        );
-        return;
-      }
-      case "thinking": {
-        const text = block["thinking"];
-        if (typeof text !== "string" || text === "") return;
-        this.#emit(
-          progress(turnId, "reasoning", {
-            text,
-            delta: false,
-            item_id: `${message.id}:${at.index}`,
-            ...parentOf(parentId),
-          }),
-        );
-        return;
-      }
-      case "tool_use":
-      case "server_tool_use":
-      case "mcp_tool_use": {
-        const { id, name, input } = block;
-        if (typeof id !== "string" || typeof name !== "string") return;
-        const call = this.#tools.start({ id, name, input: input ?? {}, turnId, parentId }, at.now);
-        if (call) this.#emitAll([call, todoProgress(name, input, turnId)]);
-        return;
-      }
-      default:
-        // A tool that the service itself ran reports its end in a block of the same message.
-        if (typeof block["tool_use_id"] === "string") {
-          this.#emitAll([
-            this.#tools.end({ id: block["tool_use_id"], content: block["content"], isError: false }, at.now),
-          ]);
-        }
-    }
+    this.#emitAll(this.#agent.assistant(line, this.#turnIdOf(parentId), now));
   }
 
   /** Text that the CLI wrote in the model's place. */
-  #synthetic(blocks: readonly Block[], error: string | undefined): void {
-    const text = blocks.flatMap((block) => (typeof block["text"] === "string" ? [block["text"]] : [])).join("\n");
-    if (error === undefined) {
+  #synthetic({ message, error }: AssistantLine): void {
+    const text = message.content
+      .flatMap((block) => (typeof block["text"] === "string" ? [block["text"]] : []))
+      .join("\n");
+    if (!error) {
       if (text !== "") this.#emit({ type: "system", data: { subtype: "notice", text } });
       return;
     }
@@ -312,20 +257,14 @@ export class Normalizer {
     if (turn) turn.failure = { message: text, category: categoryOf({ word: error }) };
   }
 
-  #user(line: Extract<Raw, { kind: "user" }>["line"], now: number): void {
+  #user(line: UserLine, now: number): void {
     if (line.isReplay) {
       if (line.uuid) this.#delivered(line.uuid);
       return;
     }
-    if (typeof line.message.content === "string") return;
-    for (const block of line.message.content) {
-      const parsed = ToolResultBlock.safeParse(block);
-      if (!parsed.success) continue;
-      const { tool_use_id: id, content, is_error } = parsed.data;
-      const ended = this.#tools.end({ id, content, isError: is_error ?? false }, now);
-      if (ended) this.#emit(ended);
-      else if (this.#tools.turnOf(id) === undefined && this.#line !== undefined) this.#emit(unknownLine(this.#line));
-    }
+    const { events, isStray } = this.#agent.user(line, now);
+    if (isStray && this.#line !== undefined) this.#emit(unknownLine(this.#line));
+    this.#emitAll(events);
   }
 
   #delivered(uuid: string): void {
@@ -333,7 +272,7 @@ export class Normalizer {
     if (steered) this.#emit(progress(steered.id, "input_delivered", { input: "steer" }));
   }
 
-  #lifecycle(line: Extract<Raw, { kind: "command_lifecycle" }>["line"], now: number): void {
+  #lifecycle(line: CommandLifecycle, now: number): void {
     this.#book.sawLifecycle();
     switch (line.state) {
       case "started":
@@ -353,7 +292,7 @@ export class Normalizer {
   }
 
   #init(init: Init, now: number): void {
-    this.#isNoticeDue = false;
+    this.#background.turnBegan();
     this.#sessionId = init.session_id;
     this.#model = init.model ?? this.#model;
     const data = initData(init);
@@ -362,22 +301,20 @@ export class Normalizer {
       this.#lastInit = fingerprint;
       this.#emit({ type: "system", data });
     }
-    this.#begin(init.user_message_uuids ?? [], now);
-  }
-
-  #begin(uuids: readonly string[], now: number): void {
-    const turn = this.#book.begin(uuids, now);
-    if (this.#model !== undefined) turn.model ??= this.#model;
+    const uuids = init.user_message_uuids ?? [];
+    if (!this.#book.beginNamed(uuids) && uuids.length === 0) this.#book.begin(now);
+    const turn = this.#book.current;
+    if (turn && this.#model !== undefined) turn.model ??= this.#model;
   }
 
   /** The main agent writes: a turn is under way, and a retry has succeeded. */
   #beginMessage(parentId: string | undefined, now: number): void {
     if (parentId !== undefined) return;
     this.#retry = undefined;
-    if (!this.#book.current) this.#begin([], now);
+    if (!this.#book.current) this.#book.begin(now);
   }
 
-  #apiRetry(line: Extract<Raw, { kind: "api_retry" }>["line"], now: number): void {
+  #apiRetry(line: ApiRetry, now: number): void {
     const category = categoryOf({ word: line.error, status: line.error_status ?? null });
     this.#retry = { dueAt: now + line.retry_delay_ms };
     this.#emit(
@@ -398,27 +335,20 @@ export class Normalizer {
     this.#isGivingUp = true;
   }
 
-  #backgroundTasks(tasks: readonly { task_type?: string | null | undefined }[]): void {
-    const count = tasks.filter(({ task_type }) => /agent|workflow|teammate/.test(task_type ?? "")).length;
-    if (count < this.#background && !this.#book.current && this.#isSessionBusy) this.#isNoticeDue = true;
-    this.#background = count;
-  }
-
   #sessionState(state: string): void {
-    this.#isSessionBusy = state !== "idle";
+    this.#background.sessionIs(state);
     if (state !== "idle") return;
-    this.#isNoticeDue = false;
     // Nothing more is coming: a message that was to be answered separately was not.
     for (const turn of [...this.#book.open]) if (turn.held) this.#finish(turn, turn.held);
   }
 
-  #system(line: Extract<Raw, { kind: "system" }>["line"], now: number): void {
+  #system(line: OtherSystem, now: number): void {
     if (line.subtype === "status" && line["status"] === "requesting" && this.#retry) this.#retry = undefined;
-    this.#emitAll([systemFact(line, this.#book.nearestId, (id) => this.#tools.turnOf(id))]);
-    if (line.subtype !== "task_notification" || typeof line["tool_use_id"] !== "string") return;
-    this.#emitAll(this.#text.abandon(line["tool_use_id"]));
-    this.#text.forget(line["tool_use_id"]);
-    this.#emitAll(this.#tools.abandon({ parentId: line["tool_use_id"] }, now));
+    const fact = systemFact(line, this.#book.nearestId, (id) => this.#agent.turnOfCall(id));
+    if (fact) this.#emit(fact);
+    const toolUseId = line["tool_use_id"];
+    if (line.subtype !== "task_notification" || typeof toolUseId !== "string") return;
+    this.#emitAll(this.#agent.subagentEnded(toolUseId, now));
   }
 
   #result(line: Result, now: number): void {
@@ -432,14 +362,13 @@ export class Normalizer {
       if (line.is_error) this.#failed(failureOf(line, undefined, isResuming), undefined);
       return;
     }
-    this.#emitAll(this.#text.abandon(mainStream));
     let share: number | null = costUsd;
     for (const [i, turn] of turns.entries()) {
       const figures = figuresOf(line, { turn, costUsd: share, isResuming });
       // One result for two turns: the first has the figures, the others only how it went.
       const own = i === 0 ? figures : { ...emptyFigures(figures.status, 0), ...pickOutcome(figures) };
       share = 0;
-      this.#emitAll(this.#tools.abandon({ turnId: turn.id }, now));
+      this.#emitAll(this.#agent.turnEnded(turn.id, now));
       if (own.failure && own.status === "error") this.#failed(own.failure, turn.id);
       else this.#failure = undefined;
       delete turn.failure;
@@ -462,7 +391,7 @@ export class Normalizer {
   /** A subagent's lines belong to the turn that called it, also when they come between turns. */
   #turnIdOf(parentId: string | undefined): string {
     if (parentId === undefined) return this.#book.nearestId;
-    return this.#tools.turnOf(parentId) ?? this.#book.nearestId;
+    return this.#agent.turnOfCall(parentId) ?? this.#book.nearestId;
   }
 
   /** The line goes with the first of its events. */
@@ -471,8 +400,8 @@ export class Normalizer {
     this.#line = undefined;
   }
 
-  #emitAll(events: readonly (SessionEvent | undefined)[]): void {
-    for (const event of events) if (event) this.#emit(event);
+  #emitAll(events: readonly SessionEvent[]): void {
+    for (const event of events) this.#emit(event);
   }
 
   #changes(): boolean {
@@ -487,10 +416,6 @@ export class Normalizer {
       before.model !== now.model
     );
   }
-}
-
-function parentOf(parentId: string | undefined): { parent_id?: string } {
-  return parentId === undefined ? {} : { parent_id: parentId };
 }
 
 function pickOutcome({ status, reason, failure, text }: Figures): Partial<Figures> {

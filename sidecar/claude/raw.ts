@@ -24,7 +24,7 @@ export type Block = z.infer<typeof Block>;
 export const ToolResultBlock = z.looseObject({
   type: z.literal("tool_result"),
   tool_use_id: z.string(),
-  content: z.unknown(),
+  content: z.unknown().optional(),
   is_error: z.boolean().nullish().catch(undefined),
 });
 
@@ -36,6 +36,7 @@ const Assistant = z.looseObject({
   parent_tool_use_id: optionalText,
   error: optionalText,
 });
+export type AssistantLine = z.infer<typeof Assistant>;
 
 const User = z.looseObject({
   type: z.literal("user"),
@@ -44,6 +45,7 @@ const User = z.looseObject({
   isReplay: z.boolean().nullish().catch(undefined),
   uuid: optionalText,
 });
+export type UserLine = z.infer<typeof User>;
 
 /** Counts are the turn's, `total_cost_usd` is the process's so far. */
 export const Result = z.looseObject({
@@ -96,6 +98,7 @@ const ApiRetry = z.looseObject({
   error_status: optionalNumber,
   error: optionalText,
 });
+export type ApiRetry = z.infer<typeof ApiRetry>;
 
 const BackgroundTasks = z.looseObject({
   type: z.literal("system"),
@@ -117,11 +120,12 @@ const CommandLifecycle = z.looseObject({
   command_uuid: z.string(),
   state: z.string(),
 });
+export type CommandLifecycle = z.infer<typeof CommandLifecycle>;
 
 const ControlRequest = z.looseObject({
   type: z.literal("control_request"),
   request_id: z.string(),
-  request: z.looseObject({ subtype: z.string(), input: z.unknown() }),
+  request: z.looseObject({ subtype: z.string(), input: z.unknown().optional() }),
 });
 export type ControlRequest = z.infer<typeof ControlRequest>;
 
@@ -149,15 +153,15 @@ const Silent = z.looseObject({
 });
 
 export type Raw =
-  | { kind: "assistant"; line: z.infer<typeof Assistant> }
-  | { kind: "user"; line: z.infer<typeof User> }
+  | { kind: "assistant"; line: AssistantLine }
+  | { kind: "user"; line: UserLine }
   | { kind: "result"; line: Result }
   | { kind: "init"; line: Init }
-  | { kind: "api_retry"; line: z.infer<typeof ApiRetry> }
+  | { kind: "api_retry"; line: ApiRetry }
   | { kind: "background_tasks"; line: z.infer<typeof BackgroundTasks> }
   | { kind: "session_state"; line: z.infer<typeof SessionState> }
   | { kind: "system"; line: OtherSystem }
-  | { kind: "command_lifecycle"; line: z.infer<typeof CommandLifecycle> }
+  | { kind: "command_lifecycle"; line: CommandLifecycle }
   | { kind: "control_request"; line: ControlRequest }
   | { kind: "control_response"; line: z.infer<typeof ControlResponse> }
   | { kind: "stream"; line: StreamEvent }

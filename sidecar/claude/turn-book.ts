@@ -104,14 +104,15 @@ export class TurnBook {
     return turn.inputs.size === 0 ? turn : undefined;
   }
 
-  /** The agent is at work. The turn is named by its messages; without names it is the one under way, or the agent's own. */
-  begin(uuids: readonly string[], now: number): Turn {
-    for (const uuid of uuids) {
-      const named = this.#turnOf(uuid);
-      if (!named) continue;
-      this.#current = named;
-      return named;
-    }
+  /** The agent begins with these messages. False when none of them is ours: then nothing may come of it. */
+  beginNamed(uuids: readonly string[]): boolean {
+    const named = uuids.map((uuid) => this.#turnOf(uuid)).find((turn) => turn !== undefined);
+    if (named) this.#current = named;
+    return named !== undefined;
+  }
+
+  /** The agent is at work, without a name: it is the turn under way, or one of the agent's own. */
+  begin(now: number): Turn {
     if (this.#current) return this.#current;
     // 2.1.197 names nothing: what begins is what was asked. 2.1.329 names a prompt before it begins with it.
     const asked = this.#open.find((turn) => !this.#sawLifecycle || turn.held !== undefined);
@@ -176,10 +177,14 @@ function settleInputs(turn: Turn, uuids: readonly string[]): void {
   for (const uuid of answered) turn.inputs.delete(uuid);
 }
 
+/** Sums and differences of dollars end in noise; a millionth of a cent is finer than any price. */
+export const roundUsd = (usd: number): number => Math.round(usd * 1e8) / 1e8;
+
 /** Figures of two results of one turn: sums, and the last word on how it went. */
 export function addFigures(first: Figures | undefined, second: Figures): Figures {
   if (!first) return second;
-  const cost = first.costUsd === null && second.costUsd === null ? null : (first.costUsd ?? 0) + (second.costUsd ?? 0);
+  const cost =
+    first.costUsd === null && second.costUsd === null ? null : roundUsd((first.costUsd ?? 0) + (second.costUsd ?? 0));
   return {
     ...second,
     costUsd: cost,

@@ -80,7 +80,14 @@ class GenericHarness implements Harness {
       return;
     }
     this.#running().write(steer.text);
-    void this.#host.emit([{ event: { type: "progress", data: { turn_id: this.#turn?.id ?? steer.turnId, kind: "input_delivered", input: "steer" } } }]);
+    void this.#host.emit([
+      {
+        event: {
+          type: "progress",
+          data: { turn_id: this.#turn?.id ?? steer.turnId, kind: "input_delivered", input: "steer" },
+        },
+      },
+    ]);
     if (this.#turn) return;
     const turn: OpenTurn = { id: steer.turnId, startedAt: this.#host.now() };
     void this.#host.emit([{ event: resultEvent(turn, this.#result("success")) }]);

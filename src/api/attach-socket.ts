@@ -26,7 +26,13 @@ export interface AttachSockets {
 const pingMs = 30_000;
 /** Frames of one client that may wait for their turn; more is a flood. */
 const framesWaitingMax = 1000;
-const Since = z.looseObject({ since: z.string().regex(/^\d{1,15}$/).optional().catch(undefined) });
+const Since = z.looseObject({
+  since: z
+    .string()
+    .regex(/^\d{1,15}$/)
+    .optional()
+    .catch(undefined),
+});
 
 export function attachSocket(app: FastifyInstance, options: AttachSocketOptions): AttachSockets {
   const { supervisor } = options;
@@ -41,9 +47,12 @@ export function attachSocket(app: FastifyInstance, options: AttachSocketOptions)
       socket.ping();
     }
   }, pingMs);
-  const stallBeat = setInterval(() => {
-    for (const { bridge } of clients.values()) bridge.checkStall(Date.now());
-  }, Math.max(100, Math.min(5000, options.clientStallMs / 4)));
+  const stallBeat = setInterval(
+    () => {
+      for (const { bridge } of clients.values()) bridge.checkStall(Date.now());
+    },
+    Math.max(100, Math.min(5000, options.clientStallMs / 4)),
+  );
   beat.unref();
   stallBeat.unref();
   app.addHook("onClose", () => {
@@ -59,7 +68,10 @@ export function attachSocket(app: FastifyInstance, options: AttachSocketOptions)
       supervisor.get(request.params.id);
     },
     handler: () => {
-      throw new AgentdError("upgrade_required", "Cannot attach by plain HTTP: this is a WebSocket address. Use a WebSocket client, or poll /sessions/ID/logs");
+      throw new AgentdError(
+        "upgrade_required",
+        "Cannot attach by plain HTTP: this is a WebSocket address. Use a WebSocket client, or poll /sessions/ID/logs",
+      );
     },
     wsHandler: (socket, request) => {
       const { session } = supervisor.get(request.params.id);
@@ -150,10 +162,18 @@ function parseFrame(text: string): ClientFrame {
   } catch (error) {
     throw new AgentdError("invalid_frame", `Cannot read the frame: it is not JSON (${messageOf(error).slice(0, 200)})`);
   }
-  const { type } = z.looseObject({ type: z.string().catch("") }).catch({ type: "" }).parse(value);
-  if (!clientFrameTypes.includes(type)) throw new AgentdError("unknown_frame", `unknown frame type: ${type.slice(0, 80)}; known: ${clientFrameTypes.join(", ")}`);
+  const { type } = z
+    .looseObject({ type: z.string().catch("") })
+    .catch({ type: "" })
+    .parse(value);
+  if (!clientFrameTypes.includes(type))
+    throw new AgentdError(
+      "unknown_frame",
+      `unknown frame type: ${type.slice(0, 80)}; known: ${clientFrameTypes.join(", ")}`,
+    );
   const frame = ClientFrame.safeParse(value);
-  if (!frame.success) throw new AgentdError("invalid_frame", `Cannot use the ${type} frame: ${z.prettifyError(frame.error)}`);
+  if (!frame.success)
+    throw new AgentdError("invalid_frame", `Cannot use the ${type} frame: ${z.prettifyError(frame.error)}`);
   return frame.data;
 }
 
@@ -163,8 +183,10 @@ async function carryOut(frame: ClientFrame, bridge: Bridge, supervisor: Supervis
     case "prompt":
     case "steer": {
       const text = frame.data.replace(/\r?\n$/, "");
-      if (text.includes("\0")) throw new AgentdError("invalid_frame", `Cannot take the ${frame.type}: it contains a NUL character`);
-      if (hasLoneSurrogate(text)) throw new AgentdError("invalid_frame", `Cannot take the ${frame.type}: ${cutCharacter}`);
+      if (text.includes("\0"))
+        throw new AgentdError("invalid_frame", `Cannot take the ${frame.type}: it contains a NUL character`);
+      if (hasLoneSurrogate(text))
+        throw new AgentdError("invalid_frame", `Cannot take the ${frame.type}: ${cutCharacter}`);
       if (text.trim() === "") return;
       const attendance = supervisor.attendanceOf(session.id);
       const { turnId, position } = await (frame.type === "steer" ? attendance.steer(text) : attendance.prompt(text));

@@ -16,13 +16,28 @@ const fastifyCodes: Readonly<Record<string, ErrorCode>> = {
 
 export function toAgentdError(error: unknown): AgentdError {
   if (error instanceof AgentdError) return error;
-  if (isDiskFull(error)) return new AgentdError("disk_full", "Cannot do it now: the disk that holds the data dir is full. Make room and try again", { cause: error });
+  if (isDiskFull(error))
+    return new AgentdError(
+      "disk_full",
+      "Cannot do it now: the disk that holds the data dir is full. Make room and try again",
+      { cause: error },
+    );
   if (error instanceof z.ZodError) return new AgentdError("invalid_request", firstIssue(error), { cause: error });
   if (error instanceof Error) {
     const { code: fastifyCode = "", statusCode } = error as Partial<FastifyError>;
     const code = fastifyCodes[fastifyCode] ?? (statusCode === 400 ? "invalid_json" : undefined);
-    if (code === "body_too_large") return new AgentdError(code, "Cannot take the request: its body is over the limit (limits.body_bytes, 8 MiB by default)", { cause: error });
-    if (code === "unsupported_media_type") return new AgentdError(code, 'Cannot read the body: send it as JSON, with the header "Content-Type: application/json"', { cause: error });
+    if (code === "body_too_large")
+      return new AgentdError(
+        code,
+        "Cannot take the request: its body is over the limit (limits.body_bytes, 8 MiB by default)",
+        { cause: error },
+      );
+    if (code === "unsupported_media_type")
+      return new AgentdError(
+        code,
+        'Cannot read the body: send it as JSON, with the header "Content-Type: application/json"',
+        { cause: error },
+      );
     if (code) return new AgentdError(code, `Cannot read the request: ${error.message}`, { cause: error });
   }
   return new AgentdError("internal", "Something failed inside agentd. Its own log says more", { cause: error });
@@ -32,8 +47,11 @@ export function toAgentdError(error: unknown): AgentdError {
 function firstIssue(error: z.ZodError): string {
   const issue = error.issues[0];
   if (!issue) return "the request is not valid";
-  if (issue.code === "unrecognized_keys") return `unknown field ${issue.keys.map((key) => JSON.stringify(key)).join(", ")}${issue.path.length > 0 ? ` in "${issue.path.join(".")}"` : ""}`;
-  return issue.path.length > 0 && !issue.message.includes(String(issue.path[0])) ? `"${issue.path.join(".")}": ${issue.message}` : issue.message;
+  if (issue.code === "unrecognized_keys")
+    return `unknown field ${issue.keys.map((key) => JSON.stringify(key)).join(", ")}${issue.path.length > 0 ? ` in "${issue.path.join(".")}"` : ""}`;
+  return issue.path.length > 0 && !issue.message.includes(String(issue.path[0]))
+    ? `"${issue.path.join(".")}": ${issue.message}`
+    : issue.message;
 }
 
 export function replyWithError(thrown: unknown, reply: FastifyReply, onInternalError: (error: unknown) => void): void {
@@ -44,5 +62,8 @@ export function replyWithError(thrown: unknown, reply: FastifyReply, onInternalE
     void reply.header("connection", "keep-alive");
     reply.request.raw.resume();
   }
-  void reply.code(error.status).header("content-type", "application/json; charset=utf-8").send(JSON.stringify(error.toBody()));
+  void reply
+    .code(error.status)
+    .header("content-type", "application/json; charset=utf-8")
+    .send(JSON.stringify(error.toBody()));
 }

@@ -15,18 +15,29 @@ export interface GuardOptions {
 export function checkCaller(request: FastifyRequest, options: GuardOptions): void {
   const host = request.headers.host ?? "";
   const name = hostName(host);
-  const isServed = name !== undefined && (isLoopback(name) || name === options.listenHost.toLowerCase() || options.servedNames.includes(name));
+  const isServed =
+    name !== undefined &&
+    (isLoopback(name) || name === options.listenHost.toLowerCase() || options.servedNames.includes(name));
   if (!isServed) {
-    throw new AgentdError("forbidden_host", `Cannot serve the host ${JSON.stringify(host.slice(0, 200))}: use localhost, or add its name to served_names in the configuration`);
+    throw new AgentdError(
+      "forbidden_host",
+      `Cannot serve the host ${JSON.stringify(host.slice(0, 200))}: use localhost, or add its name to served_names in the configuration`,
+    );
   }
   const { origin } = request.headers;
   if (origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`) {
-    throw new AgentdError("forbidden_origin", `Cannot serve a page of ${JSON.stringify(origin.slice(0, 200))}: only pages of this daemon may call it`);
+    throw new AgentdError(
+      "forbidden_origin",
+      `Cannot serve a page of ${JSON.stringify(origin.slice(0, 200))}: only pages of this daemon may call it`,
+    );
   }
   if (options.token === undefined || request.routeOptions.config.isOpen === true) return;
   const given = /^Bearer (.+)$/i.exec(request.headers.authorization ?? "")?.[1];
   if (given === undefined || !isSame(given, options.token)) {
-    throw new AgentdError("unauthorized", `${given === undefined ? "No token was sent" : "The token sent is not valid"}: send the header "Authorization: Bearer TOKEN"; "agentd token" prints it`);
+    throw new AgentdError(
+      "unauthorized",
+      `${given === undefined ? "No token was sent" : "The token sent is not valid"}: send the header "Authorization: Bearer TOKEN"; "agentd token" prints it`,
+    );
   }
 }
 

@@ -4,7 +4,10 @@ import type { Config } from "../config.ts";
 import type { Health } from "../protocol/http.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 
-export function healthRoute(app: FastifyInstance, options: { config: Config; supervisor: Supervisor; version: string }): void {
+export function healthRoute(
+  app: FastifyInstance,
+  options: { config: Config; supervisor: Supervisor; version: string },
+): void {
   const { config, supervisor, version } = options;
   app.get("/health", { config: { isOpen: true } }, async (): Promise<Health> => {
     const isPaused = supervisor.list().some(({ session }) => session.isPaused);
@@ -17,7 +20,12 @@ export function healthRoute(app: FastifyInstance, options: { config: Config; sup
       agents: Object.keys(config.agents).sort(),
       sessions: supervisor.liveCount,
       ...(isPaused
-        ? { storage: { paused: true, message: `The disk that holds "${config.dataDir}" is full: sessions wait until there is room` } }
+        ? {
+            storage: {
+              paused: true,
+              message: `The disk that holds "${config.dataDir}" is full: sessions wait until there is room`,
+            },
+          }
         : {}),
     };
   });

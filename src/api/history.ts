@@ -1,12 +1,13 @@
 /** The logs on disk: sessions of this daemon, deleted ones, and those the Go daemon left. */
-import { defined } from "../protocol/defined.ts";
+
 import { open, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
+import { defined } from "../protocol/defined.ts";
 import type { HistoryEntry } from "../protocol/http.ts";
 import { listHomes, sessionHome } from "../session/home.ts";
-import { readRange } from "../session/log.ts";
 import { statusOf } from "../session/lifecycle.ts";
+import { readRange } from "../session/log.ts";
 import type { Entry } from "../supervisor/entry.ts";
 
 /** How much of a foreign log's ends is read for its times and its last result. */
@@ -16,11 +17,15 @@ const endBytes = 64 * 1024;
 export async function history(dataDir: string, entries: readonly Entry[], limit: number): Promise<HistoryEntry[]> {
   const known = new Set(entries.map(({ session }) => session.id));
   const ours = entries.map(entryOf);
-  const deleted = (await listHomes(dataDir)).filter((id) => !known.has(id)).map((id) => ({ id, path: sessionHome(dataDir, id).log }));
+  const deleted = (await listHomes(dataDir))
+    .filter((id) => !known.has(id))
+    .map((id) => ({ id, path: sessionHome(dataDir, id).log }));
   const old = (await readdir(join(dataDir, "logs")).catch(() => []))
     .filter((name) => name.endsWith(".ndjson"))
     .map((name) => ({ id: name.slice(0, -".ndjson".length), path: join(dataDir, "logs", name) }));
-  const others = await Promise.all([...deleted, ...old].map(({ id, path }) => entryOfFile(id, path).catch(() => undefined)));
+  const others = await Promise.all(
+    [...deleted, ...old].map(({ id, path }) => entryOfFile(id, path).catch(() => undefined)),
+  );
   return [...ours, ...others.filter((entry) => entry !== undefined)]
     .sort((a, b) => (b.ended_at ?? "").localeCompare(a.ended_at ?? ""))
     .slice(0, limit);
@@ -43,7 +48,11 @@ function entryOf({ session }: Entry): HistoryEntry {
   };
 }
 
-const AnyLine = z.looseObject({ type: z.string(), timestamp: z.number().optional(), data: z.looseObject({ status: z.string().optional() }).optional() });
+const AnyLine = z.looseObject({
+  type: z.string(),
+  timestamp: z.number().optional(),
+  data: z.looseObject({ status: z.string().optional() }).optional(),
+});
 
 async function entryOfFile(id: string, path: string): Promise<HistoryEntry> {
   const file = await open(path, "r");

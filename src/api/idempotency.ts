@@ -21,10 +21,16 @@ export class Idempotency {
     if (key.length > 256) throw new AgentdError("invalid_request", "Idempotency-Key must be at most 256 characters");
     this.#forgetOld();
     const id = `${request.method} ${request.url} ${key}`;
-    const body = createHash("sha256").update(JSON.stringify(request.body ?? null)).digest("base64");
+    const body = createHash("sha256")
+      .update(JSON.stringify(request.body ?? null))
+      .digest("base64");
     const known = this.#kept.get(id);
     if (known) {
-      if (known.body !== body) throw new AgentdError("idempotency_conflict", `Cannot use the Idempotency-Key ${JSON.stringify(key)} again: it was sent with another body. Use a new key`);
+      if (known.body !== body)
+        throw new AgentdError(
+          "idempotency_conflict",
+          `Cannot use the Idempotency-Key ${JSON.stringify(key)} again: it was sent with another body. Use a new key`,
+        );
       return known.answer;
     }
     const answer = act();

@@ -26,13 +26,19 @@ const LogsQuery = z.looseObject({
   limit: z.coerce.number().int().min(1).optional(),
 });
 
-export function logRoutes(app: FastifyInstance, { supervisor, dataDir }: { supervisor: Supervisor; dataDir: string }): void {
+export function logRoutes(
+  app: FastifyInstance,
+  { supervisor, dataDir }: { supervisor: Supervisor; dataDir: string },
+): void {
   app.get<ById>("/sessions/:id/logs", async (request, reply) => {
     const { session } = supervisor.get(request.params.id);
     const query = LogsQuery.safeParse(request.query);
     if (!query.success) {
       const isCursor = query.error.issues.some((issue) => issue.path[0] === "cursor");
-      throw new AgentdError(isCursor ? "invalid_cursor" : "invalid_request", isCursor ? "invalid cursor: it must be a whole number, an offset in bytes" : z.prettifyError(query.error));
+      throw new AgentdError(
+        isCursor ? "invalid_cursor" : "invalid_request",
+        isCursor ? "invalid cursor: it must be a whole number, an offset in bytes" : z.prettifyError(query.error),
+      );
     }
     const cursor = Math.max(session.start, Number(query.data.cursor));
     if (query.data.wait > 0 && cursor >= session.end) await untilMore(session, cursor, query.data.wait * 1000, request);
@@ -48,7 +54,11 @@ export function logRoutes(app: FastifyInstance, { supervisor, dataDir }: { super
 
   app.get<ById>("/sessions/:id/log", async (request, reply) => {
     const path = await logFile(dataDir, supervisor, request.params.id);
-    if (path === undefined) throw new AgentdError("log_not_found", `log file not found: no session "${request.params.id.slice(0, 80)}" ever wrote one here`);
+    if (path === undefined)
+      throw new AgentdError(
+        "log_not_found",
+        `log file not found: no session "${request.params.id.slice(0, 80)}" ever wrote one here`,
+      );
     return sendFile(request, reply, path, "application/x-ndjson");
   });
 
@@ -56,8 +66,13 @@ export function logRoutes(app: FastifyInstance, { supervisor, dataDir }: { super
     const { session } = supervisor.get(request.params.id);
     const { name } = request.params;
     const path = join(session.home.blobs, name);
-    const isThere = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(name) && (await stat(path).catch(() => undefined))?.isFile();
-    if (!isThere) throw new AgentdError("blob_not_found", `Cannot find the blob ${JSON.stringify(name.slice(0, 128))} of session "${session.id}": its events name the ones it has`);
+    const isThere =
+      /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(name) && (await stat(path).catch(() => undefined))?.isFile();
+    if (!isThere)
+      throw new AgentdError(
+        "blob_not_found",
+        `Cannot find the blob ${JSON.stringify(name.slice(0, 128))} of session "${session.id}": its events name the ones it has`,
+      );
     return sendFile(request, reply, path, "application/octet-stream");
   });
 }
@@ -108,15 +123,28 @@ async function logFile(dataDir: string, supervisor: Supervisor, ref: string): Pr
   const known = supervisor.find(ref);
   const id = known?.session.id ?? ref;
   if (!/^[A-Za-z0-9][A-Za-z0-9-]{0,63}$/.test(id)) return undefined;
-  const candidates = [sessionHome(dataDir, id).log, join(dataDir, "logs", `${id}.ndjson`), join(dataDir, "logs", `${id}.jsonl`)];
+  const candidates = [
+    sessionHome(dataDir, id).log,
+    join(dataDir, "logs", `${id}.ndjson`),
+    join(dataDir, "logs", `${id}.jsonl`),
+  ];
   for (const path of candidates) {
     if ((await stat(path).catch(() => undefined))?.isFile()) return path;
   }
   return undefined;
 }
 
-async function sendFile(request: FastifyRequest, reply: FastifyReply, path: string, contentType: string): Promise<FastifyReply> {
-  const sent = await send(request.raw, encodeURIComponent(basename(path)), { root: dirname(path), dotfiles: "allow", index: false });
+async function sendFile(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  path: string,
+  contentType: string,
+): Promise<FastifyReply> {
+  const sent = await send(request.raw, encodeURIComponent(basename(path)), {
+    root: dirname(path),
+    dotfiles: "allow",
+    index: false,
+  });
   return reply
     .code(sent.statusCode)
     .headers({ ...sent.headers, "content-type": contentType, "x-content-type-options": "nosniff" })

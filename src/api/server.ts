@@ -60,7 +60,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   app.addContentTypeParser("application/json", { parseAs: "string" }, (request, body, done) => {
     // Routes such as /stop take a body or none; those that need one refuse `undefined` themselves.
     if (body === "") done(null, undefined);
-    else parseJson(request, String(body), done);
+    else void parseJson(request, String(body), done);
   });
   const guard = { listenHost: config.listen.host, servedNames: config.served_names, token: options.token };
   app.addHook("onRequest", async (request) => checkCaller(request, guard));
@@ -76,6 +76,10 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   sessionRoutes(app, { supervisor, idempotency, dataDir: config.dataDir });
   turnRoutes(app, { supervisor, idempotency });
   logRoutes(app, { supervisor, dataDir: config.dataDir });
-  const sockets = attachSocket(app, { supervisor, clientStallMs: config.limits.client_stall, onClients: options.onClients });
+  const sockets = attachSocket(app, {
+    supervisor,
+    clientStallMs: config.limits.client_stall,
+    onClients: options.onClients,
+  });
   return { app, sockets };
 }

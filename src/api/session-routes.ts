@@ -1,7 +1,8 @@
 /** Create, list, inspect, stop, delete. */
-import { defined } from "../protocol/defined.ts";
+
 import type { FastifyInstance } from "fastify";
 import * as z from "zod";
+import { defined } from "../protocol/defined.ts";
 import { AgentdError } from "../protocol/error.ts";
 import type { SessionCreated, SessionView } from "../protocol/http.ts";
 import { SessionRequest, StopRequest } from "../protocol/http.ts";
@@ -84,14 +85,19 @@ export function sessionRoutes(app: FastifyInstance, { supervisor, idempotency, d
 
 /** The entries that fit the query, and the id after which the next page begins. */
 function pageOf(entries: Entry[], query: z.infer<typeof ListQuery>): { page: Entry[]; next: string | undefined } {
-  const tags = Object.entries(query).flatMap(([key, value]) => (key.startsWith("tag.") ? [[key.slice(4), value] as const] : []));
+  const tags = Object.entries(query).flatMap(([key, value]) =>
+    key.startsWith("tag.") ? [[key.slice(4), value] as const] : [],
+  );
   const fits = ({ session }: Entry) =>
     (query.state === undefined || statusOf(session.state) === query.state) &&
     (query.agent === undefined || session.spec.agent === query.agent) &&
     tags.every(([key, value]) => session.spec.tags[key] === value);
   const afterAt = entries.findIndex(({ session }) => session.id === query.after);
   if (query.after !== undefined && afterAt === -1) {
-    throw new AgentdError("invalid_request", `Cannot list what follows ${JSON.stringify(query.after.slice(0, 80))}: no session of that id is listed. Begin again without after`);
+    throw new AgentdError(
+      "invalid_request",
+      `Cannot list what follows ${JSON.stringify(query.after.slice(0, 80))}: no session of that id is listed. Begin again without after`,
+    );
   }
   const start = afterAt + 1;
   const rest = entries.slice(start).filter(fits);

@@ -8,7 +8,10 @@ interface ById {
   Params: { id: string };
 }
 
-export function turnRoutes(app: FastifyInstance, { supervisor, idempotency }: { supervisor: Supervisor; idempotency: Idempotency }): void {
+export function turnRoutes(
+  app: FastifyInstance,
+  { supervisor, idempotency }: { supervisor: Supervisor; idempotency: Idempotency },
+): void {
   for (const verb of ["prompt", "steer"] as const) {
     app.post<ById>(`/sessions/:id/${verb}`, async (request, reply) => {
       const { text } = PromptRequest.parse(request.body);

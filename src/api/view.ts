@@ -1,6 +1,7 @@
 /** A session as the routes show it. */
-import { defined } from "../protocol/defined.ts";
+
 import type { FastifyRequest } from "fastify";
+import { defined } from "../protocol/defined.ts";
 import type { SessionInfo, SessionView } from "../protocol/http.ts";
 import { statusOf } from "../session/lifecycle.ts";
 import type { Entry } from "../supervisor/entry.ts";
@@ -29,8 +30,16 @@ export function viewOf({ session, attendance }: Entry): SessionView {
     queue: attendance?.queued ?? [],
     turn_count: totals.turns,
     ...(Object.keys(spec.tags).length > 0 ? { tags: spec.tags } : {}),
-    ...(state.at === "ended" ? { end_reason: state.reason, exit_code: state.exitCode, ended_at: new Date(state.endedAt).toISOString() } : {}),
-    ...(hasTotals ? { input_tokens: totals.usage.input_tokens, output_tokens: totals.usage.output_tokens, tool_call_count: totals.toolCalls } : {}),
+    ...(state.at === "ended"
+      ? { end_reason: state.reason, exit_code: state.exitCode, ended_at: new Date(state.endedAt).toISOString() }
+      : {}),
+    ...(hasTotals
+      ? {
+          input_tokens: totals.usage.input_tokens,
+          output_tokens: totals.usage.output_tokens,
+          tool_call_count: totals.toolCalls,
+        }
+      : {}),
     ...defined({
       task_id: spec.task_id,
       name: spec.name,

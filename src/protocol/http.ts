@@ -1,9 +1,9 @@
 /** Bodies of the HTTP routes. Requests are strict: an unknown key is refused, so that a misspelt one is not ignored. */
 import * as z from "zod";
 import { acceptBothSpellings, ContextItem, MentionItem } from "./command.ts";
-import { cutCharacter, hasLoneSurrogate } from "./text.ts";
 import { Duration } from "./duration.ts";
 import { AgentHome, EndReason, QueuedPrompt, SessionActivity, SessionStatus } from "./session.ts";
+import { cutCharacter, hasLoneSurrogate } from "./text.ts";
 
 const Mount = z.strictObject({
   host: z.string(),

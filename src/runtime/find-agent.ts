@@ -8,7 +8,8 @@ import { fileURLToPath } from "node:url";
  * that the session shows.
  */
 export function findAgent(given: { name: string; command: string | undefined; path: string | undefined }): string {
-  if (given.command !== undefined) return isAbsolute(given.command) ? given.command : (inPath(given.command, given.path) ?? given.command);
+  if (given.command !== undefined)
+    return isAbsolute(given.command) ? given.command : (inPath(given.command, given.path) ?? given.command);
   return inPath(given.name, given.path) ?? besideUs(given.name) ?? given.name;
 }
 
@@ -25,7 +26,12 @@ function inPath(name: string, path: string | undefined): string | undefined {
 function besideUs(name: string): string | undefined {
   if (name !== "claude") return undefined;
   const musl = process.platform === "linux" && !hasGlibc() ? "-musl" : "";
-  const relative = join("node_modules", "@anthropic-ai", `claude-code-${process.platform}-${process.arch}${musl}`, "claude");
+  const relative = join(
+    "node_modules",
+    "@anthropic-ai",
+    `claude-code-${process.platform}-${process.arch}${musl}`,
+    "claude",
+  );
   for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
     const candidate = join(folder, relative);
     if (isProgram(candidate)) return candidate;
@@ -34,7 +40,9 @@ function besideUs(name: string): string | undefined {
 }
 
 function hasGlibc(): boolean {
-  return ["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"].some((path) => statSync(path, { throwIfNoEntry: false }) !== undefined);
+  return ["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"].some(
+    (path) => statSync(path, { throwIfNoEntry: false }) !== undefined,
+  );
 }
 
 function isProgram(path: string): boolean {

@@ -4,10 +4,10 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
 import * as z from "zod";
-import { type Bootstrap, BootstrapAnswer } from "../protocol/bootstrap.ts";
-import { AgentdError, messageOf } from "../protocol/error.ts";
 import { isSameProcess, startTimeOf } from "../process/identity.ts";
 import { killTree } from "../process/stop-ladder.ts";
+import { type Bootstrap, BootstrapAnswer } from "../protocol/bootstrap.ts";
+import { AgentdError, messageOf } from "../protocol/error.ts";
 import type { Runtime, SidecarAddress, SidecarHandle } from "./runtime.ts";
 
 export interface LocalRuntimeOptions {
@@ -107,7 +107,9 @@ async function answerOf(stdout: NodeJS.ReadableStream, timeoutMs: number): Promi
   } finally {
     clearTimeout(deadline);
   }
-  throw new Error(text === "" ? "it ended without an answer" : `its answer was cut: ${JSON.stringify(text.slice(0, 200))}`);
+  throw new Error(
+    text === "" ? "it ended without an answer" : `its answer was cut: ${JSON.stringify(text.slice(0, 200))}`,
+  );
 }
 
 /** What node needs, and no key of anybody. */

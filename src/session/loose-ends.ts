@@ -1,6 +1,18 @@
-/** What a log leaves open when its sidecar died: calls without a result, text without its end. Pure. */
+/** What a log leaves open when its sidecar died: calls without a result, text without its end. */
 import type { SessionEvent } from "../protocol/event.ts";
 import type { LogLine } from "../protocol/line.ts";
+import { readLines } from "./read-lines.ts";
+import type { Session } from "./session.ts";
+
+/** What the lines since the last result leave open: earlier turns were closed by their own agent. */
+export async function looseEndsOf(session: Session, now: number): Promise<SessionEvent[]> {
+  const lines: LogLine[] = [];
+  for await (const line of readLines(session, /^\{"type":"(tool_use|tool_result|agent_message|result)"/)) {
+    if (line.type === "result") lines.length = 0;
+    else lines.push(line);
+  }
+  return closeLooseEnds(lines, now);
+}
 
 /**
  * The events that close what `lines` left open, in order: a made-up result for each tool call, a `superseded`
@@ -23,7 +35,14 @@ export function closeLooseEnds(lines: readonly LogLine[], now: number): SessionE
     ...[...items.values()].map(
       (line): SessionEvent => ({
         type: "agent_message",
-        data: { turn_id: line.data.turn_id, item_id: line.data.item_id, text: "", delta: false, superseded: true, ...parent(line) },
+        data: {
+          turn_id: line.data.turn_id,
+          item_id: line.data.item_id,
+          text: "",
+          delta: false,
+          superseded: true,
+          ...parent(line),
+        },
       }),
     ),
     ...[...calls.values()].map(

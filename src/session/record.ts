@@ -19,7 +19,15 @@ export const SessionRecord = z.object({
     })
     .optional(),
   totals: z
-    .object({ input_tokens: z.number(), output_tokens: z.number(), cache_read_input_tokens: z.number(), cache_creation_input_tokens: z.number(), cost_usd: z.number().nullable(), tool_calls: z.number(), turns: z.number() })
+    .object({
+      input_tokens: z.number(),
+      output_tokens: z.number(),
+      cache_read_input_tokens: z.number(),
+      cache_creation_input_tokens: z.number(),
+      cost_usd: z.number().nullable(),
+      tool_calls: z.number(),
+      turns: z.number(),
+    })
     .optional(),
 });
 export type SessionRecord = z.infer<typeof SessionRecord>;

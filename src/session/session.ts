@@ -189,7 +189,9 @@ export class Session {
     if (this.#hasExit) throw new AgentdError("session_ended", `Cannot add to session "${this.id}": it has ended`);
     this.#hasExit = events.at(-1)?.type === "exit";
     const timestamp = Date.now();
-    const lines = events.map((event) => encodeDaemonLine(event, { timestamp, sidecarSeq: this.#sidecarSeq, seq: ++this.#seq }));
+    const lines = events.map((event) =>
+      encodeDaemonLine(event, { timestamp, sidecarSeq: this.#sidecarSeq, seq: ++this.#seq }),
+    );
     for (const event of events) this.#noteOwn(event);
     this.#store(Buffer.from(lines.join("")), true);
     await this.#log?.stored();

@@ -36,7 +36,13 @@ const inherited = [
 const homeBound = ["XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "NVM_DIR"];
 
 /** Variables by which a request could hand over a key of its own. */
-export const keyVariables = ["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN", "OPENAI_API_KEY", "CODEX_API_KEY"];
+export const keyVariables = [
+  "ANTHROPIC_API_KEY",
+  "ANTHROPIC_AUTH_TOKEN",
+  "CLAUDE_CODE_OAUTH_TOKEN",
+  "OPENAI_API_KEY",
+  "CODEX_API_KEY",
+];
 
 /** Requests may set these although they look like ones that change how an agent runs. */
 const permittedSettings = new Set([
@@ -72,11 +78,17 @@ const reserved: readonly RegExp[] = [
 export function checkRequestEnv(env: Readonly<Record<string, string>>): void {
   for (const key of Object.keys(env)) {
     if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(key)) {
-      throw new AgentdError("env_key_reserved", `Cannot set env key ${JSON.stringify(key)}: a key is letters, digits and underscores, and does not start with a digit`);
+      throw new AgentdError(
+        "env_key_reserved",
+        `Cannot set env key ${JSON.stringify(key)}: a key is letters, digits and underscores, and does not start with a digit`,
+      );
     }
     if (permittedSettings.has(key)) continue;
     if (reserved.some((pattern) => pattern.test(key))) {
-      throw new AgentdError("env_key_reserved", `Cannot set env key "${key}": it is reserved, because it changes how programs load or where they send keys. Set it in the configuration, under agents.NAME.env`);
+      throw new AgentdError(
+        "env_key_reserved",
+        `Cannot set env key "${key}": it is reserved, because it changes how programs load or where they send keys. Set it in the configuration, under agents.NAME.env`,
+      );
     }
   }
 }
@@ -106,7 +118,8 @@ export function agentEnv(options: AgentEnvOptions): Record<string, string> {
   }
   const key = settings.key_env === undefined ? undefined : daemon[settings.key_env];
   if (settings.key_env !== undefined && key !== undefined) env[nameForKey(options.harness, settings.key_env)] = key;
-  if (settings.base_url !== undefined) env[options.harness === "claude" ? "ANTHROPIC_BASE_URL" : "OPENAI_BASE_URL"] = settings.base_url;
+  if (settings.base_url !== undefined)
+    env[options.harness === "claude" ? "ANTHROPIC_BASE_URL" : "OPENAI_BASE_URL"] = settings.base_url;
   return { ...env, ...settings.env, ...options.request };
 }
 

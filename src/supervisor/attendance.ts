@@ -2,18 +2,18 @@
  * The life of one session: its sidecar, the link to it, its turns, its end. One attendance per live session; it
  * is over when the session's log is sealed.
  */
-import { closeLooseEnds } from "../session/loose-ends.ts";
-import type { Session, SessionObserver } from "../session/session.ts";
-import { readLines } from "../session/read-lines.ts";
-import { addResult } from "../session/totals.ts";
-import type { TurnQueue } from "../session/turn-queue.ts";
+
 import type { ContextItem, MentionItem } from "../protocol/command.ts";
 import { AgentdError, messageOf } from "../protocol/error.ts";
-import { type ErrorCategory, type EventOf, isRetryable, noUsage, type SessionEvent, type TurnStatus } from "../protocol/event.ts";
+import type { EventOf, SessionEvent } from "../protocol/event.ts";
 import type { SidecarStatus } from "../protocol/link-frame.ts";
-import type { LogLine } from "../protocol/line.ts";
 import type { EndReason, QueuedPrompt, SessionActivity } from "../protocol/session.ts";
 import type { SidecarHandle } from "../runtime/runtime.ts";
+import { looseEndsOf } from "../session/loose-ends.ts";
+import { openTurnsOf } from "../session/open-turns.ts";
+import type { Session, SessionObserver } from "../session/session.ts";
+import type { TurnQueue } from "../session/turn-queue.ts";
+import { endReasonOf, type Loss, lossError, lossExit, ownResult } from "./ending.ts";
 import { Link } from "./link.ts";
 import { Stopwatch } from "./stopwatch.ts";
 
@@ -55,20 +55,20 @@ export class Attendance implements SessionObserver {
   #isEnding = false;
   #sessionWatch: Stopwatch | undefined;
   #turnWatch: Stopwatch | undefined;
-  readonly #over: PromiseWithResolvers<void> = withResolvers();
+  #resolveOver: () => void = () => undefined;
+  /** Resolves when the session has ended, its log is sealed and nothing of it is left. */
+  readonly over: Promise<void>;
 
   constructor(options: AttendanceOptions) {
     this.#options = options;
     this.session = options.session;
     this.#queue = options.queue;
     this.#isDraining = !options.session.spec.interactive;
+    this.over = new Promise((resolve) => {
+      this.#resolveOver = resolve;
+    });
     const timeoutMs = options.session.spec.timeout_ms;
     if (timeoutMs !== undefined) this.#sessionWatch = new Stopwatch(timeoutMs, () => this.stop("now", "timeout"));
-  }
-
-  /** Resolves when the session has ended and its log is sealed. */
-  get over(): Promise<void> {
-    return this.#over.promise;
   }
 
   get openTurn(): string | undefined {
@@ -128,26 +128,14 @@ export class Attendance implements SessionObserver {
 
   /** Its sidecar could not be started: nothing of it will be kept. */
   abandon(): void {
-    this.#over.resolve();
+    this.#resolveOver();
   }
 
   /** Finds out from the log which turns have no result yet: they are the open one and the queue. */
   async restore(): Promise<void> {
-    const prompts = new Map<string, string>();
-    let count = 0;
-    for await (const line of readLines(this.session, /^\{"type":"(user_message|result|exit)"/)) {
-      if (line.type === "user_message" && line.data.turn_id !== null) {
-        count = Math.max(count, Number(/^t(\d+)/.exec(line.data.turn_id)?.[1] ?? 0));
-        if (line.data.kind === "prompt") prompts.set(line.data.turn_id, line.data.text);
-      } else if (line.type === "result") {
-        count = Math.max(count, Number(/^t(\d+)/.exec(line.data.turn_id)?.[1] ?? 0));
-        prompts.delete(line.data.turn_id);
-        this.session.restoreTotals(addResult(this.session.totals, line));
-      } else if (line.type === "exit") {
-        this.#exit = line.data;
-      }
-    }
-    this.#queue.restore(count, [...prompts].map(([turnId, text]) => ({ turnId, text })));
+    const { count, prompts, totals } = await openTurnsOf(this.session);
+    this.#queue.restore(count, prompts);
+    this.session.restoreTotals(totals);
   }
 
   /** A sidecar of an earlier daemon that is gone: what it left is taken in, and the session ends. */
@@ -202,18 +190,26 @@ export class Attendance implements SessionObserver {
     await this.#ask({ type: "mention", data: item });
     const from = item.lineStart;
     const lines = from === undefined ? "" : `#L${from}${item.lineEnd === undefined ? "" : `-${item.lineEnd}`}`;
-    await this.session.appendOwn([{ type: "user_message", data: { turn_id: null, kind: "mention", text: `@${item.filePath}${lines}` } }]);
+    await this.session.appendOwn([
+      { type: "user_message", data: { turn_id: null, kind: "mention", text: `@${item.filePath}${lines}` } },
+    ]);
   }
 
   /** Takes back a prompt that the agent has not been given. */
   async withdraw(turnId: string): Promise<void> {
     if (!this.#queue.knows(turnId)) {
-      throw new AgentdError("turn_not_found", `Cannot withdraw turn "${turnId.slice(0, 80)}": session "${this.session.id}" never had it`);
+      throw new AgentdError(
+        "turn_not_found",
+        `Cannot withdraw turn "${turnId.slice(0, 80)}": session "${this.session.id}" never had it`,
+      );
     }
     if (!this.#queue.withdraw(turnId)) {
-      throw new AgentdError("turn_not_queued", `Cannot withdraw turn "${turnId}" of session "${this.session.id}": it is not waiting. Interrupt the session to end a running turn`);
+      throw new AgentdError(
+        "turn_not_queued",
+        `Cannot withdraw turn "${turnId}" of session "${this.session.id}": it is not waiting. Interrupt the session to end a running turn`,
+      );
     }
-    await this.session.appendOwn([this.#ownResult(turnId, "withdrawn", "it was withdrawn")]);
+    await this.session.appendOwn([ownResult(this.session, turnId, "withdrawn", "it was withdrawn")]);
     this.#finishWhenDone();
   }
 
@@ -311,17 +307,27 @@ export class Attendance implements SessionObserver {
     const turnTimeoutMs = this.session.spec.turn_timeout_ms;
     if (turnTimeoutMs !== undefined) this.#turnWatch = new Stopwatch(turnTimeoutMs, () => this.#onTurnTimeout());
     this.#watchTime();
-    this.#link.request({ type: "prompt", data: { content: prompt.text, turn_id: prompt.turnId } }).catch((error: unknown) => {
-      void this.#promptRefused(prompt.turnId, messageOf(error));
-    });
+    this.#link
+      .request({ type: "prompt", data: { content: prompt.text, turn_id: prompt.turnId } })
+      .catch((error: unknown) => {
+        void this.#promptRefused(prompt.turnId, messageOf(error));
+      });
   }
 
   async #promptRefused(turnId: string, message: string): Promise<void> {
     if (this.#queue.open !== turnId || this.#exit || this.#isEnding) return;
     this.#queue.close(turnId);
     await this.session.appendOwn([
-      { type: "error", data: { code: "agent_failed", message: `Cannot give the prompt to the agent: ${message}`, retryable: false, turn_id: turnId } },
-      this.#ownResult(turnId, "error", message),
+      {
+        type: "error",
+        data: {
+          code: "agent_failed",
+          message: `Cannot give the prompt to the agent: ${message}`,
+          retryable: false,
+          turn_id: turnId,
+        },
+      },
+      ownResult(this.session, turnId, "error", message),
     ]);
     this.#dispatch();
     this.#finishWhenDone();
@@ -339,7 +345,9 @@ export class Attendance implements SessionObserver {
   }
 
   #onTurnTimeout(): void {
-    this.#link?.request({ type: "interrupt", data: { reason: "limit", detail: "turn_timeout" } }).catch(() => this.stop("now", "timeout"));
+    this.#link
+      ?.request({ type: "interrupt", data: { reason: "limit", detail: "turn_timeout" } })
+      .catch(() => this.stop("now", "timeout"));
   }
 
   #askToStop(reason: EndReason): void {
@@ -354,7 +362,11 @@ export class Attendance implements SessionObserver {
     try {
       return await this.#link.request(command);
     } catch (error) {
-      throw new AgentdError("agent_failed", `Cannot ${command.type} session "${this.session.id}": ${messageOf(error)}`, { cause: error });
+      throw new AgentdError(
+        "agent_failed",
+        `Cannot ${command.type} session "${this.session.id}": ${messageOf(error)}`,
+        { cause: error },
+      );
     }
   }
 
@@ -365,17 +377,25 @@ export class Attendance implements SessionObserver {
     clearTimeout(this.#stopTimer);
     this.#sessionWatch?.standStill();
     this.#turnWatch?.standStill();
-    this.session.apply({ type: "ended", reason: endReasonOf(exit), exitCode: exit.code, endedAt: Date.now() });
-    await this.session.seal();
-    this.#options.onChanged();
+    await this.#seal({ reason: endReasonOf(exit), exitCode: exit.code });
     // The sidecar leaves by itself once its exit is acknowledged; one that does not is ended.
     const timer = setTimeout(() => void this.#handle?.destroy(), stopMs);
     await this.#handle?.gone;
     clearTimeout(timer);
     this.#link?.close();
     await this.#options.sweep();
+    this.#leave();
+  }
+
+  async #seal(end: { reason: EndReason; exitCode: number }): Promise<void> {
+    this.session.apply({ type: "ended", ...end, endedAt: Date.now() });
+    await this.session.seal();
+    this.#options.onChanged();
+  }
+
+  #leave(): void {
     this.#options.onEnded();
-    this.#over.resolve();
+    this.#resolveOver();
   }
 
   /** The sidecar is gone without saying `exit`: what it left on disk is taken in, then the end is written for it. */
@@ -390,26 +410,27 @@ export class Attendance implements SessionObserver {
       await this.#finishEnding(this.#exit);
       return;
     }
-    await this.#closeWithout("sidecar_lost", "sidecar_lost", `The sidecar of session "${this.session.id}" was lost: ${reason}`, "sidecar_lost");
+    await this.#closeFor({
+      code: "sidecar_lost",
+      category: "sidecar_lost",
+      message: `The sidecar of session "${this.session.id}" was lost: ${reason}`,
+    });
   }
 
-  async #closeWithout(code: string, category: ErrorCategory, message: string, reason: EndReason): Promise<void> {
-    this.#isEnding = true;
+  /** Writes the end that the sidecar no longer can. */
+  async #closeFor(loss: Loss): Promise<void> {
     clearTimeout(this.#stopTimer);
-    const closing = closeLooseEnds(await this.#linesOfOpenTurns(), Date.now());
-    const turns = this.#queue.abandon().map((turnId) => this.#ownResult(turnId, "aborted", message));
-    const isRetry = isRetryable[category];
+    const running = this.#status.turn_id;
+    const turns = this.#queue.abandon();
+    if (running !== null && !turns.includes(running)) turns.unshift(running);
     await this.session.appendOwn([
-      ...closing,
-      { type: "error", data: { code, message, retryable: isRetry, error_category: category } },
-      ...turns,
-      { type: "exit", data: { code: -1, error_detail: message, error_category: category, retryable: isRetry } },
+      ...(await looseEndsOf(this.session, Date.now())),
+      lossError(loss),
+      ...turns.map((turnId) => ownResult(this.session, turnId, "aborted", loss.message)),
+      lossExit(loss),
     ]);
-    this.session.apply({ type: "ended", reason, exitCode: -1, endedAt: Date.now() });
-    await this.session.seal();
-    this.#options.onChanged();
-    this.#options.onEnded();
-    this.#over.resolve();
+    await this.#seal({ reason: "sidecar_lost", exitCode: -1 });
+    this.#leave();
   }
 
   async #endWithoutLog(error: Error): Promise<void> {
@@ -419,42 +440,14 @@ export class Attendance implements SessionObserver {
     this.#link?.close();
     this.#queue.abandon();
     this.session.logError = error;
-    this.session.apply({ type: "ended", reason: "log_write_failed", exitCode: -1, endedAt: Date.now() });
-    await this.session.seal();
-    this.#options.onChanged();
-    this.#options.onEnded();
-    this.#over.resolve();
+    await this.#seal({ reason: "log_write_failed", exitCode: -1 });
+    this.#leave();
   }
 
   #abandonTurns(why: string): void {
     const turns = this.#queue.abandon();
-    if (turns.length > 0) void this.session.appendOwn(turns.map((turnId) => this.#ownResult(turnId, "aborted", why)));
-  }
-
-  /** The lines since the last result. */
-  async #linesOfOpenTurns(): Promise<LogLine[]> {
-    const lines: LogLine[] = [];
-    for await (const line of readLines(this.session, /^\{"type":"(tool_use|tool_result|agent_message|result)"/)) {
-      if (line.type === "result") lines.length = 0;
-      else lines.push(line);
-    }
-    return lines;
-  }
-
-  #ownResult(turnId: string, status: TurnStatus, reason: string): SessionEvent {
-    return {
-      type: "result",
-      data: {
-        turn_id: turnId,
-        session_id: this.session.agentSessionId ?? this.session.id,
-        status,
-        cost_usd: null,
-        duration_ms: 0,
-        num_turns: 0,
-        usage: noUsage,
-        reason,
-      },
-    };
+    if (turns.length > 0)
+      void this.session.appendOwn(turns.map((turnId) => ownResult(this.session, turnId, "aborted", why)));
   }
 
   #assertLive(): void {
@@ -465,7 +458,10 @@ export class Attendance implements SessionObserver {
   #assertOpen(): void {
     this.#assertLive();
     if (this.session.isPaused) {
-      throw new AgentdError("disk_full", `Cannot send to session "${this.session.id}": the disk is full, nothing can be recorded. Make room, then try again`);
+      throw new AgentdError(
+        "disk_full",
+        `Cannot send to session "${this.session.id}": the disk is full, nothing can be recorded. Make room, then try again`,
+      );
     }
     if (this.#isClosing) throw this.#endedError("it was asked to stop");
     const isDone = this.#hasFinished || (this.#isDraining && this.#queue.isEmpty && this.#queue.count > 0);
@@ -473,25 +469,9 @@ export class Attendance implements SessionObserver {
   }
 
   #endedError(found: string): AgentdError {
-    return new AgentdError("session_ended", `Cannot send to session "${this.session.id}": ${found}. Start a new one, with resume_session to go on from here`);
+    return new AgentdError(
+      "session_ended",
+      `Cannot send to session "${this.session.id}": ${found}. Start a new one, with resume_session to go on from here`,
+    );
   }
-}
-
-function endReasonOf(exit: EventOf<"exit">["data"]): EndReason {
-  if (exit.error_category === "stall") return "stall";
-  if (exit.signal !== undefined) return "agent_killed";
-  return exit.code === 0 ? "finished" : "agent_failed";
-}
-
-interface PromiseWithResolvers<T> {
-  promise: Promise<T>;
-  resolve(value: T): void;
-}
-
-function withResolvers(): PromiseWithResolvers<void> {
-  let resolve: () => void = () => undefined;
-  const promise = new Promise<void>((settle) => {
-    resolve = settle;
-  });
-  return { promise, resolve };
 }

@@ -4,8 +4,8 @@
  */
 import WebSocket from "ws";
 import type { Command } from "../protocol/command.ts";
-import { linkProtocol, SidecarFrame, type SidecarStatus } from "../protocol/link-frame.ts";
 import { messageOf } from "../protocol/error.ts";
+import { linkProtocol, SidecarFrame, type SidecarStatus } from "../protocol/link-frame.ts";
 
 export interface LinkOptions {
   socketPath: string;

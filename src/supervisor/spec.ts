@@ -1,7 +1,7 @@
 /** A request, checked against what the runtime and the agent can honour, made into a spec. Nothing is created here. */
 import type { Config } from "../config.ts";
-import { AgentdError } from "../protocol/error.ts";
 import { defined } from "../protocol/defined.ts";
+import { AgentdError } from "../protocol/error.ts";
 import type { SessionRequest } from "../protocol/http.ts";
 import type { AgentHome, SessionSpec } from "../protocol/session.ts";
 import { keyVariables } from "./agent-env.ts";
@@ -15,14 +15,22 @@ export function checkNames(request: SessionRequest, config: Config): { agent: st
   }
   const runtime = config.runtimes.find((name) => name === (request.runtime ?? config.runtime));
   if (runtime === undefined) {
-    throw new AgentdError("unknown_runtime", `unknown runtime: ${request.runtime}; enabled here: ${config.runtimes.join(", ")}`, {
-      details: { available: [...config.runtimes] },
-    });
+    throw new AgentdError(
+      "unknown_runtime",
+      `unknown runtime: ${request.runtime}; enabled here: ${config.runtimes.join(", ")}`,
+      {
+        details: { available: [...config.runtimes] },
+      },
+    );
   }
   if (!Object.hasOwn(config.agents, request.agent)) {
-    throw new AgentdError("unknown_agent", `unknown agent: ${request.agent}; configured here: ${Object.keys(config.agents).join(", ")}`, {
-      details: { available: Object.keys(config.agents) },
-    });
+    throw new AgentdError(
+      "unknown_agent",
+      `unknown agent: ${request.agent}; configured here: ${Object.keys(config.agents).join(", ")}`,
+      {
+        details: { available: Object.keys(config.agents) },
+      },
+    );
   }
   return { agent: request.agent, runtime };
 }
@@ -34,38 +42,73 @@ const containerOnly = ["container", "volumes", "mounts", "pty", "persist_session
 const unhonoured = ["mcp_servers", "lifecycle", "team"] as const;
 
 /** What a plain command has no notion of. */
-const agentOnly = ["model", "effort", "max_turns", "resume_session", "trust_workspace", "auto_discover", "claude"] as const;
+const agentOnly = [
+  "model",
+  "effort",
+  "max_turns",
+  "resume_session",
+  "trust_workspace",
+  "auto_discover",
+  "claude",
+] as const;
 
 export function checkHonoured(request: SessionRequest, runtime: string, config: Config): void {
   if (config.agents[request.agent]?.harness === "generic") {
     const field = agentOnly.find((name) => request[name] !== undefined);
-    if (field) throw new AgentdError("unsupported_by_agent", `Cannot use "${field}" with the agent "${request.agent}": it is a plain command. Leave it out`);
+    if (field)
+      throw new AgentdError(
+        "unsupported_by_agent",
+        `Cannot use "${field}" with the agent "${request.agent}": it is a plain command. Leave it out`,
+      );
   }
   for (const field of containerOnly) {
     const value = request[field];
     if (value === undefined || value === false || (Array.isArray(value) && value.length === 0)) continue;
-    throw new AgentdError("unsupported_by_runtime", `Cannot use "${field}" with the runtime "${runtime}": it needs a container. Leave it out, or ask for a container runtime`);
+    throw new AgentdError(
+      "unsupported_by_runtime",
+      `Cannot use "${field}" with the runtime "${runtime}": it needs a container. Leave it out, or ask for a container runtime`,
+    );
   }
   for (const field of unhonoured) {
     const value = request[field];
     if (value === undefined || (Array.isArray(value) && value.length === 0)) continue;
-    throw new AgentdError("unsupported_by_agent", `Cannot use "${field}": this version of agentd does not support it. Leave it out`);
+    throw new AgentdError(
+      "unsupported_by_agent",
+      `Cannot use "${field}": this version of agentd does not support it. Leave it out`,
+    );
   }
   const claude = request.claude ?? {};
-  for (const field of ["settings_json", "claude_md", "mcp_json", "credentials_path", "memory_path", "output_format"] as const) {
+  for (const field of [
+    "settings_json",
+    "claude_md",
+    "mcp_json",
+    "credentials_path",
+    "memory_path",
+    "output_format",
+  ] as const) {
     if (claude[field] === undefined) continue;
-    throw new AgentdError("unsupported_by_runtime", `Cannot use "claude.${field}" with the runtime "${runtime}": it writes into a container's home. Leave it out`);
+    throw new AgentdError(
+      "unsupported_by_runtime",
+      `Cannot use "claude.${field}" with the runtime "${runtime}": it writes into a container's home. Leave it out`,
+    );
   }
   const codex = request.codex;
   if (codex && Object.keys(codex).length > 0) {
-    throw new AgentdError("unsupported_by_agent", `Cannot use "codex.${Object.keys(codex)[0]}" with the agent "${request.agent}"`);
+    throw new AgentdError(
+      "unsupported_by_agent",
+      `Cannot use "codex.${Object.keys(codex)[0]}" with the agent "${request.agent}"`,
+    );
   }
 }
 
 /** The canonical form of a caller's session id; its case is kept. */
 export function checkSessionId(id: string): string {
   const found = uuid.exec(id);
-  if (!found?.[1]) throw new AgentdError("invalid_session_id", `session_id must be a valid UUID, found ${JSON.stringify(id.slice(0, 80))}`);
+  if (!found?.[1])
+    throw new AgentdError(
+      "invalid_session_id",
+      `session_id must be a valid UUID, found ${JSON.stringify(id.slice(0, 80))}`,
+    );
   const hex = found[1].replaceAll("-", "");
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
 }

@@ -83,7 +83,10 @@ export class Supervisor {
   attendanceOf(ref: string): Attendance {
     const { session, attendance } = this.get(ref);
     if (attendance) return attendance;
-    throw new AgentdError("session_ended", `Cannot send to session "${session.id}": it has ended. Start a new one, with resume_session to go on from here`);
+    throw new AgentdError(
+      "session_ended",
+      `Cannot send to session "${session.id}": it has ended. Start a new one, with resume_session to go on from here`,
+    );
   }
 
   /** Creates a session and starts its sidecar. Nothing is left behind when it throws. */
@@ -93,8 +96,13 @@ export class Supervisor {
     checkHonoured(request, runtimeName, config);
     checkRequestEnv(request.env ?? {});
     const runtime = this.#options.runtimes.get(runtimeName);
-    if (!runtime) throw new AgentdError("unknown_runtime", `Cannot use the runtime "${runtimeName}": it is not available on this machine`);
-    const requestedDir = request.work_dir === undefined ? undefined : await checkWorkDir(request.work_dir, await this.#guard());
+    if (!runtime)
+      throw new AgentdError(
+        "unknown_runtime",
+        `Cannot use the runtime "${runtimeName}": it is not available on this machine`,
+      );
+    const requestedDir =
+      request.work_dir === undefined ? undefined : await checkWorkDir(request.work_dir, await this.#guard());
     const id = request.session_id === undefined ? randomUUID() : checkSessionId(request.session_id);
     const resumed = request.resume_session === undefined ? undefined : this.#resumed(request.resume_session);
     this.#claim(id, request.name, resumed);
@@ -117,7 +125,8 @@ export class Supervisor {
     this.#forget(entry.session.id);
     const { home_of } = entry.session.spec;
     const isInUse = this.list().some(({ session }) => session.spec.home_of === home_of);
-    if (!isInUse) await rm(sessionHome(this.#options.config.dataDir, home_of).agentHome, { recursive: true, force: true });
+    if (!isInUse)
+      await rm(sessionHome(this.#options.config.dataDir, home_of).agentHome, { recursive: true, force: true });
     if (entry.session.spec.work_dir_is_scratch) await rm(entry.session.home.scratch, { recursive: true, force: true });
     await rm(entry.session.home.record, { force: true });
   }
@@ -145,13 +154,20 @@ export class Supervisor {
   #claim(id: string, name: string | undefined, resumed: Resumed | undefined): void {
     const { config } = this.#options;
     if (this.#isClosing) throw new AgentdError("shutting_down", "Cannot start a session: the daemon is shutting down");
-    if (this.#entries.has(id) || this.#creating.has(id) || this.#names.has(id)) throw new AgentdError("session_exists", `session_id already exists: ${id}`);
+    if (this.#entries.has(id) || this.#creating.has(id) || this.#names.has(id))
+      throw new AgentdError("session_exists", `session_id already exists: ${id}`);
     if (name !== undefined && (this.#names.has(name) || this.#entries.has(name) || this.#creating.has(name))) {
-      throw new AgentdError("name_taken", `Cannot name the session "${name}": session "${this.#names.get(name) ?? name}" has that name. Choose another, or delete that one`);
+      throw new AgentdError(
+        "name_taken",
+        `Cannot name the session "${name}": session "${this.#names.get(name) ?? name}" has that name. Choose another, or delete that one`,
+      );
     }
     const max = config.limits.max_sessions;
     if (max > 0 && this.liveCount >= max) {
-      throw new AgentdError("max_sessions", `max sessions limit reached: ${max} are live. Stop one, or raise --max-sessions`);
+      throw new AgentdError(
+        "max_sessions",
+        `max sessions limit reached: ${max} are live. Stop one, or raise --max-sessions`,
+      );
     }
     if (resumed) this.#refuseSecond(resumed.agentSessionId);
     this.#creating.set(id, resumed?.agentSessionId);
@@ -172,7 +188,8 @@ export class Supervisor {
       if (found.requestedDir === undefined) await mkdir(home.scratch, { mode: 0o700 });
       const agentHome = found.resumed?.agentHome ?? agentHomeOf(request, config);
       const homeOf = found.resumed?.homeOf ?? id;
-      if (agentHome === "private") await mkdir(sessionHome(config.dataDir, homeOf).agentHome, { recursive: true, mode: 0o700 });
+      if (agentHome === "private")
+        await mkdir(sessionHome(config.dataDir, homeOf).agentHome, { recursive: true, mode: 0o700 });
       const spec = specOf(request, {
         id,
         agent: found.agent,
@@ -194,7 +211,8 @@ export class Supervisor {
       entry.sidecar = found.runtime.addressOf(bootstrap);
       await this.#save(entry);
       const others = this.list().filter((other) => other.attendance && other.session.spec.work_dir === spec.work_dir);
-      if (this.#isClosing) throw new AgentdError("shutting_down", "Cannot start a session: the daemon is shutting down");
+      if (this.#isClosing)
+        throw new AgentdError("shutting_down", "Cannot start a session: the daemon is shutting down");
       this.#entries.set(id, entry);
       const turn = (request.prompt ?? "").trim() === "" ? undefined : await attendance.prompt(request.prompt ?? "");
       try {
@@ -216,7 +234,11 @@ export class Supervisor {
         await rm(this.#runDirOf(id), { recursive: true, force: true });
       }
       if (isDiskFull(error)) {
-        throw new AgentdError("disk_full", `Cannot start a session: the disk that holds "${config.dataDir}" is full. Make room, then try again`, { cause: error });
+        throw new AgentdError(
+          "disk_full",
+          `Cannot start a session: the disk that holds "${config.dataDir}" is full. Make room, then try again`,
+          { cause: error },
+        );
       }
       throw error;
     }
@@ -284,7 +306,10 @@ export class Supervisor {
     if (!entry) return { agentSessionId: ref, homeOf: undefined, agentHome: undefined };
     const { session } = entry;
     if (session.agentSessionId === undefined) {
-      throw new AgentdError("resume_not_found", `Cannot resume session "${ref}": its agent never began a conversation. Start a new session`);
+      throw new AgentdError(
+        "resume_not_found",
+        `Cannot resume session "${ref}": its agent never began a conversation. Start a new session`,
+      );
     }
     return { agentSessionId: session.agentSessionId, homeOf: session.spec.home_of, agentHome: session.spec.agent_home };
   }
@@ -292,24 +317,39 @@ export class Supervisor {
   #refuseSecond(agentSession: string): void {
     const live = this.list().find(
       ({ session }) =>
-        session.isLive && (session.agentSessionId === agentSession || session.spec.resume_agent_session === agentSession),
+        session.isLive &&
+        (session.agentSessionId === agentSession || session.spec.resume_agent_session === agentSession),
     );
     const creating = [...this.#creating].find(([, resumes]) => resumes === agentSession);
     const id = live?.session.id ?? creating?.[0];
     if (id === undefined) return;
-    throw new AgentdError("resume_in_use", `Cannot resume the conversation "${agentSession}": session "${id}" is live on it. Stop that one first`);
+    throw new AgentdError(
+      "resume_in_use",
+      `Cannot resume the conversation "${agentSession}": session "${id}" is live on it. Stop that one first`,
+    );
   }
 
   #entryOfAgentSession(ref: string): Entry | undefined {
-    return this.list().reverse().find((entry) => entry.session.agentSessionId === ref);
+    return this.list()
+      .reverse()
+      .find((entry) => entry.session.agentSessionId === ref);
   }
 
   async #warnOfSharedDir(session: Session, others: readonly Entry[]): Promise<void> {
     const warning = (own: string[], dir: string) => ({
       type: "system" as const,
-      data: { subtype: "work_dir_shared", message: `Another live session works in "${dir}": their changes may collide.`, session_ids: own },
+      data: {
+        subtype: "work_dir_shared",
+        message: `Another live session works in "${dir}": their changes may collide.`,
+        session_ids: own,
+      },
     });
-    await session.appendOwn([warning(others.map((other) => other.session.id), session.spec.work_dir)]);
+    await session.appendOwn([
+      warning(
+        others.map((other) => other.session.id),
+        session.spec.work_dir,
+      ),
+    ]);
     await Promise.all(
       others.map((other) =>
         other.session.appendOwn([warning([session.id], session.spec.work_dir)]).catch(() => {
@@ -330,7 +370,12 @@ export class Supervisor {
       if (errnoOf(error) === "ENOENT") return;
       throw error;
     }
-    const session = new Session({ spec: record.spec, home, ringBytesMax: config.limits.ring_bytes, fsync: config.fsync });
+    const session = new Session({
+      spec: record.spec,
+      home,
+      ringBytesMax: config.limits.ring_bytes,
+      fsync: config.fsync,
+    });
     session.agentSessionId = record.agent_session_id;
     session.model = record.model;
     if (record.spec.name !== undefined) this.#names.set(record.spec.name, id);
@@ -363,9 +408,14 @@ export class Supervisor {
   }
 
   #save(entry: Entry): Promise<void> {
-    return entry.saving.then(() => writeRecord(entry.session.home.record, recordOf(entry))).catch((error: unknown) => {
-      this.#options.log("error", `Cannot write "${entry.session.home.record}": ${messageOf(error)}. After a restart the session may be shown as it was before`);
-    });
+    return entry.saving
+      .then(() => writeRecord(entry.session.home.record, recordOf(entry)))
+      .catch((error: unknown) => {
+        this.#options.log(
+          "error",
+          `Cannot write "${entry.session.home.record}": ${messageOf(error)}. After a restart the session may be shown as it was before`,
+        );
+      });
   }
 
   #forget(id: string): void {

@@ -50,11 +50,17 @@ export async function checkWorkDir(path: string, guard: WorkDirGuard): Promise<s
   } catch (error) {
     if (error instanceof AgentdError) throw error;
     const isMissing = errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR";
-    return refuse(isMissing ? `working directory does not exist: ${path}` : `working directory cannot be opened: ${path} (${messageOf(error)})`, error);
+    return refuse(
+      isMissing
+        ? `working directory does not exist: ${path}`
+        : `working directory cannot be opened: ${path} (${messageOf(error)})`,
+      error,
+    );
   }
   if (real === "/") refuse("working directory cannot be the filesystem root");
   for (const place of await placesOf(guard)) {
-    if (isInside(real, place) || isInside(place, real)) refuse(`working directory cannot be or contain sensitive directory: ${place}`);
+    if (isInside(real, place) || isInside(place, real))
+      refuse(`working directory cannot be or contain sensitive directory: ${place}`);
   }
   const named = path.replace(/\/+$/, "").replace(/\/(?:\.?\/)+/g, "/");
   if (named !== real) refuse(`working directory is reached through a symlink: ${path}; name it as ${real}`);

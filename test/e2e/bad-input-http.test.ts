@@ -97,13 +97,22 @@ describe("POST /sessions refuses and makes nothing:", () => {
     ["with NUL", () => "/tmp\0"],
   ];
   test.each(places)("a work_dir that is %s", async (_, path) => {
-    expect(await asked({ body: { ...ok, work_dir: path() } })).toMatchObject({ status: 400, error: "invalid_work_dir" });
+    expect(await asked({ body: { ...ok, work_dir: path() } })).toMatchObject({
+      status: 400,
+      error: "invalid_work_dir",
+    });
   });
 
-  test.each(["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])("a body that is %s", async (type) => {
-    const answer = await daemon.post("/sessions", undefined, { raw: JSON.stringify(ok), headers: { "content-type": type } });
-    expect(answer).toMatchObject({ status: 415, body: { error: "unsupported_media_type" } });
-  });
+  test.each(["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])(
+    "a body that is %s",
+    async (type) => {
+      const answer = await daemon.post("/sessions", undefined, {
+        raw: JSON.stringify(ok),
+        headers: { "content-type": type },
+      });
+      expect(answer).toMatchObject({ status: 415, body: { error: "unsupported_media_type" } });
+    },
+  );
 
   test("a sidecar that does not come up in time, also for who waits for its end", async () => {
     const impatient = await startDaemon({ config: { agents, limits: { launch_timeout: "1ms" } } });
@@ -116,15 +125,25 @@ describe("POST /sessions refuses and makes nothing:", () => {
       expect(made).toMatchObject({ status: 500, body: { error: "launch_failed" } });
       expect([200, 404]).toContain(removed.status);
       expect((await impatient.get("/sessions")).body).toEqual([]);
-      expect(await Promise.all(["sessions", "run"].map((name) => readdir(join(impatient.dataDir, name))))).toEqual([[], []]);
-      expect(await impatient.post("/sessions", { ...ok, session_id: id, name: "again" })).toMatchObject({ status: 500, body: { error: "launch_failed" } });
+      expect(await Promise.all(["sessions", "run"].map((name) => readdir(join(impatient.dataDir, name))))).toEqual([
+        [],
+        [],
+      ]);
+      expect(await impatient.post("/sessions", { ...ok, session_id: id, name: "again" })).toMatchObject({
+        status: 500,
+        body: { error: "launch_failed" },
+      });
     } finally {
       expect(await impatient.stop()).toEqual({ code: 0 });
     }
   });
 
   async function asked(given: { raw?: string; body?: unknown }) {
-    const { status, body } = await daemon.post("/sessions", given.body, given.raw === undefined ? {} : { raw: given.raw });
+    const { status, body } = await daemon.post(
+      "/sessions",
+      given.body,
+      given.raw === undefined ? {} : { raw: given.raw },
+    );
     return { status, error: body.error, message: body.message };
   }
 });
@@ -154,7 +173,10 @@ describe("addresses:", () => {
   ];
   test.each(cases)("%s %s is %i %s", async (method, path, status, error) => {
     const response = await fetch(daemon.url + path, { method, headers: { authorization: `Bearer ${daemon.token}` } });
-    expect({ status: response.status, body: await response.json() }).toEqual({ status, body: expect.objectContaining({ error, message: expect.any(String) }) });
+    expect({ status: response.status, body: await response.json() }).toEqual({
+      status,
+      body: expect.objectContaining({ error, message: expect.any(String) }),
+    });
   });
 });
 
@@ -188,23 +210,41 @@ describe("with a session,", () => {
   });
 
   test.each(["-", "x", "1.5", "1e3", "0x10", "9".repeat(40)])("a cursor of %s is invalid_cursor", async (cursor) => {
-    expect(await daemon.get(`/sessions/${id}/logs?cursor=${cursor}`)).toMatchObject({ status: 400, body: { error: "invalid_cursor" } });
+    expect(await daemon.get(`/sessions/${id}/logs?cursor=${cursor}`)).toMatchObject({
+      status: 400,
+      body: { error: "invalid_cursor" },
+    });
   });
   test.each(["", "-5", "0", "123456789012345"])("a cursor of %j is an answer", async (cursor) => {
     const { status, headers } = await daemon.get(`/sessions/${id}/logs?cursor=${cursor}`);
     expect({ status, cursor: headers.get("agentruntime-log-cursor") }).toEqual({ status: 200, cursor: "0" });
   });
-  test.each(["wait=-1", "wait=61", "wait=x", "limit=0", "limit=x", "limit=1.5"])("%s is invalid_request", async (query) => {
-    expect(await daemon.get(`/sessions/${id}/logs?${query}`)).toMatchObject({ status: 400, body: { error: "invalid_request" } });
-  });
-  test.each(["state=done", "limit=0", "limit=1001", "limit=x", "after=nobody"])("a list with %s is invalid_request", async (query) => {
-    expect(await daemon.get(`/sessions?${query}`)).toMatchObject({ status: 400, body: { error: "invalid_request" } });
-  });
+  test.each(["wait=-1", "wait=61", "wait=x", "limit=0", "limit=x", "limit=1.5"])(
+    "%s is invalid_request",
+    async (query) => {
+      expect(await daemon.get(`/sessions/${id}/logs?${query}`)).toMatchObject({
+        status: 400,
+        body: { error: "invalid_request" },
+      });
+    },
+  );
+  test.each(["state=done", "limit=0", "limit=1001", "limit=x", "after=nobody"])(
+    "a list with %s is invalid_request",
+    async (query) => {
+      expect(await daemon.get(`/sessions?${query}`)).toMatchObject({ status: 400, body: { error: "invalid_request" } });
+    },
+  );
   test("a turn that never was cannot be withdrawn", async () => {
-    expect(await daemon.delete(`/sessions/${id}/prompts/t99`)).toMatchObject({ status: 404, body: { error: "turn_not_found" } });
+    expect(await daemon.delete(`/sessions/${id}/prompts/t99`)).toMatchObject({
+      status: 404,
+      body: { error: "turn_not_found" },
+    });
   });
   test.each(["none", "..%2fsession.json", ".hidden"])("a blob %s is blob_not_found", async (name) => {
-    expect(await daemon.get(`/sessions/${id}/blobs/${name}`)).toMatchObject({ status: 404, body: { error: "blob_not_found" } });
+    expect(await daemon.get(`/sessions/${id}/blobs/${name}`)).toMatchObject({
+      status: 404,
+      body: { error: "blob_not_found" },
+    });
   });
 });
 
@@ -220,7 +260,9 @@ describe("prompts reach the agent as they are:", () => {
     const { body } = await daemon.post("/sessions", { agent: "echo", prompt });
     const client = await daemon.ws(body.session_id, 0);
     await client.event(({ type }) => type === "exit");
-    expect(client.events.filter(({ type }) => type === "stdout").map(({ data }) => data["text"])).toEqual([`echo: ${prompt}`]);
+    expect(client.events.filter(({ type }) => type === "stdout").map(({ data }) => data["text"])).toEqual([
+      `echo: ${prompt}`,
+    ]);
     expect(client.events.at(0)).toMatchObject({ type: "user_message", data: { kind: "prompt", text: prompt } });
     await client.close();
     await daemon.delete(`/sessions/${body.session_id}`);

@@ -17,8 +17,13 @@ const runs = (command: string) => allProcesses().some(({ commandLine }) => comma
 async function busySession(command: string): Promise<{ id: string; agent: number; sidecar: number }> {
   const id = await claude.create({ prompt: `[[bash:sh -c '${command}']]`, interactive: true });
   await eventually(() => runs(command), { deadlineMs: 20_000, what: command });
-  const agent = allProcesses().find(({ commandLine, environment }) => commandLine.includes("stream-json") && environment.includes(`AGENTRUNTIME_SESSION_ID=${id}`))?.pid;
-  const sidecar = Number(JSON.parse(readFileSync(join(claude.daemon.dataDir, "sessions", id, "sidecar.json"), "utf8")).pid);
+  const agent = allProcesses().find(
+    ({ commandLine, environment }) =>
+      commandLine.includes("stream-json") && environment.includes(`AGENTRUNTIME_SESSION_ID=${id}`),
+  )?.pid;
+  const sidecar = Number(
+    JSON.parse(readFileSync(join(claude.daemon.dataDir, "sessions", id, "sidecar.json"), "utf8")).pid,
+  );
   if (agent === undefined) throw new Error("the agent was not found");
   return { id, agent, sidecar };
 }
@@ -30,7 +35,11 @@ describe("kill -9", () => {
     const events = await claude.log(id);
     expect(results(events)).toEqual([{ turn: "t1", status: "aborted" }]);
     expect(ofType(events, "tool_result")).toMatchObject([{ synthetic: true, is_error: true }]);
-    expect(events.at(-1)).toMatchObject({ type: "exit", exit_code: 137, data: { code: 137, signal: "SIGKILL", error_category: "agent_crash" } });
+    expect(events.at(-1)).toMatchObject({
+      type: "exit",
+      exit_code: 137,
+      data: { code: 137, signal: "SIGKILL", error_category: "agent_crash" },
+    });
     await claude.allGone(id);
     await eventually(() => !runs("sleep 311"));
   });
@@ -40,10 +49,16 @@ describe("kill -9", () => {
     await claude.prompt(id, "waiting in the queue");
     process.kill(sidecar, "SIGKILL");
     const events = await claude.log(id);
-    expect(results(events)).toEqual([{ turn: "t1", status: "aborted" }, { turn: "t2", status: "aborted" }]);
+    expect(results(events)).toEqual([
+      { turn: "t1", status: "aborted" },
+      { turn: "t2", status: "aborted" },
+    ]);
     expect(ofType(events, "tool_result")).toMatchObject([{ synthetic: true }]);
     expect(events.at(-1)).toMatchObject({ type: "exit", data: { error_category: "sidecar_lost" } });
-    expect((await claude.daemon.get(`/sessions/${id}`)).body).toMatchObject({ status: "failed", end_reason: "sidecar_lost" });
+    expect((await claude.daemon.get(`/sessions/${id}`)).body).toMatchObject({
+      status: "failed",
+      end_reason: "sidecar_lost",
+    });
     await claude.allGone(id);
     await eventually(() => !runs("sleep 312"));
   });
@@ -69,7 +84,10 @@ describe("the end of a session in mid-turn", () => {
     expect(["interrupted", "aborted"]).toContain(results(events)[0]?.status);
     await claude.allGone(id);
     expect(runs("sleep 314")).toBe(false);
-    expect((await claude.daemon.get(`/sessions/${id}`)).body).toMatchObject({ status: "failed", end_reason: "stopped" });
+    expect((await claude.daemon.get(`/sessions/${id}`)).body).toMatchObject({
+      status: "failed",
+      end_reason: "stopped",
+    });
   });
 
   it("by a natural end leaves nothing that the agent put into the background", async () => {
@@ -92,7 +110,10 @@ describe("kill -9 of the daemon", () => {
     await own.daemon.kill9();
     const next = await startDaemon({ dataDir: own.daemon.dataDir, env: { TEST_MODEL_KEY: "x" } });
     const events = await readLog(next, id, { enough: hasResults(2) });
-    expect(results(events)).toEqual([{ turn: "t1", status: "success" }, { turn: "t2", status: "success" }]);
+    expect(results(events)).toEqual([
+      { turn: "t1", status: "success" },
+      { turn: "t2", status: "success" },
+    ]);
     expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
     await next.delete(`/sessions/${id}`);
     await next.stop();

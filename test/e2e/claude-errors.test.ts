@@ -29,27 +29,35 @@ describe("an error of the model", () => {
     const id = await claude.create({ prompt: "[[err429:1]]" });
     const events = await claude.log(id);
     expect(results(events)).toEqual([{ turn: "t1", status: "success" }]);
-    expect(ofType(events, "progress").filter((data) => data["kind"] === "retry")).toMatchObject([{ attempt: 1, error_category: "rate_limit" }]);
+    expect(ofType(events, "progress").filter((data) => data["kind"] === "retry")).toMatchObject([
+      { attempt: 1, error_category: "rate_limit" },
+    ]);
     expect(said(events)).toEqual(["Recovered."]);
   });
 
-  it.each(["[[drop]]", "[[sseerror]]"])("%s in the middle of the stream loses no text and closes what was cut", async (prompt) => {
-    const id = await claude.create({ prompt });
-    const events = await claude.log(id);
-    expect(results(events)).toEqual([{ turn: "t1", status: "success" }]);
-    expect(said(events)).toEqual(["The quick brown fox, whole this time."]);
-    const messages = ofType(events, "agent_message");
-    const opened = new Set(messages.filter((data) => data["delta"] === true).map((data) => data["item_id"]));
-    const closed = new Set(messages.filter((data) => data["delta"] === false).map((data) => data["item_id"]));
-    expect([...opened].every((item) => closed.has(item))).toBe(true);
-  });
+  it.each(["[[drop]]", "[[sseerror]]"])(
+    "%s in the middle of the stream loses no text and closes what was cut",
+    async (prompt) => {
+      const id = await claude.create({ prompt });
+      const events = await claude.log(id);
+      expect(results(events)).toEqual([{ turn: "t1", status: "success" }]);
+      expect(said(events)).toEqual(["The quick brown fox, whole this time."]);
+      const messages = ofType(events, "agent_message");
+      const opened = new Set(messages.filter((data) => data["delta"] === true).map((data) => data["item_id"]));
+      const closed = new Set(messages.filter((data) => data["delta"] === false).map((data) => data["item_id"]));
+      expect([...opened].every((item) => closed.has(item))).toBe(true);
+    },
+  );
 
   it("in an interactive session ends the turn, not the session", async () => {
     const id = await claude.create({ prompt: "[[err403]]", interactive: true });
     await claude.log(id, (events) => results(events).length === 1);
     await claude.prompt(id, "fine");
     const events = await claude.log(id, (seen) => results(seen).length === 2);
-    expect(results(events)).toEqual([{ turn: "t1", status: "error" }, { turn: "t2", status: "success" }]);
+    expect(results(events)).toEqual([
+      { turn: "t1", status: "error" },
+      { turn: "t2", status: "success" },
+    ]);
     await claude.daemon.delete(`/sessions/${id}`);
   });
 

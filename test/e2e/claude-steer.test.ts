@@ -23,10 +23,15 @@ describe("steer", () => {
     const events = await claude.log(id, hasResults(1));
     expect(said(events).at(-1)).toBe("steered text");
     expect(results(events)).toEqual([{ turn: "t1", status: "success" }]);
-    expect(ofType(events, "progress").filter((data) => data["kind"] === "input_delivered")).toMatchObject([{ turn_id: "t1" }]);
+    expect(ofType(events, "progress").filter((data) => data["kind"] === "input_delivered")).toMatchObject([
+      { turn_id: "t1" },
+    ]);
     const next = await claude.prompt(id, "and on");
     const on = await claude.log(id, hasResults(2));
-    expect(results(on)).toEqual([{ turn: "t1", status: "success" }, { turn: next, status: "success" }]);
+    expect(results(on)).toEqual([
+      { turn: "t1", status: "success" },
+      { turn: next, status: "success" },
+    ]);
     await claude.daemon.delete(`/sessions/${id}`);
     await claude.allGone(id);
   });
@@ -37,7 +42,9 @@ describe("steer", () => {
     await claude.daemon.post(`/sessions/${id}/steer`, { text: "rather say [[say:steered after the tool]]" });
     const events = await claude.log(id, hasResults(1));
     expect(results(events)).toEqual([{ turn: "t1", status: "success" }]);
-    expect(ofType(events, "tool_result")).toMatchObject([{ output: expect.stringContaining("tool-done"), is_error: false }]);
+    expect(ofType(events, "tool_result")).toMatchObject([
+      { output: expect.stringContaining("tool-done"), is_error: false },
+    ]);
     expect(JSON.stringify(claude.model.requests.at(-1)?.body.messages)).toContain("steered after the tool");
     await claude.daemon.delete(`/sessions/${id}`);
   });
@@ -58,7 +65,10 @@ describe("interrupt", () => {
     await claude.prompt(id, "next one");
     expect((await claude.daemon.post(`/sessions/${id}/interrupt`)).status).toBe(202);
     const events = await claude.log(id, hasResults(2));
-    expect(results(events)).toEqual([{ turn: "t1", status: "interrupted" }, { turn: "t2", status: "success" }]);
+    expect(results(events)).toEqual([
+      { turn: "t1", status: "interrupted" },
+      { turn: "t2", status: "success" },
+    ]);
     expect(said(events).at(-1)).toBe("You said: next one");
     await claude.daemon.delete(`/sessions/${id}`);
   });
@@ -82,7 +92,10 @@ describe("interrupt", () => {
     await claude.log(id, hasResults(1));
     expect((await claude.daemon.post(`/sessions/${id}/interrupt`)).status).toBe(202);
     await claude.prompt(id, "on we go");
-    expect(results(await claude.log(id, hasResults(2)))).toEqual([{ turn: "t1", status: "success" }, { turn: "t2", status: "success" }]);
+    expect(results(await claude.log(id, hasResults(2)))).toEqual([
+      { turn: "t1", status: "success" },
+      { turn: "t2", status: "success" },
+    ]);
     await claude.daemon.delete(`/sessions/${id}`);
   });
 
@@ -91,7 +104,10 @@ describe("interrupt", () => {
     await claude.log(id, hasResults(1));
     await claude.prompt(id, "quick");
     const events = await claude.log(id, hasResults(2));
-    expect(results(events)).toEqual([{ turn: "t1", status: "limit" }, { turn: "t2", status: "success" }]);
+    expect(results(events)).toEqual([
+      { turn: "t1", status: "limit" },
+      { turn: "t2", status: "success" },
+    ]);
     await claude.daemon.delete(`/sessions/${id}`);
   });
 
@@ -99,7 +115,10 @@ describe("interrupt", () => {
     const id = await claude.create({ prompt: "[[slow:20]]", interactive: true, timeout: "1s" });
     const events = await claude.log(id);
     expect(results(events)).toEqual([{ turn: "t1", status: "limit" }]);
-    expect((await claude.daemon.get(`/sessions/${id}`)).body).toMatchObject({ status: "failed", end_reason: "timeout" });
+    expect((await claude.daemon.get(`/sessions/${id}`)).body).toMatchObject({
+      status: "failed",
+      end_reason: "timeout",
+    });
     await claude.allGone(id);
   });
 });
@@ -114,9 +133,16 @@ describe("a subagent in the background", () => {
     expect(own).toHaveLength(1);
     expect(String(own[0]?.["turn_id"])).toMatch(/^t\d+\.\d+$/);
     const ofPrompts = results(events).filter(({ turn }) => turn === "t1" || turn === second);
-    expect(ofPrompts).toEqual([{ turn: "t1", status: "success" }, { turn: second, status: "success" }]);
+    expect(ofPrompts).toEqual([
+      { turn: "t1", status: "success" },
+      { turn: second, status: "success" },
+    ]);
     const uses = ofType(events, "tool_use").map((data) => data["id"]);
-    expect(ofType(events, "tool_result").map((data) => data["id"]).sort()).toEqual([...uses].sort());
+    expect(
+      ofType(events, "tool_result")
+        .map((data) => data["id"])
+        .sort(),
+    ).toEqual([...uses].sort());
     await claude.daemon.delete(`/sessions/${id}`);
     await claude.allGone(id);
   });

@@ -15,7 +15,10 @@ const upgrade = "/ws/sessions/11111111-0000-4000-8000-000000000000";
 let daemon: Daemon;
 let open: Daemon;
 beforeAll(async () => {
-  [daemon, open] = await Promise.all([startDaemon({ config: { served_names: ["agents.example"] } }), startDaemon({ args: ["--no-auth"] })]);
+  [daemon, open] = await Promise.all([
+    startDaemon({ config: { served_names: ["agents.example"] } }),
+    startDaemon({ args: ["--no-auth"] }),
+  ]);
 });
 afterAll(async () => {
   await Promise.all([daemon?.stop(), open?.stop()]);
@@ -39,14 +42,27 @@ describe.each([...routes, { method: "GET", path: "/no/such/route" }])("$method $
   });
 
   test("is refused without the token, unless it is open", async () => {
-    for (const authorization of [undefined, "", "Bearer", "Bearer x", "Basic abc", `Bearer ${daemon.token}x`, `Bearer ${daemon.token.slice(1)}`]) {
+    for (const authorization of [
+      undefined,
+      "",
+      "Bearer",
+      "Bearer x",
+      "Basic abc",
+      `Bearer ${daemon.token}x`,
+      `Bearer ${daemon.token.slice(1)}`,
+    ]) {
       const [status, error] = await call(daemon, method, path, authorization === undefined ? {} : { authorization });
-      expect([authorization, status, error]).toEqual(isOpen ? [authorization, 200, undefined] : [authorization, 401, "unauthorized"]);
+      expect([authorization, status, error]).toEqual(
+        isOpen ? [authorization, 200, undefined] : [authorization, 401, "unauthorized"],
+      );
     }
   });
 
   test("is served with the token, and without one under --no-auth", async () => {
-    for (const [status] of [await call(daemon, method, path, { authorization: `Bearer ${daemon.token}` }), await call(open, method, path, {})]) {
+    for (const [status] of [
+      await call(daemon, method, path, { authorization: `Bearer ${daemon.token}` }),
+      await call(open, method, path, {}),
+    ]) {
       expect([401, 403]).not.toContain(status);
     }
   });
@@ -77,14 +93,34 @@ describe("the upgrade", () => {
 test("loopback names, configured names and the daemon's own pages are served", async () => {
   const authorization = `Bearer ${daemon.token}`;
   const own = new URL(daemon.url).host;
-  for (const host of [own, "localhost", "LOCALHOST:1", "127.0.0.1", "[::1]:80", "agents.example", "Agents.Example:443"]) {
-    expect([host, ...(await call(daemon, "GET", "/sessions", { authorization, host }))]).toEqual([host, 200, undefined]);
+  for (const host of [
+    own,
+    "localhost",
+    "LOCALHOST:1",
+    "127.0.0.1",
+    "[::1]:80",
+    "agents.example",
+    "Agents.Example:443",
+  ]) {
+    expect([host, ...(await call(daemon, "GET", "/sessions", { authorization, host }))]).toEqual([
+      host,
+      200,
+      undefined,
+    ]);
   }
-  expect(await call(daemon, "GET", "/sessions", { authorization, host: own, origin: `http://${own}` })).toEqual([200, undefined]);
+  expect(await call(daemon, "GET", "/sessions", { authorization, host: own, origin: `http://${own}` })).toEqual([
+    200,
+    undefined,
+  ]);
 });
 
 /** Status and error code. `fetch` would not let us set the Host. */
-function call(from: Daemon, method: string, path: string, headers: Record<string, string>): Promise<[number, string | undefined]> {
+function call(
+  from: Daemon,
+  method: string,
+  path: string,
+  headers: Record<string, string>,
+): Promise<[number, string | undefined]> {
   return new Promise((resolve, reject) => {
     const sent = request(from.url + path, { method, headers, agent: false }, (response) => {
       let text = "";

@@ -7,11 +7,17 @@ import { type Daemon, startDaemon } from "../support/start-daemon.ts";
 const fixture = (name: string) => new URL(`../fixtures/agents/${name}`, import.meta.url).pathname;
 const node = (name: string, ...args: string[]) => ({ command: process.execPath, args: [fixture(name), ...args] });
 const goSession = "99999999-0000-4000-8000-000000000000";
-const goLog = '{"type":"agent_message","data":{"text":"old"}}\n{"type":"result","data":{"status":"success"},"timestamp":1700000000000}\n';
+const goLog =
+  '{"type":"agent_message","data":{"text":"old"}}\n{"type":"result","data":{"status":"success"},"timestamp":1700000000000}\n';
 
 let daemon: Daemon;
 beforeAll(async () => {
-  daemon = await startDaemon({ config: { agents: { echo: node("echo.mjs"), other: node("echo.mjs"), lines: node("numbers.mjs", "3000") }, limits: { ring_bytes: 20_000, max_sessions: 6 } } });
+  daemon = await startDaemon({
+    config: {
+      agents: { echo: node("echo.mjs"), other: node("echo.mjs"), lines: node("numbers.mjs", "3000") },
+      limits: { ring_bytes: 20_000, max_sessions: 6 },
+    },
+  });
   await mkdir(join(daemon.dataDir, "logs"));
   await writeFile(join(daemon.dataDir, "logs", `${goSession}.ndjson`), goLog);
 });
@@ -29,7 +35,9 @@ async function create(more: Record<string, unknown> = {}): Promise<string> {
 }
 
 async function ended(id: string): Promise<void> {
-  await eventually(async () => ["completed", "failed"].includes((await daemon.get(`/sessions/${id}`)).body.status), { what: "the end" });
+  await eventually(async () => ["completed", "failed"].includes((await daemon.get(`/sessions/${id}`)).body.status), {
+    what: "the end",
+  });
 }
 
 describe("ids and names", () => {
@@ -42,7 +50,10 @@ describe("ids and names", () => {
     const client = await daemon.ws("my.first_one", 0);
     expect(await client.frame("connected")).toMatchObject({ session_id: id });
     await client.close();
-    expect(await daemon.post("/sessions", { agent: "echo", interactive: true, name: "my.first_one" })).toMatchObject({ status: 409, body: { error: "name_taken" } });
+    expect(await daemon.post("/sessions", { agent: "echo", interactive: true, name: "my.first_one" })).toMatchObject({
+      status: 409,
+      body: { error: "name_taken" },
+    });
     expect((await daemon.delete("/sessions/my.first_one")).body).toEqual({ id, state: "failed" });
     await create({ name: "my.first_one" });
   });
@@ -51,10 +62,19 @@ describe("ids and names", () => {
     const id = "abcdef00-0000-4000-8000-000000000001";
     await create({ session_id: `urn:uuid:${id}` });
     const again = { agent: "echo", interactive: true };
-    expect(await daemon.post("/sessions", { ...again, session_id: id })).toMatchObject({ status: 409, body: { error: "session_exists" } });
-    expect(await daemon.post("/sessions", { ...again, name: id })).toMatchObject({ status: 409, body: { error: "name_taken" } });
+    expect(await daemon.post("/sessions", { ...again, session_id: id })).toMatchObject({
+      status: 409,
+      body: { error: "session_exists" },
+    });
+    expect(await daemon.post("/sessions", { ...again, name: id })).toMatchObject({
+      status: 409,
+      body: { error: "name_taken" },
+    });
     await daemon.delete(`/sessions/${id}`);
-    expect(await daemon.post("/sessions", { ...again, session_id: id })).toMatchObject({ status: 409, body: { error: "session_exists" } });
+    expect(await daemon.post("/sessions", { ...again, session_id: id })).toMatchObject({
+      status: 409,
+      body: { error: "session_exists" },
+    });
     const named = "abcdef00-0000-4000-8000-00000000000a";
     await create({ name: named });
     expect(await daemon.post("/sessions", { ...again, session_id: named })).toMatchObject({ status: 409 });
@@ -72,7 +92,9 @@ describe("ids and names", () => {
   });
 
   test("as many sessions as are allowed can be made at the same time, and no more", async () => {
-    const answers = await Promise.all(Array.from({ length: 8 }, () => daemon.post("/sessions", { agent: "echo", interactive: true })));
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, () => daemon.post("/sessions", { agent: "echo", interactive: true })),
+    );
     expect(answers.map(({ status }) => status).sort()).toEqual([201, 201, 201, 201, 201, 201, 503, 503]);
     expect((await daemon.get("/health")).body.sessions).toBe(6);
   });
@@ -119,7 +141,10 @@ describe("Idempotency-Key", () => {
     expect(new Set(answers.map(({ body }) => body.session_id)).size).toBe(1);
     expect(answers.map(({ status }) => status)).toEqual([201, 201, 201]);
     expect((await daemon.get("/sessions")).body).toHaveLength(1);
-    expect(await daemon.post("/sessions", { ...body, tags: { n: "2" } }, { headers })).toMatchObject({ status: 409, body: { error: "idempotency_conflict" } });
+    expect(await daemon.post("/sessions", { ...body, tags: { n: "2" } }, { headers })).toMatchObject({
+      status: 409,
+      body: { error: "idempotency_conflict" },
+    });
   });
 
   test("a prompt with the same key is taken once", async () => {
@@ -135,7 +160,10 @@ describe("Idempotency-Key", () => {
     const key = { headers: { "idempotency-key": "k-2" } };
     expect((await daemon.post("/sessions", { ...body, agent: "nobody" }, key)).status).toBe(400);
     expect((await daemon.post("/sessions", body, key)).status).toBe(201);
-    expect(await daemon.post("/sessions", body, { headers: { "idempotency-key": "x".repeat(257) } })).toMatchObject({ status: 400, body: { error: "invalid_request" } });
+    expect(await daemon.post("/sessions", body, { headers: { "idempotency-key": "x".repeat(257) } })).toMatchObject({
+      status: 400,
+      body: { error: "invalid_request" },
+    });
   });
 });
 
@@ -157,7 +185,9 @@ describe("the log", () => {
     }
     const ranged = await daemon.get(`/sessions/${id}/log`, { headers: { range: "bytes=100-199" } });
     expect([ranged.status, ranged.text]).toEqual([206, whole.slice(100, 200)]);
-    expect((await daemon.get(`/sessions/${id}/log`, { headers: { range: `bytes=${view.log_bytes + 5}-` } })).status).toBe(416);
+    expect(
+      (await daemon.get(`/sessions/${id}/log`, { headers: { range: `bytes=${view.log_bytes + 5}-` } })).status,
+    ).toBe(416);
   });
 
   test("by limit it comes in whole lines, one at least, until the end", async () => {
@@ -173,14 +203,20 @@ describe("the log", () => {
       expect(headers.get("agentruntime-log-cursor")).toBe(String(text.length));
     }
     expect(text).toBe(whole);
-    expect(await daemon.get(`/sessions/${id}/logs?cursor=${whole.length + 10}`)).toMatchObject({ status: 200, text: "" });
+    expect(await daemon.get(`/sessions/${id}/logs?cursor=${whole.length + 10}`)).toMatchObject({
+      status: 200,
+      text: "",
+    });
   });
 
   test("a long poll answers when there is something, when the session ends, and when time is up", async () => {
     const id = await create();
     const none = await daemon.get(`/sessions/${id}/logs?cursor=0&wait=0.2`);
     expect([none.status, none.text]).toEqual([200, ""]);
-    const [polled] = await Promise.all([daemon.get(`/sessions/${id}/logs?cursor=0&wait=30`), daemon.post(`/sessions/${id}/prompt`, { text: "hello" })]);
+    const [polled] = await Promise.all([
+      daemon.get(`/sessions/${id}/logs?cursor=0&wait=30`),
+      daemon.post(`/sessions/${id}/prompt`, { text: "hello" }),
+    ]);
     expect(polled.text).toContain('"hello"');
     const last = async () => (await daemon.get(`/sessions/${id}`)).body.log_bytes;
     await eventually(async () => (await daemon.get(`/sessions/${id}`)).body.turn_count === 1);
@@ -198,7 +234,9 @@ describe("the log", () => {
     expect((await daemon.get(`/sessions/${id}`)).status).toBe(404);
     expect((await daemon.get(`/sessions/${id}/logs`)).status).toBe(404);
     expect((await daemon.get(`/sessions/${id}/log`)).text).toBe(text);
-    const entry = (await daemon.get("/sessions/history?limit=1000")).body.find((one: { session_id: string }) => one.session_id === id);
+    const entry = (await daemon.get("/sessions/history?limit=1000")).body.find(
+      (one: { session_id: string }) => one.session_id === id,
+    );
     expect(entry).toMatchObject({ session_id: id, status: "success", file_size: text.length });
   });
 
@@ -221,7 +259,8 @@ describe("the log", () => {
     const ends = body.map(({ ended_at }: { ended_at?: string }) => ended_at ?? "");
     expect(ends).toEqual([...ends].sort().reverse());
     expect((await daemon.get("/sessions/history?limit=1")).body).toEqual(body.slice(0, 1));
-    for (const limit of ["0", "-1", "x", ""]) expect((await daemon.get(`/sessions/history?limit=${limit}`)).body).toEqual(body);
+    for (const limit of ["0", "-1", "x", ""])
+      expect((await daemon.get(`/sessions/history?limit=${limit}`)).body).toEqual(body);
   });
 });
 
@@ -239,15 +278,25 @@ describe("the end of a session", () => {
       ["failed", "stopped"],
     ]);
     expect(views[1]).toMatchObject({ exit_code: 3 });
-    expect(await daemon.post(`/sessions/${good}/prompt`, { text: "more" })).toMatchObject({ status: 409, body: { error: "session_ended" } });
+    expect(await daemon.post(`/sessions/${good}/prompt`, { text: "more" })).toMatchObject({
+      status: 409,
+      body: { error: "session_ended" },
+    });
   });
 
   test("drain lets what is queued end first", async () => {
     const id = await create();
     for (const text of ["lines 2000", "b", "c"]) await daemon.post(`/sessions/${id}/prompt`, { text });
     await daemon.post(`/sessions/${id}/stop`, { mode: "drain" });
-    expect(await daemon.post(`/sessions/${id}/prompt`, { text: "late" })).toMatchObject({ status: 409, body: { error: "session_ended" } });
+    expect(await daemon.post(`/sessions/${id}/prompt`, { text: "late" })).toMatchObject({
+      status: 409,
+      body: { error: "session_ended" },
+    });
     await ended(id);
-    expect((await daemon.get(`/sessions/${id}`)).body).toMatchObject({ status: "completed", turn_count: 3, exit_code: 0 });
+    expect((await daemon.get(`/sessions/${id}`)).body).toMatchObject({
+      status: "completed",
+      turn_count: 3,
+      exit_code: 0,
+    });
   });
 });

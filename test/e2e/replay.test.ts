@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import WebSocket from "ws";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import WebSocket from "ws";
 import type { ServerFrame } from "../../src/protocol/frame.ts";
 import { eventually } from "../support/eventually.ts";
 import { type Daemon, startDaemon } from "../support/start-daemon.ts";
@@ -29,7 +29,10 @@ function randomOf(seed: number): () => number {
 }
 
 /** Reads a session from a random offset to its end, dropping, stalling and reconnecting as it goes. */
-async function restlessReader(id: string, seed: number): Promise<{ since: number; bytes: Buffer; connections: number; areWholeLines: boolean }> {
+async function restlessReader(
+  id: string,
+  seed: number,
+): Promise<{ since: number; bytes: Buffer; connections: number; areWholeLines: boolean }> {
   const random = randomOf(seed);
   const { log_bytes } = (await daemon.get(`/sessions/${id}`)).body;
   const since = Math.floor(random() * (Number(log_bytes) + 1));
@@ -83,7 +86,11 @@ describe("replay under load", () => {
     const id = String(body.session_id);
     const readers: ReturnType<typeof restlessReader>[] = [];
     for (let n = 0; n < readerCount; n++) {
-      await eventually(async () => Number((await daemon.get(`/sessions/${id}`)).body.last_seq) >= (n * eventCount) / (readerCount * 1.2), { deadlineMs: 120_000 });
+      await eventually(
+        async () =>
+          Number((await daemon.get(`/sessions/${id}`)).body.last_seq) >= (n * eventCount) / (readerCount * 1.2),
+        { deadlineMs: 120_000 },
+      );
       readers.push(restlessReader(id, n + 1));
     }
     const read = await Promise.all(readers);
@@ -94,7 +101,10 @@ describe("replay under load", () => {
       expect(areWholeLines).toBe(true);
     }
     expect(read.reduce((sum, { connections }) => sum + connections, 0)).toBeGreaterThan(readerCount);
-    const seen = log.toString("utf8").split("\n").flatMap((line) => /"text":"number (\d+) /.exec(line)?.[1] ?? []);
+    const seen = log
+      .toString("utf8")
+      .split("\n")
+      .flatMap((line) => /"text":"number (\d+) /.exec(line)?.[1] ?? []);
     expect(seen.length).toBe(eventCount);
     expect(seen.every((text, index) => Number(text) === index)).toBe(true);
     const check = new LogCheck();

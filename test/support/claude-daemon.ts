@@ -20,9 +20,16 @@ export interface ClaudeDaemon {
   stop(): Promise<void>;
 }
 
-export async function startClaudeDaemon(options: DaemonOptions & { agentEnv?: Record<string, string> } = {}): Promise<ClaudeDaemon> {
+export async function startClaudeDaemon(
+  options: DaemonOptions & { agentEnv?: Record<string, string> } = {},
+): Promise<ClaudeDaemon> {
   const model = await startScriptedModel();
-  const claude = { command: claudeBinary(), key_env: "TEST_MODEL_KEY", base_url: model.url, env: options.agentEnv ?? {} };
+  const claude = {
+    command: claudeBinary(),
+    key_env: "TEST_MODEL_KEY",
+    base_url: model.url,
+    env: options.agentEnv ?? {},
+  };
   const daemon = await startDaemon({
     ...options,
     config: { ...options.config, agents: { claude } },
@@ -53,7 +60,9 @@ export async function startClaudeDaemon(options: DaemonOptions & { agentEnv?: Re
 }
 
 export function results(events: readonly LoggedEvent[]): { turn: unknown; status: unknown }[] {
-  return events.filter(({ type }) => type === "result").map(({ data }) => ({ turn: data["turn_id"], status: data["status"] }));
+  return events
+    .filter(({ type }) => type === "result")
+    .map(({ data }) => ({ turn: data["turn_id"], status: data["status"] }));
 }
 
 export function ofType(events: readonly LoggedEvent[], type: string): Record<string, unknown>[] {

@@ -13,7 +13,8 @@ afterEach(async () => {
 });
 
 async function load(file?: unknown, flags: ConfigFlags = {}, environment: Record<string, string> = {}) {
-  if (file !== undefined) await writeFile(join(dir.path, "config.json"), typeof file === "string" ? file : JSON.stringify(file));
+  if (file !== undefined)
+    await writeFile(join(dir.path, "config.json"), typeof file === "string" ? file : JSON.stringify(file));
   return loadConfig({ flags: { dataDir: dir.path, ...flags }, environment });
 }
 
@@ -68,20 +69,30 @@ describe("each bad value is named in a sentence", () => {
   ];
   for (const [what, file, flags, environment, message] of bad) {
     test(what, async () => {
-      await expect(load(file, flags, environment)).rejects.toMatchObject({ code: "invalid_request", message: expect.stringMatching(message) });
+      await expect(load(file, flags, environment)).rejects.toMatchObject({
+        code: "invalid_request",
+        message: expect.stringMatching(message),
+      });
     });
   }
 
   test("a file that was named and is not there", async () => {
-    await expect(load(undefined, { config: join(dir.path, "none.json") })).rejects.toThrow(/Cannot read the configuration file ".*none\.json"/);
+    await expect(load(undefined, { config: join(dir.path, "none.json") })).rejects.toThrow(
+      /Cannot read the configuration file ".*none\.json"/,
+    );
   });
 });
 
 describe("without authentication", () => {
-  test.each(["0.0.0.0", "::", "192.168.1.5", "example.org", "127.0.0.1.example.org"])("listening on %s is refused", async (host) => {
-    await expect(load({}, { host, auth: false })).rejects.toThrow(`Cannot listen on "${host}" without authentication`);
-    await expect(load({ auth: false, listen: { host } })).rejects.toThrow("without authentication");
-  });
+  test.each(["0.0.0.0", "::", "192.168.1.5", "example.org", "127.0.0.1.example.org"])(
+    "listening on %s is refused",
+    async (host) => {
+      await expect(load({}, { host, auth: false })).rejects.toThrow(
+        `Cannot listen on "${host}" without authentication`,
+      );
+      await expect(load({ auth: false, listen: { host } })).rejects.toThrow("without authentication");
+    },
+  );
   test.each(["127.0.0.1", "127.3.2.1", "::1", "localhost"])("listening on %s is allowed", async (host) => {
     expect((await load({}, { host, auth: false })).auth).toBe(false);
   });

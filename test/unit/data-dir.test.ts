@@ -31,7 +31,9 @@ describe("the lock", () => {
   test("is refused while a living process holds it, naming it", async () => {
     const lock = await lockDataDir(data, "1");
     await lock.announce({ url: "http://127.0.0.1:1", token_file: "/t" });
-    await expect(lockDataDir(data, "1")).rejects.toThrow(`the daemon with pid ${process.pid} does at http://127.0.0.1:1`);
+    await expect(lockDataDir(data, "1")).rejects.toThrow(
+      `the daemon with pid ${process.pid} does at http://127.0.0.1:1`,
+    );
     expect(await readdir(data)).toEqual(["daemon.json"]);
     await lock.release();
     await (await lockDataDir(data, "1")).release();
@@ -39,7 +41,10 @@ describe("the lock", () => {
 
   test.each([
     ["of a dead process", JSON.stringify({ pid: 2 ** 22 + 1, pid_started: "1", version: "1" })],
-    ["of a pid that somebody else has now", JSON.stringify({ pid: process.pid, pid_started: "another time", version: "1" })],
+    [
+      "of a pid that somebody else has now",
+      JSON.stringify({ pid: process.pid, pid_started: "another time", version: "1" }),
+    ],
     ["that was half written", '{"pid":1'],
     ["that is empty", ""],
   ])("%s is taken over", async (_, text) => {
@@ -52,7 +57,9 @@ describe("the lock", () => {
 
   test.each(["file/data", "file"])("a data dir at %s that cannot be one is refused in a sentence", async (path) => {
     await writeFile(join(dir.path, "file"), "");
-    await expect(lockDataDir(join(dir.path, path), "1")).rejects.toThrow(/^Cannot use the data dir ".*": .*Name another with --data-dir$/);
+    await expect(lockDataDir(join(dir.path, path), "1")).rejects.toThrow(
+      /^Cannot use the data dir ".*": .*Name another with --data-dir$/,
+    );
   });
 });
 

@@ -46,7 +46,8 @@ class PacedClient implements Client {
 
   get chunks(): { type: string; bytes: Buffer; offset: number }[] {
     return this.frames.flatMap((frame): { type: string; bytes: Buffer; offset: number }[] => {
-      if (frame.type === "replay") return [{ type: frame.type, bytes: Buffer.from(frame.data, "base64"), offset: frame.offset }];
+      if (frame.type === "replay")
+        return [{ type: frame.type, bytes: Buffer.from(frame.data, "base64"), offset: frame.offset }];
       if (frame.type === "stdout") return [{ type: frame.type, bytes: Buffer.from(frame.data), offset: frame.offset }];
       return [];
     });
@@ -95,10 +96,17 @@ async function end(code = 0): Promise<void> {
 
 test("from any offset and at any pace a client gets exactly the log, in whole lines, and one connected between", async () => {
   const clients = fc.array(
-    fc.record({ at: fc.nat(9), since: fc.option(fc.double({ min: 0, max: 1.1, noNaN: true }), { nil: undefined }), stalls: fc.array(fc.nat(3), { maxLength: 12 }) }),
+    fc.record({
+      at: fc.nat(9),
+      since: fc.option(fc.double({ min: 0, max: 1.1, noNaN: true }), { nil: undefined }),
+      stalls: fc.array(fc.nat(3), { maxLength: 12 }),
+    }),
     { minLength: 1, maxLength: 6 },
   );
-  const texts = fc.array(fc.oneof(fc.string({ maxLength: 40 }), fc.constant("é".repeat(2000)), fc.constant("x".repeat(300_000))), { minLength: 1, maxLength: 4 });
+  const texts = fc.array(
+    fc.oneof(fc.string({ maxLength: 40 }), fc.constant("é".repeat(2000)), fc.constant("x".repeat(300_000))),
+    { minLength: 1, maxLength: 4 },
+  );
   await fc.assert(
     fc.asyncProperty(clients, fc.array(texts, { minLength: 10, maxLength: 10 }), async (given, rounds) => {
       await made.remove();
@@ -146,7 +154,12 @@ function checkFrames(client: PacedClient, from: number): void {
   expect(client.types.filter((type) => type === "connected")).toHaveLength(1);
   expect(client.frames.at(-1)).toEqual({ type: "exit", exit_code: 7 });
   const order = client.types.filter((type) => type !== "paused");
-  expect(["replay connected stdout exit", "connected stdout exit", "replay connected exit", "connected exit"]).toContain(order.join(" "));
+  expect([
+    "replay connected stdout exit",
+    "connected stdout exit",
+    "replay connected exit",
+    "connected exit",
+  ]).toContain(order.join(" "));
   let at = from;
   for (const { bytes, offset } of client.chunks) {
     at += bytes.length;
@@ -176,7 +189,8 @@ describe("a client that does not read", () => {
 
   test("costs no more when it asks and asks without reading the answers", () => {
     const { client, bridge } = attach(undefined, { isReading: false });
-    for (let i = 0; i < 200_000 && !client.closed; i++) bridge.tell({ type: "error", error: "no such thing", code: "unknown_frame" });
+    for (let i = 0; i < 200_000 && !client.closed; i++)
+      bridge.tell({ type: "error", error: "no such thing", code: "unknown_frame" });
     expect(client.closed?.code).toBe(1013);
     expect(client.waitingMax).toBeLessThan(4 * 1024 * 1024);
   });

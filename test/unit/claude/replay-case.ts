@@ -60,7 +60,7 @@ function writeAsHost(normalizer: Normalizer, message: unknown, prompt: (uuid: st
   // Context that was stored without a question is no turn.
   if (line.data.shouldQuery === false) return;
   const uuid = line.data.uuid ?? "not named";
-  if (normalizer.running) normalizer.steered(uuid);
+  if (normalizer.running && !normalizer.running.interrupt) normalizer.steered(uuid);
   else prompt(uuid);
 }
 

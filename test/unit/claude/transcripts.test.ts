@@ -5,7 +5,7 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { type EventOf, type EventType, SessionEvent } from "../../../src/protocol/event.ts";
+import { SessionEvent } from "../../../src/protocol/event.ts";
 import { CaseMeta, replayCase } from "./replay-case.ts";
 
 const home = fileURLToPath(new URL("../../fixtures/transcripts/claude", import.meta.url));
@@ -17,13 +17,12 @@ const linesOf = (path: string) =>
     .split("\n")
     .filter((line) => line !== "");
 
-function dataOf<T extends EventType>(events: readonly SessionEvent[], type: T): EventOf<T>["data"][] {
-  return events.flatMap((event) => (isOf(event, type) ? [event.data] : []));
-}
-
-function isOf<T extends EventType>(event: SessionEvent, type: T): event is EventOf<T> {
-  return event.type === type;
-}
+const textsOf = (events: readonly SessionEvent[]) =>
+  events.flatMap((event) => (event.type === "agent_message" ? [event.data] : []));
+const resultsOf = (events: readonly SessionEvent[]) =>
+  events.flatMap((event) => (event.type === "result" ? [event.data] : []));
+const idsOf = (events: readonly SessionEvent[], type: "tool_use" | "tool_result") =>
+  events.flatMap((event) => (event.type === type ? [event.data.id] : [])).toSorted();
 
 test("there are recordings", () => {
   expect(cases.length).toBeGreaterThan(50);
@@ -45,20 +44,18 @@ describe.each(cases)("%s", (name) => {
   });
 
   test("ends each turn once", () => {
-    const asked = dataOf(events, "result").filter(({ origin }) => origin === undefined);
+    const asked = resultsOf(events).filter(({ origin }) => origin === undefined);
     expect(asked.map(({ turn_id }) => turn_id)).toEqual(turnIds);
-    const all = dataOf(events, "result").map(({ turn_id }) => turn_id);
+    const all = resultsOf(events).map(({ turn_id }) => turn_id);
     expect(new Set(all).size).toBe(all.length);
   });
 
   test("gives each tool call one result", () => {
-    const calls = dataOf(events, "tool_use").map(({ id }) => id);
-    const ends = dataOf(events, "tool_result").map(({ id }) => id);
-    expect(ends.toSorted()).toEqual(calls.toSorted());
+    expect(idsOf(events, "tool_result")).toEqual(idsOf(events, "tool_use"));
   });
 
   test("closes all text that was streamed", () => {
-    const texts = dataOf(events, "agent_message");
+    const texts = textsOf(events);
     const streamed = new Set(texts.filter(({ delta }) => delta).map(({ item_id }) => item_id));
     const whole = texts.filter(({ delta }) => !delta).map(({ item_id }) => item_id);
     expect(new Set(whole).size).toBe(whole.length);

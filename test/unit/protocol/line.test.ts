@@ -57,7 +57,9 @@ test("a batch with seq spliced in parses back to what was encoded, each line wit
       const { bytes, telling } = spliceSeq(batch, firstSeq, given.length);
       const out = bytes.toString("utf8").split("\n");
       expect(out.pop()).toBe("");
-      expect(telling.length).toBe(given.filter(({ event }) => !["agent_message", "progress", "stdout", "stderr"].includes(event.type)).length);
+      expect(telling.length).toBe(
+        given.filter(({ event }) => !["agent_message", "progress", "stdout", "stderr"].includes(event.type)).length,
+      );
       expect(out.map(parseLogLine)).toEqual(
         given.map((line, i) => ({
           ...wellFormed(line.event),

@@ -100,14 +100,17 @@ describe("appending", () => {
     expect(writer.pendingBytes).toBe(0);
   });
 
-  test.each(["never", "turn", "always"] satisfies Fsync[])("each append is told once and in order with fsync %s", async (fsync) => {
-    const { writer } = await openLog(fsync);
-    const lines = Array.from({ length: 40 }, (_, i) => line(i + 1, i));
-    for (const [i, text] of lines.entries()) writer.append(Buffer.from(text), { sync: i % 10 === 0 });
-    await writer.flushed();
-    expect(written.map(String)).toEqual(lines);
-    expect(await readFile(path, "utf8")).toBe(lines.join(""));
-  });
+  test.each(["never", "turn", "always"] satisfies Fsync[])(
+    "each append is told once and in order with fsync %s",
+    async (fsync) => {
+      const { writer } = await openLog(fsync);
+      const lines = Array.from({ length: 40 }, (_, i) => line(i + 1, i));
+      for (const [i, text] of lines.entries()) writer.append(Buffer.from(text), { sync: i % 10 === 0 });
+      await writer.flushed();
+      expect(written.map(String)).toEqual(lines);
+      expect(await readFile(path, "utf8")).toBe(lines.join(""));
+    },
+  );
 
   test("bytes count as pending until they are in the file", async () => {
     const { writer } = await openLog();

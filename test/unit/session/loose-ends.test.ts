@@ -55,7 +55,10 @@ function call(id: string, parent?: string): SessionEvent {
 }
 
 function result(id: string): SessionEvent {
-  return { type: "tool_result", data: { turn_id: "t1", id, name: "Bash", output: "", is_error: false, duration_ms: 1 } };
+  return {
+    type: "tool_result",
+    data: { turn_id: "t1", id, name: "Bash", output: "", is_error: false, duration_ms: 1 },
+  };
 }
 
 function text(item: string, delta: boolean): SessionEvent {

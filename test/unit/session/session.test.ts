@@ -27,22 +27,40 @@ const texts = fc.oneof(
   fc.integer({ min: 100, max: 3000 }).map((length) => "x".repeat(length)),
 );
 const steps: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ do: fc.constant("batch" as const), texts: fc.array(texts, { minLength: 1, maxLength: 6 }), overlap: fc.nat(8) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant("batch" as const),
+      texts: fc.array(texts, { minLength: 1, maxLength: 6 }),
+      overlap: fc.nat(8),
+    }),
+  },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("own" as const), text: texts }) },
-  { weight: 4, arbitrary: fc.record({ do: fc.constant("read" as const), from: fc.double({ min: 0, max: 1, noNaN: true }), to: fc.double({ min: 0, max: 1, noNaN: true }) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant("read" as const),
+      from: fc.double({ min: 0, max: 1, noNaN: true }),
+      to: fc.double({ min: 0, max: 1, noNaN: true }),
+    }),
+  },
   { weight: 1, arbitrary: fc.constant({ do: "reopen" as const }) },
 );
 
 test("ring and file are one byte array, whatever is appended, sent again, read or opened anew", async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(steps, { maxLength: 40 }), fc.integer({ min: 64, max: 4096 }), async (given, ringBytesMax) => {
-      const one = await makeSession({ ringBytesMax });
-      try {
-        await follow(one, given);
-      } finally {
-        await one.remove();
-      }
-    }),
+    fc.asyncProperty(
+      fc.array(steps, { maxLength: 40 }),
+      fc.integer({ min: 64, max: 4096 }),
+      async (given, ringBytesMax) => {
+        const one = await makeSession({ ringBytesMax });
+        try {
+          await follow(one, given);
+        } finally {
+          await one.remove();
+        }
+      },
+    ),
     { numRuns: 60 },
   );
 });
@@ -59,7 +77,10 @@ async function follow(one: Made, given: readonly Step[]): Promise<void> {
     published = session.end;
   });
   const keep = (event: SessionEvent, timestamp: number) => {
-    model = Buffer.concat([model, Buffer.from(encodeDaemonLine(event, { timestamp, sidecarSeq: sent.length, seq: ++seq }))]);
+    model = Buffer.concat([
+      model,
+      Buffer.from(encodeDaemonLine(event, { timestamp, sidecarSeq: sent.length, seq: ++seq })),
+    ]);
   };
   for (const step of given) {
     if (step.do === "batch") {
@@ -85,7 +106,11 @@ async function follow(one: Made, given: readonly Step[]): Promise<void> {
   }
   await session.seal();
   expect(await readFile(one.home.log)).toEqual(model);
-  expect({ end: session.end, seq: session.seq, sidecarSeq: session.sidecarSeq }).toEqual({ end: model.length, seq, sidecarSeq: sent.length });
+  expect({ end: session.end, seq: session.seq, sidecarSeq: session.sidecarSeq }).toEqual({
+    end: model.length,
+    seq,
+    sidecarSeq: sent.length,
+  });
 }
 
 async function compareRead(session: Session, model: Buffer, range: { from: number; to: number }): Promise<void> {
@@ -117,7 +142,9 @@ describe("batches", () => {
   test("a batch that leaves lines out is refused and leaves no trace", async () => {
     const { session } = made;
     session.appendBatch(sidecarBatch(1, [said("a")]));
-    expect(() => session.appendBatch(sidecarBatch(3, [said("c")]))).toThrow(new RangeError("the sidecar's lines 2 to 2 are missing"));
+    expect(() => session.appendBatch(sidecarBatch(3, [said("c")]))).toThrow(
+      new RangeError("the sidecar's lines 2 to 2 are missing"),
+    );
     session.appendBatch(sidecarBatch(2, [said("b")]));
     await session.seal();
     expect(await seqs()).toEqual([1, 2]);

@@ -4,7 +4,15 @@ import { type AgentEnvOptions, agentEnv, checkRequestEnv } from "../../../src/su
 
 const plain: AgentEnvOptions = {
   harness: "claude",
-  daemon: { PATH: "/bin", HOME: "/home/me", LANG: "C", LC_ALL: "C", SECRET: "x", ANTHROPIC_API_KEY: "daemon-key", XDG_CONFIG_HOME: "/home/me/.config" },
+  daemon: {
+    PATH: "/bin",
+    HOME: "/home/me",
+    LANG: "C",
+    LC_ALL: "C",
+    SECRET: "x",
+    ANTHROPIC_API_KEY: "daemon-key",
+    XDG_CONFIG_HOME: "/home/me/.config",
+  },
   settings: { env: {} },
   request: {},
   privateHome: undefined,
@@ -12,11 +20,19 @@ const plain: AgentEnvOptions = {
 };
 
 test("an agent gets what is on the list of the daemon's environment, and no key", () => {
-  expect(agentEnv(plain)).toEqual({ PATH: "/bin", HOME: "/home/me", LANG: "C", LC_ALL: "C", XDG_CONFIG_HOME: "/home/me/.config" });
+  expect(agentEnv(plain)).toEqual({
+    PATH: "/bin",
+    HOME: "/home/me",
+    LANG: "C",
+    LC_ALL: "C",
+    XDG_CONFIG_HOME: "/home/me/.config",
+  });
 });
 
 test("the operator's additions come over it, the request's over both", () => {
-  expect(agentEnv({ ...plain, settings: { env: { LANG: "de", A: "1", B: "1" } }, request: { B: "2", C: "3" } })).toMatchObject({ LANG: "de", A: "1", B: "2", C: "3" });
+  expect(
+    agentEnv({ ...plain, settings: { env: { LANG: "de", A: "1", B: "1" } }, request: { B: "2", C: "3" } }),
+  ).toMatchObject({ LANG: "de", A: "1", B: "2", C: "3" });
 });
 
 test("a private home takes the place of everything that points into the person's", () => {
@@ -52,17 +68,67 @@ test("the base URL is the configuration's, under the agent's name for it", () =>
 
 describe("keys of a request", () => {
   test.each([
-    "PATH", "path", "Path", "HOME", "TMPDIR", "SHELL", "IFS", "ENV", "BASH_ENV", "PS4", "BASH_FUNC_x", "LD_PRELOAD", "LD_LIBRARY_PATH",
-    "DYLD_INSERT_LIBRARIES", "NODE_OPTIONS", "NODE_EXTRA_CA_CERTS", "NODE_TLS_REJECT_UNAUTHORIZED", "BUN_OPTIONS", "PYTHONPATH",
-    "PERL5OPT", "RUBYOPT", "JAVA_TOOL_OPTIONS", "GIT_SSH_COMMAND", "GIT_CONFIG_COUNT", "SSL_CERT_FILE", "HTTPS_PROXY", "https_proxy",
-    "ALL_PROXY", "ANTHROPIC_BASE_URL", "OPENAI_BASE_URL", "XDG_CONFIG_HOME", "AGENTRUNTIME_SESSION_ID", "CLAUDE_CONFIG_DIR",
-    "CLAUDECODE", "CODEX_HOME", "OPENCODE_CONFIG", "IS_SANDBOX",
-    "", "A B", "A=B", "1A", "A-B", "Ä", "A\0", "A\n",
+    "PATH",
+    "path",
+    "Path",
+    "HOME",
+    "TMPDIR",
+    "SHELL",
+    "IFS",
+    "ENV",
+    "BASH_ENV",
+    "PS4",
+    "BASH_FUNC_x",
+    "LD_PRELOAD",
+    "LD_LIBRARY_PATH",
+    "DYLD_INSERT_LIBRARIES",
+    "NODE_OPTIONS",
+    "NODE_EXTRA_CA_CERTS",
+    "NODE_TLS_REJECT_UNAUTHORIZED",
+    "BUN_OPTIONS",
+    "PYTHONPATH",
+    "PERL5OPT",
+    "RUBYOPT",
+    "JAVA_TOOL_OPTIONS",
+    "GIT_SSH_COMMAND",
+    "GIT_CONFIG_COUNT",
+    "SSL_CERT_FILE",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "ALL_PROXY",
+    "ANTHROPIC_BASE_URL",
+    "OPENAI_BASE_URL",
+    "XDG_CONFIG_HOME",
+    "AGENTRUNTIME_SESSION_ID",
+    "CLAUDE_CONFIG_DIR",
+    "CLAUDECODE",
+    "CODEX_HOME",
+    "OPENCODE_CONFIG",
+    "IS_SANDBOX",
+    "",
+    "A B",
+    "A=B",
+    "1A",
+    "A-B",
+    "Ä",
+    "A\0",
+    "A\n",
   ])("%j is refused by name", (key) => {
-    expect(() => checkRequestEnv({ OK: "1", [key]: "x" })).toThrow(expect.objectContaining({ code: "env_key_reserved", message: expect.stringContaining(JSON.stringify(key)) }));
+    expect(() => checkRequestEnv({ OK: "1", [key]: "x" })).toThrow(
+      expect.objectContaining({ code: "env_key_reserved", message: expect.stringContaining(JSON.stringify(key)) }),
+    );
   });
 
-  test.each(["FOO", "_x", "ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CODE_MAX_RETRIES", "MY_PATH", "HOMEPAGE", "GITHUB_TOKEN"])("%s is taken", (key) => {
+  test.each([
+    "FOO",
+    "_x",
+    "ANTHROPIC_API_KEY",
+    "CLAUDE_CODE_OAUTH_TOKEN",
+    "CLAUDE_CODE_MAX_RETRIES",
+    "MY_PATH",
+    "HOMEPAGE",
+    "GITHUB_TOKEN",
+  ])("%s is taken", (key) => {
     expect(() => checkRequestEnv({ [key]: "x" })).not.toThrow();
   });
 });

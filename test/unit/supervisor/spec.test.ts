@@ -8,12 +8,18 @@ const ask = (more: object = {}) => SessionRequest.parse({ agent: "claude", promp
 const id = "01234567-89AB-cdef-0123-456789abcdef";
 
 describe("session ids", () => {
-  test.each([id, `urn:uuid:${id}`, `{${id}}`, id.replaceAll("-", ""), `urn:uuid:{${id}}`])("%s is taken, its case kept", (given) => {
-    expect(checkSessionId(given)).toBe(id);
-  });
-  test.each(["", "x", `${id}0`, id.slice(1), `${id}\n`, "../../../../etc/passwd", "history"])("%j is refused", (given) => {
-    expect(() => checkSessionId(given)).toThrow(expect.objectContaining({ code: "invalid_session_id" }));
-  });
+  test.each([id, `urn:uuid:${id}`, `{${id}}`, id.replaceAll("-", ""), `urn:uuid:{${id}}`])(
+    "%s is taken, its case kept",
+    (given) => {
+      expect(checkSessionId(given)).toBe(id);
+    },
+  );
+  test.each(["", "x", `${id}0`, id.slice(1), `${id}\n`, "../../../../etc/passwd", "history"])(
+    "%j is refused",
+    (given) => {
+      expect(() => checkSessionId(given)).toThrow(expect.objectContaining({ code: "invalid_session_id" }));
+    },
+  );
 });
 
 describe("names", () => {
@@ -30,7 +36,10 @@ describe("names", () => {
     expect(() => checkNames(ask(more), config)).toThrow(expect.objectContaining({ code }));
   });
   test("an interactive session needs no prompt", () => {
-    expect(checkNames(ask({ prompt: undefined, interactive: true }), config)).toEqual({ agent: "claude", runtime: "local" });
+    expect(checkNames(ask({ prompt: undefined, interactive: true }), config)).toEqual({
+      agent: "claude",
+      runtime: "local",
+    });
   });
 });
 
@@ -48,16 +57,29 @@ describe("what cannot be honoured is refused, naming the field", () => {
     ["claude.mcp_json", { claude: { mcp_json: {} } }, "unsupported_by_runtime"],
     ["codex.approval_mode", { codex: { approval_mode: "suggest" } }, "unsupported_by_agent"],
   ])("%s", (field, more, code) => {
-    expect(() => checkHonoured(ask(more), "local", config)).toThrow(expect.objectContaining({ code, message: expect.stringContaining(`"${field}"`) }));
+    expect(() => checkHonoured(ask(more), "local", config)).toThrow(
+      expect.objectContaining({ code, message: expect.stringContaining(`"${field}"`) }),
+    );
   });
   test.each(["model", "effort", "max_turns"] as const)("%s, by a plain command", (field) => {
     const plain = loadConfig({ flags: { dataDir: "/nowhere/at/all" }, environment: {} });
-    const settings = { ...plain, agents: { echo: { args: [], env: {}, command: "echo", harness: "generic" as const } } };
+    const settings = {
+      ...plain,
+      agents: { echo: { args: [], env: {}, command: "echo", harness: "generic" as const } },
+    };
     const request = SessionRequest.parse({ agent: "echo", prompt: "hi", [field]: field === "max_turns" ? 3 : "x" });
-    expect(() => checkHonoured(request, "local", settings)).toThrow(expect.objectContaining({ code: "unsupported_by_agent" }));
+    expect(() => checkHonoured(request, "local", settings)).toThrow(
+      expect.objectContaining({ code: "unsupported_by_agent" }),
+    );
   });
   test("fields that say nothing are no obstacle", () => {
-    expect(() => checkHonoured(ask({ volumes: [], mounts: [], pty: false, persist_session: false, codex: {}, mcp_servers: [] }), "local", config)).not.toThrow();
+    expect(() =>
+      checkHonoured(
+        ask({ volumes: [], mounts: [], pty: false, persist_session: false, codex: {}, mcp_servers: [] }),
+        "local",
+        config,
+      ),
+    ).not.toThrow();
   });
 });
 
@@ -77,8 +99,25 @@ describe("the agent's home", () => {
 });
 
 test("a spec holds what was asked for and no secret", () => {
-  const request = ask({ env: { ANTHROPIC_API_KEY: "secret" }, timeout: "90s", turn_timeout: "1m", claude: { max_turns: 3, bare: true }, tags: { a: "b" }, name: "n" });
-  const found = { id, agent: "claude", runtime: "local", workDir: "/w", isScratch: false, agentHome: "user" as const, homeOf: id, resumeAgentSession: undefined, createdAt: 5 };
+  const request = ask({
+    env: { ANTHROPIC_API_KEY: "secret" },
+    timeout: "90s",
+    turn_timeout: "1m",
+    claude: { max_turns: 3, bare: true },
+    tags: { a: "b" },
+    name: "n",
+  });
+  const found = {
+    id,
+    agent: "claude",
+    runtime: "local",
+    workDir: "/w",
+    isScratch: false,
+    agentHome: "user" as const,
+    homeOf: id,
+    resumeAgentSession: undefined,
+    createdAt: 5,
+  };
   const spec = specOf(request, found);
   expect(JSON.stringify(spec)).not.toContain("secret");
   expect(spec).toEqual({

@@ -14,7 +14,8 @@ beforeEach(async () => {
   home = join(dir.path, "person");
   dataDir = join(dir.path, "data");
   project = join(home, "code", "project");
-  for (const folder of [project, dataDir, join(home, ".ssh", "keys"), join(home, ".config", "gh")]) await mkdir(folder, { recursive: true });
+  for (const folder of [project, dataDir, join(home, ".ssh", "keys"), join(home, ".config", "gh")])
+    await mkdir(folder, { recursive: true });
   await symlink(project, join(home, "link"));
   await symlink(join(home, "code"), join(home, "linked-code"));
   await symlink(join(home, ".ssh"), join(home, "innocent"));
@@ -27,7 +28,11 @@ afterEach(async () => {
 const check = (path: string) => checkWorkDir(path, { home, dataDir });
 
 test("an ordinary folder is used as it is, slashes at the end aside", async () => {
-  expect(await Promise.all([project, `${project}/`, `${home}//code/./project`].map(check))).toEqual([project, project, project]);
+  expect(await Promise.all([project, `${project}/`, `${home}//code/./project`].map(check))).toEqual([
+    project,
+    project,
+    project,
+  ]);
 });
 
 describe("what is refused", () => {
@@ -57,7 +62,10 @@ describe("what is refused", () => {
   ];
   for (const [what, path, message] of refused) {
     test(what, async () => {
-      await expect(check(path())).rejects.toMatchObject({ code: "invalid_work_dir", message: expect.stringMatching(message) });
+      await expect(check(path())).rejects.toMatchObject({
+        code: "invalid_work_dir",
+        message: expect.stringMatching(message),
+      });
     });
   }
 });

@@ -1,0 +1,29 @@
+/** What a log says of its turns: how many there were, and which have no result. */
+import { readLines } from "./read-lines.ts";
+import type { Session } from "./session.ts";
+import { addResult, noTotals, type Totals } from "./totals.ts";
+import type { Prompt } from "./turn-queue.ts";
+
+export interface OpenTurns {
+  /** The highest number that was given to a turn. */
+  count: number;
+  /** Prompts without a result, in the order they were accepted. */
+  prompts: Prompt[];
+  totals: Totals;
+}
+
+export async function openTurnsOf(session: Session): Promise<OpenTurns> {
+  const prompts = new Map<string, string>();
+  let count = 0;
+  let totals = noTotals;
+  for await (const line of readLines(session, /^\{"type":"(user_message|result|tool_use)"/)) {
+    totals = addResult(totals, line);
+    if (line.type !== "user_message" && line.type !== "result") continue;
+    const { turn_id } = line.data;
+    if (turn_id === null) continue;
+    count = Math.max(count, Number(/^t(\d+)/.exec(turn_id)?.[1] ?? 0));
+    if (line.type === "result") prompts.delete(turn_id);
+    else if (line.data.kind === "prompt") prompts.set(turn_id, line.data.text);
+  }
+  return { count, prompts: [...prompts].map(([turnId, text]) => ({ turnId, text })), totals };
+}

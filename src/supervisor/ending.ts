@@ -1,0 +1,57 @@
+/** The events and words by which the daemon itself ends turns and sessions. Pure. */
+import {
+  type ErrorCategory,
+  type EventOf,
+  isRetryable,
+  noUsage,
+  type SessionEvent,
+  type TurnStatus,
+} from "../protocol/event.ts";
+import type { EndReason } from "../protocol/session.ts";
+
+/** A result for a turn that the agent was never given, or whose end it can no longer tell. */
+export function ownResult(
+  session: { id: string; agentSessionId: string | undefined },
+  turnId: string,
+  status: TurnStatus,
+  reason: string,
+): SessionEvent {
+  return {
+    type: "result",
+    data: {
+      turn_id: turnId,
+      session_id: session.agentSessionId ?? session.id,
+      status,
+      cost_usd: null,
+      duration_ms: 0,
+      num_turns: 0,
+      usage: noUsage,
+      reason,
+    },
+  };
+}
+
+/** Why there will be no word of the sidecar any more. */
+export interface Loss {
+  code: string;
+  category: ErrorCategory;
+  message: string;
+}
+
+export function lossError({ code, category, message }: Loss): SessionEvent {
+  return { type: "error", data: { code, message, retryable: isRetryable[category], error_category: category } };
+}
+
+/** The last event of a session whose agent's code nobody knows: −1, as an ending of the Go daemon. */
+export function lossExit({ category, message }: Loss): SessionEvent {
+  return {
+    type: "exit",
+    data: { code: -1, error_detail: message, error_category: category, retryable: isRetryable[category] },
+  };
+}
+
+export function endReasonOf(exit: EventOf<"exit">["data"]): EndReason {
+  if (exit.error_category === "stall") return "stall";
+  if (exit.signal !== undefined) return "agent_killed";
+  return exit.code === 0 ? "finished" : "agent_failed";
+}

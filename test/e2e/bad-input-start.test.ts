@@ -1,0 +1,129 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { eventually } from "../support/eventually.ts";
+import { agentdPath, runCli, startDaemon } from "../support/start-daemon.ts";
+import { type TempDir, tempDir } from "../support/temp-dir.ts";
+
+let dir: TempDir;
+beforeEach(async () => {
+  dir = await tempDir();
+});
+afterEach(async () => {
+  await dir.remove();
+});
+
+/** Starts a daemon that is to fail: exit code and the sentences it said. */
+async function refused(args: readonly string[], env: Record<string, string> = {}) {
+  const { exitCode, stdout, stderr } = await runCli(
+    ["serve", "--port", "0", "--data-dir", join(dir.path, "data"), ...args],
+    env,
+  );
+  return { exitCode, stdout, lines: stderr.split("\n") };
+}
+
+const oneSentence = (pattern: RegExp) => ({ exitCode: 1, stdout: "", lines: [expect.stringMatching(pattern)] });
+
+describe("a daemon that cannot start says one sentence and exits 1:", () => {
+  test("the port is taken", async () => {
+    const server = createServer().listen(0, "127.0.0.1");
+    await new Promise((resolve) => server.once("listening", resolve));
+    const address = server.address();
+    const port = typeof address === "object" && address ? address.port : 0;
+    try {
+      expect(await refused(["--port", String(port)])).toEqual(
+        oneSentence(new RegExp(`Cannot listen on 127\\.0\\.0\\.1:${port}: another program does`)),
+      );
+      expect(await readdir(join(dir.path, "data"))).not.toContain("daemon.json");
+    } finally {
+      await new Promise((resolve) => server.close(resolve));
+    }
+  });
+
+  test("the data dir is a file, or below one", async () => {
+    await writeFile(join(dir.path, "file"), "");
+    for (const path of ["file", "file/data"]) {
+      expect(await refused(["--data-dir", join(dir.path, path)])).toEqual(
+        oneSentence(/Cannot use the data dir ".*": .*Name another with --data-dir/),
+      );
+    }
+  });
+
+  test("the data dir is served already", async () => {
+    const daemon = await startDaemon();
+    try {
+      expect(await refused(["--data-dir", daemon.dataDir])).toEqual(
+        oneSentence(new RegExp(`the daemon with pid ${daemon.pid} does at ${daemon.url}`)),
+      );
+      expect((await daemon.get("/health")).status).toBe(200);
+    } finally {
+      await daemon.stop();
+    }
+  });
+
+  test("the host is nobody's here, or open to all without a token", async () => {
+    expect(await refused(["--host", "192.0.2.1"])).toEqual(oneSentence(/Cannot listen on 192\.0\.2\.1/));
+    expect(await refused(["--host", "0.0.0.0", "--no-auth"])).toEqual(
+      oneSentence(/Cannot listen on "0\.0\.0\.0" without authentication/),
+    );
+  });
+
+  test("the runtime is not there", async () => {
+    expect(await refused(["--runtime", "docker"])).toEqual(oneSentence(/runtime "docker"/));
+  });
+
+  test("the token is too short", async () => {
+    await mkdir(join(dir.path, "data"));
+    await writeFile(join(dir.path, "data", "token"), "abc");
+    expect(await refused([])).toEqual(oneSentence(/Cannot use the token/));
+  });
+
+  test("the configuration is not JSON, or names what it does not know", async () => {
+    const path = join(dir.path, "config.json");
+    await writeFile(path, "{");
+    expect(await refused(["--config", path])).toEqual(
+      oneSentence(/Cannot use the configuration file ".*config\.json": it is not JSON/),
+    );
+    await writeFile(path, '{"lisen":{}}');
+    const { exitCode, lines } = await refused(["--config", path]);
+    expect([exitCode, lines.join(" ")]).toEqual([
+      1,
+      expect.stringMatching(/Cannot use the configuration in ".*config\.json".*lisen/),
+    ]);
+    expect(await refused(["--config", join(dir.path, "none.json")])).toEqual(
+      oneSentence(/Cannot read the configuration file/),
+    );
+  });
+});
+
+test("of daemons started at once on one data dir, left by a dead one, exactly one serves it", async () => {
+  const data = join(dir.path, "data");
+  await mkdir(data);
+  await writeFile(join(data, "daemon.json"), JSON.stringify({ pid: 2 ** 22 + 1, pid_started: "1", version: "0" }));
+  const children: ChildProcess[] = [];
+  const codes: (number | null)[] = [];
+  for (let i = 0; i < 4; i++) {
+    const child = spawn(process.execPath, [agentdPath, "serve", "--port", "0", "--data-dir", data], {
+      stdio: "ignore",
+    });
+    child.once("exit", (code) => codes.push(code));
+    children.push(child);
+  }
+  try {
+    await eventually(() => codes.length === 3, { deadlineMs: 20_000, what: "the end of all but one" });
+    expect(codes).toEqual([1, 1, 1]);
+    const served = await eventually(async () => JSON.parse(await readFile(join(data, "daemon.json"), "utf8")), {
+      what: "daemon.json",
+    });
+    const alive = children.find(({ exitCode }) => exitCode === null);
+    await eventually(async () => JSON.parse(await readFile(join(data, "daemon.json"), "utf8")).url);
+    expect(served.pid).toBe(alive?.pid);
+  } finally {
+    for (const child of children) child.kill("SIGTERM");
+    await eventually(() => codes.length === 4, { what: "the end of the last" });
+  }
+  expect(codes[3]).toBe(0);
+  expect(await readdir(data)).not.toContain("daemon.json");
+});
