@@ -35,8 +35,8 @@ export type RunState =
 /** Commands that are for the agent; the others are for the link. */
 export type AgentCommand = Exclude<Command, { type: "ack" | "pause" | "resume" }>;
 
-/** What an agent may print before it is said to have crashed at the start: complaints. */
-const complaints: readonly EventType[] = ["stderr", "system", "error"];
+/** What may be in the log of an agent that crashed at its start: complaints, and what we ourselves say of its turn. */
+const complaints: readonly EventType[] = ["stderr", "system", "error", "progress", "result"];
 /** How many prompts and steers are remembered as taken; a daemon has one or two on their way. */
 const takenMax = 1000;
 /** After a stop nothing may hold back the last events for longer than this. */

@@ -165,7 +165,8 @@ function readConfigFile(flag: string | undefined, standard: string): { path?: st
   try {
     text = readFileSync(path, "utf8");
   } catch (error) {
-    if (flag === undefined && errnoOf(error) === "ENOENT") return { value: {} };
+    // Below a file there is none either: what is wrong with the data dir is said by whoever makes it.
+    if (flag === undefined && ["ENOENT", "ENOTDIR"].includes(errnoOf(error) ?? "")) return { value: {} };
     throw new AgentdError("invalid_request", `Cannot read the configuration file "${path}": ${messageOf(error)}`, {
       cause: error,
     });

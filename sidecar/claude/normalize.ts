@@ -8,23 +8,22 @@ import type { SidecarStatus } from "../../src/protocol/link-frame.ts";
 import type { HarnessOutput, Waiting } from "../harness.ts";
 import { AgentOutput } from "./agent-output.ts";
 import { BackgroundWork } from "./background-work.ts";
-import { categoryOf, errorEvent, type Failure } from "./failure.ts";
-import { CostMeter, failureOf, figuresOf, interruptedAs } from "./figures.ts";
+import { categoryOf, type Failure } from "./failure.ts";
 import {
-  type ApiRetry,
   type AssistantLine,
   type CommandLifecycle,
   type Init,
   type OtherSystem,
   type Raw,
-  type Result,
   readRaw,
   type UserLine,
 } from "./raw.ts";
+import { Retries } from "./retries.ts";
 import { initData, plainLine, progress, systemFact, unknownLine } from "./session-facts.ts";
 import { answerTo } from "./stdin-lines.ts";
 import { readDelta } from "./text-delta.ts";
-import { addFigures, emptyFigures, type Figures, resultEvent, type Turn, TurnBook } from "./turn-book.ts";
+import { type Turn, TurnBook } from "./turn-book.ts";
+import { TurnEndings } from "./turn-endings.ts";
 
 /** What came of the lines since the last `take`. */
 export interface Effects {
@@ -45,33 +44,27 @@ export interface NormalizerOptions {
   isResumed: boolean;
 }
 
-/** The second refusal is believed: one may be a hiccup of the service. */
-const authRetriesMax = 2;
-
-type RetryState = { dueAt: number } | undefined;
-
 export class Normalizer {
   readonly #book = new TurnBook();
   readonly #agent = new AgentOutput();
   readonly #background = new BackgroundWork();
-  readonly #cost: CostMeter;
-  readonly #isResumed: boolean;
+  readonly #retries = new Retries();
+  readonly #endings: TurnEndings;
   #outputs: HarnessOutput[] = [];
-  #shown: Partial<SidecarStatus> = {};
+  #shown = "";
   #replies: string[] = [];
   #answered: string[] = [];
   #isGivingUp = false;
   #sessionId: string;
   #lastInit = "";
   #model: string | undefined;
-  #retry: RetryState;
-  #failure: Failure | undefined;
   #line: string | undefined;
 
   constructor(options: NormalizerOptions) {
     this.#sessionId = options.agentSessionId;
-    this.#isResumed = options.isResumed;
-    this.#cost = new CostMeter(options);
+    const { isResumed } = options;
+    const sessionId = () => this.#sessionId;
+    this.#endings = new TurnEndings({ book: this.#book, agent: this.#agent, isResumed, sessionId });
   }
 
   get agentSessionId(): string {
@@ -88,7 +81,7 @@ export class Normalizer {
 
   /** Why the last turn failed, for the end of the agent. */
   get failure(): Failure | undefined {
-    return this.#failure;
+    return this.#endings.failure;
   }
 
   /** Text is being written, or the model is being asked: a steer must cut in to be heard soon. */
@@ -100,7 +93,7 @@ export class Normalizer {
   get status(): Partial<SidecarStatus> {
     const turn = this.#book.running;
     return {
-      activity: turn ? (this.#retry ? "retrying" : "busy") : "idle",
+      activity: turn ? (this.#retries.dueAt === undefined ? "busy" : "retrying") : "idle",
       turn_id: turn?.id ?? null,
       background: this.background,
       agent_session_id: this.#sessionId,
@@ -111,7 +104,8 @@ export class Normalizer {
   get waiting(): Waiting {
     const turn = this.#book.running;
     if (!turn) return { on: "nothing" };
-    if (this.#retry) return { on: "retry", dueAt: this.#retry.dueAt };
+    const { dueAt } = this.#retries;
+    if (dueAt !== undefined) return { on: "retry", dueAt };
     const names = this.#agent.openTools(turn.id);
     return names.length > 0 ? { on: "tool", names } : { on: "model" };
   }
@@ -173,18 +167,14 @@ export class Normalizer {
   end(reason: string, now: number): void {
     this.#line = undefined;
     this.#emitAll(this.#agent.agentEnded(now));
-    for (const turn of [...this.#book.open]) {
-      const wanted = turn.interrupt?.reason === "limit" ? interruptedAs(turn) : { status: "aborted" as const, reason };
-      const rest = emptyFigures("aborted", turn.held ? 0 : Math.max(0, now - turn.startedAt));
-      this.#finish(turn, addFigures(turn.held, { ...rest, costUsd: turn.held ? 0 : null, ...wanted }));
-    }
+    this.#emitAll(this.#endings.agentEnded(reason, now));
     this.#background.ended();
   }
 
   take(): Effects {
     const effects: Effects = {
       outputs: this.#outputs,
-      isStatusNew: this.#changes(),
+      isStatusNew: this.#hasNewStatus(),
       replies: this.#replies,
       isGivingUp: this.#isGivingUp,
       answered: this.#answered,
@@ -207,15 +197,21 @@ export class Normalizer {
       case "user":
         return this.#user(raw.line, now);
       case "result":
-        return this.#result(raw.line, now);
+        this.#retries.over();
+        return this.#emitAll(this.#endings.result(raw.line, this.#lastInit !== "", now));
       case "init":
         return this.#init(raw.line, now);
-      case "api_retry":
-        return this.#apiRetry(raw.line, now);
+      case "api_retry": {
+        const { event, isHopeless } = this.#retries.announced(raw.line, this.#book, now);
+        if (isHopeless) this.#isGivingUp = true;
+        return this.#emit(event);
+      }
       case "background_tasks":
         return this.#background.changed(raw.line.tasks, !this.#book.current);
       case "session_state":
-        return this.#sessionState(raw.line.state);
+        this.#background.sessionIs(raw.line.state);
+        if (raw.line.state === "idle") this.#emitAll(this.#endings.silence());
+        return;
       case "system":
         return this.#system(raw.line, now);
       case "command_lifecycle":
@@ -280,12 +276,8 @@ export class Normalizer {
         return this.#delivered(line.command_uuid);
       case "cancelled":
       case "discarded":
-      case "refused": {
-        const turn = this.#book.drop(line.command_uuid);
-        if (!turn) return;
-        const lost = { ...emptyFigures("interrupted", Math.max(0, now - turn.startedAt)), ...interruptedAs(turn) };
-        return this.#finish(turn, turn.held ?? lost);
-      }
+      case "refused":
+        return this.#emitAll(this.#endings.dropped(line.command_uuid, now));
       default:
         return;
     }
@@ -310,82 +302,17 @@ export class Normalizer {
   /** The main agent writes: a turn is under way, and a retry has succeeded. */
   #beginMessage(parentId: string | undefined, now: number): void {
     if (parentId !== undefined) return;
-    this.#retry = undefined;
+    this.#retries.over();
     if (!this.#book.current) this.#book.begin(now);
   }
 
-  #apiRetry(line: ApiRetry, now: number): void {
-    const category = categoryOf({ word: line.error, status: line.error_status ?? null });
-    this.#retry = { dueAt: now + line.retry_delay_ms };
-    this.#emit(
-      progress(this.#book.nearestId, "retry", {
-        attempt: line.attempt,
-        max_attempts: line.max_retries,
-        delay_ms: Math.round(line.retry_delay_ms),
-        http_status: line.error_status ?? null,
-        ...(category ? { error_category: category } : {}),
-      }),
-    );
-    const turn = this.#book.running;
-    if (!turn || category !== "auth_error") return;
-    turn.authRetries++;
-    if (turn.authRetries < authRetriesMax || turn.failure) return;
-    const message = "The model service does not accept the key or the login";
-    turn.failure = { message, category, status: line.error_status };
-    this.#isGivingUp = true;
-  }
-
-  #sessionState(state: string): void {
-    this.#background.sessionIs(state);
-    if (state !== "idle") return;
-    // Nothing more is coming: a message that was to be answered separately was not.
-    for (const turn of [...this.#book.open]) if (turn.held) this.#finish(turn, turn.held);
-  }
-
   #system(line: OtherSystem, now: number): void {
-    if (line.subtype === "status" && line["status"] === "requesting" && this.#retry) this.#retry = undefined;
+    if (line.subtype === "status" && line["status"] === "requesting") this.#retries.over();
     const fact = systemFact(line, this.#book.nearestId, (id) => this.#agent.turnOfCall(id));
     if (fact) this.#emit(fact);
     const toolUseId = line["tool_use_id"];
     if (line.subtype !== "task_notification" || typeof toolUseId !== "string") return;
     this.#emitAll(this.#agent.subagentEnded(toolUseId, now));
-  }
-
-  #result(line: Result, now: number): void {
-    const isAgents = line.origin?.kind === "task-notification";
-    const isResuming = this.#isResumed && this.#lastInit === "";
-    const costUsd = this.#cost.read(line);
-    const answered = { uuids: line.user_message_uuids ?? [], isAgents, isEmpty: line.num_turns === 0 };
-    const turns = this.#book.answered(answered, now);
-    this.#retry = undefined;
-    if (turns.length === 0) {
-      if (line.is_error) this.#failed(failureOf(line, undefined, isResuming), undefined);
-      return;
-    }
-    let share: number | null = costUsd;
-    for (const [i, turn] of turns.entries()) {
-      const figures = figuresOf(line, { turn, costUsd: share, isResuming });
-      // One result for two turns: the first has the figures, the others only how it went.
-      const own = i === 0 ? figures : { ...emptyFigures(figures.status, 0), ...pickOutcome(figures) };
-      share = 0;
-      this.#emitAll(this.#agent.turnEnded(turn.id, now));
-      if (own.failure && own.status === "error") this.#failed(own.failure, turn.id);
-      else this.#failure = undefined;
-      delete turn.failure;
-      const sum = addFigures(turn.held, own);
-      if (turn.inputs.size > 0) turn.held = sum;
-      else this.#finish(turn, sum);
-    }
-  }
-
-  #failed(failure: Failure, turnId: string | undefined): void {
-    this.#failure = failure;
-    this.#emit(errorEvent(failure, turnId));
-  }
-
-  #finish(turn: Turn, figures: Figures): void {
-    this.#book.close(turn);
-    this.#emit(resultEvent(turn, figures, this.#sessionId));
   }
 
   /** A subagent's lines belong to the turn that called it, also when they come between turns. */
@@ -404,20 +331,10 @@ export class Normalizer {
     for (const event of events) this.#emit(event);
   }
 
-  #changes(): boolean {
-    const now = this.status;
-    const before = this.#shown;
-    this.#shown = now;
-    return (
-      before.activity !== now.activity ||
-      before.turn_id !== now.turn_id ||
-      before.background !== now.background ||
-      before.agent_session_id !== now.agent_session_id ||
-      before.model !== now.model
-    );
+  #hasNewStatus(): boolean {
+    const status = JSON.stringify(this.status);
+    const isNew = status !== this.#shown;
+    this.#shown = status;
+    return isNew;
   }
-}
-
-function pickOutcome({ status, reason, failure, text }: Figures): Partial<Figures> {
-  return { status, ...(reason ? { reason } : {}), ...(failure ? { failure } : {}), ...(text ? { text } : {}) };
 }

@@ -2,7 +2,7 @@
 import websocket from "@fastify/websocket";
 import fastify, { type FastifyInstance } from "fastify";
 import type { Config } from "../config.ts";
-import { AgentdError } from "../protocol/error.ts";
+import { AgentdError, errnoOf } from "../protocol/error.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import { type AttachSockets, attachSocket } from "./attach-socket.ts";
 import { replyWithError } from "./error-reply.ts";
@@ -67,6 +67,8 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   await app.register(websocket, {
     options: { maxPayload: config.limits.body_bytes, perMessageDeflate: false },
     errorHandler: (error, socket) => {
+      // A frame that breaks the rules: ws closes with the code that says so, and must not be cut off meanwhile.
+      if (errnoOf(error)?.startsWith("WS_ERR_")) return;
       options.onInternalError(error);
       socket.terminate();
     },

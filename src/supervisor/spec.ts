@@ -54,7 +54,7 @@ const agentOnly = [
 
 export function checkHonoured(request: SessionRequest, runtime: string, config: Config): void {
   if (config.agents[request.agent]?.harness === "generic") {
-    const field = agentOnly.find((name) => request[name] !== undefined);
+    const field = agentOnly.find((name) => request[name] !== undefined && request[name] !== false);
     if (field)
       throw new AgentdError(
         "unsupported_by_agent",

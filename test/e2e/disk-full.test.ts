@@ -1,0 +1,125 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { eventually } from "../support/eventually.ts";
+import { type Daemon, startDaemon } from "../support/start-daemon.ts";
+import { type TempDir, tempDir } from "../support/temp-dir.ts";
+
+const node = (name: string, ...args: string[]) => ({
+  command: process.execPath,
+  args: [new URL(`../fixtures/agents/${name}`, import.meta.url).pathname, ...args],
+});
+const agents = { echo: node("echo.mjs"), flood: node("floods-stdout.mjs", "60000") };
+
+const isRoot = process.platform === "linux" && process.getuid?.() === 0;
+if (!isRoot) console.warn("SKIPPED: the tests of a full disk mount a small file system, which needs root on Linux");
+
+let dir: TempDir;
+beforeEach(async () => {
+  dir = await tempDir();
+});
+afterEach(async () => {
+  await dir.remove();
+});
+
+interface Line {
+  type: string;
+  data: { text?: string };
+  sidecar_seq: number;
+  seq: number;
+}
+
+/** The lines of a log, after a look at what must hold for each log. */
+function checkedLines(path: string): Line[] {
+  const text = readFileSync(path, "utf8");
+  expect(text.endsWith("}\n")).toBe(true);
+  const lines: Line[] = text.trimEnd().split("\n").map((line) => JSON.parse(line));
+  for (const [i, line] of lines.entries()) {
+    if (line.seq !== i + 1) throw new Error(`line ${i + 1} has seq ${line.seq}`);
+    const step = line.sidecar_seq - (lines[i - 1]?.sidecar_seq ?? 0);
+    if (step !== 0 && step !== 1) throw new Error(`sidecar_seq jumps by ${step} at seq ${line.seq}`);
+  }
+  return lines;
+}
+
+describe.skipIf(!isRoot)("a full disk (needs root)", () => {
+  let mountPoint: string;
+  let daemon: Daemon | undefined;
+  beforeEach(() => {
+    mountPoint = join(dir.path, "small");
+    mkdirSync(mountPoint);
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=24m,mode=700", "tmpfs", mountPoint]);
+  });
+  afterEach(async () => {
+    await daemon?.stop();
+    execFileSync("umount", [mountPoint]);
+  });
+
+  test("is told to all who ask or watch, refuses what is new, and costs nothing once there is room", async () => {
+    const dataDir = join(mountPoint, "data");
+    mkdirSync(dataDir);
+    daemon = await startDaemon({ dataDir, config: { agents } });
+    const served = daemon;
+    writeFileSync(join(mountPoint, "ballast"), Buffer.alloc(20 * 1024 * 1024));
+    const { body } = await served.post("/sessions", { agent: "flood", prompt: "go" });
+    const id: string = body.session_id;
+    const watcher = await served.ws(id, 0);
+
+    const health = await eventually(async () => (await served.get("/health")).body.storage, { deadlineMs: 20_000, what: "the full disk in /health" });
+    expect(health).toEqual({ paused: true, message: expect.stringContaining("full") });
+    expect(await watcher.frame("paused")).toEqual({ type: "paused", paused: true, reason: expect.stringMatching(/./) });
+    expect((await served.get(`/sessions/${id}`)).body).toMatchObject({ status: "running", activity: "paused" });
+    expect(await served.post("/sessions", { agent: "echo", prompt: "hi" })).toMatchObject({ status: 503, body: { error: "disk_full" } });
+    expect(readdirSync(join(dataDir, "sessions"))).toEqual([id]);
+
+    const log = (await served.get(`/sessions/${id}`)).body.log_file;
+    const told = watcher.offset ?? 0;
+    expect(told).toBeLessThanOrEqual(statSync(log).size);
+
+    rmSync(join(mountPoint, "ballast"));
+    await watcher.ended(40_000);
+    expect(watcher.frames.filter(({ type }) => type === "paused").at(-1)).toMatchObject({ paused: false });
+    expect((await served.get("/health")).body.storage).toBeUndefined();
+    const lines = checkedLines(log);
+    expect(watcher.bytes.equals(readFileSync(log))).toBe(true);
+    const numbers = lines.filter(({ type }) => type === "stdout").map(({ data }) => data.text);
+    expect(numbers).toEqual(Array.from({ length: 60_000 }, (_, i) => `line ${i + 1}`));
+    expect((await served.get(`/sessions/${id}`)).body).toMatchObject({ status: "completed", exit_code: 0 });
+  });
+});
+
+/** `prlimit` sets how large a file of the daemon may become: its writes then fail with EFBIG. */
+function hasPrlimit(): boolean {
+  try {
+    execFileSync("prlimit", ["--version"]);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+test.skipIf(!hasPrlimit())("any other write error ends that session, and the others go on", async () => {
+  const daemon = await startDaemon({ config: { agents } });
+  try {
+    const [doomed, other] = await Promise.all([1, 2].map(async () => (await daemon.post("/sessions", { agent: "echo", interactive: true })).body.session_id));
+    const watcher = await daemon.ws(doomed, 0);
+    execFileSync("prlimit", ["--pid", String(daemon.pid), "--fsize=100000"]);
+    await daemon.post(`/sessions/${doomed}/prompt`, { text: "lines 2000" });
+    await watcher.ended(30_000);
+    expect(watcher.frames.at(-1)).toMatchObject({ type: "exit", exit_code: -1 });
+    const { body } = await eventually(async () => {
+      const answer = await daemon.get(`/sessions/${doomed}`);
+      return answer.body.status === "failed" && answer;
+    });
+    expect(body).toMatchObject({ status: "failed", end_reason: "log_write_failed" });
+    expect(checkedLines(body.log_file).length).toBeGreaterThan(0);
+    expect(await daemon.post(`/sessions/${doomed}/prompt`, { text: "x" })).toMatchObject({ status: 409, body: { error: "session_ended" } });
+    const bystander = await daemon.ws(other);
+    bystander.send({ type: "prompt", data: "still here" });
+    await bystander.event(({ data }) => data["text"] === "echo: still here");
+    await bystander.close();
+  } finally {
+    await daemon.stop();
+  }
+});
