@@ -1,5 +1,6 @@
 /** Wires the rooms together; starts them in order and stops them in reverse. */
 import { existsSync } from "node:fs";
+import { rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createServer, type Server } from "./api/server.ts";
@@ -68,6 +69,8 @@ export async function startDaemon(config: Config): Promise<Daemon> {
         await supervisor.close();
         server.sockets.closeAll(reason);
         await server.app.close();
+        // Empty by now; should it not be, the next daemon of this data dir finds what is in it.
+        await rmdir(runDir).catch(() => undefined);
         await lock.release();
       },
     };

@@ -61,14 +61,16 @@ function checkoutOf(workDir: string): string {
 }
 
 function instructionText({ workDir, home }: Place): string {
-  const reader = new TextReader(checkoutOf(workDir));
+  const checkout = checkoutOf(workDir);
+  const seen = new Set<string>();
   const pieces: string[] = [];
   for (const folder of foldersOf(workDir)) {
+    const root = isInside(folder, checkout) ? checkout : folder;
+    const read = (name: string) => readText({ path: join(folder, name), root, seen, depth: 0 });
     const hidden = folder === home ? [] : [join(".claude", "CLAUDE.md"), ...rulesOf(folder)];
-    const names = ["CLAUDE.md", ...hidden, "CLAUDE.local.md"];
-    const own = names.flatMap((name) => reader.read(join(folder, name)));
+    const own = ["CLAUDE.md", ...hidden, "CLAUDE.local.md"].flatMap(read);
     // As the CLI does: AGENTS.md speaks where no CLAUDE.md does.
-    pieces.push(...(own.length > 0 ? own : reader.read(join(folder, "AGENTS.md"))));
+    pieces.push(...(own.length > 0 ? own : read("AGENTS.md")));
   }
   if (pieces.length === 0) return "";
   const head = "Codebase and user instructions are shown below. Be sure to adhere to these instructions.";
@@ -80,26 +82,26 @@ function rulesOf(folder: string): string[] {
   return markdownIn(join(folder, rules)).map((name) => join(rules, name));
 }
 
-class TextReader {
-  readonly #checkout: string;
-  readonly #seen = new Set<string>();
+interface TextFile {
+  path: string;
+  /** Nothing outside of this folder is read, whatever a link or an import says. */
+  root: string;
+  /** Files read already. */
+  seen: Set<string>;
+  depth: number;
+}
 
-  constructor(checkout: string) {
-    this.#checkout = checkout;
-  }
-
-  /** The file and what it imports with `@path`, each under its name; nothing when there is no such file. */
-  read(path: string, depth = 0): string[] {
-    const real = allowed(path, isInside(path, this.#checkout) ? this.#checkout : dirname(path));
-    if (real === undefined || this.#seen.has(real) || this.#seen.size >= filesMax) return [];
-    this.#seen.add(real);
-    const { fields, body } = readFrontMatter(readSmall(real));
-    // A rule for some paths only is not for every turn; the agent finds it when it needs it.
-    if (fields["paths"] !== undefined || body.trim() === "") return [];
-    const imported =
-      depth < importDepthMax ? importsOf(body, dirname(path)).flatMap((next) => this.read(next, depth + 1)) : [];
-    return [`Contents of ${path} (project instructions):\n\n${body.trim()}`, ...imported];
-  }
+/** The file and what it imports with `@path`, each under its name; nothing when there is no such file. */
+function readText({ path, root, seen, depth }: TextFile): string[] {
+  const real = allowed(path, root);
+  if (real === undefined || seen.has(real) || seen.size >= filesMax) return [];
+  seen.add(real);
+  const { fields, body } = readFrontMatter(readSmall(real));
+  // A rule for some paths only is not for every turn; the agent finds it when it needs it.
+  if (fields["paths"] !== undefined || body.trim() === "") return [];
+  const imports = depth < importDepthMax ? importsOf(body, dirname(path)) : [];
+  const imported = imports.flatMap((next) => readText({ path: next, root, seen, depth: depth + 1 }));
+  return [`Contents of ${path} (project instructions):\n\n${body.trim()}`, ...imported];
 }
 
 /** A link or an import that leads out could show the agent any file of ours. */

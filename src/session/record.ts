@@ -1,5 +1,5 @@
 /** What the daemon keeps of a session besides its log, in `session.json`: enough to find it again. */
-import { open, readFile, rename } from "node:fs/promises";
+import { open, readFile, rename, rm } from "node:fs/promises";
 import * as z from "zod";
 import { EndReason, SessionSpec } from "../protocol/session.ts";
 
@@ -35,14 +35,19 @@ export type SessionRecord = z.infer<typeof SessionRecord>;
 /** Replaces the record as a whole, so that a crash leaves either the old or the new one. */
 export async function writeRecord(path: string, record: SessionRecord): Promise<void> {
   const temporary = `${path}.tmp`;
-  const file = await open(temporary, "w", 0o600);
   try {
-    await file.writeFile(`${JSON.stringify(record, null, 2)}\n`);
-    await file.datasync();
-  } finally {
-    await file.close();
+    const file = await open(temporary, "w", 0o600);
+    try {
+      await file.writeFile(`${JSON.stringify(record, null, 2)}\n`);
+      await file.datasync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
   }
-  await rename(temporary, path);
 }
 
 export async function readRecord(path: string): Promise<SessionRecord> {

@@ -209,7 +209,8 @@ export class Supervisor {
       const bootstrap = bootstrapOf({ spec, requestEnv: request.env ?? {}, config, runDir: this.#runDirOf(id) });
       await mkdir(temporaryDirOf(this.#runDirOf(id)), { recursive: true, mode: 0o700 });
       entry.sidecar = found.runtime.addressOf(bootstrap);
-      await this.#save(entry);
+      // Unlike later writes, this one must not fail: what is not on disk could not be found again.
+      await writeRecord(home.record, recordOf(entry));
       const others = this.list().filter((other) => other.attendance && other.session.spec.work_dir === spec.work_dir);
       if (this.#isClosing)
         throw new AgentdError("shutting_down", "Cannot start a session: the daemon is shutting down");

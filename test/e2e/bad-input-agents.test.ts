@@ -91,7 +91,7 @@ describe("a session ends failed, and says why, when its agent", () => {
     const { view, exit, events } = await run("exits-at-once");
     expect(view).toMatchObject({ status: "failed", exit_code: 5 });
     expect(exit).toMatchObject({
-      data: { code: 5, error_detail: "no licence", error_category: "startup_crash", retryable: false },
+      data: { code: 5, error_detail: "no licence" },
       exit_code: 5,
     });
     expect(events.filter(({ type }) => type === "result").map(({ data }) => data["status"])).toEqual(["error"]);
