@@ -46,6 +46,10 @@ const Limits = z.strictObject({
   queue_length: z.number().int().positive().default(100),
   /** How long a client may fail to read before it is closed. */
   client_stall: Duration.default(60_000),
+  /** Silence of the model after which a session is warned; `off` for never. */
+  stall_warning: z.union([z.literal("off"), Duration]).default(600_000),
+  /** … and after which it is ended. A running tool and a waiting person are never a stall. */
+  stall_kill: z.union([z.literal("off"), Duration]).default(3_000_000),
   /** How long a sidecar may take to come up. */
   launch_timeout: Duration.default(15_000),
 });

@@ -108,7 +108,7 @@ export class Session {
 
   /** True while the disk is full. */
   get isPaused(): boolean {
-    return this.#isPaused || this.#isSidecarPaused;
+    return this.#isPaused || (this.#isSidecarPaused && this.isLive);
   }
 
   /** The sidecar cannot store more, or can again. */

@@ -57,6 +57,8 @@ export function bootstrapOf({ spec, requestEnv, config, runDir }: BootstrapOptio
       bare: spec.bare,
       trust_workspace: spec.trust_workspace,
       auto_discover: spec.auto_discover,
+      stall_warning_timeout: secondsOf(config.limits.stall_warning),
+      stall_kill_timeout: secondsOf(config.limits.stall_kill),
     }),
     limits: {
       lineBytesMax: config.limits.line_bytes,
@@ -65,4 +67,9 @@ export function bootstrapOf({ spec, requestEnv, config, runDir }: BootstrapOptio
     },
     ...defined({ task_id: spec.task_id }),
   };
+}
+
+/** The sidecar's form: seconds, negative for off. */
+function secondsOf(limit: "off" | number): number {
+  return limit === "off" ? -1 : limit / 1000;
 }

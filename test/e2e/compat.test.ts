@@ -18,7 +18,9 @@ afterAll(async () => {
 
 const terminal = ["completed", "failed"];
 
-async function spawn(more: Record<string, unknown> = {}): Promise<{ session_id: string; ws_url: string; log_url: string }> {
+async function spawn(
+  more: Record<string, unknown> = {},
+): Promise<{ session_id: string; ws_url: string; log_url: string }> {
   const { body, status, text } = await client.post("/sessions", { agent: "echo", prompt: "hello", ...more });
   expect(status, text).toBe(201);
   return body;
@@ -34,9 +36,17 @@ async function finished(id: string) {
 describe("the Go client library", () => {
   test("is told where to find what it has made, by addresses that work as they are", async () => {
     const made = await spawn();
-    expect(made).toMatchObject({ session_id: expect.stringMatching(/^[0-9a-f-]{36}$/), agent: "echo", runtime: "local", status: expect.any(String) });
+    expect(made).toMatchObject({
+      session_id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      agent: "echo",
+      runtime: "local",
+      status: expect.any(String),
+    });
     const host = new URL(daemon.url).host;
-    expect([made.ws_url, made.log_url]).toEqual([`ws://${host}/ws/sessions/${made.session_id}`, `http://${host}/sessions/${made.session_id}/logs`]);
+    expect([made.ws_url, made.log_url]).toEqual([
+      `ws://${host}/ws/sessions/${made.session_id}`,
+      `http://${host}/sessions/${made.session_id}/logs`,
+    ]);
     await finished(made.session_id);
     expect((await fetch(made.log_url)).status).toBe(200);
     const socket = new WebSocket(made.ws_url);
@@ -46,7 +56,9 @@ describe("the Go client library", () => {
   test("finds both spellings in the list, in one session and in its info", async () => {
     const { session_id } = await spawn({ tags: { a: "b" }, task_id: "task" });
     const view = await finished(session_id);
-    const listed = (await client.get("/sessions")).body.find((one: { session_id: string }) => one.session_id === session_id);
+    const listed = (await client.get("/sessions")).body.find(
+      (one: { session_id: string }) => one.session_id === session_id,
+    );
     const { body: info } = await client.get(`/sessions/${session_id}/info`);
     for (const one of [view, listed, info]) {
       expect(one).toMatchObject({
@@ -65,7 +77,11 @@ describe("the Go client library", () => {
         ended_at: expect.stringMatching(/^\d{4}-.*Z$/),
       });
     }
-    expect(info).toMatchObject({ uptime: expect.stringMatching(/^\d+s$/), log_file: expect.any(String), session_dir: expect.any(String) });
+    expect(info).toMatchObject({
+      uptime: expect.stringMatching(/^\d+s$/),
+      log_file: expect.any(String),
+      session_dir: expect.any(String),
+    });
   });
 
   test("polls /logs by the cursor header, to the end and no further", async () => {
@@ -94,7 +110,13 @@ describe("the Go client library", () => {
   });
 
   test("asks /health", async () => {
-    expect((await client.get("/health")).body).toMatchObject({ status: "ok", version: expect.any(String), default_runtime: "local", runtime: "local", runtimes: ["local"] });
+    expect((await client.get("/health")).body).toMatchObject({
+      status: "ok",
+      version: expect.any(String),
+      default_runtime: "local",
+      runtime: "local",
+      runtimes: ["local"],
+    });
   });
 });
 
@@ -111,10 +133,13 @@ describe("attach and the terminal program", () => {
     await socket.event(({ data }) => data["text"] === "echo: third");
     socket.send(Buffer.from('{"type":"stdin","data":"exit 3"}').toString());
     await socket.ended();
-    const types = socket.frames.map(({ type }) => type).filter((type, i, all) => type !== all[i - 1] && type !== "accepted");
+    const types = socket.frames
+      .map(({ type }) => type)
+      .filter((type, i, all) => type !== all[i - 1] && type !== "accepted");
     expect(types.filter((type, i) => type !== types[i - 1])).toEqual(["replay", "connected", "stdout", "exit"]);
     expect(socket.frames.at(-1)).toEqual({ type: "exit", exit_code: 3 });
-    for (const event of socket.events) expect(event).toMatchObject({ type: expect.any(String), data: expect.any(Object) });
+    for (const event of socket.events)
+      expect(event).toMatchObject({ type: expect.any(String), data: expect.any(Object) });
   });
 
   test("may send binary messages, resize and unknown types", async () => {
@@ -124,7 +149,9 @@ describe("attach and the terminal program", () => {
     await socket.frame("pong");
     socket.send({ type: "resize", cols: 80, rows: 24 });
     socket.send({ type: "signal" });
-    expect((await socket.frame("error")).error).toBe("unknown frame type: signal; known: stdin, prompt, steer, interrupt, context, mention, withdraw, ping, resize");
+    expect((await socket.frame("error")).error).toBe(
+      "unknown frame type: signal; known: stdin, prompt, steer, interrupt, context, mention, withdraw, ping, resize",
+    );
     await client.delete(`/sessions/${session_id}`);
     expect((await socket.ended()).code).toBe(1000);
   });

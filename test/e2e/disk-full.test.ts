@@ -34,7 +34,10 @@ interface Line {
 function checkedLines(path: string): Line[] {
   const text = readFileSync(path, "utf8");
   expect(text.endsWith("}\n")).toBe(true);
-  const lines: Line[] = text.trimEnd().split("\n").map((line) => JSON.parse(line));
+  const lines: Line[] = text
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
   for (const [i, line] of lines.entries()) {
     if (line.seq !== i + 1) throw new Error(`line ${i + 1} has seq ${line.seq}`);
     const step = line.sidecar_seq - (lines[i - 1]?.sidecar_seq ?? 0);
@@ -68,11 +71,17 @@ describe.skipIf(!isRoot)("a full disk (needs root)", () => {
     const id: string = body.session_id;
     const watcher = await served.ws(id, 0);
 
-    const health = await eventually(async () => (await served.get("/health")).body.storage, { deadlineMs: 20_000, what: "the full disk in /health" });
+    const health = await eventually(async () => (await served.get("/health")).body.storage, {
+      deadlineMs: 20_000,
+      what: "the full disk in /health",
+    });
     expect(health).toEqual({ paused: true, message: expect.stringContaining("full") });
     expect(await watcher.frame("paused")).toEqual({ type: "paused", paused: true, reason: expect.stringMatching(/./) });
     expect((await served.get(`/sessions/${id}`)).body).toMatchObject({ status: "running", activity: "paused" });
-    expect(await served.post("/sessions", { agent: "echo", prompt: "hi" })).toMatchObject({ status: 503, body: { error: "disk_full" } });
+    expect(await served.post("/sessions", { agent: "echo", prompt: "hi" })).toMatchObject({
+      status: 503,
+      body: { error: "disk_full" },
+    });
     expect(readdirSync(join(dataDir, "sessions"))).toEqual([id]);
 
     const log = (await served.get(`/sessions/${id}`)).body.log_file;
@@ -104,7 +113,9 @@ function hasPrlimit(): boolean {
 test.skipIf(!hasPrlimit())("any other write error ends that session, and the others go on", async () => {
   const daemon = await startDaemon({ config: { agents } });
   try {
-    const [doomed, other] = await Promise.all([1, 2].map(async () => (await daemon.post("/sessions", { agent: "echo", interactive: true })).body.session_id));
+    const [doomed, other] = await Promise.all(
+      [1, 2].map(async () => (await daemon.post("/sessions", { agent: "echo", interactive: true })).body.session_id),
+    );
     const watcher = await daemon.ws(doomed, 0);
     execFileSync("prlimit", ["--pid", String(daemon.pid), "--fsize=100000"]);
     await daemon.post(`/sessions/${doomed}/prompt`, { text: "lines 2000" });
@@ -116,7 +127,10 @@ test.skipIf(!hasPrlimit())("any other write error ends that session, and the oth
     });
     expect(body).toMatchObject({ status: "failed", end_reason: "log_write_failed" });
     expect(checkedLines(body.log_file).length).toBeGreaterThan(0);
-    expect(await daemon.post(`/sessions/${doomed}/prompt`, { text: "x" })).toMatchObject({ status: 409, body: { error: "session_ended" } });
+    expect(await daemon.post(`/sessions/${doomed}/prompt`, { text: "x" })).toMatchObject({
+      status: 409,
+      body: { error: "session_ended" },
+    });
     const bystander = await daemon.ws(other);
     bystander.send({ type: "prompt", data: "still here" });
     await bystander.event(({ data }) => data["text"] === "echo: still here");

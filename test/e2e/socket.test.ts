@@ -99,6 +99,7 @@ describe("since", () => {
   test.each(["-1", "x", "1.5", "", "9".repeat(30)])("%j is live only", async (since) => {
     const full = await create();
     await daemon.post(`/sessions/${full}/prompt`, { text: "a" });
+    await eventually(async () => (await daemon.get(`/sessions/${full}/logs`)).text.includes("echo: a"));
     await eventually(async () => (await daemon.get(`/sessions/${full}`)).body.turn_count === 1);
     const client = await daemon.ws(`${full}?since=${since}`);
     expect(await client.frame("connected")).toEqual({ type: "connected", session_id: full, mode: "pipe" });
@@ -127,7 +128,10 @@ test("1,000 frames at once are each answered, or the client is closed; the queue
   expect(new Set(errors).size <= 1 ? [...new Set(errors)] : errors).toEqual(errors.length === 0 ? [] : ["queue_full"]);
   const results = async () => {
     const { text } = await daemon.get(`/sessions/${session}/logs`);
-    const lines = text.trimEnd().split("\n").map((line) => JSON.parse(line));
+    const lines = text
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line));
     return lines.filter(({ type }) => type === "result").map(({ data }) => data.turn_id);
   };
   await eventually(async () => (await results()).length >= accepted.length, { everyMs: 200, what: "all results" });
@@ -136,22 +140,28 @@ test("1,000 frames at once are each answered, or the client is closed; the queue
   await daemon.delete(`/sessions/${session}`);
 });
 
-test.skipIf(process.platform !== "linux")("a client that does not read is closed after --client-stall, and costs the others nothing", async () => {
-  const session = await create();
-  const stalled = await rawClient(session);
-  const other = await daemon.ws(session, 0);
-  const before = peakMemory() ?? 0;
-  for (let i = 0; i < 10; i++) await daemon.post(`/sessions/${session}/prompt`, { text: "lines 20000" });
-  const size = async () => (await daemon.get(`/sessions/${session}`)).body.log_bytes;
-  await eventually(async () => (await size()) > 40_000_000, { deadlineMs: 30_000, what: "a log of 40 MB" });
-  await eventually(() => !stalled.isEstablished(), { what: "the close of the one that does not read" });
-  await eventually(async () => (await size()) === other.offset, { deadlineMs: 30_000, what: "the other's being up to date" });
-  expect(other.closed).toBeUndefined();
-  expect((peakMemory() ?? 0) - before).toBeLessThan(128 * 1024 * 1024);
-  stalled.socket.destroy();
-  await other.close();
-  await daemon.delete(`/sessions/${session}`);
-});
+test.skipIf(process.platform !== "linux")(
+  "a client that does not read is closed after --client-stall, and costs the others nothing",
+  async () => {
+    const session = await create();
+    const stalled = await rawClient(session);
+    const other = await daemon.ws(session, 0);
+    const before = peakMemory() ?? 0;
+    for (let i = 0; i < 10; i++) await daemon.post(`/sessions/${session}/prompt`, { text: "lines 20000" });
+    const size = async () => (await daemon.get(`/sessions/${session}`)).body.log_bytes;
+    await eventually(async () => (await size()) > 40_000_000, { deadlineMs: 30_000, what: "a log of 40 MB" });
+    await eventually(() => !stalled.isEstablished(), { what: "the close of the one that does not read" });
+    await eventually(async () => (await size()) === other.offset, {
+      deadlineMs: 30_000,
+      what: "the other's being up to date",
+    });
+    expect(other.closed).toBeUndefined();
+    expect((peakMemory() ?? 0) - before).toBeLessThan(128 * 1024 * 1024);
+    stalled.socket.destroy();
+    await other.close();
+    await daemon.delete(`/sessions/${session}`);
+  },
+);
 
 test("clients of a session that ends, or is deleted, get the exit and a close", async () => {
   const session = await create();

@@ -1,6 +1,5 @@
 /** A streamed answer of our own: slow ones, long ones, and ones that end badly. */
 import { randomUUID } from "node:crypto";
-import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { StreamAnswer } from "./model-words.ts";
@@ -9,8 +8,9 @@ const usage = { input_tokens: 100, output_tokens: 12, cache_creation_input_token
 
 export async function streamAnswer(answer: StreamAnswer, model: string, response: ServerResponse): Promise<void> {
   const send = async (event: { type: string; [key: string]: unknown }) => {
-    const isRoomLeft = response.write(`event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
-    if (!isRoomLeft && !response.destroyed) await Promise.race([once(response, "drain"), once(response, "close")]);
+    const text = `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
+    // Called when the text has left, or when it never will.
+    if (!response.destroyed) await new Promise<void>((resolve) => response.write(text, () => resolve()));
   };
   response.writeHead(200, { "content-type": "text/event-stream" });
   const id = `msg_${randomUUID().replaceAll("-", "")}`;
