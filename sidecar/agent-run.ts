@@ -4,6 +4,7 @@
  */
 import type { Bootstrap } from "../src/protocol/bootstrap.ts";
 import type { Command, InterruptReason } from "../src/protocol/command.ts";
+import { defined } from "../src/protocol/defined.ts";
 import { AgentdError, messageOf } from "../src/protocol/error.ts";
 import type { EventOf, EventType } from "../src/protocol/event.ts";
 import type { SidecarStatus } from "../src/protocol/link-frame.ts";
@@ -161,6 +162,20 @@ export class AgentRun {
         return undefined;
       case "mention":
         this.#harness.mention(command.data);
+        return undefined;
+      case "respond": {
+        const { request_id, decision, by, message, updated_input, answers } = command.data;
+        if (!this.#harness.respond) throw new Error("this agent never asks, so there is nothing to answer");
+        this.#harness.respond({ requestId: request_id, by, ...defined({ decision, message, updated_input, answers }), decision });
+        return undefined;
+      }
+      case "set_model":
+        if (!this.#harness.setModel) throw new Error("this agent cannot change its model while it runs");
+        this.#harness.setModel(command.data.model);
+        return undefined;
+      case "set_permission_mode":
+        if (!this.#harness.setPermissionMode) throw new Error("this agent cannot change its permission mode while it runs");
+        this.#harness.setPermissionMode(command.data.permission_mode);
         return undefined;
       case "finish":
         this.#harness.finish();
