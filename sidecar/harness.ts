@@ -53,8 +53,8 @@ export interface Harness {
   start(): Promise<void>;
   /** Starts a turn; called only while the status is idle, except by clients of a sidecar started by hand. */
   prompt(prompt: { text: string; turnId: string }): void;
-  /** Redirects the running turn; a prompt under `turnId` when none runs. */
-  steer(steer: { text: string; turnId: string }): void;
+  /** Redirects the running turn; a prompt under `turnId` when none can be redirected. Returns the turn that took it. */
+  steer(steer: { text: string; turnId: string }): string;
   interrupt(interrupt: { reason: InterruptReason; detail?: string }): void;
   context(item: ContextItem): void;
   mention(item: MentionItem): void;
