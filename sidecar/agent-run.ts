@@ -147,12 +147,14 @@ export class AgentRun {
     if (this.#state.phase !== "running") throw new Error(`Cannot ${command.type}: ${notRunning(this.#state)}`);
     this.#watchdog?.sign();
     switch (command.type) {
-      case "prompt":
+      case "prompt": {
+        const turnId = this.#turnId(command.data.turn_id);
+        this.#harness.prompt({ text: command.data.content, turnId });
+        return this.#remember(turnId, turnId);
+      }
       case "steer": {
         const turnId = this.#turnId(command.data.turn_id);
-        const running = command.type === "steer" ? this.#status.turn_id : null;
-        this.#harness[command.type]({ text: command.data.content, turnId });
-        return this.#remember(turnId, running ?? turnId);
+        return this.#remember(turnId, this.#harness.steer({ text: command.data.content, turnId }));
       }
       case "interrupt":
         this.#harness.interrupt(withoutUndefined(command.data));

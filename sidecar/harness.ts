@@ -54,8 +54,8 @@ export interface Harness {
   start(): Promise<void>;
   /** Starts a turn; called only while the status is idle, except by clients of a sidecar started by hand. */
   prompt(prompt: { text: string; turnId: string }): void;
-  /** Redirects the running turn; a prompt under `turnId` when none runs. */
-  steer(steer: { text: string; turnId: string }): void;
+  /** Redirects the running turn; a prompt under `turnId` when none can be redirected. Returns the turn that took it. */
+  steer(steer: { text: string; turnId: string }): string;
   interrupt(interrupt: { reason: InterruptReason; detail?: string }): void;
   /**
    * Answers an open question, which the harness then closes with `input_resolved {by}`. Throws when there is no such

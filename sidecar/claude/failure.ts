@@ -59,7 +59,7 @@ export function errorEvent(failure: Failure, turnId: string | undefined): EventO
   return {
     type: "error",
     data: {
-      code: "agent_error",
+      code: "agent_failed",
       message: failure.message,
       ...(typeof status === "number" ? { http_status: status } : {}),
       ...(category === undefined ? {} : { error_category: category }),

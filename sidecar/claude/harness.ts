@@ -84,18 +84,19 @@ class ClaudeHarness implements Harness {
     void this.#settle();
   }
 
-  steer(steer: { text: string; turnId: string }): void {
+  steer(steer: { text: string; turnId: string }): string {
     const turn = this.#normalizer.running;
     // A turn that was told to end is over as far as this message goes.
     if (!turn || turn.interrupt) {
       this.prompt(steer);
-      return;
+      return steer.turnId;
     }
     const uuid = randomUUID();
     // A tool may finish and the text is folded in behind it; words that are being written are cut.
     this.#send({ uuid, text: steer.text, isUrgent: !this.#normalizer.isRunningTools });
     this.#normalizer.steered(uuid);
     void this.#settle();
+    return turn.id;
   }
 
   interrupt({ reason, detail }: { reason: InterruptReason; detail?: string }): void {

@@ -6,7 +6,7 @@
 import { defaultStopWaits } from "../../src/process/stop-ladder.ts";
 import type { Bootstrap } from "../../src/protocol/bootstrap.ts";
 import type { InterruptReason } from "../../src/protocol/command.ts";
-import { type EventOf, noUsage, type TurnStatus } from "../../src/protocol/event.ts";
+import { type EventOf, noUsage, type SessionEvent, type TurnStatus } from "../../src/protocol/event.ts";
 import { type AgentProcess, type LineBatch, startAgentProcess } from "../agent-process.ts";
 import { oversizedLineEvent } from "../blob-store.ts";
 import type { AgentEnd, Harness, HarnessHost, HarnessOutput, Waiting } from "../harness.ts";
@@ -74,23 +74,22 @@ class GenericHarness implements Harness {
     this.#host.setStatus({ activity: "busy", turn_id: turnId });
   }
 
-  steer(steer: { text: string; turnId: string }): void {
-    if (!this.#turn && !this.#bootstrap.interactive) {
+  steer(steer: { text: string; turnId: string }): string {
+    const running = this.#turn?.id;
+    if (running === undefined && !this.#bootstrap.interactive) {
       this.prompt(steer);
-      return;
+      return steer.turnId;
     }
     this.#running().write(steer.text);
-    void this.#host.emit([
-      {
-        event: {
-          type: "progress",
-          data: { turn_id: this.#turn?.id ?? steer.turnId, kind: "input_delivered", input: "steer" },
-        },
-      },
-    ]);
-    if (this.#turn) return;
-    const turn: OpenTurn = { id: steer.turnId, startedAt: this.#host.now() };
-    void this.#host.emit([{ event: resultEvent(turn, this.#result("success")) }]);
+    const turnId = running ?? steer.turnId;
+    const receipt: SessionEvent = {
+      type: "progress",
+      data: { turn_id: turnId, kind: "input_delivered", input: "steer" },
+    };
+    const turn: OpenTurn = { id: turnId, startedAt: this.#host.now() };
+    const end = running === undefined ? [{ event: resultEvent(turn, this.#result("success")) }] : [];
+    void this.#host.emit([{ event: receipt }, ...end]);
+    return turnId;
   }
 
   interrupt({ reason, detail }: { reason: InterruptReason; detail?: string }): void {
