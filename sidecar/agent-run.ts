@@ -168,7 +168,12 @@ export class AgentRun {
       case "respond": {
         const { request_id, decision, by, message, updated_input, answers } = command.data;
         if (!this.#harness.respond) throw new Error("this agent never asks, so there is nothing to answer");
-        this.#harness.respond({ requestId: request_id, by, ...defined({ decision, message, updated_input, answers }), decision });
+        this.#harness.respond({
+          requestId: request_id,
+          by,
+          ...defined({ decision, message, updated_input, answers }),
+          decision,
+        });
         return undefined;
       }
       case "set_model":
@@ -176,7 +181,8 @@ export class AgentRun {
         this.#harness.setModel(command.data.model);
         return undefined;
       case "set_permission_mode":
-        if (!this.#harness.setPermissionMode) throw new Error("this agent cannot change its permission mode while it runs");
+        if (!this.#harness.setPermissionMode)
+          throw new Error("this agent cannot change its permission mode while it runs");
         this.#harness.setPermissionMode(command.data.permission_mode);
         return undefined;
       case "finish":

@@ -1,10 +1,22 @@
 /** Which harness drives which agent. */
-import type { Bootstrap, HarnessName } from "../src/protocol/bootstrap.ts";
+import type { Bootstrap } from "../src/protocol/bootstrap.ts";
 import { createClaudeHarness } from "./claude/harness.ts";
 import { createGenericHarness } from "./generic/harness.ts";
 import type { Harness, HarnessHost } from "./harness.ts";
 
-export const harnesses: Readonly<Partial<Record<HarnessName, (bootstrap: Bootstrap, host: HarnessHost) => Harness>>> = {
-  claude: createClaudeHarness,
-  generic: createGenericHarness,
-};
+export function createHarness(bootstrap: Bootstrap, host: HarnessHost): Harness {
+  switch (bootstrap.agent.harness) {
+    case "claude":
+      return createClaudeHarness(bootstrap, host);
+    case "generic":
+      return createGenericHarness(bootstrap, host);
+    case "codex":
+    case "opencode":
+    case "acp":
+      throw new Error(
+        `Cannot drive "${bootstrap.agent.name}": its harness "${bootstrap.agent.harness}" is not part of this build`,
+      );
+    default:
+      return bootstrap.agent.harness satisfies never;
+  }
+}

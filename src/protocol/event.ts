@@ -135,7 +135,13 @@ export const InputRequired = z.object({
   kind: z.enum(["permission", "question", "plan"]),
   /** The tool that needs leave. */
   tool: z
-    .object({ id: z.string().optional(), name: z.string(), kind: ToolKind, server: z.string().optional(), input: z.unknown() })
+    .object({
+      id: z.string().optional(),
+      name: z.string(),
+      kind: ToolKind,
+      server: z.string().optional(),
+      input: z.unknown(),
+    })
     .optional(),
   message: z.string(),
   /** What may be answered: for a permission and a plan the decisions that the agent knows, for a question its choices. */

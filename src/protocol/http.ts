@@ -2,7 +2,7 @@
 import * as z from "zod";
 import { acceptBothSpellings, ContextItem, MentionItem } from "./command.ts";
 import { Duration } from "./duration.ts";
-import { AgentHome, EndReason, QueuedPrompt, SessionActivity, SessionStatus } from "./session.ts";
+import { AgentHome, EndReason, PermissionMode, QueuedPrompt, SessionActivity, SessionStatus } from "./session.ts";
 import { cutCharacter, hasLoneSurrogate } from "./text.ts";
 
 const Mount = z.strictObject({
@@ -81,6 +81,7 @@ export const SessionRequest = z.strictObject({
   persist_session: z.boolean().optional(),
   agent_home: AgentHome.optional(),
   trust_workspace: z.boolean().optional(),
+  permission_mode: PermissionMode.optional(),
   keep_raw: z.boolean().optional(),
   work_dir: z.string().optional(),
   mounts: z.array(Mount).optional(),

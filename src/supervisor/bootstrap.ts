@@ -55,6 +55,7 @@ export function bootstrapOf({ spec, requestEnv, config, runDir }: BootstrapOptio
       allowed_tools: spec.allowed_tools,
       effort: spec.effort,
       bare: spec.bare,
+      permission_mode: spec.permission_mode,
       trust_workspace: spec.trust_workspace,
       auto_discover: spec.auto_discover,
       stall_warning_timeout: secondsOf(config.limits.stall_warning),

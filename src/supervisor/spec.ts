@@ -148,6 +148,7 @@ export function specOf(
     work_dir_is_scratch: found.isScratch,
     agent_home: found.agentHome,
     home_of: found.homeOf,
+    permission_mode: request.permission_mode ?? "autonomous",
     trust_workspace: request.trust_workspace ?? false,
     keep_raw: request.keep_raw ?? false,
     created_at: found.createdAt,
