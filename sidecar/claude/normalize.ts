@@ -5,10 +5,12 @@
 import type { InterruptReason } from "../../src/protocol/command.ts";
 import type { SessionEvent } from "../../src/protocol/event.ts";
 import type { SidecarStatus } from "../../src/protocol/link-frame.ts";
+import { plainLine, progress, unknownLine } from "../facts.ts";
+import type { Failure } from "../failure.ts";
 import type { HarnessOutput, Waiting } from "../harness.ts";
 import { AgentOutput } from "./agent-output.ts";
 import { BackgroundWork } from "./background-work.ts";
-import { categoryOf, type Failure } from "./failure.ts";
+import { categoryOf } from "./failure.ts";
 import {
   type AssistantLine,
   type CommandLifecycle,
@@ -19,7 +21,7 @@ import {
   type UserLine,
 } from "./raw.ts";
 import { Retries } from "./retries.ts";
-import { initData, plainLine, progress, systemFact, unknownLine } from "./session-facts.ts";
+import { initData, systemFact } from "./session-facts.ts";
 import { answerTo } from "./stdin-lines.ts";
 import { readDelta } from "./text-delta.ts";
 import { type Turn, TurnBook } from "./turn-book.ts";

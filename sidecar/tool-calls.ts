@@ -1,6 +1,13 @@
 /** The tool calls that are open: each gets exactly one result, made up when the agent never reports it. */
-import type { EventOf } from "../../src/protocol/event.ts";
-import { type ToolName, toolNameOf } from "./tool-name.ts";
+import type { EventOf, ToolKind } from "../src/protocol/event.ts";
+
+/** The agent's word for a tool, what it does, and whose it is. */
+export interface ToolName {
+  name: string;
+  kind: ToolKind;
+  /** The MCP server it belongs to. */
+  server?: string;
+}
 
 interface OpenCall extends ToolName {
   id: string;
@@ -11,7 +18,7 @@ interface OpenCall extends ToolName {
 
 export interface CallStart {
   id: string;
-  name: string;
+  tool: ToolName;
   input: unknown;
   turnId: string;
   parentId: string | undefined;
@@ -32,11 +39,16 @@ export class ToolCalls {
 
   start(call: CallStart, now: number): EventOf<"tool_use"> | undefined {
     if (this.#open.has(call.id) || this.#ended.has(call.id)) return undefined;
-    const name = toolNameOf(call.name);
-    this.#open.set(call.id, { ...name, id: call.id, turnId: call.turnId, parentId: call.parentId, startedAt: now });
+    this.#open.set(call.id, {
+      ...call.tool,
+      id: call.id,
+      turnId: call.turnId,
+      parentId: call.parentId,
+      startedAt: now,
+    });
     return {
       type: "tool_use",
-      data: { turn_id: call.turnId, id: call.id, ...name, input: call.input, ...parent(call.parentId) },
+      data: { turn_id: call.turnId, id: call.id, ...call.tool, input: call.input, ...parent(call.parentId) },
     };
   }
 

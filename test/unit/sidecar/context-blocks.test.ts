@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { contextBlock, mentionBlock, PendingContext } from "../../../sidecar/claude/context-blocks.ts";
+import { contextBlock, mentionBlock, PendingContext } from "../../../sidecar/context-blocks.ts";
 
 let home = "";
 beforeAll(() => {

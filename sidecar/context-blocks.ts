@@ -1,8 +1,8 @@
-/** Context and mentions as text blocks that ride in front of the next message. The wording is the CLI's own (2.1.329). */
+/** Context and mentions as text blocks that ride in front of the next message. The wording is that of Claude Code (2.1.329), and serves every agent. */
 import { readFileSync, statSync } from "node:fs";
 import { resolve } from "node:path";
-import type { ContextItem, MentionItem } from "../../src/protocol/command.ts";
-import { errnoOf, messageOf } from "../../src/protocol/error.ts";
+import type { ContextItem, MentionItem } from "../src/protocol/command.ts";
+import { errnoOf, messageOf } from "../src/protocol/error.ts";
 
 const mentionBytesMax = 256 * 1024;
 const pendingMax = 100;
