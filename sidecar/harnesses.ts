@@ -1,6 +1,7 @@
 /** Which harness drives which agent. */
 import type { Bootstrap } from "../src/protocol/bootstrap.ts";
 import { createClaudeHarness } from "./claude/harness.ts";
+import { createCodexHarness } from "./codex/harness.ts";
 import { createGenericHarness } from "./generic/harness.ts";
 import type { Harness, HarnessHost } from "./harness.ts";
 
@@ -11,6 +12,7 @@ export function createHarness(bootstrap: Bootstrap, host: HarnessHost): Harness 
     case "generic":
       return createGenericHarness(bootstrap, host);
     case "codex":
+      return createCodexHarness(bootstrap, host);
     case "opencode":
     case "acp":
       throw new Error(

@@ -24,20 +24,39 @@ function inPath(name: string, path: string | undefined): string | undefined {
 
 /** The packages of the agents put their native binary into a package of its own for each platform. */
 function besideUs(name: string): string | undefined {
-  if (name !== "claude") return undefined;
-  const musl = process.platform === "linux" && !hasGlibc() ? "-musl" : "";
-  const relative = join(
-    "node_modules",
-    "@anthropic-ai",
-    `claude-code-${process.platform}-${process.arch}${musl}`,
-    "claude",
-  );
+  const inPackage = platformBinary(name);
+  if (inPackage === undefined) return undefined;
+  const relative = join("node_modules", inPackage);
   for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
     const candidate = join(folder, relative);
     if (isProgram(candidate)) return candidate;
     if (dirname(folder) === folder) return undefined;
   }
 }
+
+function platformBinary(name: string): string | undefined {
+  const { platform, arch } = process;
+  switch (name) {
+    case "claude": {
+      const musl = platform === "linux" && !hasGlibc() ? "-musl" : "";
+      return join("@anthropic-ai", `claude-code-${platform}-${arch}${musl}`, "claude");
+    }
+    case "codex": {
+      // Started directly: the package's own launcher is a Node process more to pay for and to end.
+      const triple = codexTriples[`${platform}-${arch}`];
+      return triple && join("@openai", `codex-${platform}-${arch}`, "vendor", triple, "bin", "codex");
+    }
+    default:
+      return undefined;
+  }
+}
+
+const codexTriples: Readonly<Record<string, string>> = {
+  "linux-x64": "x86_64-unknown-linux-musl",
+  "linux-arm64": "aarch64-unknown-linux-musl",
+  "darwin-x64": "x86_64-apple-darwin",
+  "darwin-arm64": "aarch64-apple-darwin",
+};
 
 function hasGlibc(): boolean {
   return ["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"].some(

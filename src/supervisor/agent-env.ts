@@ -115,7 +115,12 @@ export function agentEnv(options: AgentEnvOptions): Record<string, string> {
     env["HOME"] = privateHome;
     env["TMPDIR"] = options.temporaryDir;
     if (options.harness === "claude") env["CLAUDE_CONFIG_DIR"] = `${privateHome}/.claude`;
+    // Not below TMPDIR, or its helpers are refused and every sandboxed command fails (codex 0.169.0).
+    if (options.harness === "codex") env["CODEX_HOME"] = `${privateHome}/.codex`;
   }
+  const codexHome = daemon["CODEX_HOME"];
+  if (privateHome === undefined && options.harness === "codex" && codexHome !== undefined)
+    env["CODEX_HOME"] = codexHome;
   const key = settings.key_env === undefined ? undefined : daemon[settings.key_env];
   if (settings.key_env !== undefined && key !== undefined) env[nameForKey(options.harness, settings.key_env)] = key;
   if (settings.base_url !== undefined)
@@ -125,6 +130,12 @@ export function agentEnv(options: AgentEnvOptions): Record<string, string> {
 
 /** A key under a name that the agent does not know is given under the one it knows. */
 function nameForKey(harness: HarnessName, keyEnv: string): string {
-  if (harness !== "claude" || keyVariables.includes(keyEnv)) return keyEnv;
-  return "ANTHROPIC_API_KEY";
+  switch (harness) {
+    case "claude":
+      return keyVariables.includes(keyEnv) ? keyEnv : "ANTHROPIC_API_KEY";
+    case "codex":
+      return keyEnv === "CODEX_API_KEY" ? keyEnv : "OPENAI_API_KEY";
+    default:
+      return keyEnv;
+  }
 }
