@@ -20,7 +20,7 @@ export function inputRequiredText(data: InputRequired, paint: Paint): string {
   const id = plainLine(data.request_id, 80);
   const lines = [paint("yellow", `? ${heads[data.kind]} [${id}]`)];
   // A plan is worth reading whole; the input of a tool is shown in one line.
-  lines.push(...plainText(data.message).split("\n"));
+  if (data.kind !== "question" || !data.questions) lines.push(...plainText(data.message).split("\n"));
   if (data.tool && data.kind === "permission") lines.push(toolLine(data.tool));
   lines.push(...questionLines(data));
   if (data.expires_at !== undefined) lines.push(paint("dim", `open until ${timeText(data.expires_at)}`));

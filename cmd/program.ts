@@ -4,6 +4,7 @@ import { version } from "../src/version.ts";
 import type { KnownWords } from "./argv.ts";
 import { AttachOptions, attach } from "./attach.ts";
 import { addDaemonOptions, type CommandContext, DaemonOptions, parseCount, parsePort } from "./client-options.ts";
+import { ApproveOptions, approve, DenyOptions, deny, InputsOptions, listInputs } from "./inputs.ts";
 import { LogsOptions, logs } from "./logs.ts";
 import { RunOptions, run } from "./run.ts";
 import { interrupt, ListOptions, list, printToken, remove, StopOptions, speak, stop, wait } from "./sessions.ts";
@@ -31,6 +32,7 @@ export function createProgram(context: CommandContext): Command {
   addAttach(program, context);
   addReading(program, context);
   addSpeaking(program, context);
+  addAnswering(program, context);
   addEnding(program, context);
   addAbout(program, context);
   return program;
@@ -92,6 +94,7 @@ function addRun(program: Command, context: CommandContext): void {
     .option("-i, --interactive", "stay open for more prompts, which are read from standard input")
     .option("--env <setting>", "KEY=VALUE for the agent's environment; again for more", collect)
     .option("--trust-workspace", "let the checkout's own settings, hooks and MCP servers act")
+    .option("--ask", "let a person decide on tools: the agent asks, and waits for the answer")
     .option("--timeout <duration>", "end the session after this time, such as 90s or 1h30m")
     .option("--json", "print log lines as they are")
     .action(async (words: string[], options: unknown) =>
@@ -104,6 +107,8 @@ function addAttach(program: Command, context: CommandContext): void {
     "",
     "Typed lines: /steer TEXT redirects the running turn, /interrupt ends it, //x sends /x,",
     "any other line is a prompt. Ctrl+C interrupts the turn, twice within 2 s leaves.",
+    "When the agent asks: /approve [ID], /approve-session [ID], /deny [REASON], /answer TEXT or",
+    "the number of a choice; on a terminal the keys a, s and d do the first three.",
   ].join("\n");
   const example = "agentd attach 3f2a91c4 --since 20480";
   addDaemonOptions(add(program, "attach <session>", "watch a session and talk to its agent", example))
@@ -144,6 +149,35 @@ function addSpeaking(program: Command, context: CommandContext): void {
   ).action(async (id: string, options: unknown) =>
     context.exit(await interrupt(id, DaemonOptions.parse(options), context)),
   );
+}
+
+function addAnswering(program: Command, context: CommandContext): void {
+  addDaemonOptions(add(program, "inputs <session>", "show what the agent asks a person", "agentd inputs 3f2a91c4"))
+    .option("--json", "print it as the daemon sends it")
+    .action(async (id: string, options: unknown) =>
+      context.exit(await listInputs(id, InputsOptions.parse(options), context)),
+    );
+  const example = 'agentd approve 3f2a91c4\n  agentd approve 3f2a91c4 6af4 --answer "the second one"';
+  addDaemonOptions(
+    add(program, "approve <session> [request]", "say yes to the oldest open question, or to the one named", example),
+  )
+    .option("--session", "and to the same call for the rest of the session")
+    .option("--answer <text>", "the answer to a question: numbers of choices, or words; ; between several")
+    .action(async (typedId: string, request: string | undefined, options: unknown) =>
+      context.exit(await approve({ typedId, request }, ApproveOptions.parse(options), context)),
+    );
+  addDaemonOptions(
+    add(
+      program,
+      "deny <session> [request]",
+      "say no to the oldest open question, or to the one named",
+      "agentd deny 3f2a91c4 --message 'Use the staging server'",
+    ),
+  )
+    .option("--message <text>", "told to the agent")
+    .action(async (typedId: string, request: string | undefined, options: unknown) =>
+      context.exit(await deny({ typedId, request }, DenyOptions.parse(options), context)),
+    );
 }
 
 function addEnding(program: Command, context: CommandContext): void {

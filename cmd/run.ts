@@ -21,6 +21,7 @@ export const RunOptions = DaemonOptions.extend({
   interactive: z.boolean().default(false),
   env: z.array(z.string()).default([]),
   trustWorkspace: z.boolean().default(false),
+  ask: z.boolean().default(false),
   timeout: z.string().optional(),
   json: z.boolean().default(false),
 });
@@ -69,6 +70,7 @@ async function readRequest(
     ...(prompt === undefined ? {} : { prompt }),
     ...(options.model === undefined ? {} : { model: options.model }),
     ...(options.name === undefined ? {} : { name: options.name }),
+    ...(options.ask ? { permission_mode: "interactive" } : {}),
     ...(options.timeout === undefined ? {} : { timeout: options.timeout }),
   };
 }

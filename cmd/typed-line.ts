@@ -4,18 +4,39 @@ export type Typed =
   | { type: "prompt"; text: string }
   | { type: "steer"; text: string }
   | { type: "interrupt" }
+  /** Which question, when not the oldest one. */
+  | { type: "approve"; isForSession: boolean; request: string | undefined }
+  | { type: "deny"; reason: string | undefined; request?: string }
+  | { type: "answer"; text: string }
   | { type: "nothing" }
   | { type: "mistake"; message: string };
 
-/** `/steer TEXT`, `/interrupt`; `//x` says `/x`; any other line is a prompt, so that agents keep their own slash commands. */
+const ours = /^\/(steer|interrupt|approve|approve-session|deny|answer)(?:\s+([\s\S]*))?$/;
+
+/**
+ * `/steer TEXT`, `/interrupt`, `/approve [ID]`, `/approve-session [ID]`, `/deny [REASON]`, `/answer TEXT`; `//x` says
+ * `/x`; any other line is a prompt, so that agents keep their own slash commands.
+ */
 export function readTyped(line: string): Typed {
   if (line.trim() === "") return { type: "nothing" };
   if (line.startsWith("//")) return { type: "prompt", text: line.slice(1) };
-  if (line.trim() === "/interrupt") return { type: "interrupt" };
-  const steer = /^\/steer(?:\s+([\s\S]*))?$/.exec(line);
-  if (!steer) return { type: "prompt", text: line };
-  const text = steer[1]?.trim() ?? "";
-  return text === ""
-    ? { type: "mistake", message: "/steer needs a text: /steer use tabs, not spaces" }
-    : { type: "steer", text };
+  const found = ours.exec(line);
+  if (!found) return { type: "prompt", text: line };
+  const rest = found[2]?.trim() || undefined;
+  switch (found[1]) {
+    case "steer":
+      if (rest === undefined) return { type: "mistake", message: "/steer needs a text: /steer use tabs, not spaces" };
+      return { type: "steer", text: rest };
+    case "answer":
+      if (rest === undefined) return { type: "mistake", message: "/answer needs a text, or the number of a choice" };
+      return { type: "answer", text: rest };
+    case "approve":
+      return { type: "approve", isForSession: false, request: rest };
+    case "approve-session":
+      return { type: "approve", isForSession: true, request: rest };
+    case "deny":
+      return { type: "deny", reason: rest };
+    default:
+      return rest === undefined ? { type: "interrupt" } : { type: "prompt", text: line };
+  }
 }

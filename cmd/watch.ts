@@ -1,15 +1,19 @@
 /** Watching a session from a terminal: events out, typed lines in, Ctrl+C; used by `attach`, `run` and `logs -f`. */
 import { randomUUID } from "node:crypto";
-import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { type DaemonAddress, DaemonUnreachable } from "../src/client/daemon-address.ts";
 import { type Follower, type FollowItem, followSession } from "../src/client/follow.ts";
-import { say } from "../src/client/sessions.ts";
+import { answerInput, say } from "../src/client/sessions.ts";
+import type { InputAnswer } from "../src/protocol/command.ts";
 import { messageOf } from "../src/protocol/error.ts";
-import { plainLine } from "./plain-text.ts";
+import { paintColours, paintNothing } from "./event-text.ts";
+import { inputRequiredText } from "./input-text.ts";
+import { OpenQuestions, readAnswer } from "./open-questions.ts";
+import { plainLine, plainText } from "./plain-text.ts";
 import { Renderer } from "./render.ts";
 import type { Terminal } from "./terminal.ts";
-import { readTyped } from "./typed-line.ts";
+import { openTypedInput } from "./typed-input.ts";
+import { readTyped, type Typed } from "./typed-line.ts";
 
 export interface WatchOptions {
   sessionId: string;
@@ -36,7 +40,8 @@ export async function watchSession(options: WatchOptions): Promise<WatchEnd> {
   const { terminal, sessionId, locate, from } = options;
   const leave = new AbortController();
   const follower = followSession({ sessionId, locate, from, signal: leave.signal });
-  const stopInput = startInput(options, follower, () => leave.abort());
+  const questions = new OpenQuestions();
+  const input = startInput(options, { follower, questions, leave: () => leave.abort() });
   const renderer = new Renderer({ colour: terminal.colour });
   let lastResult: string | undefined;
   try {
@@ -47,9 +52,16 @@ export async function watchSession(options: WatchOptions): Promise<WatchEnd> {
       }
       if (item.type === "lines") {
         lastResult = statusOfLastResult(item.lines) ?? lastResult;
-        terminal.out(
-          options.isJson ? `${item.lines.join("\n")}\n` : item.lines.map((line) => renderer.line(line)).join(""),
-        );
+        const news = item.lines.filter((line) => questions.note(line));
+        terminal.out(options.isJson ? `${item.lines.join("\n")}\n` : news.map((line) => renderer.line(line)).join(""));
+        input.adjust();
+      } else if (item.type === "input") {
+        const isNews = questions.add(item.input);
+        if (isNews && !options.isJson) {
+          const paint = terminal.colour ? paintColours : paintNothing;
+          terminal.out(renderer.flush() + inputRequiredText(item.input, paint));
+        }
+        input.adjust();
       } else {
         const text = remark(item);
         if (text === undefined) continue;
@@ -60,13 +72,13 @@ export async function watchSession(options: WatchOptions): Promise<WatchEnd> {
     terminal.out(renderer.flush());
     return { type: "detached", offset: follower.offset };
   } finally {
-    stopInput();
+    input.stop();
     leave.abort();
   }
 }
 
 /** What is said about an item besides its lines, if anything. */
-function remark(item: Exclude<FollowItem, { type: "lines" | "exit" }>): string | undefined {
+function remark(item: Exclude<FollowItem, { type: "lines" | "input" | "exit" }>): string | undefined {
   switch (item.type) {
     case "connected":
     case "accepted":
@@ -86,58 +98,126 @@ function remark(item: Exclude<FollowItem, { type: "lines" | "exit" }>): string |
   }
 }
 
-/** Listens to the keyboard; the answer stops it. */
-function startInput(options: WatchOptions, follower: Follower, leave: () => void): () => void {
+interface Watched {
+  follower: Follower;
+  questions: OpenQuestions;
+  leave(): void;
+}
+
+/** Listens to the keyboard until `stop`. `adjust` whenever a question has come or gone. */
+function startInput(options: WatchOptions, watched: Watched): { adjust(): void; stop(): void } {
+  const { follower, questions, leave } = watched;
+  const { terminal } = options;
   let interruptedAt = -Infinity;
   const onInterrupt = () => {
     if (options.input === "none" || performance.now() - interruptedAt < detachMsMax) return leave();
     interruptedAt = performance.now();
-    interrupt(follower, options.terminal);
-    options.terminal.note(`Press Ctrl+C again within ${detachMsMax / 1000} s to leave the session alone`);
+    interrupt(follower, terminal);
+    terminal.note(`Press Ctrl+C again within ${detachMsMax / 1000} s to leave the session alone`);
   };
   process.on("SIGINT", onInterrupt);
   process.on("SIGTERM", leave);
-  const lines = options.input === "lines" ? createInterface({ input: process.stdin, terminal: false }) : undefined;
   // One after the other, so that prompts arrive in the order in which they were typed.
   let sending = Promise.resolve();
-  lines?.on("line", (line) => {
-    sending = sending.then(() => obey(line, options, follower));
-  });
-  return () => {
-    process.off("SIGINT", onInterrupt);
-    process.off("SIGTERM", leave);
-    lines?.close();
-    // A terminal or an open pipe would keep the process.
-    if (lines) process.stdin.destroy();
+  const obeyNext = (typed: Typed) => {
+    sending = sending.then(() => obey(typed, options, watched));
+  };
+  const onKey = (key: string) => {
+    const typed = typedByKey[key];
+    const { first } = questions;
+    // Answered as the very question that is shown, not as whichever is the oldest when the answer goes out.
+    if (typed && first) obeyNext({ ...typed, request: first.request_id });
+    return typed !== undefined;
+  };
+  const input =
+    options.input === "lines"
+      ? openTypedInput({
+          stdin: process.stdin,
+          onLine: (line) => obeyNext(readTyped(line)),
+          onKey,
+          onInterrupt,
+          echo: (text) => terminal.out(plainText(text)),
+        })
+      : undefined;
+  return {
+    adjust: () => input?.wantKeys(questions.first?.kind === "permission"),
+    stop: () => {
+      process.off("SIGINT", onInterrupt);
+      process.off("SIGTERM", leave);
+      input?.close();
+    },
   };
 }
 
+/** While a permission is open. */
+const typedByKey: Readonly<Record<string, Extract<Typed, { type: "approve" | "deny" }>>> = {
+  a: { type: "approve", isForSession: false, request: undefined },
+  s: { type: "approve", isForSession: true, request: undefined },
+  d: { type: "deny", reason: undefined },
+};
+
 /** Does what was typed, or says why not. Never throws: a watcher goes on watching. */
-async function obey(line: string, options: WatchOptions, follower: Follower): Promise<void> {
-  const typed = readTyped(line);
-  if (typed.type === "nothing") return;
-  if (typed.type === "mistake") {
-    options.terminal.note(typed.message);
-    return;
-  }
-  if (typed.type === "interrupt") {
-    interrupt(follower, options.terminal);
-    return;
-  }
+async function obey(typed: Typed, options: WatchOptions, { follower, questions }: Watched): Promise<void> {
+  const { terminal } = options;
   try {
-    const accepted = await sayOnce(typed, options);
-    if (accepted.position > 0) options.terminal.note(`Queued: number ${accepted.position} in line`);
+    switch (typed.type) {
+      case "nothing":
+        return;
+      case "mistake":
+        return terminal.note(typed.message);
+      case "interrupt":
+        return interrupt(follower, terminal);
+      case "approve":
+        return await answerTo(typed.request, options, questions, () => ({
+          decision: typed.isForSession ? "approve_session" : "approve_once",
+        }));
+      case "deny":
+        return await answerTo(typed.request, options, questions, () => ({
+          decision: "deny",
+          ...(typed.reason === undefined ? {} : { message: typed.reason }),
+        }));
+      case "answer":
+        return await answerTo(undefined, options, questions, (input) => readAnswer(input, typed.text));
+      case "prompt":
+      case "steer": {
+        const accepted = await sayOnce(typed, options);
+        if (accepted.position > 0) terminal.note(`Queued: number ${accepted.position} in line`);
+        return;
+      }
+      default:
+        typed satisfies never;
+    }
   } catch (error) {
-    options.terminal.note(`Not sent: ${plainLine(messageOf(error), longestShown)}`);
+    terminal.note(`Not sent: ${plainLine(messageOf(error), longestShown)}`);
   }
 }
 
+/** The same answer again changes nothing, so a broken connection may be tried again. */
+async function answerTo(
+  ref: string | undefined,
+  options: WatchOptions,
+  questions: OpenQuestions,
+  read: (input: ReturnType<OpenQuestions["find"]>) => InputAnswer,
+): Promise<void> {
+  const input = questions.find(ref);
+  const answer = read(input);
+  await persist(async () =>
+    answerInput(await options.locate(), { id: options.sessionId, requestId: input.request_id, answer }),
+  );
+}
+
 /** The key makes trying again safe: the daemon hears it once, however often the connection breaks. */
-async function sayOnce(typed: { type: "prompt" | "steer"; text: string }, options: WatchOptions) {
+function sayOnce(typed: { type: "prompt" | "steer"; text: string }, options: WatchOptions) {
   const key = randomUUID();
+  const words = { id: options.sessionId, kind: typed.type, text: typed.text, key };
+  return persist(async () => say(await options.locate(), words));
+}
+
+/** Tries again while the daemon cannot be reached. */
+async function persist<T>(act: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {
-      return await say(await options.locate(), { id: options.sessionId, kind: typed.type, text: typed.text, key });
+      return await act();
     } catch (error) {
       if (!(error instanceof DaemonUnreachable) || tries === sayTriesMax) throw error;
       await delay(tries * 500);

@@ -10,7 +10,8 @@ import type { EventOf, EventType } from "../src/protocol/event.ts";
 import type { SidecarStatus } from "../src/protocol/link-frame.ts";
 import type { EventLog } from "./event-log.ts";
 import { exitEvent } from "./exit-event.ts";
-import type { Harness, HarnessHost, HarnessOutput } from "./harness.ts";
+import type { Harness, HarnessHost, HarnessOutput, Waiting } from "./harness.ts";
+import { OpenInputs } from "./open-inputs.ts";
 import { stallThresholds, startWatchdog, type Watchdog } from "./watchdog.ts";
 
 export interface AgentRunOptions {
@@ -46,6 +47,7 @@ const stopHoldMs = 12_000;
 export class AgentRun {
   readonly #options: AgentRunOptions;
   readonly #harness: Harness;
+  readonly #inputs: OpenInputs;
   readonly #holds = new Set<Hold>();
   /** Turn ids under which prompts and steers came, and the turns they became part of. */
   readonly #taken = new Map<string, string>();
@@ -69,6 +71,12 @@ export class AgentRun {
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
     });
+    const timeoutS = options.bootstrap.config.input_timeout;
+    this.#inputs = new OpenInputs({
+      timeoutMs: timeoutS ? timeoutS * 1000 : undefined,
+      now: options.now,
+      onExpired: (requestId) => void this.#expire(requestId, timeoutS ?? 0),
+    });
     this.#harness = options.createHarness(options.bootstrap, {
       emit: (outputs) => this.#emit(outputs),
       setStatus: (change) => this.#setStatus(change),
@@ -80,8 +88,11 @@ export class AgentRun {
     return this.#state;
   }
 
+  /** While a person is awaited, that is what a busy agent does. */
   get status(): SidecarStatus {
-    return this.#status;
+    const { activity } = this.#status;
+    const isAwaiting = this.#inputs.count > 0 && (activity === "busy" || activity === "retrying");
+    return isAwaiting ? { ...this.#status, activity: "awaiting_input" } : this.#status;
   }
 
   get agentSessionId(): string | undefined {
@@ -107,7 +118,7 @@ export class AgentRun {
     this.#watchdog = startWatchdog({
       thresholds: stallThresholds(this.#options.bootstrap.config),
       now: this.#options.now,
-      waiting: () => this.#harness.waiting,
+      waiting: () => this.#waiting,
       isResting: () => this.#holds.size > 0 || this.#isStoring,
       onWarning: (data) => void this.#emitOwn({ type: "system", data }),
       onStall: (data) => {
@@ -165,17 +176,9 @@ export class AgentRun {
       case "mention":
         this.#harness.mention(command.data);
         return undefined;
-      case "respond": {
-        const { request_id, decision, by, message, updated_input, answers } = command.data;
-        if (!this.#harness.respond) throw new Error("this agent never asks, so there is nothing to answer");
-        this.#harness.respond({
-          requestId: request_id,
-          by,
-          ...defined({ decision, message, updated_input, answers }),
-          decision,
-        });
+      case "respond":
+        this.#respond(command.data);
         return undefined;
-      }
       case "set_model":
         if (!this.#harness.setModel) throw new Error("this agent cannot change its model while it runs");
         this.#harness.setModel(command.data.model);
@@ -190,6 +193,39 @@ export class AgentRun {
         return undefined;
       default:
         return command satisfies never;
+    }
+  }
+
+  get #waiting(): Waiting {
+    return this.#inputs.count > 0 ? { on: "person" } : this.#harness.waiting;
+  }
+
+  #respond({ request_id: requestId, by, ...given }: Extract<AgentCommand, { type: "respond" }>["data"]): void {
+    if (!this.#harness.respond) throw new Error("this agent never asks, so there is nothing to answer");
+    const answer = { ...defined(given), decision: given.decision };
+    if (!this.#inputs.answer(requestId, answer)) return;
+    try {
+      this.#harness.respond({ ...answer, requestId, by });
+    } catch (error) {
+      this.#inputs.takeBack(requestId);
+      throw error;
+    }
+  }
+
+  /** The declared outcome of a question that nobody answered: the agent is told no, and why. */
+  async #expire(requestId: string, timeoutS: number): Promise<void> {
+    const message = `Nobody answered within ${timeoutS} s, so this counts as denied. No person has decided on it.`;
+    try {
+      this.#respond({ request_id: requestId, by: "timeout", decision: "deny", message });
+    } catch (error) {
+      await this.#emitOwn({
+        type: "error",
+        data: {
+          code: "agent_failed",
+          message: `Cannot deny an expired question: ${messageOf(error)}`,
+          retryable: false,
+        },
+      });
     }
   }
 
@@ -236,10 +272,13 @@ export class AgentRun {
     await this.#emitOwn(event);
   }
 
-  async #emit(outputs: readonly HarnessOutput[]): Promise<void> {
+  async #emit(emitted: readonly HarnessOutput[]): Promise<void> {
     this.#watchdog?.sign();
+    const openBefore = this.#inputs.count;
+    const outputs = this.#inputs.pass(emitted);
     if (!this.#hasSpoken) this.#hasSpoken = outputs.some(({ event }) => !complaints.includes(event.type));
     const stored = this.#options.log.append(outputs);
+    if (this.#inputs.count > 0 !== openBefore > 0) this.#options.onStatus(this.status);
     if (stored && !this.#isLettingGo) {
       // A silence of our own making, while there is no room, is not the agent's.
       this.#isStoring = true;
@@ -257,7 +296,7 @@ export class AgentRun {
 
   #setStatus(change: Partial<SidecarStatus>): void {
     this.#status = { ...this.#status, ...change };
-    this.#options.onStatus(this.#status);
+    this.#options.onStatus(this.status);
   }
 
   #turnId(asked: string | undefined): string {
@@ -279,7 +318,7 @@ export class AgentRun {
     this.#watchdog?.stop();
     const event = exitEvent({ end, stopReason: this.#stopReason, hasSpoken: this.#hasSpoken });
     this.#state = { phase: "ended", code: end.code };
-    const stored = this.#options.log.append([{ event }]);
+    const stored = this.#options.log.append([...this.#inputs.abort(), { event }]);
     this.#setStatus({ activity: "ended", turn_id: null, background: 0 });
     await stored;
     this.#resolveEnded();

@@ -83,6 +83,11 @@ export class ToolCalls {
     return this.#open.get(id)?.turnId ?? this.#ended.get(id);
   }
 
+  /** The call of the subagent that an open call belongs to. */
+  parentOf(id: string): string | undefined {
+    return this.#open.get(id)?.parentId;
+  }
+
   /** Names of the main agent's open calls in this turn. */
   openNames(turnId: string): string[] {
     const names: string[] = [];

@@ -39,6 +39,11 @@ export class AgentOutput {
     return this.#tools.turnOf(id);
   }
 
+  /** The subagent's call that an open call was made under. */
+  parentOfCall(id: string): string | undefined {
+    return this.#tools.parentOf(id);
+  }
+
   delta(delta: Delta, turnId: string): SessionEvent | undefined {
     if (delta.kind === "text") return this.#text.delta(delta, turnId);
     if (delta.text === "") return undefined;

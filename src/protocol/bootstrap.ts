@@ -26,6 +26,8 @@ export const AgentConfig = z.object({
   /** Seconds; 0 is the default, negative is off. */
   stall_warning_timeout: z.number().optional(),
   stall_kill_timeout: z.number().optional(),
+  /** Seconds after which a question that nobody answered is denied; without it, or with 0, it waits. */
+  input_timeout: z.number().nonnegative().optional(),
   /** Accepted from older starters; nothing is killed after a result any more. */
   result_grace_period: z.number().optional(),
   /** Accepted from older starters for Codex. */

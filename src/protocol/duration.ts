@@ -29,6 +29,9 @@ export function parseDuration(text: string): number | undefined {
   return end > 0 && end === text.length && ms <= msMax ? ms : undefined;
 }
 
+/** How long something may wait: a duration, or for ever. */
+export const DurationOrNone = z.union([z.literal("none"), z.lazy(() => Duration)]);
+
 /** A duration string of more than nothing, as milliseconds. */
 export const Duration = z.string().transform((text, context) => {
   const ms = parseDuration(text);

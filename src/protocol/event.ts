@@ -168,9 +168,12 @@ export type InputRequired = z.infer<typeof InputRequired>;
 export const InputResolved = z.object({
   request_id: z.string(),
   decision: z.union([Decision, z.enum(["expired", "withdrawn", "aborted"])]),
-  /** `client`, `timeout`, `agent`, `policy`; later the name of a token. */
+  /** `client`, `timeout`, `agent`, `policy`, `agentd` when it closed what its turn left open; later the name of a token. */
   by: z.string(),
   message: z.string().optional(),
+  /** The rest of the answer, as it was given. */
+  answers: z.record(z.string(), z.union([z.string(), z.array(z.string())])).optional(),
+  updated_input: z.record(z.string(), z.unknown()).optional(),
 });
 export type InputResolved = z.infer<typeof InputResolved>;
 

@@ -51,12 +51,16 @@ export const SessionSpec = z.object({
   /** Session whose private home is used: its own, or that of the one it resumes. */
   home_of: z.string(),
   resume_agent_session: z.string().optional(),
+  /** Goes on with a copy of that conversation. */
+  is_fork: z.literal(true).optional(),
   model: z.string().optional(),
   effort: z.string().optional(),
   max_turns: z.number().optional(),
   allowed_tools: z.array(z.string()).optional(),
   bare: z.boolean().optional(),
   permission_mode: PermissionMode.default("autonomous"),
+  /** A question that nobody answered by then is denied; without it, it waits. */
+  input_timeout_ms: z.number().optional(),
   trust_workspace: z.boolean(),
   auto_discover: z.union([z.boolean(), z.record(z.string(), z.boolean())]).optional(),
   timeout_ms: z.number().optional(),

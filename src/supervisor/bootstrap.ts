@@ -56,6 +56,8 @@ export function bootstrapOf({ spec, requestEnv, config, runDir }: BootstrapOptio
       effort: spec.effort,
       bare: spec.bare,
       permission_mode: spec.permission_mode,
+      input_timeout: spec.input_timeout_ms === undefined ? undefined : spec.input_timeout_ms / 1000,
+      fork_session: spec.is_fork,
       trust_workspace: spec.trust_workspace,
       auto_discover: spec.auto_discover,
       stall_warning_timeout: secondsOf(config.limits.stall_warning),

@@ -22,6 +22,7 @@ export function recordOf(entry: Entry): SessionRecord {
     version: 1,
     spec: session.spec,
     ...defined({ sidecar, agent_session_id: session.agentSessionId, model: session.model }),
+    permission_mode: session.permissionMode,
     ...(state.at === "ended"
       ? { ended: { status: state.status, reason: state.reason, exit_code: state.exitCode, at: state.endedAt } }
       : {}),

@@ -5,12 +5,14 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import type { Config } from "../config.ts";
 import { readSpool } from "../process/spool-reader.ts";
+import type { InputAnswer } from "../protocol/command.ts";
 import { defined } from "../protocol/defined.ts";
 import { AgentdError, errnoOf, isDiskFull, messageOf } from "../protocol/error.ts";
 import type { SessionRequest } from "../protocol/http.ts";
 import type { SessionSpec } from "../protocol/session.ts";
 import { type Runtime, SidecarAddress } from "../runtime/runtime.ts";
 import { createHome, listHomes, removeHome, sessionHome } from "../session/home.ts";
+import { restoreInputs } from "../session/inputs.ts";
 import { readRecord, type SessionRecord, writeRecord } from "../session/record.ts";
 import { Session } from "../session/session.ts";
 import { TurnQueue } from "../session/turn-queue.ts";
@@ -18,7 +20,8 @@ import { checkRequestEnv } from "./agent-env.ts";
 import { Attendance } from "./attendance.ts";
 import { bootstrapOf, temporaryDirOf } from "./bootstrap.ts";
 import { type Entry, recordOf, totalsOf } from "./entry.ts";
-import { agentHomeOf, checkHonoured, checkNames, checkSessionId, specOf } from "./spec.ts";
+import { checkHonoured } from "./honoured.ts";
+import { agentHomeOf, checkNames, checkSessionId, inputTimeoutOf, specOf } from "./spec.ts";
 import { checkWorkDir } from "./work-dir.ts";
 
 export interface SupervisorOptions {
@@ -89,6 +92,19 @@ export class Supervisor {
     );
   }
 
+  /** Answers a question; a session that has ended can still say how it was answered. */
+  async respond(ref: string, requestId: string, answer: InputAnswer): Promise<string> {
+    const { session, attendance } = this.get(ref);
+    if (attendance) await attendance.respond(requestId, answer);
+    else {
+      await restoreInputs(session);
+      await session.inputs.answer(requestId, answer, async () => {
+        this.attendanceOf(ref);
+      });
+    }
+    return session.id;
+  }
+
   /** Creates a session and starts its sidecar. Nothing is left behind when it throws. */
   async create(request: SessionRequest): Promise<{ entry: Entry; turnId: string | undefined }> {
     const { config } = this.#options;
@@ -105,7 +121,7 @@ export class Supervisor {
       request.work_dir === undefined ? undefined : await checkWorkDir(request.work_dir, await this.#guard());
     const id = request.session_id === undefined ? randomUUID() : checkSessionId(request.session_id);
     const resumed = request.resume_session === undefined ? undefined : this.#resumed(request.resume_session);
-    this.#claim(id, request.name, resumed);
+    this.#claim({ id, name: request.name, resumed, isFork: request.fork === true });
     try {
       return await this.#start(id, request, { agent, runtime, requestedDir, resumed });
     } catch (error) {
@@ -151,7 +167,7 @@ export class Supervisor {
   }
 
   /** Reserves id, name and conversation, or throws: no two live sessions get the same. */
-  #claim(id: string, name: string | undefined, resumed: Resumed | undefined): void {
+  #claim({ id, name, resumed, isFork }: Claim): void {
     const { config } = this.#options;
     if (this.#isClosing) throw new AgentdError("shutting_down", "Cannot start a session: the daemon is shutting down");
     if (this.#entries.has(id) || this.#creating.has(id) || this.#names.has(id))
@@ -169,8 +185,10 @@ export class Supervisor {
         `max sessions limit reached: ${max} are live. Stop one, or raise --max-sessions`,
       );
     }
-    if (resumed) this.#refuseSecond(resumed.agentSessionId);
-    this.#creating.set(id, resumed?.agentSessionId);
+    // A fork is a conversation of its own.
+    const goesOnWith = isFork ? undefined : resumed?.agentSessionId;
+    if (goesOnWith !== undefined) this.#refuseSecond(goesOnWith);
+    this.#creating.set(id, goesOnWith);
     if (name !== undefined) this.#names.set(name, id);
   }
 
@@ -199,6 +217,7 @@ export class Supervisor {
         agentHome,
         homeOf,
         resumeAgentSession: found.resumed?.agentSessionId,
+        inputTimeoutMs: inputTimeoutOf(request, config),
         createdAt: Date.now(),
       });
       const session = new Session({ spec, home, ringBytesMax: config.limits.ring_bytes, fsync: config.fsync });
@@ -319,7 +338,8 @@ export class Supervisor {
     const live = this.list().find(
       ({ session }) =>
         session.isLive &&
-        (session.agentSessionId === agentSession || session.spec.resume_agent_session === agentSession),
+        (session.agentSessionId === agentSession ||
+          (session.spec.resume_agent_session === agentSession && !session.spec.is_fork)),
     );
     const creating = [...this.#creating].find(([, resumes]) => resumes === agentSession);
     const id = live?.session.id ?? creating?.[0];
@@ -379,6 +399,7 @@ export class Supervisor {
     });
     session.agentSessionId = record.agent_session_id;
     session.model = record.model;
+    session.permissionMode = record.permission_mode ?? record.spec.permission_mode;
     if (record.spec.name !== undefined) this.#names.set(record.spec.name, id);
     if (record.ended) {
       const { status, reason, exit_code, at } = record.ended;
@@ -425,6 +446,13 @@ export class Supervisor {
     for (const [name, owner] of this.#names) if (owner === id) this.#names.delete(name);
     if (entry && this.liveCount === 0) this.#onQuiet?.();
   }
+}
+
+interface Claim {
+  id: string;
+  name: string | undefined;
+  resumed: Resumed | undefined;
+  isFork: boolean;
 }
 
 interface Resumed {

@@ -19,7 +19,7 @@ const spec: SessionSpec = {
   agent_home: "user",
   home_of: "11111111-2222-4333-8444-555555555555",
   permission_mode: "autonomous",
-        trust_workspace: false,
+  trust_workspace: false,
   keep_raw: false,
   created_at: 0,
 };
