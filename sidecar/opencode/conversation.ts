@@ -1,6 +1,8 @@
 /** One conversation on the server: begun, gone on with or copied; prompts into it, answers, its end. I/O only. */
+import { realpathSync } from "node:fs";
 import * as z from "zod";
 import type { AgentConfig } from "../../src/protocol/bootstrap.ts";
+import { errnoOf } from "../../src/protocol/error.ts";
 import type { PermissionMode } from "../../src/protocol/session.ts";
 import type { Failure } from "../failure.ts";
 import type { Api, ApiAnswer } from "./api.ts";
@@ -30,7 +32,16 @@ export interface Message {
   effort: string | undefined;
 }
 
-const Session = z.looseObject({ id: z.string() });
+const Session = z.looseObject({ id: z.string(), directory: z.string() });
+type Session = z.infer<typeof Session>;
+export interface OpenOptions {
+  config: AgentConfig;
+  title: string;
+  workDir: string;
+  /** The home is the session's own. */
+  isPrivate: boolean;
+}
+
 const Stored = z.looseObject({
   info: z.looseObject({ id: z.string(), sessionID: z.string(), time: z.looseObject({ created: z.number() }) }),
   parts: z.array(z.looseObject({ id: z.string() })),
@@ -53,19 +64,11 @@ export class Conversation {
     this.id = id;
   }
 
-  /** Rejects with a Refusal when the conversation to go on with does not exist. */
-  static async open(api: Api, { config, title }: { config: AgentConfig; title: string }): Promise<Conversation> {
-    const resumed = config.resume_session;
-    if (resumed === undefined) return new Conversation(api, Session.parse(await begin(api, title)).id);
-    const path = `/session/${encodeURIComponent(resumed)}`;
-    // An id of another shape is refused with 400 and an unknown one with 404 (1.18.33).
-    const found = await api.call("GET", path);
-    if (found.status === 404 || found.status === 400) {
-      const message = `Cannot resume: OpenCode has no conversation ${JSON.stringify(resumed.slice(0, 100))}`;
-      throw new Refusal({ message, category: "session_not_found" });
-    }
-    const id = config.fork_session ? expectOk(await api.call("POST", `${path}/fork`, {})) : expectOk(found);
-    return new Conversation(api, Session.parse(id).id);
+  /** Rejects with a Refusal when the conversation to go on with does not exist or cannot be gone on with here. */
+  static async open(api: Api, options: OpenOptions): Promise<Conversation> {
+    const resumed = options.config.resume_session;
+    const session = resumed === undefined ? await begin(api, options.title) : await goOn(api, resumed, options);
+    return new Conversation(api, session.id);
   }
 
   /** Resolves when it is stored. Rejects with a Refusal. */
@@ -131,8 +134,44 @@ export class Conversation {
 }
 
 /** A title of ours, or the first turn would ask the model for one. */
-async function begin(api: Api, title: string): Promise<unknown> {
-  return expectOk(await api.call("POST", "/session", { title }));
+async function begin(api: Api, title: string): Promise<Session> {
+  return Session.parse(expectOk(await api.call("POST", "/session", { title })));
+}
+
+async function goOn(api: Api, resumed: string, { config, workDir, isPrivate }: OpenOptions): Promise<Session> {
+  const path = `/session/${encodeURIComponent(resumed)}`;
+  const found = await api.call("GET", path);
+  // An id of another shape is refused with 400 and an unknown one with 404 (1.18.33).
+  if (found.status === 404 || found.status === 400) {
+    const message = `Cannot resume: OpenCode has no conversation ${JSON.stringify(resumed.slice(0, 100))}`;
+    throw new Refusal({ message, category: "session_not_found" });
+  }
+  const old = Session.parse(expectOk(found));
+  const isElsewhere = realPath(old.directory) !== realPath(workDir);
+  // A person's own conversation stays where it is: what goes on elsewhere is a copy.
+  const isCopied = config.fork_session === true || (isElsewhere && !isPrivate);
+  const session = isCopied ? Session.parse(expectOk(await api.call("POST", `${path}/fork`, {}))) : old;
+  if (isElsewhere) await move(api, session, workDir);
+  return session;
+}
+
+/** Its tools and its events would be those of the directory where it began, whatever the server is asked (1.18.33). */
+async function move(api: Api, { id, directory }: Session, workDir: string): Promise<void> {
+  const body = { sessionID: id, destination: { directory: workDir } };
+  const { status } = await api.call("POST", "/experimental/control-plane/move-session", body);
+  if (status < 300) return;
+  const message = `Cannot resume in ${workDir}: the conversation began in ${directory}, and OpenCode cannot move it`;
+  throw new Refusal({ message, category: "invalid_request" });
+}
+
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    // Gone: then it is another one than ours.
+    return path;
+  }
 }
 
 function expectOk({ status, body }: ApiAnswer): unknown {

@@ -206,8 +206,9 @@ class OpencodeHarness implements Harness {
 
   async #open(api: Api): Promise<Conversation> {
     await this.#connect(api);
-    const { config, session_id, work_dir } = this.#bootstrap;
-    const conversation = await Conversation.open(api, { config, title: session_id });
+    const { agent, config, session_id, work_dir } = this.#bootstrap;
+    const isPrivate = privateFolders(agent.env) !== undefined;
+    const conversation = await Conversation.open(api, { config, title: session_id, workDir: work_dir, isPrivate });
     this.#normalizer.opened(conversation.id);
     // The rules of the server's start hold until a session has its own, and a resumed one has kept those of its last mode.
     if (config.resume_session !== undefined) await conversation.setPermissionMode(config.permission_mode ?? "autonomous");
