@@ -153,6 +153,7 @@ export class Supervisor {
   /** Reserves id, name and conversation, or throws: no two live sessions get the same. */
   #claim(id: string, name: string | undefined, resumed: Resumed | undefined): void {
     const { config } = this.#options;
+    if (this.list().some(({ session }) => session.isPaused)) throw this.#diskFull();
     if (this.#isClosing) throw new AgentdError("shutting_down", "Cannot start a session: the daemon is shutting down");
     if (this.#entries.has(id) || this.#creating.has(id) || this.#names.has(id))
       throw new AgentdError("session_exists", `session_id already exists: ${id}`);
@@ -235,14 +236,19 @@ export class Supervisor {
         await rm(this.#runDirOf(id), { recursive: true, force: true });
       }
       if (isDiskFull(error)) {
-        throw new AgentdError(
-          "disk_full",
-          `Cannot start a session: the disk that holds "${config.dataDir}" is full. Make room, then try again`,
-          { cause: error },
-        );
+        throw this.#diskFull(error);
       }
       throw error;
     }
+  }
+
+  #diskFull(cause?: unknown): AgentdError {
+    const { dataDir } = this.#options.config;
+    return new AgentdError(
+      "disk_full",
+      `Cannot start a session: the disk that holds "${dataDir}" is full. Make room, then try again`,
+      { cause },
+    );
   }
 
   /** A deleted session's log may still be there: its id is not given out again. */
