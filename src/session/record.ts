@@ -10,6 +10,10 @@ export const SessionRecord = z.object({
   sidecar: z.unknown().optional(),
   agent_session_id: z.string().optional(),
   model: z.string().optional(),
+  /** It was asked to end when its turns have. */
+  is_closing: z.boolean().optional(),
+  /** It was asked to end at once, for this reason. */
+  stop_reason: EndReason.optional(),
   ended: z
     .object({
       status: z.enum(["completed", "failed"]),

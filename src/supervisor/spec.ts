@@ -101,6 +101,10 @@ export function checkHonoured(request: SessionRequest, runtime: string, config: 
   }
 }
 
+export function isUuid(text: string): boolean {
+  return uuid.test(text);
+}
+
 /** The canonical form of a caller's session id; its case is kept. */
 export function checkSessionId(id: string): string {
   const found = uuid.exec(id);

@@ -9,7 +9,7 @@ import { defined } from "../protocol/defined.ts";
 import { AgentdError, errnoOf, isDiskFull, messageOf } from "../protocol/error.ts";
 import type { SessionRequest } from "../protocol/http.ts";
 import type { SessionSpec } from "../protocol/session.ts";
-import { type Runtime, SidecarAddress } from "../runtime/runtime.ts";
+import { type Runtime, SidecarAddress, type SidecarHandle } from "../runtime/runtime.ts";
 import { createHome, listHomes, removeHome, sessionHome } from "../session/home.ts";
 import { readRecord, type SessionRecord, writeRecord } from "../session/record.ts";
 import { Session } from "../session/session.ts";
@@ -18,7 +18,7 @@ import { checkRequestEnv } from "./agent-env.ts";
 import { Attendance } from "./attendance.ts";
 import { bootstrapOf, temporaryDirOf } from "./bootstrap.ts";
 import { type Entry, recordOf, totalsOf } from "./entry.ts";
-import { agentHomeOf, checkHonoured, checkNames, checkSessionId, specOf } from "./spec.ts";
+import { agentHomeOf, checkHonoured, checkNames, checkSessionId, isUuid, specOf } from "./spec.ts";
 import { checkWorkDir } from "./work-dir.ts";
 
 export interface SupervisorOptions {
@@ -188,6 +188,12 @@ export class Supervisor {
     try {
       if (found.requestedDir === undefined) await mkdir(home.scratch, { mode: 0o700 });
       const agentHome = found.resumed?.agentHome ?? agentHomeOf(request, config);
+      if (request.agent_home !== undefined && request.agent_home !== agentHome) {
+        throw new AgentdError(
+          "invalid_request",
+          `Cannot resume with agent_home "${request.agent_home}": the conversation is in a ${agentHome} home. Leave agent_home out`,
+        );
+      }
       const homeOf = found.resumed?.homeOf ?? id;
       if (agentHome === "private")
         await mkdir(sessionHome(config.dataDir, homeOf).agentHome, { recursive: true, mode: 0o700 });
@@ -217,18 +223,23 @@ export class Supervisor {
         throw new AgentdError("shutting_down", "Cannot start a session: the daemon is shutting down");
       this.#entries.set(id, entry);
       const turn = (request.prompt ?? "").trim() === "" ? undefined : await attendance.prompt(request.prompt ?? "");
+      let handle: SidecarHandle | undefined;
       try {
-        const handle = await found.runtime.launch(bootstrap);
-        isLaunched = true;
+        handle = await found.runtime.launch(bootstrap);
         attendance.attend(handle, { isAdopted: false });
-        if (others.length > 0) await this.#warnOfSharedDir(session, others);
+        isLaunched = true;
       } catch (error) {
+        await handle?.destroy();
         entry.attendance = undefined;
         this.#entries.delete(id);
+        // Whoever is attached already is to hear of the end.
+        if (session.isLive)
+          session.apply({ type: "ended", reason: "launch_failed", exitCode: -1, endedAt: Date.now() });
         await session.seal();
         attendance.abandon();
         throw error;
       }
+      if (others.length > 0) await this.#warnOfSharedDir(session, others);
       return { entry, turnId: turn?.turnId };
     } catch (error) {
       if (!isLaunched) {
@@ -268,6 +279,12 @@ export class Supervisor {
       sweep: () => runtime.sweep(session.id),
       onChanged: () => {
         entry.saving = this.#save(entry);
+      },
+      onFault: (error) => {
+        this.#options.log("error", "a session could not be ended as it should", {
+          session_id: session.id,
+          error: detailOf(error),
+        });
       },
       onEnded: () => this.#ended(entry),
     });
@@ -310,7 +327,16 @@ export class Supervisor {
   /** What to resume: one of our sessions, or an id of the agent's own. */
   #resumed(ref: string): Resumed {
     const entry = this.find(ref) ?? this.#entryOfAgentSession(ref);
-    if (!entry) return { agentSessionId: ref, homeOf: undefined, agentHome: undefined };
+    if (!entry) {
+      // The agent itself may take titles and paths too; only an id says which conversation is meant.
+      if (!isUuid(ref)) {
+        throw new AgentdError(
+          "resume_not_found",
+          `Cannot resume "${ref.slice(0, 80)}": there is no such session here, and it is not an id of the agent's own (a UUID)`,
+        );
+      }
+      return { agentSessionId: ref, homeOf: undefined, agentHome: undefined };
+    }
     const { session } = entry;
     if (session.agentSessionId === undefined) {
       throw new AgentdError(
@@ -385,14 +411,19 @@ export class Supervisor {
     });
     session.agentSessionId = record.agent_session_id;
     session.model = record.model;
-    if (record.spec.name !== undefined) this.#names.set(record.spec.name, id);
     if (record.ended) {
       const { status, reason, exit_code, at } = record.ended;
       await session.restoreEnded({ at: "ended", status, reason, exitCode: exit_code, endedAt: at }, totalsOf(record));
-      this.#entries.set(id, { session, attendance: undefined, sidecar: undefined, saving: Promise.resolve() });
+      this.#list({ session, attendance: undefined, sidecar: undefined, saving: Promise.resolve() });
       return;
     }
     await this.#adopt(session, record);
+  }
+
+  #list(entry: Entry): void {
+    const { id, spec } = entry.session;
+    this.#entries.set(id, entry);
+    if (spec.name !== undefined) this.#names.set(spec.name, id);
   }
 
   async #adopt(session: Session, record: SessionRecord): Promise<void> {
@@ -404,8 +435,9 @@ export class Supervisor {
     if (!attendance) return;
     await session.open(attendance);
     await attendance.restore();
-    this.#entries.set(session.id, entry);
+    attendance.restoreIntent({ isClosing: record.is_closing ?? false, stopReason: record.stop_reason });
     const handle = address.success ? await runtime.recover(address.data) : undefined;
+    this.#list(entry);
     if (handle) {
       entry.sidecar = handle.address;
       attendance.attend(handle, { isAdopted: true });
@@ -437,4 +469,8 @@ interface Resumed {
   agentSessionId: string;
   homeOf: string | undefined;
   agentHome: SessionSpec["agent_home"] | undefined;
+}
+
+function detailOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
