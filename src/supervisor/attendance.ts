@@ -3,6 +3,7 @@
  * is over when the session's log is sealed.
  */
 
+import type { HarnessName } from "../protocol/bootstrap.ts";
 import type { ContextItem, MentionItem } from "../protocol/command.ts";
 import { AgentdError, messageOf } from "../protocol/error.ts";
 import type { EventOf, SessionEvent } from "../protocol/event.ts";
@@ -21,6 +22,7 @@ export interface AttendanceOptions {
   session: Session;
   queue: TurnQueue;
   queueLengthMax: number;
+  harness: HarnessName;
   /** Lines of a sidecar that died, after this count, from what it left on disk. */
   readSpool(afterSeq: number): AsyncIterable<Buffer>;
   /** Ends whatever a dead sidecar's agent left running. */
@@ -208,6 +210,7 @@ export class Attendance implements SessionObserver {
 
   async context(item: ContextItem): Promise<void> {
     this.#assertOpen();
+    this.#assertTakesContext();
     await this.#ask({ type: "context", data: item });
     const text = item.text ?? item.filePath ?? "";
     await this.session.appendOwn([{ type: "user_message", data: { turn_id: null, kind: "context", text } }]);
@@ -215,6 +218,7 @@ export class Attendance implements SessionObserver {
 
   async mention(item: MentionItem): Promise<void> {
     this.#assertOpen();
+    this.#assertTakesContext();
     await this.#ask({ type: "mention", data: item });
     const from = item.lineStart;
     const lines = from === undefined ? "" : `#L${from}${item.lineEnd === undefined ? "" : `-${item.lineEnd}`}`;
@@ -533,8 +537,19 @@ export class Attendance implements SessionObserver {
       );
     }
     if (this.#isClosing) throw this.#endedError("it was asked to stop");
+    if (this.#options.harness === "generic" && this.#isDraining && this.#queue.count > 0) {
+      throw this.#endedError("its plain command takes one prompt and then the end of its input");
+    }
     const isDone = this.#hasFinished || (this.#isDraining && this.#queue.isEmpty && this.#queue.count > 0);
     if (isDone) throw this.#endedError("it is not interactive and its last turn has ended");
+  }
+
+  #assertTakesContext(): void {
+    if (this.#options.harness !== "generic") return;
+    throw new AgentdError(
+      "unsupported_by_agent",
+      `Cannot add context to session "${this.session.id}": its agent is a plain command, which only takes lines. Put it into the prompt`,
+    );
   }
 
   #endedError(found: string): AgentdError {

@@ -275,6 +275,7 @@ export class Supervisor {
       session,
       queue,
       queueLengthMax: this.#options.config.limits.queue_length,
+      harness: this.#options.config.agents[session.spec.agent]?.harness ?? "generic",
       readSpool: (afterSeq) => readSpool(session.home.dir, afterSeq),
       sweep: () => runtime.sweep(session.id),
       onChanged: () => {

@@ -29,7 +29,8 @@ function sessionDir(id: string): string {
 /** The agent has ended its turn: its result is in the spool, whoever reads it. */
 function hasSpooledResult(id: string): boolean {
   return readdirSync(sessionDir(id)).some(
-    (name) => name.startsWith("spool-") && readFileSync(join(sessionDir(id), name), "utf8").includes('{"type":"result"'),
+    (name) =>
+      name.startsWith("spool-") && readFileSync(join(sessionDir(id), name), "utf8").includes('{"type":"result"'),
   );
 }
 
@@ -113,7 +114,9 @@ describe("a restart", () => {
     const daemon = await restart();
     expect((await daemon.post(`/sessions/${draining}/prompt`, { text: "no" })).status).toBe(409);
     expect((await readLog(daemon, draining)).at(-1)).toMatchObject({ type: "exit", data: { code: 0 } });
-    expect(results(await readLog(daemon, limited, { enough: hasResults(1) }))).toEqual([{ turn: "t1", status: "limit" }]);
+    expect(results(await readLog(daemon, limited, { enough: hasResults(1) }))).toEqual([
+      { turn: "t1", status: "limit" },
+    ]);
     await daemon.delete(`/sessions/${limited}`);
   });
 });
