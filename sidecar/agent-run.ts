@@ -59,6 +59,7 @@ export class AgentRun {
   #hasSpoken = false;
   #isStoring = false;
   #turnCount = 0;
+  #lastTurn = 0;
   #watchdog: Watchdog | undefined;
   #starting: Promise<void> | undefined;
   #resolveEnded: () => void = () => undefined;
@@ -93,6 +94,11 @@ export class AgentRun {
     const { activity } = this.#status;
     const isAwaiting = this.#inputs.count > 0 && (activity === "busy" || activity === "retrying");
     return isAwaiting ? { ...this.#status, activity: "awaiting_input" } : this.#status;
+  }
+
+  /** The highest number among the turn ids that came: whoever numbers turns must go on from there. */
+  get lastTurn(): number {
+    return this.#lastTurn;
   }
 
   get agentSessionId(): string | undefined {
@@ -232,6 +238,7 @@ export class AgentRun {
   /** A daemon that lost its link asks again under the same id: what was taken is not taken twice. */
   #remember(asked: string, turnId: string): string {
     this.#taken.set(asked, turnId);
+    this.#lastTurn = Math.max(this.#lastTurn, Number(/^t(\d{1,15})$/.exec(asked)?.[1] ?? 0));
     const [oldest] = this.#taken.keys();
     if (this.#taken.size > takenMax && oldest !== undefined) this.#taken.delete(oldest);
     return turnId;

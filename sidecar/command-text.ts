@@ -4,8 +4,8 @@ import { Command, CommandFrame } from "../src/protocol/command.ts";
 import { messageOf } from "../src/protocol/error.ts";
 
 export type ReceivedCommand =
-  | { id: number | undefined; command: Command; error?: undefined }
-  | { id: number | undefined; error: string };
+  | { id: string | undefined; command: Command; error?: undefined }
+  | { id: string | undefined; error: string };
 
 const commandTypes: readonly string[] = Command.options.map((option) => option.shape.type.value);
 

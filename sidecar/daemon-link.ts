@@ -4,7 +4,7 @@ import type { Command } from "../src/protocol/command.ts";
 import { messageOf } from "../src/protocol/error.ts";
 import { linkProtocol, type SidecarFrame } from "../src/protocol/link-frame.ts";
 import type { AgentRun } from "./agent-run.ts";
-import { readCommand } from "./command-text.ts";
+import { type ReceivedCommand, readCommand } from "./command-text.ts";
 import type { EventLog } from "./event-log.ts";
 import { Feed } from "./feed.ts";
 import type { Spool } from "./spool.ts";
@@ -17,6 +17,8 @@ export interface DaemonLinkOptions {
   run: AgentRun;
   log: EventLog;
   spool: Spool | undefined;
+  /** What was answered, on this link and those before it: a command that comes again is not carried out again. */
+  replies: Map<string, Promise<Reply>>;
   /** The socket has become full, or has room again. */
   onChange(): void;
   onAck(): void;
@@ -59,7 +61,13 @@ export function openDaemonLink(options: DaemonLinkOptions): DaemonLink {
   };
   const hello: SidecarFrame = {
     type: "hello",
-    data: { protocol: linkProtocol, session_id: options.sessionId, sidecar_seq: log.seq, status: run.status },
+    data: {
+      protocol: linkProtocol,
+      session_id: options.sessionId,
+      sidecar_seq: log.seq,
+      last_turn: run.lastTurn,
+      status: run.status,
+    },
   };
   socket.send(JSON.stringify(hello));
   socket.on("message", (data) => void answer(options, link, String(data)));
@@ -69,15 +77,35 @@ export function openDaemonLink(options: DaemonLinkOptions): DaemonLink {
 
 async function answer(options: DaemonLinkOptions, link: DaemonLink, text: string): Promise<void> {
   const received = readCommand(text);
-  const reply = (outcome: { ok: true; turn_id?: string } | { ok: false; error: string }) => {
-    if (received.id !== undefined) link.send({ type: "reply", data: { id: received.id, ...outcome } });
-  };
-  if (received.error !== undefined) return reply({ ok: false, error: received.error });
+  const { id } = received;
+  if (id === undefined) {
+    await replyTo(received, options, link);
+    return;
+  }
+  const reply = options.replies.get(id) ?? replyTo(received, options, link);
+  remember(options.replies, id, reply);
+  link.send({ type: "reply", data: { id, ...(await reply) } });
+}
+
+/** How a command went; for a prompt or steer with the turn it belongs to. */
+export type Reply = { ok: true; turn_id?: string } | { ok: false; error: string };
+
+const repliesMax = 1000;
+
+function remember(replies: Map<string, Promise<Reply>>, id: string, reply: Promise<Reply>): void {
+  replies.set(id, reply);
+  const [oldest] = replies.keys();
+  if (replies.size > repliesMax && oldest !== undefined) replies.delete(oldest);
+}
+
+/** Never rejects: what went wrong is the reply. */
+async function replyTo(received: ReceivedCommand, options: DaemonLinkOptions, link: DaemonLink): Promise<Reply> {
+  if (received.error !== undefined) return { ok: false, error: received.error };
   try {
     const turnId = await carryOut(options, link, received.command);
-    reply(turnId === undefined ? { ok: true } : { ok: true, turn_id: turnId });
+    return turnId === undefined ? { ok: true } : { ok: true, turn_id: turnId };
   } catch (error) {
-    reply({ ok: false, error: messageOf(error) });
+    return { ok: false, error: messageOf(error) };
   }
 }
 

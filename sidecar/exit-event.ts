@@ -30,6 +30,7 @@ export function exitEvent(ending: Ending): EventOf<"exit"> {
 function endCategory({ end, stopReason, hasSpoken }: Ending): ErrorCategory | undefined {
   // Our own act comes first: what the agent said while it was being ended is a consequence.
   if (stopReason === "stall" || stopReason === "timeout" || stopReason === "sidecar_lost") return stopReason;
+  if (stopReason === "launch_failed") return "startup_crash";
   if (stopReason !== undefined) return "stopped";
   if (end.category !== undefined) return end.category;
   if (end.signal !== undefined) return "agent_crash";

@@ -5,7 +5,7 @@ import { type WebSocket, WebSocketServer } from "ws";
 import type { SidecarFrame } from "../src/protocol/link-frame.ts";
 import { type AccessRules, refusal } from "./access.ts";
 import type { AgentRun } from "./agent-run.ts";
-import { type DaemonLink, linkCloseCode, openDaemonLink } from "./daemon-link.ts";
+import { type DaemonLink, linkCloseCode, openDaemonLink, type Reply } from "./daemon-link.ts";
 import type { EventLog } from "./event-log.ts";
 import { type OldClient, oldHeartbeat, openOldClient, tooSlow } from "./old-client.ts";
 import type { Spool } from "./spool.ts";
@@ -36,6 +36,7 @@ export class SidecarServer {
   readonly #http: Server;
   readonly #sockets = new WebSocketServer({ noServer: true, maxPayload: payloadBytesMax, perMessageDeflate: false });
   readonly #clients = new Set<OldClient>();
+  readonly #replies = new Map<string, Promise<Reply>>();
   readonly #timers: NodeJS.Timeout[];
   readonly #startedAt: number;
   #link: DaemonLink | undefined;
@@ -142,6 +143,7 @@ export class SidecarServer {
       run,
       log,
       spool,
+      replies: this.#replies,
       onChange: () => this.#adjustHold(),
       onAck: onActivity,
     });

@@ -45,6 +45,12 @@ export async function startDaemon(config: Config): Promise<Daemon> {
       launchTimeoutMs: config.limits.launch_timeout,
       environment: config.environment,
     });
+    // A fault that nobody waited for must not end the sessions of others.
+    process.on("unhandledRejection", (reason) => {
+      log("error", "a fault went unnoticed", {
+        error: reason instanceof Error ? (reason.stack ?? reason.message) : String(reason),
+      });
+    });
     const supervisor = new Supervisor({ config, runtimes: new Map([["local", local]]), runDir, log });
     await supervisor.recover();
     const { reached, begin, onClients } = idleWatch(supervisor);

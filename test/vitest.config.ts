@@ -13,6 +13,8 @@ const e2e = {
   testTimeout: 60_000,
   hookTimeout: 60_000,
   maxWorkers: 2,
+  // After the unit tests: two groups may not share the machine when they share it differently.
+  sequence: { groupOrder: 1 },
   globalSetup: ["test/support/leak-guard-global.ts"],
   setupFiles: ["test/support/leak-guard.ts"],
 };

@@ -11,6 +11,7 @@ import type { AgentEnd, Harness, HarnessHost, HarnessOutput, Waiting } from "../
 import { claudeCommand } from "./args.ts";
 import { findInstructions } from "./instructions.ts";
 import { Normalizer } from "./normalize.ts";
+import { standInFor } from "./oversized.ts";
 import { initializeLine, interruptLine, setModelLine, setPermissionModeLine, userLine } from "./stdin-lines.ts";
 
 export function createClaudeHarness(bootstrap: Bootstrap, host: HarnessHost): Harness {
@@ -204,8 +205,12 @@ class ClaudeHarness implements Harness {
   }
 
   async #takeLines({ oversized, lines }: LineBatch): Promise<void> {
-    if (oversized) this.#normalizer.add(oversizedLineEvent(oversized));
     const now = this.#host.now();
+    if (oversized) {
+      this.#normalizer.add(oversizedLineEvent(oversized));
+      const standIn = standInFor(oversized);
+      if (standIn !== undefined) this.#normalizer.push(standIn, now);
+    }
     for (const line of lines) this.#normalizer.push(line, now);
     await this.#settle();
   }

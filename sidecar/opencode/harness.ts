@@ -1,10 +1,10 @@
 /** OpenCode as one server for a whole session: prompts go in as requests, everything that happens comes as events. */
 import { randomBytes, randomUUID } from "node:crypto";
+import { defaultStopWaits } from "../../src/process/stop-ladder.ts";
 import type { Bootstrap } from "../../src/protocol/bootstrap.ts";
 import type { ContextItem, InputAnswer, InterruptReason, MentionItem } from "../../src/protocol/command.ts";
 import { messageOf } from "../../src/protocol/error.ts";
 import type { PermissionMode } from "../../src/protocol/session.ts";
-import { defaultStopWaits } from "../../src/process/stop-ladder.ts";
 import type { AgentProcess, LineBatch, ProcessExit } from "../agent-process.ts";
 import { oversizedLineEvent } from "../blob-store.ts";
 import { contextBlock, mentionBlock, PendingContext } from "../context-blocks.ts";
@@ -211,7 +211,8 @@ class OpencodeHarness implements Harness {
     const conversation = await Conversation.open(api, { config, title: session_id, workDir: work_dir, isPrivate });
     this.#normalizer.opened(conversation.id);
     // The rules of the server's start hold until a session has its own, and a resumed one has kept those of its last mode.
-    if (config.resume_session !== undefined) await conversation.setPermissionMode(config.permission_mode ?? "autonomous");
+    if (config.resume_session !== undefined)
+      await conversation.setPermissionMode(config.permission_mode ?? "autonomous");
     const model = this.#model ? { model: `${this.#model.providerID}/${this.#model.modelID}` } : {};
     const data = { subtype: "init", session_id: conversation.id, cwd: work_dir, ...model };
     this.#normalizer.add({ type: "system", data });
@@ -239,7 +240,10 @@ class OpencodeHarness implements Harness {
 
   /** A stream that ends while the server lives is opened again, and what was missed is asked for. */
   async #reconnect(api: Api): Promise<void> {
-    for (let count = 0; !this.#isClosing && this.#process && !(await hasEnded(this.#process, reconnectMs * 2 ** count)); ) {
+    for (
+      let count = 0;
+      !this.#isClosing && this.#process && !(await hasEnded(this.#process, reconnectMs * 2 ** count));
+    ) {
       try {
         await this.#connect(api);
         const turn = this.#normalizer.running;
@@ -249,7 +253,10 @@ class OpencodeHarness implements Harness {
       } catch (error) {
         count++;
         if (count < reconnectsMax) continue;
-        return this.#giveUp({ message: `Cannot follow opencode any more: ${messageOf(error)}`, category: "agent_crash" });
+        return this.#giveUp({
+          message: `Cannot follow opencode any more: ${messageOf(error)}`,
+          category: "agent_crash",
+        });
       }
     }
   }

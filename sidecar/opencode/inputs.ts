@@ -3,8 +3,8 @@ import type { InputAnswer } from "../../src/protocol/command.ts";
 import type { InputRequired } from "../../src/protocol/event.ts";
 import { answersTo } from "../../src/protocol/input-answer.ts";
 import type { PermissionAsked, QuestionAsked } from "./raw.ts";
-import type { RunningTool } from "./tool-parts.ts";
 import { toolNameOf } from "./tool-name.ts";
+import type { RunningTool } from "./tool-parts.ts";
 
 /** An answer on its way to the program. */
 export type Reply =

@@ -63,7 +63,6 @@ export async function createServer(options: ServerOptions): Promise<Server> {
     else void parseJson(request, String(body), done);
   });
   const guard = { listenHost: config.listen.host, servedNames: config.served_names, token: options.token };
-  app.addHook("onRequest", async (request) => checkCaller(request, guard));
   await app.register(websocket, {
     options: { maxPayload: config.limits.body_bytes, perMessageDeflate: false },
     errorHandler: (error, socket) => {
@@ -73,6 +72,8 @@ export async function createServer(options: ServerOptions): Promise<Server> {
       socket.terminate();
     },
   });
+  // Behind the plugin's own hook, which must know of an upgrade that is refused here: it closes its socket.
+  app.addHook("onRequest", async (request) => checkCaller(request, guard));
   const idempotency = new Idempotency();
   healthRoute(app, { config, supervisor, version: options.version });
   sessionRoutes(app, { supervisor, idempotency, dataDir: config.dataDir });

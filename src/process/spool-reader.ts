@@ -5,6 +5,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { errnoOf } from "../protocol/error.ts";
+import { tailNumbers } from "../protocol/line.ts";
 
 export interface SpoolFile {
   path: string;
@@ -31,8 +32,8 @@ export function spoolFiles(sessionDir: string): SpoolFile[] {
 }
 
 /**
- * What a sidecar that is gone left behind, from the count after `afterSeq` on, as batches of whole lines.
- * A torn last line is dropped: its event was never told to anyone.
+ * What a sidecar that is gone left behind, from the count after `afterSeq` on, as batches of whole lines. Ends at the
+ * first line that is torn or does not carry the count that is due: a crash of the machine may leave such bytes.
  */
 export async function* readSpool(sessionDir: string, afterSeq: number): AsyncGenerator<Buffer> {
   const files = spoolFiles(sessionDir);
@@ -40,14 +41,27 @@ export async function* readSpool(sessionDir: string, afterSeq: number): AsyncGen
     const following = files[index + 1];
     if (following && following.firstSeq <= afterSeq + 1) continue;
     const bytes = readFileSync(file.path);
-    const end = bytes.lastIndexOf(newline) + 1;
+    const { end, isWhole } = wholeUntil(bytes, file.firstSeq);
     let at = skipLines(bytes.subarray(0, end), afterSeq + 1 - file.firstSeq);
     while (at < end) {
       const batch = wholeLines(bytes.subarray(at, end), spoolBatchBytes);
       yield batch;
       at += batch.length;
     }
+    if (!isWhole) return;
   }
+}
+
+/** Where the lines end that carry the counts from `firstSeq` on, and whether that is the end of it all. */
+function wholeUntil(bytes: Buffer, firstSeq: number): { end: number; isWhole: boolean } {
+  let start = 0;
+  for (let seq = firstSeq; start < bytes.length; seq++) {
+    const end = bytes.indexOf(newline, start);
+    const tail = end === -1 ? "" : bytes.toString("latin1", Math.max(start, end - 80), end);
+    if (tailNumbers(tail)?.sidecarSeq !== seq) return { end: start, isWhole: false };
+    start = end + 1;
+  }
+  return { end: start, isWhole: true };
 }
 
 /** Where the line after the first `count` lines begins. */

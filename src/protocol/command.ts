@@ -84,5 +84,5 @@ export const Command = z.discriminatedUnion("type", [
 ]);
 export type Command = z.infer<typeof Command>;
 
-/** A command on the link may carry an id, which its reply repeats. */
-export const CommandFrame = z.object({ id: z.number().int().optional() });
+/** A command on the link may carry an id, which its reply repeats; asked again under the same id it is not done again. */
+export const CommandFrame = z.object({ id: z.string().max(100).optional() });

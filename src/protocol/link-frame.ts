@@ -33,6 +33,8 @@ export const SidecarFrame = z.discriminatedUnion("type", [
       protocol: z.number(),
       session_id: z.string(),
       sidecar_seq: z.number().int(),
+      /** The highest number among the turn ids it was given; a steer may have used one that no log holds. */
+      last_turn: z.number().int(),
       status: SidecarStatus,
     }),
   }),
@@ -42,7 +44,7 @@ export const SidecarFrame = z.discriminatedUnion("type", [
   z.object({
     type: z.literal("reply"),
     data: z.object({
-      id: z.number().int(),
+      id: z.string(),
       ok: z.boolean(),
       turn_id: z.string().optional(),
       error: z.string().optional(),

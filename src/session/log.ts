@@ -4,7 +4,7 @@
  */
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import { isDiskFull } from "../protocol/error.ts";
+import { AgentdError, isDiskFull, messageOf } from "../protocol/error.ts";
 import { tailNumbers } from "../protocol/line.ts";
 
 export type Fsync = "never" | "turn" | "always";
@@ -40,10 +40,10 @@ export class LogWriter {
   #pendingBytes = 0;
   #wantsSync = false;
   #isFull = false;
-  #hasFailed = false;
+  #failure: AgentdError | undefined;
   #draining: Promise<void> | undefined;
   /** Those who wait until so many more bytes are in the file, in the order of their numbers. */
-  #waiters: { bytesLeft: number; resolve(): void }[] = [];
+  #waiters: { bytesLeft: number; resolve(): void; reject(error: Error): void }[] = [];
 
   private constructor(options: LogWriterOptions, file: FileHandle, end: number) {
     this.#options = options;
@@ -72,17 +72,21 @@ export class LogWriter {
 
   /** Queues whole lines. With `sync`, the file is forced to disk before they are told (unless fsync is `never`). */
   append(bytes: Buffer, options: { sync: boolean }): void {
-    if (this.#hasFailed) return;
+    if (this.#failure) return;
     this.#pending.push(bytes);
     this.#pendingBytes += bytes.length;
     if (options.sync) this.#wantsSync = true;
     this.#draining ??= this.#drain();
   }
 
-  /** Resolves when what was appended until now is in the file, or the log has failed; more may follow meanwhile. */
+  /**
+   * Resolves when what was appended until now is in the file; more may follow meanwhile. Rejects with `log_write_failed`
+   * when it never will be.
+   */
   stored(): Promise<void> {
+    if (this.#failure) return Promise.reject(this.#failure);
     if (this.#pendingBytes === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#waiters.push({ bytesLeft: this.#pendingBytes, resolve }));
+    return new Promise((resolve, reject) => this.#waiters.push({ bytesLeft: this.#pendingBytes, resolve, reject }));
   }
 
   /** Resolves when nothing waits any more: all that was appended is in the file, or the log has failed. */
@@ -100,13 +104,13 @@ export class LogWriter {
   }
 
   async #drain(): Promise<void> {
-    while (this.#pending.length > 0 && !this.#hasFailed) {
+    while (this.#pending.length > 0 && !this.#failure) {
       const batch = this.#pending.splice(0, buffersMax);
       const sync = this.#options.fsync === "always" || (this.#options.fsync === "turn" && this.#wantsSync);
       if (this.#pending.length === 0) this.#wantsSync = false;
       try {
         await this.#write(batch);
-        if (sync) await this.#file.datasync();
+        if (sync) await this.#sync();
       } catch (error) {
         this.#fail(error);
         break;
@@ -156,11 +160,31 @@ export class LogWriter {
     this.#options.onFull(isFull);
   }
 
+  /** Space may only be found missing when the bytes are to reach the disk. */
+  async #sync(): Promise<void> {
+    for (;;) {
+      try {
+        await this.#file.datasync();
+        this.#setFull(false);
+        return;
+      } catch (error) {
+        if (!isDiskFull(error)) throw error;
+        this.#setFull(true);
+        await new Promise((resume) => setTimeout(resume, retryMs));
+      }
+    }
+  }
+
   #fail(error: unknown): void {
-    this.#hasFailed = true;
+    const { path } = this.#options;
+    this.#failure = new AgentdError(
+      "log_write_failed",
+      `Cannot write the log "${path}": ${messageOf(error)}. The session has ended; see to the disk, then start a new one`,
+      { cause: error },
+    );
     this.#pending = [];
-    this.#tellWaiters(this.#pendingBytes);
     this.#pendingBytes = 0;
+    for (const waiter of this.#waiters.splice(0)) waiter.reject(this.#failure);
     this.#options.onFailed(error instanceof Error ? error : new Error(String(error)));
   }
 }

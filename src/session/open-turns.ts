@@ -14,6 +14,8 @@ export interface OpenTurns {
 
 export async function openTurnsOf(session: Session): Promise<OpenTurns> {
   const prompts = new Map<string, string>();
+  /** A steer that became a turn is recorded after the sidecar's answer; a quick result may stand before it. */
+  const ended = new Set<string>();
   let count = 0;
   let totals = noTotals;
   for await (const line of readLines(session, /^\{"type":"(user_message|result|tool_use)"/)) {
@@ -22,8 +24,10 @@ export async function openTurnsOf(session: Session): Promise<OpenTurns> {
     const { turn_id } = line.data;
     if (turn_id === null) continue;
     count = Math.max(count, Number(/^t(\d+)/.exec(turn_id)?.[1] ?? 0));
-    if (line.type === "result") prompts.delete(turn_id);
-    else if (line.data.kind === "prompt") prompts.set(turn_id, line.data.text);
+    if (line.type === "result") {
+      prompts.delete(turn_id);
+      ended.add(turn_id);
+    } else if (line.data.kind === "prompt" && !ended.has(turn_id)) prompts.set(turn_id, line.data.text);
   }
   return { count, prompts: [...prompts].map(([turnId, text]) => ({ turnId, text })), totals };
 }

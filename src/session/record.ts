@@ -12,6 +12,10 @@ export const SessionRecord = z.object({
   model: z.string().optional(),
   /** As it was changed while the session ran. */
   permission_mode: PermissionMode.optional(),
+  /** It was asked to end when its turns have. */
+  is_closing: z.boolean().optional(),
+  /** It was asked to end at once, for this reason. */
+  stop_reason: EndReason.optional(),
   ended: z
     .object({
       status: z.enum(["completed", "failed"]),

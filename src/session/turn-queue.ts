@@ -66,9 +66,15 @@ export class TurnQueue {
     if (this.withdraw(turnId)) this.#open = turnId;
   }
 
-  /** A result named this turn. */
+  /** A result named this turn; after a restart that may be one that still counted as waiting. */
   close(turnId: string): void {
     if (this.#open === turnId) this.#open = undefined;
+    else this.withdraw(turnId);
+  }
+
+  /** So many turns were numbered, some of which the log may not know: a steer that needed no turn of its own. */
+  countAtLeast(count: number): void {
+    this.#count = Math.max(this.#count, count);
   }
 
   /** Whether this session ever gave out this id. */

@@ -3,6 +3,7 @@
  * is over when the session's log is sealed.
  */
 
+import type { HarnessName } from "../protocol/bootstrap.ts";
 import type { ContextItem, InputAnswer, MentionItem } from "../protocol/command.ts";
 import { defined } from "../protocol/defined.ts";
 import { AgentdError, messageOf } from "../protocol/error.ts";
@@ -16,7 +17,7 @@ import { looseEndsOf } from "../session/loose-ends.ts";
 import { openTurnsOf } from "../session/open-turns.ts";
 import type { Session, SessionObserver } from "../session/session.ts";
 import type { TurnQueue } from "../session/turn-queue.ts";
-import { endReasonOf, type Loss, lossError, lossExit, ownResult } from "./ending.ts";
+import { endReasonOf, faultLoss, type Loss, lossError, lossExit, ownResult } from "./ending.ts";
 import { Link } from "./link.ts";
 import { Stopwatch } from "./stopwatch.ts";
 
@@ -24,18 +25,23 @@ export interface AttendanceOptions {
   session: Session;
   queue: TurnQueue;
   queueLengthMax: number;
+  harness: HarnessName;
   /** Lines of a sidecar that died, after this count, from what it left on disk. */
   readSpool(afterSeq: number): AsyncIterable<Buffer>;
   /** Ends whatever a dead sidecar's agent left running. */
   sweep(): Promise<void>;
   /** Something that the record on disk holds has changed. */
   onChanged(): void;
+  /** Something of ours failed while the session ended; it ends all the same. */
+  onFault(error: unknown): void;
   /** The session has ended and its log is sealed. */
   onEnded(): void;
 }
 
 /** How long the ladder of the sidecar may take before we end it by force. */
 const stopMs = 15_000;
+/** How long an agent may take until it can be prompted. */
+const startMs = 120_000;
 /** Bytes on their way into the file before the sidecar is asked to wait. */
 const pendingBytesMax = 8 * 1024 * 1024;
 
@@ -56,8 +62,10 @@ export class Attendance implements SessionObserver {
   #catchUpTo = 0;
   #exit: EventOf<"exit">["data"] | undefined;
   #isEnding = false;
+  #hasLeft = false;
   #sessionWatch: Stopwatch | undefined;
-  #turnWatch: Stopwatch | undefined;
+  #turnWatch: { turnId: string; watch: Stopwatch } | undefined;
+  #startTimer: NodeJS.Timeout | undefined;
   #resolveOver: () => void = () => undefined;
   /** Resolves when the session has ended, its log is sealed and nothing of it is left. */
   readonly over: Promise<void>;
@@ -111,8 +119,9 @@ export class Attendance implements SessionObserver {
       token: handle.address.token,
       after: () => this.session.sidecarSeq,
       onBatch: (batch) => this.#onBatch(batch),
-      onHello: ({ newest, status }) => {
+      onHello: ({ newest, lastTurn, status }) => {
         this.#catchUpTo = newest;
+        this.#queue.countAtLeast(lastTurn);
         // A log that held the exit already when we came: the sidecar waits to hear that.
         if (this.#isEnding) this.#link?.tell({ type: "ack", data: { sidecar_seq: this.session.sidecarSeq } });
         if (this.session.isPaused) this.#link?.tell({ type: "pause", data: { reason: "the disk is full" } });
@@ -120,14 +129,33 @@ export class Attendance implements SessionObserver {
       },
       onStatus: (status) => this.#onStatus(status),
       onStorage: ({ paused }) => this.session.pauseForSidecar(paused),
-      onLost: (reason) => void this.#onLost(`the link broke: ${reason}`),
+      onLost: (reason) => this.#ending(() => this.#onLost(`the link broke: ${reason}`)),
     });
     void handle.gone.then(({ code, signal }) => {
-      if (!this.#exit) void this.#onLost(`its process ended with ${signal ?? `code ${code}`}`);
+      if (!this.#exit) this.#ending(() => this.#onLost(`its process ended with ${signal ?? `code ${code}`}`));
     });
     if (this.session.state.at === "stopping") this.#askToStop(this.session.state.reason);
     this.#options.onChanged();
-    if (this.#exit) void this.#finishEnding(this.#exit);
+    // A session adopted in mid-start gets the whole time again; nobody is hurt by that.
+    this.#startTimer = setTimeout(() => this.stop("now", "launch_failed"), startMs);
+    const exit = this.#exit;
+    if (exit) this.#ending(() => this.#finishEnding(exit));
+  }
+
+  /** What had been asked of the session before a restart. */
+  restoreIntent(intent: { isClosing: boolean; stopReason: EndReason | undefined }): void {
+    if (intent.isClosing) this.#close();
+    if (intent.stopReason !== undefined) this.session.apply({ type: "stop", reason: intent.stopReason });
+  }
+
+  /** Whether it was asked to end when its turns have. */
+  get isClosing(): boolean {
+    return this.#isClosing;
+  }
+
+  #close(): void {
+    this.#isDraining = true;
+    this.#isClosing = true;
   }
 
   /** Its sidecar could not be started: nothing of it will be kept. */
@@ -146,7 +174,8 @@ export class Attendance implements SessionObserver {
   /** A sidecar of an earlier daemon that is gone: what it left is taken in, and the session ends. */
   async adoptDead(): Promise<void> {
     this.session.apply({ type: "launched", isAdopted: true });
-    await this.#onLost("it was gone when the daemon came back");
+    this.#ending(() => this.#onLost("it was gone when the daemon came back"));
+    await this.over;
   }
 
   /** Accepts a prompt: it is in the log when this resolves, and waits its turn. */
@@ -160,6 +189,7 @@ export class Attendance implements SessionObserver {
     }
     const turnId = this.#queue.mintTurnId();
     const position = this.#queue.add({ turnId, text });
+    this.#watchTime();
     await this.session.appendOwn([{ type: "user_message", data: { turn_id: turnId, kind: "prompt", text } }]);
     this.#dispatch();
     return { turnId, position };
@@ -207,6 +237,7 @@ export class Attendance implements SessionObserver {
 
   async context(item: ContextItem): Promise<void> {
     this.#assertOpen();
+    this.#assertTakesContext();
     await this.#ask({ type: "context", data: item });
     const text = item.text ?? item.filePath ?? "";
     await this.session.appendOwn([{ type: "user_message", data: { turn_id: null, kind: "context", text } }]);
@@ -214,6 +245,7 @@ export class Attendance implements SessionObserver {
 
   async mention(item: MentionItem): Promise<void> {
     this.#assertOpen();
+    this.#assertTakesContext();
     await this.#ask({ type: "mention", data: item });
     const from = item.lineStart;
     const lines = from === undefined ? "" : `#L${from}${item.lineEnd === undefined ? "" : `-${item.lineEnd}`}`;
@@ -244,8 +276,8 @@ export class Attendance implements SessionObserver {
   stop(mode: "drain" | "now", reason: EndReason): void {
     if (!this.session.isLive) return;
     if (mode === "drain") {
-      this.#isDraining = true;
-      this.#isClosing = true;
+      this.#close();
+      this.#options.onChanged();
       this.#finishWhenDone();
       return;
     }
@@ -261,8 +293,7 @@ export class Attendance implements SessionObserver {
     switch (event.type) {
       case "result":
         this.#queue.close(event.data.turn_id);
-        this.#turnWatch?.standStill();
-        this.#turnWatch = undefined;
+        this.#watchTime();
         break;
       case "exit":
         this.#exit = event.data;
@@ -279,7 +310,8 @@ export class Attendance implements SessionObserver {
   onStored(sidecarSeq: number): void {
     this.#link?.tell({ type: "ack", data: { sidecar_seq: sidecarSeq } });
     if (this.session.pendingBytes < pendingBytesMax / 2) this.#link?.release();
-    if (this.#exit && !this.#isEnding && sidecarSeq >= this.session.sidecarSeq) void this.#finishEnding(this.#exit);
+    const exit = this.#exit;
+    if (exit && !this.#isEnding && sidecarSeq >= this.session.sidecarSeq) this.#ending(() => this.#finishEnding(exit));
   }
 
   onFull(isFull: boolean): void {
@@ -289,7 +321,7 @@ export class Attendance implements SessionObserver {
 
   onLogFailed(error: Error): void {
     this.stop("now", "log_write_failed");
-    void this.#endWithoutLog(error);
+    this.#ending(() => this.#endWithoutLog(error));
   }
 
   // What the sidecar tells us
@@ -315,14 +347,24 @@ export class Attendance implements SessionObserver {
     this.#finishWhenDone();
   }
 
+  /** Time counts while the agent works or starts for somebody; it stands still while a person is awaited. */
   #watchTime(): void {
-    const isWorking = this.#status.activity === "busy" || this.#status.activity === "retrying";
-    if (isWorking) {
+    const { activity } = this.#status;
+    if (activity !== "starting") clearTimeout(this.#startTimer);
+    const turnId = this.openTurn;
+    if (this.#turnWatch?.turnId !== turnId) {
+      this.#turnWatch?.watch.standStill();
+      const limitMs = this.session.spec.turn_timeout_ms;
+      const watch = limitMs === undefined ? undefined : new Stopwatch(limitMs, () => this.#onTurnTimeout());
+      this.#turnWatch = turnId === undefined || !watch ? undefined : { turnId, watch };
+    }
+    const isStarting = activity === "starting" && !this.#queue.isEmpty;
+    if (activity === "busy" || activity === "retrying" || isStarting) {
       this.#sessionWatch?.run();
-      this.#turnWatch?.run();
+      this.#turnWatch?.watch.run();
     } else {
       this.#sessionWatch?.standStill();
-      this.#turnWatch?.standStill();
+      this.#turnWatch?.watch.standStill();
     }
   }
 
@@ -331,13 +373,11 @@ export class Attendance implements SessionObserver {
     if (this.session.sidecarSeq < this.#catchUpTo) return;
     const prompt = this.#queue.takeNext();
     if (!prompt) return;
-    const turnTimeoutMs = this.session.spec.turn_timeout_ms;
-    if (turnTimeoutMs !== undefined) this.#turnWatch = new Stopwatch(turnTimeoutMs, () => this.#onTurnTimeout());
     this.#watchTime();
     this.#link
       .request({ type: "prompt", data: { content: prompt.text, turn_id: prompt.turnId } })
       .catch((error: unknown) => {
-        void this.#promptRefused(prompt.turnId, messageOf(error));
+        this.#promptRefused(prompt.turnId, messageOf(error)).catch(this.#options.onFault);
       });
   }
 
@@ -378,7 +418,7 @@ export class Attendance implements SessionObserver {
   }
 
   #askToStop(reason: EndReason): void {
-    this.#stopTimer = setTimeout(() => void this.#handle?.destroy(), stopMs);
+    this.#stopTimer = setTimeout(() => this.#destroy(), stopMs);
     this.#link?.request({ type: "stop", data: { reason } }).catch(() => {
       // No answer: the stop timer or the link's own loss ends it.
     });
@@ -410,16 +450,36 @@ export class Attendance implements SessionObserver {
     }
   }
 
+  #destroy(): void {
+    this.#handle?.destroy().catch(this.#options.onFault);
+  }
+
   // The end
+
+  /** Runs a way to the end. Whatever fails on it, the session ends, and the daemon and its other sessions go on. */
+  #ending(act: () => Promise<void>): void {
+    act().catch(async (error: unknown) => {
+      this.#options.onFault(error);
+      this.#isEnding = true;
+      this.#link?.close();
+      try {
+        await this.#handle?.destroy();
+        if (this.session.isLive) await this.#closeFor(faultLoss(this.session.id, error));
+      } catch (second) {
+        this.#options.onFault(second);
+        if (this.session.isLive)
+          this.session.apply({ type: "ended", reason: "sidecar_lost", exitCode: -1, endedAt: Date.now() });
+      }
+      this.#leave();
+    });
+  }
 
   async #finishEnding(exit: EventOf<"exit">["data"]): Promise<void> {
     this.#isEnding = true;
-    clearTimeout(this.#stopTimer);
-    this.#sessionWatch?.standStill();
-    this.#turnWatch?.standStill();
+    this.#stopTimers();
     await this.#seal({ reason: endReasonOf(exit), exitCode: exit.code });
     // The sidecar leaves by itself once its exit is acknowledged; one that does not is ended.
-    const timer = setTimeout(() => void this.#handle?.destroy(), stopMs);
+    const timer = setTimeout(() => this.#destroy(), stopMs);
     await this.#handle?.gone;
     clearTimeout(timer);
     this.#link?.close();
@@ -433,7 +493,17 @@ export class Attendance implements SessionObserver {
     this.#options.onChanged();
   }
 
+  #stopTimers(): void {
+    clearTimeout(this.#stopTimer);
+    clearTimeout(this.#startTimer);
+    this.#sessionWatch?.standStill();
+    this.#turnWatch?.watch.standStill();
+  }
+
   #leave(): void {
+    if (this.#hasLeft) return;
+    this.#hasLeft = true;
+    this.#stopTimers();
     this.#options.onEnded();
     this.#resolveOver();
   }
@@ -459,7 +529,7 @@ export class Attendance implements SessionObserver {
 
   /** Writes the end that the sidecar no longer can. */
   async #closeFor(loss: Loss): Promise<void> {
-    clearTimeout(this.#stopTimer);
+    this.#stopTimers();
     const running = this.#status.turn_id;
     const turns = this.#queue.abandon();
     if (running !== null && !turns.includes(running)) turns.unshift(running);
@@ -487,8 +557,11 @@ export class Attendance implements SessionObserver {
 
   #abandonTurns(why: string): void {
     const turns = this.#queue.abandon();
-    if (turns.length > 0)
-      void this.session.appendOwn(turns.map((turnId) => ownResult(this.session, turnId, "aborted", why)));
+    if (turns.length === 0) return;
+    // Told before `exit`, which waits for nobody; a log that cannot be written ends the session in a way of its own.
+    this.session
+      .appendOwn(turns.map((turnId) => ownResult(this.session, turnId, "aborted", why)))
+      .catch(this.#options.onFault);
   }
 
   #assertLive(): void {
@@ -505,8 +578,19 @@ export class Attendance implements SessionObserver {
       );
     }
     if (this.#isClosing) throw this.#endedError("it was asked to stop");
+    if (this.#options.harness === "generic" && this.#isDraining && this.#queue.count > 0) {
+      throw this.#endedError("its plain command takes one prompt and then the end of its input");
+    }
     const isDone = this.#hasFinished || (this.#isDraining && this.#queue.isEmpty && this.#queue.count > 0);
     if (isDone) throw this.#endedError("it is not interactive and its last turn has ended");
+  }
+
+  #assertTakesContext(): void {
+    if (this.#options.harness !== "generic") return;
+    throw new AgentdError(
+      "unsupported_by_agent",
+      `Cannot add context to session "${this.session.id}": its agent is a plain command, which only takes lines. Put it into the prompt`,
+    );
   }
 
   #endedError(found: string): AgentdError {

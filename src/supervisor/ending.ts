@@ -1,4 +1,5 @@
 /** The events and words by which the daemon itself ends turns and sessions. Pure. */
+import { messageOf } from "../protocol/error.ts";
 import {
   type ErrorCategory,
   type EventOf,
@@ -36,6 +37,12 @@ export interface Loss {
   code: string;
   category: ErrorCategory;
   message: string;
+}
+
+/** A fault of ours on the way to the end. */
+export function faultLoss(sessionId: string, error: unknown): Loss {
+  const message = `Session "${sessionId}" ended after a fault inside agentd: ${messageOf(error)}`;
+  return { code: "internal", category: "sidecar_lost", message };
 }
 
 export function lossError({ code, category, message }: Loss): SessionEvent {

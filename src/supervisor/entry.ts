@@ -16,13 +16,15 @@ export interface Entry {
 }
 
 export function recordOf(entry: Entry): SessionRecord {
-  const { session, sidecar } = entry;
+  const { session, sidecar, attendance } = entry;
   const { state, totals } = session;
   return {
     version: 1,
     spec: session.spec,
     ...defined({ sidecar, agent_session_id: session.agentSessionId, model: session.model }),
     permission_mode: session.permissionMode,
+    ...(attendance?.isClosing ? { is_closing: true } : {}),
+    ...(state.at === "stopping" ? { stop_reason: state.reason } : {}),
     ...(state.at === "ended"
       ? { ended: { status: state.status, reason: state.reason, exit_code: state.exitCode, at: state.endedAt } }
       : {}),

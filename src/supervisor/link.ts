@@ -2,6 +2,7 @@
  * The socket to one sidecar. Batches of lines in, commands out; after a break it goes on from the last line that
  * is known. It never looks inside a batch.
  */
+import { randomUUID } from "node:crypto";
 import WebSocket from "ws";
 import type { Command } from "../protocol/command.ts";
 import { messageOf } from "../protocol/error.ts";
@@ -15,7 +16,7 @@ export interface LinkOptions {
   /** A batch of whole lines. Throwing makes the link connect anew. */
   onBatch(batch: Buffer): void;
   /** First on each connection. Lines up to `newest` are still to come before the status is what the log says. */
-  onHello(hello: { newest: number; status: SidecarStatus }): void;
+  onHello(hello: { newest: number; lastTurn: number; status: SidecarStatus }): void;
   onStatus(status: SidecarStatus): void;
   onStorage(storage: { paused: boolean; message: string }): void;
   /** The link is down and cannot be made again. Called once, never after `close`. */
@@ -28,8 +29,10 @@ const frameBytesMax = 64 * 1024 * 1024;
 /** Between attempts to connect; when these are used up the sidecar counts as lost. */
 const backoffMs = [20, 50, 100, 200, 500, 1000, 2000, 2000, 2000];
 
+const goodConnectionMs = 5000;
+
 interface Waiter {
-  /** Sent again on a new connection: the sidecar knows a turn it has already been given. */
+  /** Sent again on a new connection: the sidecar knows the ids it has answered. */
   text: string;
   resolve(turnId: string | undefined): void;
   reject(error: Error): void;
@@ -42,10 +45,13 @@ export class Link {
   #attempt = 0;
   #isClosed = false;
   #isHeld = false;
+  /** Makes our command ids different from those of any other link to this sidecar. */
+  readonly #epoch = randomUUID();
   #commandId = 0;
-  #waiters = new Map<number, Waiter>();
+  #waiters = new Map<string, Waiter>();
   /** The sidecar has said hello on this connection. */
   #isReady = false;
+  #readySince = Number.POSITIVE_INFINITY;
 
   constructor(options: LinkOptions) {
     this.#options = options;
@@ -57,7 +63,7 @@ export class Link {
    * with the sidecar's reason when it could not.
    */
   request(command: Command): Promise<string | undefined> {
-    const id = ++this.#commandId;
+    const id = `${this.#epoch}-${++this.#commandId}`;
     return new Promise((resolve, reject) => {
       // A sidecar that does not answer is asked again on a new connection, and lost when there is none.
       const timer = setInterval(() => this.#socket?.terminate(), replyMs);
@@ -102,8 +108,10 @@ export class Link {
     let cause = "it closed the connection";
     socket.on("message", (data, isBinary) => {
       try {
-        if (isBinary && Buffer.isBuffer(data)) this.#options.onBatch(data);
-        else this.#takeFrame(String(data));
+        if (isBinary && Buffer.isBuffer(data)) {
+          this.#options.onBatch(data);
+          this.#attempt = 0;
+        } else this.#takeFrame(String(data));
       } catch (error) {
         cause = messageOf(error);
         socket.terminate();
@@ -122,12 +130,16 @@ export class Link {
         if (frame.data.protocol !== linkProtocol) {
           throw new Error(`it speaks link protocol ${frame.data.protocol}, this daemon ${linkProtocol}`);
         }
-        this.#attempt = 0;
+        this.#readySince = performance.now();
         if (this.#isHeld) this.#socket?.pause();
         this.#isReady = true;
         // In the order they were asked; a Map keeps it.
         for (const { text } of this.#waiters.values()) this.#socket?.send(text);
-        this.#options.onHello({ newest: frame.data.sidecar_seq, status: frame.data.status });
+        this.#options.onHello({
+          newest: frame.data.sidecar_seq,
+          lastTurn: frame.data.last_turn,
+          status: frame.data.status,
+        });
         return;
       case "status":
         this.#options.onStatus(frame.data);
@@ -145,7 +157,7 @@ export class Link {
     }
   }
 
-  #settle(reply: { id: number; ok: boolean; turn_id?: string | undefined; error?: string | undefined }): void {
+  #settle(reply: { id: string; ok: boolean; turn_id?: string | undefined; error?: string | undefined }): void {
     const waiter = this.#waiters.get(reply.id);
     if (!waiter) return;
     this.#waiters.delete(reply.id);
@@ -156,6 +168,9 @@ export class Link {
 
   #reconnect(cause: string): void {
     this.#isReady = false;
+    // A connection that held was a good one; one that breaks at its first batch must not be made for ever.
+    if (performance.now() - this.#readySince > goodConnectionMs) this.#attempt = 0;
+    this.#readySince = Number.POSITIVE_INFINITY;
     if (this.#isClosed) return;
     const delayMs = backoffMs[this.#attempt++];
     if (delayMs === undefined) {

@@ -35,6 +35,10 @@ export function checkNames(request: SessionRequest, config: Config): { agent: st
   return { agent: request.agent, runtime };
 }
 
+export function isUuid(text: string): boolean {
+  return uuid.test(text);
+}
+
 /** The canonical form of a caller's session id; its case is kept. */
 export function checkSessionId(id: string): string {
   const found = uuid.exec(id);

@@ -10,7 +10,7 @@ import { defined } from "../protocol/defined.ts";
 import { AgentdError, errnoOf, isDiskFull, messageOf } from "../protocol/error.ts";
 import type { SessionRequest } from "../protocol/http.ts";
 import type { SessionSpec } from "../protocol/session.ts";
-import { type Runtime, SidecarAddress } from "../runtime/runtime.ts";
+import { type Runtime, SidecarAddress, type SidecarHandle } from "../runtime/runtime.ts";
 import { createHome, listHomes, removeHome, sessionHome } from "../session/home.ts";
 import { restoreInputs } from "../session/inputs.ts";
 import { readRecord, type SessionRecord, writeRecord } from "../session/record.ts";
@@ -21,8 +21,11 @@ import { Attendance } from "./attendance.ts";
 import { bootstrapOf, temporaryDirOf } from "./bootstrap.ts";
 import { type Entry, recordOf, totalsOf } from "./entry.ts";
 import { checkHonoured } from "./honoured.ts";
-import { agentHomeOf, checkNames, checkSessionId, inputTimeoutOf, specOf } from "./spec.ts";
+import { agentHomeOf, checkNames, checkSessionId, inputTimeoutOf, isUuid, specOf } from "./spec.ts";
 import { checkWorkDir } from "./work-dir.ts";
+
+/** How agents other than Claude Code name a conversation. */
+const agentId = /^[A-Za-z0-9][A-Za-z0-9_.:-]{7,127}$/;
 
 export interface SupervisorOptions {
   config: Config;
@@ -120,7 +123,7 @@ export class Supervisor {
     const requestedDir =
       request.work_dir === undefined ? undefined : await checkWorkDir(request.work_dir, await this.#guard());
     const id = request.session_id === undefined ? randomUUID() : checkSessionId(request.session_id);
-    const resumed = request.resume_session === undefined ? undefined : this.#resumed(request.resume_session);
+    const resumed = request.resume_session === undefined ? undefined : this.#resumed(request.resume_session, agent);
     this.#claim({ id, name: request.name, resumed, isFork: request.fork === true });
     try {
       return await this.#start(id, request, { agent, runtime, requestedDir, resumed });
@@ -169,6 +172,7 @@ export class Supervisor {
   /** Reserves id, name and conversation, or throws: no two live sessions get the same. */
   #claim({ id, name, resumed, isFork }: Claim): void {
     const { config } = this.#options;
+    if (this.list().some(({ session }) => session.isPaused)) throw this.#diskFull();
     if (this.#isClosing) throw new AgentdError("shutting_down", "Cannot start a session: the daemon is shutting down");
     if (this.#entries.has(id) || this.#creating.has(id) || this.#names.has(id))
       throw new AgentdError("session_exists", `session_id already exists: ${id}`);
@@ -205,6 +209,12 @@ export class Supervisor {
     try {
       if (found.requestedDir === undefined) await mkdir(home.scratch, { mode: 0o700 });
       const agentHome = found.resumed?.agentHome ?? agentHomeOf(request, config);
+      if (request.agent_home !== undefined && request.agent_home !== agentHome) {
+        throw new AgentdError(
+          "invalid_request",
+          `Cannot resume with agent_home "${request.agent_home}": the conversation is in a ${agentHome} home. Leave agent_home out`,
+        );
+      }
       const homeOf = found.resumed?.homeOf ?? id;
       if (agentHome === "private")
         await mkdir(sessionHome(config.dataDir, homeOf).agentHome, { recursive: true, mode: 0o700 });
@@ -235,18 +245,23 @@ export class Supervisor {
         throw new AgentdError("shutting_down", "Cannot start a session: the daemon is shutting down");
       this.#entries.set(id, entry);
       const turn = (request.prompt ?? "").trim() === "" ? undefined : await attendance.prompt(request.prompt ?? "");
+      let handle: SidecarHandle | undefined;
       try {
-        const handle = await found.runtime.launch(bootstrap);
-        isLaunched = true;
+        handle = await found.runtime.launch(bootstrap);
         attendance.attend(handle, { isAdopted: false });
-        if (others.length > 0) await this.#warnOfSharedDir(session, others);
+        isLaunched = true;
       } catch (error) {
+        await handle?.destroy();
         entry.attendance = undefined;
         this.#entries.delete(id);
+        // Whoever is attached already is to hear of the end.
+        if (session.isLive)
+          session.apply({ type: "ended", reason: "launch_failed", exitCode: -1, endedAt: Date.now() });
         await session.seal();
         attendance.abandon();
         throw error;
       }
+      if (others.length > 0) await this.#warnOfSharedDir(session, others);
       return { entry, turnId: turn?.turnId };
     } catch (error) {
       if (!isLaunched) {
@@ -254,14 +269,19 @@ export class Supervisor {
         await rm(this.#runDirOf(id), { recursive: true, force: true });
       }
       if (isDiskFull(error)) {
-        throw new AgentdError(
-          "disk_full",
-          `Cannot start a session: the disk that holds "${config.dataDir}" is full. Make room, then try again`,
-          { cause: error },
-        );
+        throw this.#diskFull(error);
       }
       throw error;
     }
+  }
+
+  #diskFull(cause?: unknown): AgentdError {
+    const { dataDir } = this.#options.config;
+    return new AgentdError(
+      "disk_full",
+      `Cannot start a session: the disk that holds "${dataDir}" is full. Make room, then try again`,
+      { cause },
+    );
   }
 
   /** A deleted session's log may still be there: its id is not given out again. */
@@ -277,10 +297,17 @@ export class Supervisor {
       session,
       queue,
       queueLengthMax: this.#options.config.limits.queue_length,
+      harness: this.#options.config.agents[session.spec.agent]?.harness ?? "generic",
       readSpool: (afterSeq) => readSpool(session.home.dir, afterSeq),
       sweep: () => runtime.sweep(session.id),
       onChanged: () => {
         entry.saving = this.#save(entry);
+      },
+      onFault: (error) => {
+        this.#options.log("error", "a session could not be ended as it should", {
+          session_id: session.id,
+          error: detailOf(error),
+        });
       },
       onEnded: () => this.#ended(entry),
     });
@@ -321,9 +348,19 @@ export class Supervisor {
   }
 
   /** What to resume: one of our sessions, or an id of the agent's own. */
-  #resumed(ref: string): Resumed {
+  #resumed(ref: string, agent: string): Resumed {
     const entry = this.find(ref) ?? this.#entryOfAgentSession(ref);
-    if (!entry) return { agentSessionId: ref, homeOf: undefined, agentHome: undefined };
+    if (!entry) {
+      // An agent itself may take titles and paths too; only an id says which conversation is meant.
+      const isId = this.#options.config.agents[agent]?.harness === "claude" ? isUuid(ref) : agentId.test(ref);
+      if (!isId) {
+        throw new AgentdError(
+          "resume_not_found",
+          `Cannot resume "${ref.slice(0, 80)}": there is no such session here, and it does not look like an id of the agent's own`,
+        );
+      }
+      return { agentSessionId: ref, homeOf: undefined, agentHome: undefined };
+    }
     const { session } = entry;
     if (session.agentSessionId === undefined) {
       throw new AgentdError(
@@ -400,14 +437,19 @@ export class Supervisor {
     session.agentSessionId = record.agent_session_id;
     session.model = record.model;
     session.permissionMode = record.permission_mode ?? record.spec.permission_mode;
-    if (record.spec.name !== undefined) this.#names.set(record.spec.name, id);
     if (record.ended) {
       const { status, reason, exit_code, at } = record.ended;
       await session.restoreEnded({ at: "ended", status, reason, exitCode: exit_code, endedAt: at }, totalsOf(record));
-      this.#entries.set(id, { session, attendance: undefined, sidecar: undefined, saving: Promise.resolve() });
+      this.#list({ session, attendance: undefined, sidecar: undefined, saving: Promise.resolve() });
       return;
     }
     await this.#adopt(session, record);
+  }
+
+  #list(entry: Entry): void {
+    const { id, spec } = entry.session;
+    this.#entries.set(id, entry);
+    if (spec.name !== undefined) this.#names.set(spec.name, id);
   }
 
   async #adopt(session: Session, record: SessionRecord): Promise<void> {
@@ -419,8 +461,9 @@ export class Supervisor {
     if (!attendance) return;
     await session.open(attendance);
     await attendance.restore();
-    this.#entries.set(session.id, entry);
+    attendance.restoreIntent({ isClosing: record.is_closing ?? false, stopReason: record.stop_reason });
     const handle = address.success ? await runtime.recover(address.data) : undefined;
+    this.#list(entry);
     if (handle) {
       entry.sidecar = handle.address;
       attendance.attend(handle, { isAdopted: true });
@@ -459,4 +502,8 @@ interface Resumed {
   agentSessionId: string;
   homeOf: string | undefined;
   agentHome: SessionSpec["agent_home"] | undefined;
+}
+
+function detailOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

@@ -90,11 +90,8 @@ describe("an interactive session", () => {
   it("queues prompts in order, and one that is withdrawn never reaches the model", async () => {
     const id = await claude.create({ prompt: "[[slow:1.5]]", interactive: true });
     await claude.log(id, (events) => events.some(({ type }) => type === "agent_message"));
-    const queued = await Promise.all([
-      claude.prompt(id, "queued one"),
-      claude.prompt(id, "queued two"),
-      claude.prompt(id, "queued three"),
-    ]);
+    const queued: string[] = [];
+    for (const text of ["queued one", "queued two", "queued three"]) queued.push(await claude.prompt(id, text));
     expect((await claude.daemon.get(`/sessions/${id}`)).body).toMatchObject({
       activity: "busy",
       queue: [

@@ -67,7 +67,12 @@ describe("tools", () => {
     const events = await opencode.log(id);
     expect(results(events)).toEqual([{ turn: "t1", status: "success" }]);
     const [use] = ofType(events, "tool_use");
-    expect(use).toMatchObject({ turn_id: "t1", name: "bash", kind: "execute", input: { description: "Run a command" } });
+    expect(use).toMatchObject({
+      turn_id: "t1",
+      name: "bash",
+      kind: "execute",
+      input: { description: "Run a command" },
+    });
     expect(ofType(events, "tool_result")).toMatchObject([
       { id: use?.["id"], name: "bash", is_error: false, output: expect.stringContaining("hello from the tool") },
     ]);

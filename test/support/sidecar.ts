@@ -128,7 +128,7 @@ export class TestLink {
   }
 
   async ask(type: string, data: unknown = {}): Promise<{ ok: boolean; error?: string | undefined }> {
-    const id = this.#nextId++;
+    const id = String(this.#nextId++);
     this.socket.send(JSON.stringify({ type, data, id }));
     return eventually(
       () => this.frames.flatMap((frame) => (frame.type === "reply" && frame.data.id === id ? [frame.data] : []))[0],

@@ -1,9 +1,9 @@
-// Prints COUNT short lines as fast as the pipe takes them when something arrives on stdin, then waits for its end.
+// Prints COUNT lines of 150 bytes (agents print longer ones) as fast as the pipe takes them when something arrives on stdin, then waits for its end.
 const count = Number(process.argv[2]);
 const linesPerBlock = 800;
 const block = Array.from(
   { length: linesPerBlock },
-  (_, i) => `line ${String(i).padStart(6, "0")} ${"lorem ipsum dolor sit amet ".repeat(2)}end`,
+  (_, i) => `line ${String(i).padStart(6, "0")} ${"lorem ipsum dolor sit amet ".repeat(5)}end`,
 )
   .join("\n")
   .concat("\n");

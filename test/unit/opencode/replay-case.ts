@@ -23,7 +23,9 @@ const Answered = z.object({ http_status: z.number(), for: z.string(), body: z.un
 const Seen = z.object({ sse: z.unknown() });
 const Echo = z.looseObject({
   type: z.literal("message.part.updated"),
-  properties: z.looseObject({ part: z.looseObject({ type: z.literal("text"), text: z.string(), time: z.undefined() }) }),
+  properties: z.looseObject({
+    part: z.looseObject({ type: z.literal("text"), text: z.string(), time: z.undefined() }),
+  }),
 });
 const Session = z.looseObject({ id: z.string() });
 
@@ -72,7 +74,8 @@ class Player {
     this.#normalizer.tick(this.#now);
     const { msg } = entry;
     const seen = Seen.safeParse(msg);
-    if (seen.success && "sse" in msg) this.#normalizer.push(JSON.stringify(this.#marked(seen.data.sse)) ?? "", this.#now);
+    if (seen.success && "sse" in msg)
+      this.#normalizer.push(JSON.stringify(this.#marked(seen.data.sse)) ?? "", this.#now);
     else this.#exchange(msg);
   }
 
@@ -94,7 +97,8 @@ class Player {
   #ask({ http, body }: z.infer<typeof Asked>): void {
     const [, what = "", id = "", verb = ""] = /^POST \/(session|permission|question)\/([^/]+)\/(\w+)$/.exec(http) ?? [];
     if (what === "session" && verb === "abort") this.#normalizer.interrupted("user", undefined);
-    else if (what === "session" && (verb === "prompt_async" || verb === "message") && !body?.noReply) this.#prompt(id, body);
+    else if (what === "session" && (verb === "prompt_async" || verb === "message") && !body?.noReply)
+      this.#prompt(id, body);
     else if (what === "permission") this.#respond(id, { decision: decisionOf(body?.reply), message: body?.message });
     else if (what === "question") this.#answer(id, verb, body?.answers ?? []);
   }

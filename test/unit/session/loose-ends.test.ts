@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { SessionEvent } from "../../../src/protocol/event.ts";
 import type { LogLine } from "../../../src/protocol/line.ts";
-import { closeLooseEnds } from "../../../src/session/loose-ends.ts";
+import { LooseEnds } from "../../../src/session/loose-ends.ts";
 
 test("a call without a result gets one that says it was made up", () => {
   expect(closeLooseEnds(lines(call("a"), call("b", "task"), result("a")), 150)).toEqual([
@@ -44,6 +44,12 @@ test("a clock that went back gives no negative duration", () => {
 test("nothing open needs nothing", () => {
   expect(closeLooseEnds(lines(call("a"), result("a"), text("m", true), text("m", false)), 100)).toEqual([]);
 });
+
+function closeLooseEnds(read: readonly LogLine[], now: number): SessionEvent[] {
+  const ends = new LooseEnds();
+  for (const line of read) ends.add(line);
+  return ends.close(now);
+}
 
 function lines(...events: SessionEvent[]): LogLine[] {
   return events.map((event, i) => ({ ...event, timestamp: 100, sidecar_seq: i + 1, seq: i + 1 }));

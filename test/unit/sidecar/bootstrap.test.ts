@@ -73,8 +73,8 @@ describe("a command as text", () => {
   ])("reads %s", (text, command) => expect(readCommand(text)).toEqual({ id: undefined, command }));
 
   it("keeps the id of a command that it refuses", () => {
-    expect(readCommand('{"type":"mention","id":3,"data":{}}')).toMatchObject({
-      id: 3,
+    expect(readCommand('{"type":"mention","id":"3","data":{}}')).toMatchObject({
+      id: "3",
       error: expect.stringMatching(/^invalid mention command at data.filePath/),
     });
   });
