@@ -11,6 +11,7 @@ import { oversizedLineEvent } from "../blob-store.ts";
 import { contextBlock, mentionBlock, PendingContext } from "../context-blocks.ts";
 import type { AgentEnd, Harness, HarnessHost, Waiting } from "../harness.ts";
 import { codexCommand } from "./args.ts";
+import { instructionsOf } from "./instructions.ts";
 import { type Effects, Normalizer } from "./normalize.ts";
 import {
   initializedLine,
@@ -286,7 +287,8 @@ class CodexHarness implements Harness {
     this.#phase = "opening";
     this.#normalizer.asked("thread", "thread");
     this.#tell(initializedLine);
-    this.#tell(threadLine("thread", { workDir: this.#bootstrap.work_dir, config: this.#bootstrap.config }));
+    const { work_dir: workDir, config } = this.#bootstrap;
+    this.#tell(threadLine("thread", { workDir, config, instructions: instructionsOf(config, workDir) }));
     this.#expectWithin(threadMs, "its thread");
   }
 
