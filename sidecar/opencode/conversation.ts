@@ -177,5 +177,7 @@ function realPath(path: string): string {
 function expectOk({ status, body }: ApiAnswer): unknown {
   if (status < 300) return body;
   const error = RawError.safeParse(body).data;
-  throw new Refusal(error ? failureOf(error) : { message: `opencode answered with status ${status}`, category: undefined });
+  throw new Refusal(
+    error ? failureOf(error) : { message: `opencode answered with status ${status}`, category: undefined },
+  );
 }

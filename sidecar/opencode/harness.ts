@@ -1,10 +1,10 @@
 /** OpenCode as one server for a whole session: prompts go in as requests, everything that happens comes as events. */
 import { randomBytes, randomUUID } from "node:crypto";
+import { defaultStopWaits } from "../../src/process/stop-ladder.ts";
 import type { Bootstrap } from "../../src/protocol/bootstrap.ts";
 import type { ContextItem, InputAnswer, InterruptReason, MentionItem } from "../../src/protocol/command.ts";
 import { messageOf } from "../../src/protocol/error.ts";
 import type { PermissionMode } from "../../src/protocol/session.ts";
-import { defaultStopWaits } from "../../src/process/stop-ladder.ts";
 import type { AgentProcess, LineBatch, ProcessExit } from "../agent-process.ts";
 import { oversizedLineEvent } from "../blob-store.ts";
 import { contextBlock, mentionBlock, PendingContext } from "../context-blocks.ts";
@@ -144,20 +144,19 @@ class OpencodeHarness implements Harness {
 
   respond({ requestId, by, ...answer }: InputAnswer & { requestId: string; by: string }): void {
     const reply = this.#normalizer.respond(requestId, answer, by);
-    this.#do(`answer ${requestId}`, (conversation) => conversation.reply(reply));
+    void this.#do(`answer ${requestId}`, (conversation) => conversation.reply(reply));
     void this.#settle();
   }
 
   setModel(model: string): void {
     const asked = modelIdOf(model, this.#bootstrap.agent.env);
-    const name = `${asked.providerID}/${asked.modelID}`;
-    if (this.#models && !this.#models.has(name)) throw new Error(`OpenCode knows no model ${JSON.stringify(name)}`);
+    if (!this.#isKnown(asked)) throw new Error(unknownModel(asked).message);
     this.#model = asked;
   }
 
   setPermissionMode(mode: PermissionMode): void {
     this.#normalizer.permissionMode = mode;
-    this.#do("change the permissions", (conversation) => conversation.setPermissionMode(mode));
+    void this.#do("change the permissions", (conversation) => conversation.setPermissionMode(mode));
   }
 
   context(item: ContextItem): void {
@@ -211,14 +210,21 @@ class OpencodeHarness implements Harness {
     const conversation = await Conversation.open(api, { config, title: session_id, workDir: work_dir, isPrivate });
     this.#normalizer.opened(conversation.id);
     // The rules of the server's start hold until a session has its own, and a resumed one has kept those of its last mode.
-    if (config.resume_session !== undefined) await conversation.setPermissionMode(config.permission_mode ?? "autonomous");
-    const model = this.#model ? { model: `${this.#model.providerID}/${this.#model.modelID}` } : {};
+    if (config.resume_session !== undefined)
+      await conversation.setPermissionMode(config.permission_mode ?? "autonomous");
+    const model = this.#model ? { model: nameOf(this.#model) } : {};
     const data = { subtype: "init", session_id: conversation.id, cwd: work_dir, ...model };
     this.#normalizer.add({ type: "system", data });
+    const learning = this.#learn(conversation);
+    // A model that it does not know is refused by us, in better words.
+    if (this.#model) await learning;
     this.#isReady = true;
     void this.#settle();
-    void this.#learn(conversation);
     return conversation;
+  }
+
+  #isKnown(model: ModelId): boolean {
+    return this.#models === undefined || this.#models.has(nameOf(model));
   }
 
   /** What only makes things nicer, and may be late or missing. */
@@ -239,7 +245,10 @@ class OpencodeHarness implements Harness {
 
   /** A stream that ends while the server lives is opened again, and what was missed is asked for. */
   async #reconnect(api: Api): Promise<void> {
-    for (let count = 0; !this.#isClosing && this.#process && !(await hasEnded(this.#process, reconnectMs * 2 ** count)); ) {
+    for (
+      let count = 0;
+      !this.#isClosing && this.#process && !(await hasEnded(this.#process, reconnectMs * 2 ** count));
+    ) {
       try {
         await this.#connect(api);
         const turn = this.#normalizer.running;
@@ -249,7 +258,10 @@ class OpencodeHarness implements Harness {
       } catch (error) {
         count++;
         if (count < reconnectsMax) continue;
-        return this.#giveUp({ message: `Cannot follow opencode any more: ${messageOf(error)}`, category: "agent_crash" });
+        return this.#giveUp({
+          message: `Cannot follow opencode any more: ${messageOf(error)}`,
+          category: "agent_crash",
+        });
       }
     }
   }
@@ -278,6 +290,7 @@ class OpencodeHarness implements Harness {
     this.#line = this.#line.then(async () => {
       try {
         const conversation = await this.#opening;
+        if (model && !this.#isKnown(model)) throw new Refusal(unknownModel(model));
         await conversation?.send({ inputId, text, context, model, effort });
       } catch (error) {
         // Of a server that is going away the end of the turn comes with the end of the process.
@@ -290,8 +303,8 @@ class OpencodeHarness implements Harness {
   }
 
   /** A request whose failure is told, and changes nothing else. */
-  #do(what: string, act: (conversation: Conversation) => Promise<void>): void {
-    this.#line = this.#line.then(async () => {
+  #do(what: string, act: (conversation: Conversation) => Promise<void>): Promise<void> {
+    const done = this.#line.then(async () => {
       try {
         const conversation = await this.#opening;
         if (conversation) await act(conversation);
@@ -299,13 +312,15 @@ class OpencodeHarness implements Harness {
         if (!this.#isClosing && !this.#openFailure) await this.#say(`Cannot ${what}: ${messageOf(error)}`);
       }
     });
+    this.#line = done;
+    return done;
   }
 
   async #abort(): Promise<void> {
     const turn = this.#normalizer.running;
     for (let count = 0; count < abortsMax && turn && this.#normalizer.running === turn; count++) {
       const idle = new Promise<void>((resolve) => this.#onIdle.push(resolve));
-      this.#do("interrupt", (conversation) => conversation.abort());
+      await this.#do("interrupt", (conversation) => conversation.abort());
       await within(idle, abortAgainMs);
     }
   }
@@ -344,7 +359,7 @@ class OpencodeHarness implements Harness {
     const stored = outputs.length > 0 ? this.#host.emit(outputs) : undefined;
     // Until it is ready it shows as starting, whatever waits for it already.
     if (this.#isReady && isStatusNew) this.#host.setStatus(this.#normalizer.status);
-    for (const reply of replies) this.#do("answer a question", (conversation) => conversation.reply(reply));
+    for (const reply of replies) void this.#do("answer a question", (conversation) => conversation.reply(reply));
     if (isGivingUp) void this.#abort();
     this.#watchDeadline();
     if (!this.#normalizer.running) this.#becameIdle();
@@ -400,6 +415,15 @@ class OpencodeHarness implements Harness {
     if (end.code === 0 || !failure) return { ...end, stderrTail };
     return { ...end, stderrTail, detail: failure.message, ...(failure.category ? { category: failure.category } : {}) };
   }
+}
+
+function nameOf({ providerID, modelID }: ModelId): string {
+  return `${providerID}/${modelID}`;
+}
+
+function unknownModel(model: ModelId): Failure {
+  const message = `OpenCode knows no model ${JSON.stringify(nameOf(model))}; \`opencode models\` lists those it knows`;
+  return { message, category: "model_not_found" };
 }
 
 function endReason({ code, signal }: ProcessExit): string {

@@ -1,10 +1,11 @@
 /** What the program asks of a person, permissions and questions, in our words; and our answers in its words. Pure. */
 import type { InputAnswer } from "../../src/protocol/command.ts";
+import { defined } from "../../src/protocol/defined.ts";
 import type { InputRequired } from "../../src/protocol/event.ts";
 import { answersTo } from "../../src/protocol/input-answer.ts";
 import type { PermissionAsked, QuestionAsked } from "./raw.ts";
-import type { RunningTool } from "./tool-parts.ts";
 import { toolNameOf } from "./tool-name.ts";
+import type { RunningTool } from "./tool-parts.ts";
 
 /** An answer on its way to the program. */
 export type Reply =
@@ -15,6 +16,8 @@ export type Reply =
 export interface AskedBy {
   turnId: string;
   parentId: string | undefined;
+  callId: string | undefined;
+  /** The question may come before its call shows as running. */
   tool: RunningTool | undefined;
 }
 
@@ -35,7 +38,7 @@ export function permissionInput(asked: PermissionAsked, by: AskedBy): InputRequi
   const running = by.tool;
   const tool = running
     ? { id: running.id, ...running.tool, input: running.input }
-    : { ...toolNameOf(permission, []), input: metadata ?? {} };
+    : { ...defined({ id: by.callId }), ...toolNameOf(permission, []), input: metadata ?? {} };
   return {
     request_id: asked.id,
     turn_id: by.turnId,

@@ -430,7 +430,8 @@ export class Normalizer {
       return;
     }
     if (turn.isGivenUp) return;
-    turn.failure = failure;
+    // A second one repeats the first with a stack trace (1.18.33).
+    turn.failure ??= failure;
     // An unknown agent gets no turn at all, and so no end of one (1.18.33).
     if (!turn.hasBegun) turn.endsAt ??= now + flushMs;
   }
@@ -441,7 +442,9 @@ export class Normalizer {
   }
 
   #askedBy(asked: { sessionID: string; tool?: { callID: string } | null | undefined }): AskedBy {
-    return { ...this.#placeOf(asked.sessionID), tool: this.#tools.running(asked.tool?.callID ?? "") };
+    const callId = asked.tool?.callID;
+    const place = this.#placeOf(asked.sessionID);
+    return { ...place, callId, tool: callId === undefined ? undefined : this.#tools.running(callId) };
   }
 
   get #turnId(): string {

@@ -139,10 +139,7 @@ const said = <T extends string, P extends z.ZodType>(type: T, properties: P) =>
 const answered = z.looseObject({ sessionID, requestID: z.string() });
 
 const Known = z.discriminatedUnion("type", [
-  said(
-    "message.updated",
-    z.looseObject({ sessionID, info: z.discriminatedUnion("role", [UserInfo, AssistantInfo]) }),
-  ),
+  said("message.updated", z.looseObject({ sessionID, info: z.discriminatedUnion("role", [UserInfo, AssistantInfo]) })),
   said("message.part.updated", z.looseObject({ sessionID, part: Part })),
   said(
     "message.part.delta",

@@ -1,10 +1,11 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { hasResults, ofType, results, said } from "../support/claude-daemon.ts";
 import { type OpencodeDaemon, startOpencodeDaemon } from "../support/opencode-daemon.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
+vi.setConfig({ testTimeout: 180_000 });
 let opencode: OpencodeDaemon;
 beforeAll(async () => {
   opencode = await startOpencodeDaemon();
@@ -67,7 +68,12 @@ describe("tools", () => {
     const events = await opencode.log(id);
     expect(results(events)).toEqual([{ turn: "t1", status: "success" }]);
     const [use] = ofType(events, "tool_use");
-    expect(use).toMatchObject({ turn_id: "t1", name: "bash", kind: "execute", input: { description: "Run a command" } });
+    expect(use).toMatchObject({
+      turn_id: "t1",
+      name: "bash",
+      kind: "execute",
+      input: { description: "Run a command" },
+    });
     expect(ofType(events, "tool_result")).toMatchObject([
       { id: use?.["id"], name: "bash", is_error: false, output: expect.stringContaining("hello from the tool") },
     ]);
