@@ -65,8 +65,7 @@ class CodexHarness implements Harness {
   /** Steers for a turn whose name is not known yet. */
   #early: object[][] = [];
   /** The turn that was told to end, and the threads to be cleaned when it has. */
-  #interrupting: { codexId: string; threadIds: string[] } | undefined;
-  #letGo: NodeJS.Timeout | undefined;
+  #interrupting: { codexId: string; threadIds: string[]; letGo: NodeJS.Timeout | undefined } | undefined;
   /** Called whenever the agent has become idle. */
   #onIdle: (() => void)[] = [];
   #resolveEnded: (end: AgentEnd) => void = () => undefined;
@@ -350,34 +349,32 @@ class CodexHarness implements Harness {
     if (next) this.#attempt(() => this.#begin(next, () => this.#normalizer.continued(this.#host.now())));
   }
 
-  /** Ends turns that are to end, then the commands that they leave behind. */
+  /** Ends turns that are to end, then the commands that they leave behind (0.169.0 lets them run). */
   #endTurns(): void {
-    const { running: turn, threadId } = this.#normalizer;
-    const isWanted = turn && (turn.interrupt || turn.refusal);
+    const turn = this.#normalizer.running;
     const codexId = turn?.codexId;
-    if (isWanted && codexId !== undefined && this.#interrupting?.codexId !== codexId) {
-      const turns = this.#normalizer.codexTurns;
-      const threadIds = [...new Set([threadId ?? "", ...turns.map((each) => each.threadId)])];
-      this.#interrupting = { codexId, threadIds };
-      for (const each of turns) this.#tell(request(this.#newId("interrupt"), "turn/interrupt", each));
-      return;
-    }
-    const isOver = this.#interrupting && (codexId !== this.#interrupting.codexId || turn?.held);
-    if (!isOver || !this.#interrupting) return;
-    const { threadIds } = this.#interrupting;
-    if (this.#letGo === undefined) {
-      for (const each of threadIds)
-        this.#tell(request(this.#newId("clean"), "thread/backgroundTerminals/clean", { threadId: each }));
-      this.#letGo = setTimeout(() => {
-        this.#letGo = undefined;
+    if (turn && codexId !== undefined && (turn.interrupt || turn.refusal)) this.#tellToEnd(codexId);
+    const ending = this.#interrupting;
+    if (!ending || (ending.codexId === codexId && !turn?.held)) return;
+    if (ending.letGo === undefined) {
+      for (const threadId of ending.threadIds)
+        this.#tell(request(this.#newId("clean"), "thread/backgroundTerminals/clean", { threadId }));
+      ending.letGo = setTimeout(() => {
         this.#normalizer.letGo(this.#host.now());
         void this.#settle();
       }, cleanMs);
     }
     if (turn?.held) return;
-    clearTimeout(this.#letGo);
-    this.#letGo = undefined;
+    clearTimeout(ending.letGo);
     this.#interrupting = undefined;
+  }
+
+  /** The turn and those of its sub-agents, once. */
+  #tellToEnd(codexId: string): void {
+    if (this.#interrupting?.codexId === codexId) return;
+    const turns = this.#normalizer.codexTurns;
+    this.#interrupting = { codexId, threadIds: turns.map(({ threadId }) => threadId), letGo: undefined };
+    for (const each of turns) this.#tell(request(this.#newId("interrupt"), "turn/interrupt", each));
   }
 
   #newId(what: string): string {
@@ -406,7 +403,7 @@ class CodexHarness implements Harness {
   async #finishAfter(agentProcess: AgentProcess): Promise<void> {
     const exit = await agentProcess.ended;
     clearTimeout(this.#deadline);
-    clearTimeout(this.#letGo);
+    clearTimeout(this.#interrupting?.letGo);
     this.#normalizer.end(this.#stopReason ?? endReason(exit), this.#host.now());
     const { outputs } = this.#normalizer.take();
     if (outputs.length > 0) await this.#host.emit(outputs);

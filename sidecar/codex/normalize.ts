@@ -334,6 +334,7 @@ export class Normalizer {
     const place = this.#placeOf(params.threadId, params.turnId);
     const call = this.#agent.callOf(params.itemId);
     const asked = this.#questions.asked({ id, method, params, turnId: place.turnId, parentId: place.parentId, call });
+    if (!asked) return;
     if ("event" in asked) this.#emit(asked.event);
     else this.#lines.push(asked.line);
   }

@@ -183,3 +183,61 @@ it("reads the checkout's instructions, and acts on its settings only when it is 
   expect(await ask({ auto_discover: false })).not.toContain("Always answer in verse.");
   await folder.remove();
 });
+
+it("uses another model from the next request on", async () => {
+  const id = await codex.create({ prompt: "one", interactive: true, effort: "low" });
+  await codex.log(id, hasResults(1));
+  expect(codex.model.requests.at(-1)?.body).toMatchObject({ model: "gpt-5.5", reasoning: { effort: "low" } });
+  expect((await codex.daemon.patch(`/sessions/${id}`, { model: "gpt-5.4" })).status).toBe(200);
+  await codex.prompt(id, "two");
+  const events = await codex.log(id, hasResults(2));
+  expect(codex.model.requests.at(-1)?.body.model).toBe("gpt-5.4");
+  expect(ofType(events, "result").map(({ model }) => model)).toEqual(["gpt-5.5", "gpt-5.4"]);
+  await codex.daemon.delete(`/sessions/${id}`);
+});
+
+it("keeps a sub-agent apart, and a one-shot session waits for it", async () => {
+  const id = await codex.create({ prompt: "[[task]]", model: "scripted-1" });
+  const events = await codex.log(id);
+  expect(results(events)).toEqual([{ turn: "t1", status: "success" }]);
+  const call = ofType(events, "tool_use").find((data) => data["name"] === "spawnAgent");
+  const inner = ofType(events, "tool_use").filter((data) => data["parent_id"] === call?.["id"]);
+  expect(inner).toMatchObject([{ name: "Bash", input: { command: "echo from the subagent" }, turn_id: "t1" }]);
+  const ends = ofType(events, "tool_result").map((data) => data["id"]);
+  expect(ends.toSorted()).toEqual(
+    ofType(events, "tool_use")
+      .map((data) => data["id"])
+      .toSorted(),
+  );
+  const tasks = ofType(events, "progress").filter((data) => data["kind"] === "task");
+  expect(tasks.map((data) => data["event"])).toEqual(["started", "completed"]);
+});
+
+it("writes nothing into the person's configuration", async () => {
+  const home = await tempDir();
+  const codexHome = join(home.path, ".codex");
+  mkdirSync(codexHome);
+  const config = 'model_reasoning_effort = "low"\n';
+  writeFileSync(join(codexHome, "config.toml"), config);
+  mkdirSync(join(home.path, "work", ".git"), { recursive: true });
+  const own = await startCodexDaemon({ env: { HOME: home.path, CODEX_HOME: codexHome } });
+  const id = await own.create({ prompt: "hello", agent_home: "user", work_dir: join(home.path, "work") });
+  expect(results(await own.log(id))).toEqual([{ turn: "t1", status: "success" }]);
+  // It was read, though.
+  expect(own.model.requests.at(-1)?.body).toMatchObject({ reasoning: { effort: "low" } });
+  expect(readFileSync(join(codexHome, "config.toml"), "utf8")).toBe(config);
+  await own.stop();
+  await home.remove();
+});
+
+it("goes on with a copy of a conversation, and leaves the first as it was", async () => {
+  const first = await codex.create({ prompt: "remember the word vermilion", interactive: true });
+  await codex.log(first, hasResults(1));
+  await codex.daemon.post(`/sessions/${first}/stop`, { mode: "drain" });
+  await codex.log(first);
+  const second = await codex.create({ prompt: "which word?", resume_session: first, fork: true });
+  expect(results(await codex.log(second))).toEqual([{ turn: "t1", status: "success" }]);
+  expect(sentInput()).toContain("remember the word vermilion");
+  const ids = await Promise.all([first, second].map(async (id) => (await codex.daemon.get(`/sessions/${id}`)).body));
+  expect(ids[1].agent_session_id).not.toBe(ids[0].agent_session_id);
+});

@@ -41,7 +41,7 @@ async function sendText(send: Send, text: readonly string[], pauseMs: number, is
   return { ...item, status: "completed", content: [{ type: "output_text", text: text.join(""), annotations: [] }] };
 }
 
-/** What aimock cannot say: freeform tools, and an answer cut by the token limit. */
+/** What aimock cannot say: freeform tools and tools of a group, and an answer cut by the token limit. */
 export async function streamCalls(answer: MessageAnswer, calls: readonly CodexCall[], response: ServerResponse) {
   const send = open(response);
   const id = newId("resp");
@@ -50,10 +50,10 @@ export async function streamCalls(answer: MessageAnswer, calls: readonly CodexCa
     const item = await sendText(send, [answer.text], 0, () => response.destroyed);
     await send({ type: "response.output_item.done", output_index: 0, item });
   }
-  for (const { name, arguments: text, isFreeform } of calls) {
+  for (const { name, arguments: text, isFreeform, namespace } of calls) {
     const call = isFreeform
       ? { type: "custom_tool_call", id: newId("ctc"), call_id: newId("call"), name, input: text }
-      : { type: "function_call", id: newId("fc"), call_id: newId("call"), name, arguments: text };
+      : { type: "function_call", id: newId("fc"), call_id: newId("call"), name, namespace, arguments: text };
     await send({ type: "response.output_item.done", output_index: 0, item: { ...call, status: "completed" } });
   }
   if (answer.isCut)

@@ -63,6 +63,8 @@ function systemOf(request: ResponsesRequest): string {
 /** A call of the model's: of a function, or of a tool that takes free text. */
 export interface CodexCall extends ToolCall {
   isFreeform: boolean;
+  /** Group of tools that it is from. */
+  namespace?: string;
 }
 
 /** Tools under the names that Codex offers them by. */
@@ -83,7 +85,7 @@ export function codexCalls({ toolCalls = [] }: MessageAnswer): CodexCall[] {
           `*** Update File: ${of("file_path")}\n@@\n${lines(of("old_string"), "-")}\n${lines(of("new_string"), "+")}`,
         );
       case "Agent":
-        return func("spawn_agent", { message: of("prompt") });
+        return { ...func("spawn_agent", { message: of("prompt") }), namespace: "multi_agent_v1" };
       default:
         return { name, arguments: text, isFreeform: false };
     }

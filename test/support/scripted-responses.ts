@@ -72,7 +72,8 @@ export async function startScriptedResponses(): Promise<ScriptedResponses> {
     switch (chosen.kind) {
       case "message": {
         const calls = codexCalls(chosen);
-        if (chosen.isCut || calls.some(({ isFreeform }) => isFreeform)) return streamCalls(chosen, calls, response);
+        const isOurs = calls.some(({ isFreeform, namespace }) => isFreeform || namespace !== undefined);
+        if (chosen.isCut || isOurs) return streamCalls(chosen, calls, response);
         return plain.serve({ ...chosen, ...(calls.length > 0 ? { toolCalls: calls } : {}) }, body, response);
       }
       case "stream":
