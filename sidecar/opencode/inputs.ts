@@ -3,6 +3,7 @@ import type { InputAnswer } from "../../src/protocol/command.ts";
 import { defined } from "../../src/protocol/defined.ts";
 import type { InputRequired } from "../../src/protocol/event.ts";
 import { answersTo } from "../../src/protocol/input-answer.ts";
+import { parentOf, type Whereabouts } from "./places.ts";
 import type { PermissionAsked, QuestionAsked } from "./raw.ts";
 import { toolNameOf } from "./tool-name.ts";
 import type { RunningTool } from "./tool-parts.ts";
@@ -13,9 +14,7 @@ export type Reply =
   | { to: "question"; id: string; answers: string[][] }
   | { to: "question"; id: string; rejected: true };
 
-export interface AskedBy {
-  turnId: string;
-  parentId: string | undefined;
+export interface AskedBy extends Whereabouts {
   callId: string | undefined;
   /** The question may come before its call shows as running. */
   tool: RunningTool | undefined;
@@ -46,7 +45,7 @@ export function permissionInput(asked: PermissionAsked, by: AskedBy): InputRequi
     tool,
     message: `OpenCode asks for the permission "${permission}"${target}`,
     options: decisions,
-    ...(by.parentId === undefined ? {} : { parent_id: by.parentId }),
+    ...parentOf(by),
   };
 }
 
@@ -71,7 +70,7 @@ export function questionInput({ id, questions }: QuestionAsked, by: AskedBy): In
       multiple: question.multiple ?? false,
       free_text: question.custom ?? true,
     })),
-    ...(by.parentId === undefined ? {} : { parent_id: by.parentId }),
+    ...parentOf(by),
   };
 }
 
