@@ -13,9 +13,10 @@ import { errorEvent, type Failure } from "../failure.ts";
 import type { AgentEnd, Harness, HarnessHost, Waiting } from "../harness.ts";
 import { Api } from "./api.ts";
 import { Conversation, Refusal } from "./conversation.ts";
+import { endsWithin, within } from "./deadline.ts";
 import { type EventBatch, type EventStream, openEventStream } from "./event-stream.ts";
 import { instructionFiles } from "./instruction-files.ts";
-import { type ModelId, modelIdOf } from "./model-choice.ts";
+import { type ModelId, modelIdOf, modelName, unknownModel } from "./model-choice.ts";
 import { Normalizer } from "./normalize.ts";
 import { preparePrivateHome, privateFolders } from "./private-home.ts";
 import { startServer } from "./server-process.ts";
@@ -212,7 +213,7 @@ class OpencodeHarness implements Harness {
     // The rules of the server's start hold until a session has its own, and a resumed one has kept those of its last mode.
     if (config.resume_session !== undefined)
       await conversation.setPermissionMode(config.permission_mode ?? "autonomous");
-    const model = this.#model ? { model: nameOf(this.#model) } : {};
+    const model = this.#model ? { model: modelName(this.#model) } : {};
     const data = { subtype: "init", session_id: conversation.id, cwd: work_dir, ...model };
     this.#normalizer.add({ type: "system", data });
     const learning = this.#learn(conversation);
@@ -224,7 +225,7 @@ class OpencodeHarness implements Harness {
   }
 
   #isKnown(model: ModelId): boolean {
-    return this.#models === undefined || this.#models.has(nameOf(model));
+    return this.#models === undefined || this.#models.has(modelName(model));
   }
 
   /** What only makes things nicer, and may be late or missing. */
@@ -247,7 +248,7 @@ class OpencodeHarness implements Harness {
   async #reconnect(api: Api): Promise<void> {
     for (
       let count = 0;
-      !this.#isClosing && this.#process && !(await hasEnded(this.#process, reconnectMs * 2 ** count));
+      !this.#isClosing && this.#process && !(await endsWithin(this.#process, reconnectMs * 2 ** count));
     ) {
       try {
         await this.#connect(api);
@@ -267,7 +268,7 @@ class OpencodeHarness implements Harness {
   }
 
   async #failToOpen(error: unknown): Promise<void> {
-    if (this.#isClosing || (this.#process && (await hasEnded(this.#process, lastEventsMs)))) return;
+    if (this.#isClosing || (this.#process && (await endsWithin(this.#process, lastEventsMs)))) return;
     this.#giveUp(error instanceof Refusal ? error.failure : { message: messageOf(error), category: "agent_crash" });
   }
 
@@ -417,30 +418,6 @@ class OpencodeHarness implements Harness {
   }
 }
 
-function nameOf({ providerID, modelID }: ModelId): string {
-  return `${providerID}/${modelID}`;
-}
-
-function unknownModel(model: ModelId): Failure {
-  const message = `OpenCode knows no model ${JSON.stringify(nameOf(model))}; \`opencode models\` lists those it knows`;
-  return { message, category: "model_not_found" };
-}
-
 function endReason({ code, signal }: ProcessExit): string {
   return signal === undefined ? `the agent ended with code ${code}` : `the agent was ended by ${signal}`;
-}
-
-async function hasEnded({ exited }: AgentProcess, waitMs: number): Promise<boolean> {
-  return (await within(exited, waitMs)) !== undefined;
-}
-
-/** What it resolves with, or undefined when that takes too long. */
-async function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), ms);
-  });
-  const first = await Promise.race([promise, late]);
-  clearTimeout(timer);
-  return first;
 }
