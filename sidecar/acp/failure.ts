@@ -11,6 +11,8 @@ const byWord: Readonly<Record<string, ErrorCategory>> = {
   authentication_failed: "auth_error",
   authentication_error: "auth_error",
   ProviderAuthError: "auth_error",
+  // OpenCode (1.18.33) keeps the status of the answer to itself.
+  APIError: "upstream_api_error",
   invalid_api_key: "auth_error",
   permission_error: "permission_denied",
   model_not_found: "model_not_found",
@@ -77,6 +79,7 @@ export function factsOf(data: unknown): Facts {
     for (const [key, member] of Object.entries(value)) {
       if (members++ > membersMax) return;
       if (statusMembers.has(key) && isHttpError(member)) facts.status ??= member;
+      if (typeof member === "string") look(answerIn(member), depth + 1);
       if (wordMembers.has(key) && typeof member === "string") facts.category ??= categoryOfWord(member);
       // A word may also be the name of a member that holds the details.
       facts.category ??= categoryOfWord(key);
@@ -85,6 +88,17 @@ export function factsOf(data: unknown): Facts {
   };
   look(data, 0);
   return facts;
+}
+
+/** Clients of model services tell an answer as its status and its body: `401 {"error":{…}}` (Qwen Code 0.15.10). */
+function answerIn(text: string): unknown {
+  const [, status, body] = /^([45]\d\d) (\{[\s\S]*\})$/.exec(text) ?? [];
+  if (status === undefined || body === undefined) return undefined;
+  try {
+    return { status: Number(status), body: JSON.parse(body) };
+  } catch {
+    return undefined;
+  }
 }
 
 function isHttpError(value: unknown): value is number {

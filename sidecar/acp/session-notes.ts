@@ -67,7 +67,11 @@ export function optionsOf(update: Extract<Note, { sessionUpdate: "config_option_
 }
 
 /** The Codex adapter (2.6.0) tells of failed calls here, and then answers the prompt as if all were well. */
-const ToldError = z.looseObject({ message: z.string(), willRetry: z.boolean() });
+const ToldError = z.looseObject({
+  message: z.string(),
+  additionalDetails: z.string().nullish().catch(undefined),
+  willRetry: z.boolean(),
+});
 const Told = z.looseObject({
   error: ToldError.optional().catch(undefined),
   threadStatus: z.looseObject({ type: z.string() }).optional().catch(undefined),
@@ -90,7 +94,11 @@ export function toldFailure(meta: unknown, turnId: string): ToldFailure | undefi
     if (!data?.error) continue;
     const { status, category } = factsOf(data.error);
     const known = category ?? (status === undefined ? undefined : categoryOfHttp(status));
-    const failure = { message: data.error.message, category: known, ...(status === undefined ? {} : { status }) };
+    const failure = {
+      message: data.error.additionalDetails ?? data.error.message,
+      category: known,
+      ...(status === undefined ? {} : { status }),
+    };
     if (!data.error.willRetry) return { failure, isFatal: true };
     const facts = { http_status: status ?? null, message: data.error.message };
     return {

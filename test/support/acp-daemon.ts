@@ -95,6 +95,10 @@ export function runs(name: ProgramName, command: string): string {
   return `[[call:${programs[name].shell} ${JSON.stringify(input)}]]`;
 }
 
+function keyFor(fault: string): Record<string, string> {
+  return fault === "key" ? { FAKE_API_KEY: "no-key-needed" } : {};
+}
+
 export interface AcpDaemon {
   readonly daemon: Daemon;
   readonly model: ScriptedModel;
@@ -114,8 +118,12 @@ export async function startAcpDaemon(options: DaemonOptions = {}): Promise<AcpDa
     name,
     { harness: "acp", command: program.command, args: program.args, env: program.env(model.url) },
   ]);
-  const fake = { harness: "acp", command: process.execPath, args: [fakePath] };
-  const daemon = await startDaemon({ ...options, config: { agents: { ...Object.fromEntries(real), fake } } });
+  const fakes = ["", "login", "key", "version", "stays"].map((fault) => [
+    fault === "" ? "fake" : `fake-${fault}`,
+    { harness: "acp", command: process.execPath, args: [fakePath], env: { FAULT: fault, ...keyFor(fault) } },
+  ]);
+  const agents = Object.fromEntries([...real, ...fakes]);
+  const daemon = await startDaemon({ ...options, config: { ...options.config, agents } });
   return {
     daemon,
     model,

@@ -96,7 +96,7 @@ class Player {
   #ask({ id, method, params, result }: Message): void {
     if (method === undefined) return this.#respond(result?.outcome);
     if (method === "session/cancel") return this.#normalizer.interrupted("user", undefined, this.#now);
-    if (id !== undefined && id !== null) push(this.#theirs, method, id);
+    if (id !== undefined && id !== null) push(this.#theirs, purposeOf(method), id);
     if (method !== "session/prompt") return;
     const turnId = `t${this.#turnIds.length + 1}`;
     this.#turnIds.push(turnId);
@@ -135,10 +135,15 @@ class Player {
       const message = Message.parse(JSON.parse(line));
       this.#written.push(message);
       if (message.method !== undefined && message.id !== undefined && message.id !== null) {
-        push(this.#ours, message.method, message.id);
+        push(this.#ours, purposeOf(message.method), message.id);
       }
     }
   }
+}
+
+/** The recording may have opened its session in another way than we would. */
+function purposeOf(method: string): string {
+  return /^session\/(new|load|resume)$/.test(method) ? "open" : method;
 }
 
 function push<T>(lists: Map<string, T[]>, key: string, value: T): void {
