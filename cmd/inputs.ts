@@ -8,6 +8,7 @@ import { paintColours, paintNothing } from "./event-text.ts";
 import { exitCode, UsageError } from "./exit-code.ts";
 import { inputRequiredText } from "./input-text.ts";
 import { findInput, readAnswer } from "./open-questions.ts";
+import { plainLine } from "./plain-text.ts";
 
 export const InputsOptions = DaemonOptions.extend({ json: z.boolean().default(false) });
 
@@ -74,6 +75,6 @@ async function answerWith(
   const id = await findSession(address, typedId);
   const input = findInput((await getSession(address, id)).inputs, request);
   const { decision } = await answerInput(address, { id, requestId: input.request_id, answer: answerTo(input) });
-  terminal.note(`Answered ${input.request_id}: ${decision}`);
+  terminal.note(`Answered ${plainLine(input.request_id, 80)}: ${decision}`);
   return exitCode.ok;
 }

@@ -58,8 +58,10 @@ export interface Harness {
   steer(steer: { text: string; turnId: string }): string;
   interrupt(interrupt: { reason: InterruptReason; detail?: string }): void;
   /**
-   * Answers an open question, which the harness then closes with `input_resolved {by}`. Throws when there is no such
-   * question, or when it was answered before. Harnesses that never ask have none.
+   * Answers an open question, which the harness then closes with `input_resolved {decision, by}`. Throws when there is
+   * no such question. Harnesses that never ask have none. The sidecar does the rest for all of them (open-inputs.ts):
+   * that the answer fits and is the first, expiry (a denial with `by: "timeout"`), `aborted` with the turn or the
+   * agent, the status `awaiting_input`, and the watchdog's rest.
    */
   respond?(answer: InputAnswer & { requestId: string; by: string }): void;
   /** Holds from the next model request on; a harness whose agent cannot throws a sentence saying so. */

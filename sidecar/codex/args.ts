@@ -1,6 +1,7 @@
 /** How Codex is started: flags and environment from the bootstrap. Pure. */
 import { resolve } from "node:path";
 import type { Bootstrap } from "../../src/protocol/bootstrap.ts";
+import { isReadingInstructions } from "./instructions.ts";
 
 export interface CodexCommand {
   command: string[];
@@ -23,7 +24,7 @@ export function codexCommand({ agent, config, work_dir }: Bootstrap): CodexComma
     ...quiet,
     ...providerSettings(agent.env),
     ...trust(work_dir, config.trust_workspace === true),
-    ...(isReadingInstructions(config.auto_discover) ? [] : ["project_doc_max_bytes=0"]),
+    ...(isReadingInstructions(config) ? [] : ["project_doc_max_bytes=0"]),
   ];
   const flags = settings.flatMap((setting) => ["-c", setting]);
   return { command: [program, ...flags, ...operators, "app-server"], env: { ...agent.env } };
@@ -37,6 +38,8 @@ const quiet = [
   "features.apps=false",
   // Otherwise it tries a service that refuses connections for ever (0.169.0).
   "features.unbounded_connection_retries=false",
+  // As each thread is told; said here too, it keeps Codex from looking for the sandbox that is not used.
+  'sandbox_mode="danger-full-access"',
 ];
 
 /** Nothing when neither a key nor an address is given: then the person's own login and configuration decide. */
@@ -68,14 +71,8 @@ function serviceUrl(baseUrl: string): string {
   return pathname === "/" ? `${baseUrl.replace(/\/$/, "")}/v1` : baseUrl;
 }
 
-/** Whether the checkout's `.codex` folder (settings, hooks, servers) acts. Said either way, so that it is not asked. */
+/** Whether the checkout's `.codex` folder (settings, hooks, servers) acts. Unsaid, Codex would note it in the person's file. */
 function trust(workDir: string, isTrusted: boolean): string[] {
   const level = isTrusted ? "trusted" : "untrusted";
   return [`projects={${JSON.stringify(resolve(workDir))}={trust_level=${JSON.stringify(level)}}}`];
-}
-
-/** AGENTS.md, as the other agents' instruction files: read unless it was asked not to. */
-function isReadingInstructions(wanted: Bootstrap["config"]["auto_discover"]): boolean {
-  if (typeof wanted === "object") return wanted["agents_md"] === true || wanted["claude_md"] === true;
-  return wanted ?? true;
 }

@@ -11,6 +11,8 @@ import { oversizedLineEvent } from "../blob-store.ts";
 import { contextBlock, mentionBlock, PendingContext } from "../context-blocks.ts";
 import type { AgentEnd, Harness, HarnessHost, Waiting } from "../harness.ts";
 import { codexCommand } from "./args.ts";
+import { instructionsOf } from "./instructions.ts";
+import { Interruption } from "./interruption.ts";
 import { type Effects, Normalizer } from "./normalize.ts";
 import {
   initializedLine,
@@ -23,6 +25,7 @@ import {
   threadLine,
   turnLine,
 } from "./requests.ts";
+import { type Steer, Steers } from "./steers.ts";
 import type { Turn } from "./turn-book.ts";
 
 export function createCodexHarness(bootstrap: Bootstrap, host: HarnessHost): Harness {
@@ -32,17 +35,6 @@ export function createCodexHarness(bootstrap: Bootstrap, host: HarnessHost): Har
 /** How long it may take to answer to its name, and to have its thread (MCP servers start meanwhile). */
 const initializeMs = 30_000;
 const threadMs = 90_000;
-/** How long the commands of an interrupted turn may take to end after they were told to. */
-const cleanMs = 1_500;
-
-/** A steer on its way: taken up again when its turn was over before it came. */
-interface Steer {
-  expectedTurnId: string;
-  messageId: string;
-  input: object[];
-  isSecondTry: boolean;
-}
-
 class CodexHarness implements Harness {
   readonly #bootstrap: Bootstrap;
   readonly #host: HarnessHost;
@@ -58,14 +50,8 @@ class CodexHarness implements Harness {
   #requestCount = 0;
   /** Prompts that came before the thread was there. */
   #unsent: { turn: Turn; input: object[] }[] = [];
-  readonly #steers = new Map<string, Steer>();
-  /** Steers that no turn would take, for a turn of their own. */
-  #leftOver: object[][] = [];
-  /** Steers for a turn whose name is not known yet. */
-  #early: object[][] = [];
-  /** The turn that was told to end, and the threads to be cleaned when it has. */
-  #interrupting: { codexId: string; threadIds: string[] } | undefined;
-  #letGo: NodeJS.Timeout | undefined;
+  readonly #steers: Steers;
+  readonly #interruption: Interruption;
   /** Called whenever the agent has become idle. */
   #onIdle: (() => void)[] = [];
   #resolveEnded: (end: AgentEnd) => void = () => undefined;
@@ -79,6 +65,14 @@ class CodexHarness implements Harness {
     this.#normalizer = new Normalizer({
       permissionMode: permission_mode ?? "autonomous",
       ...(max_turns === undefined ? {} : { roundsMax: max_turns }),
+    });
+    this.#steers = new Steers({ send: (steer) => this.#sendSteer(steer) });
+    this.#interruption = new Interruption({
+      tell: (method, params) => this.#tell(request(this.#newId("end"), method, params)),
+      onLetGo: () => {
+        this.#normalizer.letGo(host.now());
+        void this.#settle();
+      },
     });
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
@@ -132,11 +126,7 @@ class CodexHarness implements Harness {
       this.prompt(steer);
       return steer.turnId;
     }
-    const { codexId } = turn;
-    this.#withContext(steer.text, (input) => {
-      if (codexId === undefined) this.#early.push(input);
-      else this.#sendSteer(codexId, input);
-    });
+    this.#withContext(steer.text, (input) => this.#steers.add(turn, input));
     void this.#settle();
     return turn.id;
   }
@@ -151,9 +141,9 @@ class CodexHarness implements Harness {
 
   respond({ requestId, ...answer }: InputAnswer & { requestId: string; by: string }): void {
     const note = this.#normalizer.responded(requestId, answer);
-    const expected = this.#normalizer.running?.codexId;
+    const turn = this.#normalizer.running;
     // Codex takes a no without a reason; the reason follows as a message of the person's.
-    if (note !== undefined && expected !== undefined) this.#sendSteer(expected, textInput([], note));
+    if (note !== undefined && turn) this.#attempt(() => this.#steers.add(turn, textInput([], note)));
     void this.#settle();
   }
 
@@ -224,13 +214,11 @@ class CodexHarness implements Harness {
     this.#normalizer.prompting(id, turnOf());
   }
 
-  #sendSteer(expectedTurnId: string, input: object[], isSecondTry = false): void {
-    const steer: Steer = { expectedTurnId, messageId: randomUUID(), input, isSecondTry };
+  #sendSteer(steer: Steer): string {
     const id = this.#newId("steer");
-    const threadId = this.#normalizer.threadId ?? "";
-    this.#running().write(steerLine(id, { threadId, ...steer }));
-    this.#steers.set(id, steer);
+    this.#running().write(steerLine(id, { threadId: this.#normalizer.threadId ?? "", ...steer }));
     this.#normalizer.steered(steer.messageId);
+    return id;
   }
 
   async #takeLines({ oversized, lines }: LineBatch): Promise<void> {
@@ -254,11 +242,11 @@ class CodexHarness implements Harness {
     const wasReady = this.#phase === "ready";
     this.#takeReplies(effects.replies);
     const isReady = this.#phase === "ready";
-    this.#endTurns();
+    this.#interruption.settle(this.#normalizer.running, this.#normalizer.codexTurns);
     if (isReady) this.#sendWaiting();
     // Until it is ready it shows as starting, whatever waits for it already.
     if (isReady && (effects.isStatusNew || !wasReady)) this.#host.setStatus(this.#normalizer.status);
-    if (!this.#normalizer.running && this.#leftOver.length === 0) this.#becameIdle();
+    if (!this.#normalizer.running && !this.#steers.isLeftOver) this.#becameIdle();
     await stored;
   }
 
@@ -274,9 +262,7 @@ class CodexHarness implements Harness {
     for (const { id, error } of replies) {
       if (id === "initialize") this.#initialized(error);
       else if (id === "thread") this.#opened(error);
-      const steer = this.#steers.get(id);
-      this.#steers.delete(id);
-      if (steer && error) this.#steerRefused(steer);
+      this.#attempt(() => this.#steers.replied(id, error !== undefined, this.#normalizer.running));
     }
   }
 
@@ -286,7 +272,8 @@ class CodexHarness implements Harness {
     this.#phase = "opening";
     this.#normalizer.asked("thread", "thread");
     this.#tell(initializedLine);
-    this.#tell(threadLine("thread", { workDir: this.#bootstrap.work_dir, config: this.#bootstrap.config }));
+    const { work_dir: workDir, config } = this.#bootstrap;
+    this.#tell(threadLine("thread", { workDir, config, instructions: instructionsOf(config, workDir) }));
     this.#expectWithin(threadMs, "its thread");
   }
 
@@ -320,62 +307,16 @@ class CodexHarness implements Harness {
     void this.#settle();
   }
 
-  /** The turn was over before the steer came, or takes none: what was said must not be lost. */
-  #steerRefused({ expectedTurnId, input, isSecondTry }: Steer): void {
-    const turn = this.#normalizer.running;
-    if (turn?.interrupt) return;
-    const isOther = turn?.codexId !== undefined && turn.codexId !== expectedTurnId;
-    if (isOther && !isSecondTry) this.#sendSteer(turn.codexId ?? "", input, true);
-    else this.#leftOver.push(input);
-  }
-
   /** What waited for the thread, for the name of a turn, or for the end of one. */
   #sendWaiting(): void {
     const unsent = this.#unsent;
     this.#unsent = [];
     for (const { turn, input } of unsent) this.#attempt(() => this.#begin(input, () => turn));
     const turn = this.#normalizer.running;
-    if (turn?.codexId !== undefined && this.#early.length > 0) {
-      const early = this.#early;
-      this.#early = [];
-      const { codexId } = turn;
-      for (const input of early) this.#attempt(() => this.#sendSteer(codexId, input));
-    }
-    if (turn) return;
-    const [next, ...others] = [...this.#early, ...this.#leftOver];
-    this.#early = [];
-    this.#leftOver = others;
-    if (next) this.#attempt(() => this.#begin(next, () => this.#normalizer.continued(this.#host.now())));
-  }
-
-  /** Ends turns that are to end, then the commands that they leave behind. */
-  #endTurns(): void {
-    const { running: turn, threadId } = this.#normalizer;
-    const isWanted = turn && (turn.interrupt || turn.refusal);
     const codexId = turn?.codexId;
-    if (isWanted && codexId !== undefined && this.#interrupting?.codexId !== codexId) {
-      const turns = this.#normalizer.codexTurns;
-      const threadIds = [...new Set([threadId ?? "", ...turns.map((each) => each.threadId)])];
-      this.#interrupting = { codexId, threadIds };
-      for (const each of turns) this.#tell(request(this.#newId("interrupt"), "turn/interrupt", each));
-      return;
-    }
-    const isOver = this.#interrupting && (codexId !== this.#interrupting.codexId || turn?.held);
-    if (!isOver || !this.#interrupting) return;
-    const { threadIds } = this.#interrupting;
-    if (this.#letGo === undefined) {
-      for (const each of threadIds)
-        this.#tell(request(this.#newId("clean"), "thread/backgroundTerminals/clean", { threadId: each }));
-      this.#letGo = setTimeout(() => {
-        this.#letGo = undefined;
-        this.#normalizer.letGo(this.#host.now());
-        void this.#settle();
-      }, cleanMs);
-    }
-    if (turn?.held) return;
-    clearTimeout(this.#letGo);
-    this.#letGo = undefined;
-    this.#interrupting = undefined;
+    if (codexId !== undefined) this.#attempt(() => this.#steers.sendEarly(codexId));
+    const next = turn ? undefined : this.#steers.takeLeftOver();
+    if (next) this.#attempt(() => this.#begin(next, () => this.#normalizer.continued(this.#host.now())));
   }
 
   #newId(what: string): string {
@@ -404,7 +345,7 @@ class CodexHarness implements Harness {
   async #finishAfter(agentProcess: AgentProcess): Promise<void> {
     const exit = await agentProcess.ended;
     clearTimeout(this.#deadline);
-    clearTimeout(this.#letGo);
+    this.#interruption.close();
     this.#normalizer.end(this.#stopReason ?? endReason(exit), this.#host.now());
     const { outputs } = this.#normalizer.take();
     if (outputs.length > 0) await this.#host.emit(outputs);

@@ -2,6 +2,7 @@
  * Lines of `codex app-server` → events, with a small memory. Pure: it does no I/O and reads no clock, and it never throws
  * for what a line says. `push` as many lines as one read brought, then `take` what came of them.
  */
+import { stripVTControlCharacters } from "node:util";
 import type { InputAnswer, InterruptReason } from "../../src/protocol/command.ts";
 import type { SessionEvent } from "../../src/protocol/event.ts";
 import type { SidecarStatus } from "../../src/protocol/link-frame.ts";
@@ -213,7 +214,7 @@ export class Normalizer {
 
   stderr(line: string): void {
     this.#line = undefined;
-    const text = line.trim();
+    const text = stripVTControlCharacters(line).trim();
     if (text !== "") this.#emit(plainLine("stderr", text));
   }
 
@@ -333,6 +334,7 @@ export class Normalizer {
     const place = this.#placeOf(params.threadId, params.turnId);
     const call = this.#agent.callOf(params.itemId);
     const asked = this.#questions.asked({ id, method, params, turnId: place.turnId, parentId: place.parentId, call });
+    if (!asked) return;
     if ("event" in asked) this.#emit(asked.event);
     else this.#lines.push(asked.line);
   }
@@ -423,7 +425,8 @@ export class Normalizer {
         ...(turn ? { attempt: turn.retries } : {}),
         ...(limit ? { max_attempts: Number(limit) } : {}),
         http_status: failure.status ?? null,
-        ...(failure.category ? { error_category: failure.category } : {}),
+        // Without a status it may have been nobody's answer as well as a failing server's (0.169.0).
+        ...(failure.category && failure.status !== null ? { error_category: failure.category } : {}),
         ...(error.additionalDetails ? { message: error.additionalDetails } : {}),
         ...parentOf(place),
       }),

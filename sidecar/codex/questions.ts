@@ -51,13 +51,14 @@ export class Questions {
     return this.#open.size;
   }
 
-  /** The event that asks a person, or the line that answers at once. */
-  asked(request: Request): { event: EventOf<"input_required"> } | { line: string } {
+  /** The event that asks a person, or the line that answers at once; undefined for what is being asked already. */
+  asked(request: Request): { event: EventOf<"input_required"> } | { line: string } | undefined {
     const question = questionOf(request);
     if (!question) return { line: answerAtOnce(request) };
     if (question.input.kind === "permission" && !this.#options.isAsking())
       return { line: reply(request.id, question.answer({ decision: "approve_once" })) };
     const requestId = nameOf(request.id);
+    if (this.#open.has(requestId)) return undefined;
     this.#open.set(requestId, { ...question, id: request.id, turnId: request.turnId });
     const parent = request.parentId === undefined ? {} : { parent_id: request.parentId };
     const data = { request_id: requestId, turn_id: request.turnId, ...question.input, ...parent };

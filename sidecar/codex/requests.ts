@@ -1,5 +1,7 @@
 /** What we write to the app-server: JSON-RPC without the `jsonrpc` member, one object a line. Pure. */
+
 import type { AgentConfig } from "../../src/protocol/bootstrap.ts";
+import { defined } from "../../src/protocol/defined.ts";
 import type { PermissionMode } from "../../src/protocol/session.ts";
 
 export type RpcId = string | number;
@@ -47,12 +49,18 @@ export function permissions(mode: PermissionMode | undefined): { approvalPolicy:
 export interface ThreadWish {
   workDir: string;
   config: AgentConfig;
+  /** Put before what the model is told of its work. */
+  instructions: string | undefined;
 }
 
 /** Begins a thread, goes on with one, or goes on with a copy of one. */
-export function threadLine(id: RpcId, { workDir, config }: ThreadWish): string {
+export function threadLine(id: RpcId, { workDir, config, instructions }: ThreadWish): string {
   const { resume_session: threadId, fork_session: isFork, model } = config;
-  const params = { cwd: workDir, ...permissions(config.permission_mode), ...(model === undefined ? {} : { model }) };
+  const params = {
+    cwd: workDir,
+    ...permissions(config.permission_mode),
+    ...defined({ model, developerInstructions: instructions }),
+  };
   // Only raw items tell of tool calls that leave no item; only a fresh thread can be asked for them (0.169.0).
   if (threadId === undefined) return request(id, "thread/start", { ...params, experimentalRawEvents: true });
   return request(id, isFork ? "thread/fork" : "thread/resume", { ...params, threadId, excludeTurns: true });

@@ -13,9 +13,10 @@ import { errorEvent, type Failure } from "../failure.ts";
 import type { AgentEnd, Harness, HarnessHost, Waiting } from "../harness.ts";
 import { Api } from "./api.ts";
 import { Conversation, Refusal } from "./conversation.ts";
+import { endsWithin, within } from "./deadline.ts";
 import { type EventBatch, type EventStream, openEventStream } from "./event-stream.ts";
 import { instructionFiles } from "./instruction-files.ts";
-import { type ModelId, modelIdOf } from "./model-choice.ts";
+import { type ModelId, modelIdOf, modelName, unknownModel } from "./model-choice.ts";
 import { Normalizer } from "./normalize.ts";
 import { preparePrivateHome, privateFolders } from "./private-home.ts";
 import { startServer } from "./server-process.ts";
@@ -144,20 +145,19 @@ class OpencodeHarness implements Harness {
 
   respond({ requestId, by, ...answer }: InputAnswer & { requestId: string; by: string }): void {
     const reply = this.#normalizer.respond(requestId, answer, by);
-    this.#do(`answer ${requestId}`, (conversation) => conversation.reply(reply));
+    void this.#do(`answer ${requestId}`, (conversation) => conversation.reply(reply));
     void this.#settle();
   }
 
   setModel(model: string): void {
     const asked = modelIdOf(model, this.#bootstrap.agent.env);
-    const name = `${asked.providerID}/${asked.modelID}`;
-    if (this.#models && !this.#models.has(name)) throw new Error(`OpenCode knows no model ${JSON.stringify(name)}`);
+    if (!this.#isKnown(asked)) throw new Error(unknownModel(asked).message);
     this.#model = asked;
   }
 
   setPermissionMode(mode: PermissionMode): void {
     this.#normalizer.permissionMode = mode;
-    this.#do("change the permissions", (conversation) => conversation.setPermissionMode(mode));
+    void this.#do("change the permissions", (conversation) => conversation.setPermissionMode(mode));
   }
 
   context(item: ContextItem): void {
@@ -213,13 +213,19 @@ class OpencodeHarness implements Harness {
     // The rules of the server's start hold until a session has its own, and a resumed one has kept those of its last mode.
     if (config.resume_session !== undefined)
       await conversation.setPermissionMode(config.permission_mode ?? "autonomous");
-    const model = this.#model ? { model: `${this.#model.providerID}/${this.#model.modelID}` } : {};
+    const model = this.#model ? { model: modelName(this.#model) } : {};
     const data = { subtype: "init", session_id: conversation.id, cwd: work_dir, ...model };
     this.#normalizer.add({ type: "system", data });
+    const learning = this.#learn(conversation);
+    // A model that it does not know is refused by us, in better words.
+    if (this.#model) await learning;
     this.#isReady = true;
     void this.#settle();
-    void this.#learn(conversation);
     return conversation;
+  }
+
+  #isKnown(model: ModelId): boolean {
+    return this.#models === undefined || this.#models.has(modelName(model));
   }
 
   /** What only makes things nicer, and may be late or missing. */
@@ -242,7 +248,7 @@ class OpencodeHarness implements Harness {
   async #reconnect(api: Api): Promise<void> {
     for (
       let count = 0;
-      !this.#isClosing && this.#process && !(await hasEnded(this.#process, reconnectMs * 2 ** count));
+      !this.#isClosing && this.#process && !(await endsWithin(this.#process, reconnectMs * 2 ** count));
     ) {
       try {
         await this.#connect(api);
@@ -262,7 +268,7 @@ class OpencodeHarness implements Harness {
   }
 
   async #failToOpen(error: unknown): Promise<void> {
-    if (this.#isClosing || (this.#process && (await hasEnded(this.#process, lastEventsMs)))) return;
+    if (this.#isClosing || (this.#process && (await endsWithin(this.#process, lastEventsMs)))) return;
     this.#giveUp(error instanceof Refusal ? error.failure : { message: messageOf(error), category: "agent_crash" });
   }
 
@@ -285,6 +291,7 @@ class OpencodeHarness implements Harness {
     this.#line = this.#line.then(async () => {
       try {
         const conversation = await this.#opening;
+        if (model && !this.#isKnown(model)) throw new Refusal(unknownModel(model));
         await conversation?.send({ inputId, text, context, model, effort });
       } catch (error) {
         // Of a server that is going away the end of the turn comes with the end of the process.
@@ -297,8 +304,8 @@ class OpencodeHarness implements Harness {
   }
 
   /** A request whose failure is told, and changes nothing else. */
-  #do(what: string, act: (conversation: Conversation) => Promise<void>): void {
-    this.#line = this.#line.then(async () => {
+  #do(what: string, act: (conversation: Conversation) => Promise<void>): Promise<void> {
+    const done = this.#line.then(async () => {
       try {
         const conversation = await this.#opening;
         if (conversation) await act(conversation);
@@ -306,13 +313,15 @@ class OpencodeHarness implements Harness {
         if (!this.#isClosing && !this.#openFailure) await this.#say(`Cannot ${what}: ${messageOf(error)}`);
       }
     });
+    this.#line = done;
+    return done;
   }
 
   async #abort(): Promise<void> {
     const turn = this.#normalizer.running;
     for (let count = 0; count < abortsMax && turn && this.#normalizer.running === turn; count++) {
       const idle = new Promise<void>((resolve) => this.#onIdle.push(resolve));
-      this.#do("interrupt", (conversation) => conversation.abort());
+      await this.#do("interrupt", (conversation) => conversation.abort());
       await within(idle, abortAgainMs);
     }
   }
@@ -351,7 +360,7 @@ class OpencodeHarness implements Harness {
     const stored = outputs.length > 0 ? this.#host.emit(outputs) : undefined;
     // Until it is ready it shows as starting, whatever waits for it already.
     if (this.#isReady && isStatusNew) this.#host.setStatus(this.#normalizer.status);
-    for (const reply of replies) this.#do("answer a question", (conversation) => conversation.reply(reply));
+    for (const reply of replies) void this.#do("answer a question", (conversation) => conversation.reply(reply));
     if (isGivingUp) void this.#abort();
     this.#watchDeadline();
     if (!this.#normalizer.running) this.#becameIdle();
@@ -411,19 +420,4 @@ class OpencodeHarness implements Harness {
 
 function endReason({ code, signal }: ProcessExit): string {
   return signal === undefined ? `the agent ended with code ${code}` : `the agent was ended by ${signal}`;
-}
-
-async function hasEnded({ exited }: AgentProcess, waitMs: number): Promise<boolean> {
-  return (await within(exited, waitMs)) !== undefined;
-}
-
-/** What it resolves with, or undefined when that takes too long. */
-async function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), ms);
-  });
-  const first = await Promise.race([promise, late]);
-  clearTimeout(timer);
-  return first;
 }

@@ -1,7 +1,9 @@
 /** What the program asks of a person, permissions and questions, in our words; and our answers in its words. Pure. */
 import type { InputAnswer } from "../../src/protocol/command.ts";
+import { defined } from "../../src/protocol/defined.ts";
 import type { InputRequired } from "../../src/protocol/event.ts";
 import { answersTo } from "../../src/protocol/input-answer.ts";
+import { parentOf, type Whereabouts } from "./places.ts";
 import type { PermissionAsked, QuestionAsked } from "./raw.ts";
 import { toolNameOf } from "./tool-name.ts";
 import type { RunningTool } from "./tool-parts.ts";
@@ -12,9 +14,9 @@ export type Reply =
   | { to: "question"; id: string; answers: string[][] }
   | { to: "question"; id: string; rejected: true };
 
-export interface AskedBy {
-  turnId: string;
-  parentId: string | undefined;
+export interface AskedBy extends Whereabouts {
+  callId: string | undefined;
+  /** The question may come before its call shows as running. */
   tool: RunningTool | undefined;
 }
 
@@ -35,7 +37,7 @@ export function permissionInput(asked: PermissionAsked, by: AskedBy): InputRequi
   const running = by.tool;
   const tool = running
     ? { id: running.id, ...running.tool, input: running.input }
-    : { ...toolNameOf(permission, []), input: metadata ?? {} };
+    : { ...defined({ id: by.callId }), ...toolNameOf(permission, []), input: metadata ?? {} };
   return {
     request_id: asked.id,
     turn_id: by.turnId,
@@ -43,7 +45,7 @@ export function permissionInput(asked: PermissionAsked, by: AskedBy): InputRequi
     tool,
     message: `OpenCode asks for the permission "${permission}"${target}`,
     options: decisions,
-    ...(by.parentId === undefined ? {} : { parent_id: by.parentId }),
+    ...parentOf(by),
   };
 }
 
@@ -68,7 +70,7 @@ export function questionInput({ id, questions }: QuestionAsked, by: AskedBy): In
       multiple: question.multiple ?? false,
       free_text: question.custom ?? true,
     })),
-    ...(by.parentId === undefined ? {} : { parent_id: by.parentId }),
+    ...parentOf(by),
   };
 }
 

@@ -1,4 +1,5 @@
 /** Which model service a session talks to, from the model asked for and from the keys at hand. Pure. */
+import type { Failure } from "../failure.ts";
 
 type Environment = Readonly<Record<string, string>>;
 
@@ -29,6 +30,15 @@ export function modelIdOf(model: string, env: Environment): ModelId {
   const slash = model.indexOf("/");
   if (slash > 0) return { providerID: model.slice(0, slash), modelID: model.slice(slash + 1) };
   return { providerID: serviceAtHand(env), modelID: model };
+}
+
+export function modelName({ providerID, modelID }: ModelId): string {
+  return `${providerID}/${modelID}`;
+}
+
+export function unknownModel(model: ModelId): Failure {
+  const message = `OpenCode knows no model ${JSON.stringify(modelName(model))}; \`opencode models\` lists those it knows`;
+  return { message, category: "model_not_found" };
 }
 
 export function serviceAtHand(env: Environment): string {

@@ -13,6 +13,7 @@ import { Asked, type Asking, resolved } from "./asked.ts";
 import { BoundedMap } from "./bounded-memory.ts";
 import { failureOf } from "./failure.ts";
 import type { AskedBy, Reply } from "./inputs.ts";
+import { Places, parentOf } from "./places.ts";
 import { type AssistantInfo, type Part, type Raw, type RawError, readRaw } from "./raw.ts";
 import { Retries } from "./retries.ts";
 import { type Place, TextParts } from "./text-parts.ts";
@@ -38,14 +39,6 @@ export interface NormalizerOptions {
   stepsMax?: number | undefined;
 }
 
-interface MessageMemo {
-  role: "user" | "assistant";
-  turnId: string;
-  model: string | undefined;
-  /** Of the conversation so far, for the model alone. */
-  isSummary: boolean;
-}
-
 type Of<T extends Raw["type"]> = Extract<Raw, { type: T }>["properties"];
 
 /** The mark in the part that holds what we sent. */
@@ -58,23 +51,21 @@ const owedMs = 3_000;
 
 export class Normalizer {
   readonly #options: NormalizerOptions;
+  readonly #places = new Places();
   readonly #texts = new TextParts();
   readonly #tools = new ToolParts();
   readonly #asked: Asked;
   readonly #retries: Retries;
-  readonly #messages = new BoundedMap<MessageMemo>();
   readonly #steps = new BoundedMap<true>();
-  /** Sessions of subagents. */
-  readonly #children = new BoundedMap<{ parentId: string; turnId: string }>();
   /** Messages that were stored and whose turn was interrupted before the model had them. */
   readonly #unread = new BoundedMap<true>();
   #outputs: HarnessOutput[] = [];
   #replies: Reply[] = [];
   #isGivingUp = false;
   #shown = "";
-  #sessionId: string | undefined;
   #turn: Turn | undefined;
-  #lastTurnId = "t0";
+  /** Of the last turn that was asked for. */
+  #askedId = "t0";
   #agentTurns = 0;
   #model: string | undefined;
   #failure: Failure | undefined;
@@ -87,7 +78,7 @@ export class Normalizer {
   }
 
   get agentSessionId(): string | undefined {
-    return this.#sessionId;
+    return this.#places.main;
   }
 
   get running(): Turn | undefined {
@@ -109,7 +100,7 @@ export class Normalizer {
     return {
       activity: turn ? (this.#retries.dueAt === undefined ? "busy" : "retrying") : "idle",
       turn_id: turn?.id ?? null,
-      ...(this.#sessionId === undefined ? {} : { agent_session_id: this.#sessionId }),
+      ...(this.#places.main === undefined ? {} : { agent_session_id: this.#places.main }),
       ...(this.#model === undefined ? {} : { model: this.#model }),
     };
   }
@@ -134,14 +125,15 @@ export class Normalizer {
   // What we asked of the agent.
 
   opened(sessionId: string): void {
-    this.#sessionId = sessionId;
+    this.#places.main = sessionId;
   }
 
   prompted({ turnId, inputId }: { turnId: string; inputId: string }, now: number): void {
     const turn = new Turn({ id: turnId, startedAt: now, isAgents: false });
     turn.inputs.set(inputId, { isSteer: false, isDelivered: false });
     this.#turn = turn;
-    this.#lastTurnId = turnId;
+    this.#askedId = turnId;
+    this.#places.turnId = turnId;
     this.#agentTurns = 0;
   }
 
@@ -236,14 +228,15 @@ export class Normalizer {
 
   #read(raw: Raw, now: number): void {
     const { sessionID } = raw.properties;
-    if (raw.type === "session.created") return this.#created(raw.properties);
-    const isMain = sessionID === this.#sessionId || (raw.type === "session.error" && typeof sessionID !== "string");
-    if (!isMain && !this.#children.has(sessionID ?? "")) return;
+    if (raw.type === "session.created")
+      return this.#places.began(raw.properties.sessionID, raw.properties.info.parentID ?? "");
+    const isMain = sessionID === this.#places.main || (raw.type === "session.error" && typeof sessionID !== "string");
+    if (!isMain && !this.#places.isOurs(sessionID ?? "")) return;
     switch (raw.type) {
       case "message.updated": {
         const { info } = raw.properties;
         if (info.role === "assistant") return this.#assistant(info, raw.properties.sessionID, now);
-        if (!this.#messages.has(info.id)) this.#remember(info.id, { role: "user" });
+        if (!this.#places.message(info.id)) this.#places.remember(info.id, raw.properties.sessionID, { role: "user" });
         return;
       }
       case "message.part.updated":
@@ -261,8 +254,8 @@ export class Normalizer {
       case "session.compacted":
         return this.#emit({ type: "system", data: { subtype: "compacted" } });
       case "todo.updated": {
-        const { turnId, parentId } = this.#placeOf(raw.properties.sessionID);
-        return this.#emit(progress(turnId, "todo", { items: raw.properties.todos, ...parentOf(parentId) }));
+        const place = this.#places.of(raw.properties.sessionID);
+        return this.#emit(progress(place.turnId, "todo", { items: raw.properties.todos, ...parentOf(place) }));
       }
       case "permission.asked":
         return this.#ask(this.#asked.permission(raw.properties, this.#askedBy(raw.properties)));
@@ -277,25 +270,18 @@ export class Normalizer {
     }
   }
 
-  /** The call that it works for is named when that call shows as running; until then the session's own id stands for it. */
-  #created({ sessionID, info }: Of<"session.created">): void {
-    const parent = info.parentID ?? "";
-    if (parent !== this.#sessionId && !this.#children.has(parent)) return;
-    if (!this.#children.has(sessionID)) this.#children.set(sessionID, { parentId: sessionID, turnId: this.#turnId });
-  }
-
   #assistant(info: AssistantInfo, sessionID: string, now: number): void {
-    const isMain = sessionID === this.#sessionId;
+    const isMain = sessionID === this.#places.main;
     const isDone = typeof info.time?.completed === "number" || Boolean(info.error);
-    if (!this.#messages.has(info.id)) {
+    if (!this.#places.message(info.id)) {
       // Of a turn that is over, or of a conversation before ours.
       if (isMain && !this.#turn && isDone) return;
       if (isMain) this.#beginStep(info, now);
-      const model = modelOf(info);
-      this.#remember(info.id, { role: "assistant", model, isSummary: info.summary === true }, sessionID);
+      const memo = { role: "assistant", model: modelOf(info), isSummary: info.summary === true } as const;
+      this.#places.remember(info.id, sessionID, memo);
     }
     const turn = this.#turn;
-    if (!isMain || !turn || this.#messages.get(info.id)?.turnId !== turn.id) return;
+    if (!isMain || !turn || this.#places.message(info.id)?.turnId !== turn.id) return;
     if (!isDone) return;
     turn.openMessages.delete(info.id);
     if (info.finish && !info.summary) turn.finish = info.finish;
@@ -322,14 +308,14 @@ export class Normalizer {
   }
 
   #part(part: Part, sessionID: string, now: number): void {
-    const memo = this.#messages.get(part.messageID);
+    const memo = this.#places.message(part.messageID);
     if (part.type === "text" && memo?.role !== "assistant") {
       const inputId = part.metadata?.[inputMark];
       if (typeof inputId === "string") this.#stored(inputId, part.messageID);
     }
     // The echo of what was sent, or a late word of a turn that is over.
-    if (memo?.role !== "assistant" || (memo.turnId !== this.#turn?.id && sessionID === this.#sessionId)) return;
-    const place: Place = { ...this.#placeOf(sessionID), model: memo.model };
+    if (memo?.role !== "assistant" || (memo.turnId !== this.#turn?.id && sessionID === this.#places.main)) return;
+    const place: Place = { ...this.#places.of(sessionID), model: memo.model };
     switch (part.type) {
       case "text":
       case "reasoning": {
@@ -341,8 +327,7 @@ export class Normalizer {
       }
       case "tool": {
         const child = part.state.metadata?.["sessionId"];
-        if (part.tool === "task" && typeof child === "string")
-          this.#children.set(child, { parentId: part.callID, turnId: place.turnId });
+        if (part.tool === "task" && typeof child === "string") this.#places.worksFor(child, part.callID, place.turnId);
         return this.#emitAll(this.#tools.update(part, place, now));
       }
       case "step-start":
@@ -376,9 +361,9 @@ export class Normalizer {
   }
 
   #delta(delta: Of<"message.part.delta">): void {
-    const memo = this.#messages.get(delta.messageID);
+    const memo = this.#places.message(delta.messageID);
     if (delta.field !== "text" || memo?.role !== "assistant" || memo.isSummary) return;
-    const place: Place = { ...this.#placeOf(delta.sessionID), model: memo.model };
+    const place: Place = { ...this.#places.of(delta.sessionID), model: memo.model };
     if (memo.turnId !== this.#turn?.id && place.parentId === undefined) return;
     const event = this.#texts.delta(delta, place);
     if (event) this.#emit(event);
@@ -395,8 +380,7 @@ export class Normalizer {
     if (isMain && turn.openMessages.size === 0) delete turn.endsAt;
     if (status.type !== "retry") return;
     const { event, failure } = this.#retries.announced(status, turn.id, now);
-    const { parentId } = this.#placeOf(sessionID);
-    this.#emit({ type: "progress", data: { ...event.data, ...parentOf(parentId) } });
+    this.#emit({ type: "progress", data: { ...event.data, ...parentOf(this.#places.of(sessionID)) } });
     if (!failure || turn.interrupt || turn.isGivenUp) return;
     turn.failure = failure;
     turn.isGivenUp = true;
@@ -417,8 +401,8 @@ export class Normalizer {
     const failure = failureOf(error);
     const turn = this.#turn;
     if (childId !== undefined) {
-      const { turnId, parentId } = this.#placeOf(childId);
-      this.#emit(progress(turnId, "task", { event: "error", message: failure.message, ...parentOf(parentId) }));
+      const place = this.#places.of(childId);
+      this.#emit(progress(place.turnId, "task", { event: "error", message: failure.message, ...parentOf(place) }));
       return;
     }
     if (error.name === "MessageAbortedError") {
@@ -430,7 +414,8 @@ export class Normalizer {
       return;
     }
     if (turn.isGivenUp) return;
-    turn.failure = failure;
+    // A second one repeats the first with a stack trace (1.18.33).
+    turn.failure ??= failure;
     // An unknown agent gets no turn at all, and so no end of one (1.18.33).
     if (!turn.hasBegun) turn.endsAt ??= now + flushMs;
   }
@@ -441,26 +426,15 @@ export class Normalizer {
   }
 
   #askedBy(asked: { sessionID: string; tool?: { callID: string } | null | undefined }): AskedBy {
-    return { ...this.#placeOf(asked.sessionID), tool: this.#tools.running(asked.tool?.callID ?? "") };
-  }
-
-  get #turnId(): string {
-    return this.#turn?.id ?? this.#lastTurnId;
-  }
-
-  #placeOf(sessionID: string): { turnId: string; parentId: string | undefined; model: undefined } {
-    const child = sessionID === this.#sessionId ? undefined : this.#children.get(sessionID);
-    return { turnId: child?.turnId ?? this.#turnId, parentId: child?.parentId, model: undefined };
-  }
-
-  #remember(id: string, memo: Partial<MessageMemo> & Pick<MessageMemo, "role">, sessionID?: string): void {
-    const { turnId } = this.#placeOf(sessionID ?? this.#sessionId ?? "");
-    this.#messages.set(id, { turnId, model: undefined, isSummary: false, ...memo });
+    const callId = asked.tool?.callID;
+    const place = this.#places.of(asked.sessionID);
+    return { ...place, callId, tool: callId === undefined ? undefined : this.#tools.running(callId) };
   }
 
   #agentsTurn(now: number): Turn {
     this.#agentTurns++;
-    this.#turn = new Turn({ id: `${this.#lastTurnId}.${this.#agentTurns}`, startedAt: now, isAgents: true });
+    this.#turn = new Turn({ id: `${this.#askedId}.${this.#agentTurns}`, startedAt: now, isAgents: true });
+    this.#places.turnId = this.#turn.id;
     return this.#turn;
   }
 
@@ -469,7 +443,7 @@ export class Normalizer {
     this.#emitAll([...this.#texts.abandon({ turnId: turn.id }), ...this.#tools.abandon({ turnId: turn.id }, now)]);
     this.#emitAll(this.#asked.abort(turn.id));
     const end = { now, ...(aborted === undefined ? {} : { aborted }) };
-    const result = turn.result(this.#sessionId ?? "", end);
+    const result = turn.result(this.#places.main ?? "", end);
     this.#failure = result.data.status === "error" ? turn.failure : undefined;
     if (this.#failure) this.#emit(errorEvent(this.#failure, turn.id));
     this.#turn = undefined;
@@ -491,8 +465,4 @@ export class Normalizer {
 function modelOf({ providerID, modelID }: AssistantInfo): string | undefined {
   if (!modelID) return undefined;
   return providerID ? `${providerID}/${modelID}` : modelID;
-}
-
-function parentOf(parentId: string | undefined): { parent_id?: string } {
-  return parentId === undefined ? {} : { parent_id: parentId };
 }

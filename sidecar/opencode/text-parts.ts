@@ -2,13 +2,11 @@
 import type { SessionEvent } from "../../src/protocol/event.ts";
 import { progress } from "../facts.ts";
 import { BoundedMap } from "./bounded-memory.ts";
+import { parentOf, type Whereabouts } from "./places.ts";
 import type { TextPart } from "./raw.ts";
 
 /** Where a part belongs. */
-export interface Place {
-  turnId: string;
-  /** The call of the main agent that a subagent works for. */
-  parentId: string | undefined;
+export interface Place extends Whereabouts {
   model: string | undefined;
 }
 
@@ -78,8 +76,4 @@ export class TextParts {
     }
     return events;
   }
-}
-
-function parentOf({ parentId }: { parentId: string | undefined }): { parent_id?: string } {
-  return parentId === undefined ? {} : { parent_id: parentId };
 }

@@ -3,19 +3,17 @@ import type { SessionEvent } from "../../src/protocol/event.ts";
 import { progress } from "../facts.ts";
 import { ToolCalls, type ToolName } from "../tool-calls.ts";
 import { BoundedMap } from "./bounded-memory.ts";
+import { parentOf, type Whereabouts } from "./places.ts";
 import type { ToolPart } from "./raw.ts";
-import type { Place } from "./text-parts.ts";
 import { toolNameOf } from "./tool-name.ts";
 
 /** A call that runs, for whoever asks a person about it. */
-export interface RunningTool {
+export interface RunningTool extends Whereabouts {
   id: string;
   tool: ToolName;
   input: unknown;
-  parentId: string | undefined;
   /** As far as it was passed on. */
   output: string;
-  turnId: string;
 }
 
 export class ToolParts {
@@ -38,7 +36,7 @@ export class ToolParts {
     return this.#calls.openNames(turnId);
   }
 
-  update(part: ToolPart, place: Place, now: number): SessionEvent[] {
+  update(part: ToolPart, place: Whereabouts, now: number): SessionEvent[] {
     const { status, time } = part.state;
     if (status === "pending") return [];
     const id = this.#idOf(part);
@@ -66,7 +64,7 @@ export class ToolParts {
     return [...ofSubagents, ...this.#calls.abandon(which, now)];
   }
 
-  #start(id: string, part: ToolPart, place: Place, now: number): SessionEvent | undefined {
+  #start(id: string, part: ToolPart, place: Whereabouts, now: number): SessionEvent | undefined {
     const input = part.state.input ?? {};
     const tool = toolNameOf(calledName(part), this.#servers);
     const { turnId, parentId } = place;
@@ -83,8 +81,7 @@ export class ToolParts {
     const isMore = output.startsWith(running.output);
     const text = isMore ? output.slice(running.output.length) : output;
     running.output = output;
-    const parent = running.parentId === undefined ? {} : { parent_id: running.parentId };
-    return progress(running.turnId, "tool_output", { id, text, delta: isMore, ...parent });
+    return progress(running.turnId, "tool_output", { id, text, delta: isMore, ...parentOf(running) });
   }
 
   #idOf({ id, callID }: ToolPart): string {

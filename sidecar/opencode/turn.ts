@@ -45,9 +45,9 @@ export class Turn {
     this.isAgents = start.isAgents;
   }
 
-  /** Something was sent that the model has not had; after an interrupt it is not waited for. */
+  /** Something was sent that the model has not had; after an interrupt or a failure it is not waited for. */
   get isOwed(): boolean {
-    if (this.interrupt || this.isGivenUp) return false;
+    if (this.interrupt || this.failure) return false;
     return [...this.inputs.values()].some(({ isDelivered }) => !isDelivered);
   }
 

@@ -1,5 +1,5 @@
 /** Where an agent's program is: by configuration, then in PATH, then beside agentd. */
-import { accessSync, constants, statSync } from "node:fs";
+import { accessSync, constants, readFileSync, statSync } from "node:fs";
 import { delimiter, dirname, isAbsolute, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -46,6 +46,11 @@ function platformBinary(name: string): string | undefined {
       const triple = codexTriples[`${platform}-${arch}`];
       return triple && join("@openai", `codex-${platform}-${arch}`, "vendor", triple, "bin", "codex");
     }
+    case "opencode": {
+      const baseline = arch === "x64" && platform === "linux" && !hasAvx2() ? "-baseline" : "";
+      const musl = platform === "linux" && !hasGlibc() ? "-musl" : "";
+      return join(`opencode-${platform}-${arch}${baseline}${musl}`, "bin", "opencode");
+    }
     default:
       return undefined;
   }
@@ -57,6 +62,16 @@ const codexTriples: Readonly<Record<string, string>> = {
   "darwin-x64": "x86_64-apple-darwin",
   "darwin-arm64": "aarch64-apple-darwin",
 };
+
+/** The plain build of OpenCode dies of an illegal instruction without it. */
+function hasAvx2(): boolean {
+  try {
+    return /\bavx2\b/.test(readFileSync("/proc/cpuinfo", "utf8"));
+  } catch {
+    // Not told: the build for older processors runs on all of them.
+    return false;
+  }
+}
 
 function hasGlibc(): boolean {
   return ["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"].some(

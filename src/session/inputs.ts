@@ -90,11 +90,10 @@ export class Inputs {
   }
 }
 
-/** What a log says of its questions. */
-export async function restoreInputs(session: Session): Promise<void> {
-  for await (const line of readLines(session, /^\{"type":"(input_required|input_resolved|exit)"/)) {
-    session.inputs.note(line);
-  }
+/** Adds what a log says of its questions. */
+export async function readInputs(session: Session, inputs: Inputs): Promise<Inputs> {
+  for await (const line of readLines(session, /^\{"type":"(input_required|input_resolved|exit)"/)) inputs.note(line);
+  return inputs;
 }
 
 /** Ends for questions that nobody will hear an answer to. */

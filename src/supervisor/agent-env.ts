@@ -118,14 +118,28 @@ export function agentEnv(options: AgentEnvOptions): Record<string, string> {
     // Not below TMPDIR, or its helpers are refused and every sandboxed command fails (codex 0.169.0).
     if (options.harness === "codex") env["CODEX_HOME"] = `${privateHome}/.codex`;
   }
+  if (privateHome !== undefined && options.harness === "opencode") Object.assign(env, opencodeFolders(privateHome));
   const codexHome = daemon["CODEX_HOME"];
   if (privateHome === undefined && options.harness === "codex" && codexHome !== undefined)
     env["CODEX_HOME"] = codexHome;
   const key = settings.key_env === undefined ? undefined : daemon[settings.key_env];
   if (settings.key_env !== undefined && key !== undefined) env[nameForKey(options.harness, settings.key_env)] = key;
-  if (settings.base_url !== undefined)
-    env[options.harness === "claude" ? "ANTHROPIC_BASE_URL" : "OPENAI_BASE_URL"] = settings.base_url;
+  if (settings.base_url !== undefined) env[nameForUrl(options.harness)] = settings.base_url;
   return { ...env, ...settings.env, ...options.request };
+}
+
+/** In a place where no person keeps anything, so that the sidecar knows a private home by it. */
+function opencodeFolders(privateHome: string): Record<string, string> {
+  const kinds = ["CONFIG", "DATA", "STATE", "CACHE"];
+  return Object.fromEntries(
+    kinds.map((kind) => [`XDG_${kind}_HOME`, `${privateHome}/.opencode/${kind.toLowerCase()}`]),
+  );
+}
+
+function nameForUrl(harness: HarnessName): string {
+  if (harness === "claude") return "ANTHROPIC_BASE_URL";
+  // It reads no such variable: the sidecar puts the URL into its configuration.
+  return harness === "opencode" ? "OPENCODE_MODEL_BASE_URL" : "OPENAI_BASE_URL";
 }
 
 /** A key under a name that the agent does not know is given under the one it knows. */
@@ -135,6 +149,9 @@ function nameForKey(harness: HarnessName, keyEnv: string): string {
       return keyVariables.includes(keyEnv) ? keyEnv : "ANTHROPIC_API_KEY";
     case "codex":
       return keyEnv === "CODEX_API_KEY" ? keyEnv : "OPENAI_API_KEY";
+    case "opencode":
+      // One that says whose it is stays as it is.
+      return /^[A-Z]+_(GENERATIVE_AI_)?API_KEY$/.test(keyEnv) ? keyEnv : "OPENCODE_MODEL_API_KEY";
     default:
       return keyEnv;
   }

@@ -12,7 +12,7 @@ import type { SessionChange } from "../protocol/http.ts";
 import type { SidecarStatus } from "../protocol/link-frame.ts";
 import type { EndReason, QueuedPrompt, SessionActivity } from "../protocol/session.ts";
 import type { SidecarHandle } from "../runtime/runtime.ts";
-import { abortedInputs, restoreInputs } from "../session/inputs.ts";
+import { abortedInputs, readInputs } from "../session/inputs.ts";
 import { looseEndsOf } from "../session/loose-ends.ts";
 import { openTurnsOf } from "../session/open-turns.ts";
 import type { Session, SessionObserver } from "../session/session.ts";
@@ -168,7 +168,7 @@ export class Attendance implements SessionObserver {
     const { count, prompts, totals } = await openTurnsOf(this.session);
     this.#queue.restore(count, prompts);
     this.session.restoreTotals(totals);
-    await restoreInputs(this.session);
+    await readInputs(this.session, this.session.inputs);
   }
 
   /** A sidecar of an earlier daemon that is gone: what it left is taken in, and the session ends. */

@@ -12,7 +12,7 @@ import type { SessionRequest } from "../protocol/http.ts";
 import type { SessionSpec } from "../protocol/session.ts";
 import { type Runtime, SidecarAddress, type SidecarHandle } from "../runtime/runtime.ts";
 import { createHome, listHomes, removeHome, sessionHome } from "../session/home.ts";
-import { restoreInputs } from "../session/inputs.ts";
+import { Inputs, readInputs } from "../session/inputs.ts";
 import { readRecord, type SessionRecord, writeRecord } from "../session/record.ts";
 import { Session } from "../session/session.ts";
 import { TurnQueue } from "../session/turn-queue.ts";
@@ -100,8 +100,8 @@ export class Supervisor {
     const { session, attendance } = this.get(ref);
     if (attendance) await attendance.respond(requestId, answer);
     else {
-      await restoreInputs(session);
-      await session.inputs.answer(requestId, answer, async () => {
+      const closed = await readInputs(session, new Inputs());
+      await closed.answer(requestId, answer, async () => {
         this.attendanceOf(ref);
       });
     }

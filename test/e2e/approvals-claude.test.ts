@@ -111,9 +111,9 @@ describe("a permission", () => {
   });
 
   it("does not use up the time of a turn or of the session while it is open", async () => {
-    const id = await claude.create({ ...ask, turn_timeout: "1500ms", timeout: "4s", prompt: "[[bash:touch slow]]" });
+    const id = await claude.create({ ...ask, turn_timeout: "4s", timeout: "6s", prompt: "[[bash:touch slow]]" });
     const [input] = await open(id);
-    await new Promise((resolve) => setTimeout(resolve, 4500));
+    await new Promise((resolve) => setTimeout(resolve, 6500));
     await answer(id, input.request_id, { decision: "approve_once" });
     expect(results(await claude.log(id, hasResults(1)))).toEqual([{ turn: "t1", status: "success" }]);
     await claude.daemon.delete(`/sessions/${id}`);

@@ -1,10 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { hasResults, ofType, results, said } from "../support/claude-daemon.ts";
 import type { LoggedEvent } from "../support/client-socket.ts";
 import { eventually } from "../support/eventually.ts";
 import { type OpencodeDaemon, startOpencodeDaemon } from "../support/opencode-daemon.ts";
 import { allProcesses, sessionProcesses } from "../support/processes.ts";
 
+vi.setConfig({ testTimeout: 180_000 });
 let opencode: OpencodeDaemon;
 beforeAll(async () => {
   opencode = await startOpencodeDaemon();

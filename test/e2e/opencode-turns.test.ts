@@ -1,10 +1,11 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { hasResults, ofType, results, said } from "../support/claude-daemon.ts";
 import { type OpencodeDaemon, startOpencodeDaemon } from "../support/opencode-daemon.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
+vi.setConfig({ testTimeout: 180_000 });
 let opencode: OpencodeDaemon;
 beforeAll(async () => {
   opencode = await startOpencodeDaemon();

@@ -20,6 +20,9 @@ export interface OpencodeDaemon {
   stop(): Promise<void>;
 }
 
+/** Its start alone takes seconds of a whole core, and tests run beside each other. */
+const deadlineMs = 90_000;
+
 /** The native binary of the npm package. */
 export function opencodeBinary(): string {
   return findAgent({ name: "opencode", command: undefined, path: undefined });
@@ -54,7 +57,7 @@ export async function startOpencodeDaemon(
       if (answer.status !== 202) throw new Error(`the prompt was not accepted: ${answer.status} ${answer.text}`);
       return String(answer.body.turn_id);
     },
-    log: (id, enough) => readLog(daemon, id, enough ? { enough } : {}),
+    log: (id, enough) => readLog(daemon, id, { deadlineMs, ...(enough ? { enough } : {}) }),
     allGone: async (id) => {
       await eventually(() => sessionProcesses(id).length === 0, { what: `the end of every process of ${id}` });
     },

@@ -71,6 +71,9 @@ test("mutated recordings give events of the protocol, and each turn that was ask
       const calls = events.flatMap((event) => (event.type === "tool_use" ? [event.data.id] : []));
       const results = events.flatMap((event) => (event.type === "tool_result" ? [event.data.id] : []));
       expect(results.toSorted()).toEqual(calls.toSorted());
+      const asked = events.flatMap((event) => (event.type === "input_required" ? [event.data.request_id] : []));
+      const answered = events.flatMap((event) => (event.type === "input_resolved" ? [event.data.request_id] : []));
+      expect(answered.toSorted()).toEqual(asked.toSorted());
     }),
     { numRuns: 1000 },
   );

@@ -4,7 +4,13 @@ import { inputMark, Normalizer } from "../../../sidecar/opencode/normalize.ts";
 import type { Decision, SessionEvent } from "../../../src/protocol/event.ts";
 
 /** What a recording does not say by itself. */
-export const CaseMeta = z.object({ cli: z.string(), shows: z.string() });
+export const CaseMeta = z.object({
+  cli: z.string(),
+  shows: z.string(),
+  /** MCP servers that were configured. */
+  servers: z.array(z.string()).optional(),
+});
+export type CaseMeta = z.infer<typeof CaseMeta>;
 
 const Recorded = z.object({ dir: z.enum(["in", "out"]), t: z.number().catch(0), msg: z.looseObject({}) });
 const Asked = z.object({
@@ -24,7 +30,7 @@ const Seen = z.object({ sse: z.unknown() });
 const Echo = z.looseObject({
   type: z.literal("message.part.updated"),
   properties: z.looseObject({
-    part: z.looseObject({ type: z.literal("text"), text: z.string(), time: z.undefined() }),
+    part: z.looseObject({ type: z.literal("text"), text: z.string(), time: z.undefined().optional() }),
   }),
 });
 const Session = z.looseObject({ id: z.string() });
@@ -35,8 +41,8 @@ export interface Replay {
   turnIds: string[];
 }
 
-export function replayCase(lines: readonly string[]): Replay {
-  const player = new Player(startOf(lines));
+export function replayCase(lines: readonly string[], { servers = [] }: Partial<CaseMeta> = {}): Replay {
+  const player = new Player(startOf(lines), servers);
   for (const line of lines) player.play(line);
   return player.end();
 }
@@ -57,9 +63,12 @@ class Player {
   #inputs = 0;
   /** Sent, and not yet shown by the program. */
   #sent: { inputId: string; text: string }[] = [];
+  /** Prompts that came before the end of a turn that was told to end. */
+  #waiting: { sessionId: string; inputId: string }[] = [];
   #now: number;
 
-  constructor(start: number) {
+  constructor(start: number, servers: readonly string[]) {
+    this.#normalizer.servers = servers;
     this.#start = start;
     this.#now = start;
   }
@@ -77,6 +86,8 @@ class Player {
     if (seen.success && "sse" in msg)
       this.#normalizer.push(JSON.stringify(this.#marked(seen.data.sse)) ?? "", this.#now);
     else this.#exchange(msg);
+    const next = this.#normalizer.running ? undefined : this.#waiting.shift();
+    if (next) this.#begin(next);
   }
 
   end(): Replay {
@@ -88,10 +99,19 @@ class Player {
 
   #exchange(message: unknown): void {
     const answered = Answered.safeParse(message).data;
-    const session = answered?.for === "POST /session" ? Session.safeParse(answered.body).data : undefined;
-    if (session && !this.#normalizer.running) this.#normalizer.opened(session.id);
+    if (answered) this.#answered(answered);
     const asked = Asked.safeParse(message).data;
     if (asked) this.#ask(asked);
+  }
+
+  #answered(answered: z.infer<typeof Answered>): void {
+    if (/\/(prompt_async|message)$/.test(answered.for) && answered.http_status >= 400) {
+      const failure = { message: `status ${answered.http_status}`, category: undefined };
+      this.#normalizer.refused(`input-${this.#inputs}`, failure, this.#now);
+    }
+    if (!/^POST \/session(\/[^/]+\/fork)?$/.test(answered.for) || this.#normalizer.running) return;
+    const session = Session.safeParse(answered.body).data;
+    if (session) this.#normalizer.opened(session.id);
   }
 
   #ask({ http, body }: z.infer<typeof Asked>): void {
@@ -112,8 +132,11 @@ class Player {
       this.#normalizer.steered(inputId);
       return;
     }
-    // Ours waits for the end of the turn that it aborted.
-    if (turn) this.#normalizer.end("the recording went on", this.#now);
+    if (turn) this.#waiting.push({ sessionId, inputId });
+    else this.#begin({ sessionId, inputId });
+  }
+
+  #begin({ sessionId, inputId }: { sessionId: string; inputId: string }): void {
     const turnId = `t${this.#turnIds.length + 1}`;
     this.#turnIds.push(turnId);
     this.#normalizer.opened(sessionId);

@@ -30,8 +30,8 @@ test("there are recordings", () => {
 
 describe.each(cases)("%s", (name) => {
   const folder = `${home}/${name}`;
-  CaseMeta.parse(JSON.parse(readFileSync(`${folder}/meta.json`, "utf8")));
-  const { events, turnIds } = replayCase(linesOf(`${folder}/raw.ndjson`));
+  const meta = CaseMeta.parse(JSON.parse(readFileSync(`${folder}/meta.json`, "utf8")));
+  const { events, turnIds } = replayCase(linesOf(`${folder}/raw.ndjson`), meta);
 
   test("gives the events that lie beside it", () => {
     const text = events.map((event) => `${JSON.stringify(event)}\n`).join("");
