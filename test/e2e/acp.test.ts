@@ -1,4 +1,5 @@
 /** Real programs that speak ACP, driven by one harness that knows none of them. */
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
@@ -14,6 +15,7 @@ import { hasResults, ofType, results, said } from "../support/claude-daemon.ts";
 import type { LoggedEvent } from "../support/client-socket.ts";
 import { eventually } from "../support/eventually.ts";
 import { allProcesses, sessionProcesses } from "../support/processes.ts";
+import { tempDir } from "../support/temp-dir.ts";
 
 let acp: AcpDaemon;
 beforeAll(async () => {
@@ -59,11 +61,16 @@ describe.each(programNames)("%s", (name) => {
   });
 
   given("takes three turns, runs a command, gets context and mention, and is resumed", async () => {
-    const id = await create({ prompt: "remember the word heron", interactive: true });
+    // Some agents look for a conversation only where it was held.
+    const place = await tempDir();
+    await writeFile(join(place.path, "birds.txt"), "robin\nwagtail\nwren\n");
+    const at = { work_dir: place.path };
+    const id = await create({ prompt: "remember the word heron", interactive: true, ...at });
     await acp.log(id, hasResults(1));
     await acp.prompt(id, runs(name, "echo tool-says-hi"));
     await acp.log(id, hasResults(2));
     await acp.daemon.post(`/sessions/${id}/context`, { text: "the context said this" });
+    await acp.daemon.post(`/sessions/${id}/mention`, { file_path: "birds.txt", line_start: 2, line_end: 2 });
     await acp.prompt(id, "/and a third");
     const events = await acp.log(id, hasResults(3));
     expect(results(events).map(({ status }) => status)).toEqual(["success", "success", "success"]);
@@ -73,17 +80,17 @@ describe.each(programNames)("%s", (name) => {
     ]);
     // Agents also ask for titles and the like, so it need not be the last request.
     const sent = acp.model.requests.map(({ body }) => JSON.stringify(body.messages));
-    expect(sent.some((all) => all.includes("the context said this") && all.includes("/and a third"))).toBe(true);
+    const words = ["the context said this", "wagtail", "/and a third"];
+    expect(sent.some((all) => words.every((word) => all.includes(word)))).toBe(true);
     await acp.daemon.post(`/sessions/${id}/stop`, { mode: "now" });
     await acp.log(id);
 
-    // Some agents look for a conversation only where it was held.
-    const { work_dir } = (await acp.daemon.get(`/sessions/${id}`)).body;
-    const again = await create({ prompt: "[[say:back again]]", resume_session: id, work_dir });
+    const again = await create({ prompt: "[[say:back again]]", resume_session: id, ...at });
     const resumed = await acp.log(again);
     expect(said(resumed)).toEqual(["back again"]);
     const recalling = acp.model.requests.map(({ body }) => JSON.stringify(body.messages));
     expect(recalling.some((all) => all.includes("the word heron") && all.includes("back again"))).toBe(true);
+    await place.remove();
   });
 
   given("is interrupted in mid-text and goes on", async () => {
