@@ -1,9 +1,11 @@
 /** Which harness drives which agent. */
 import type { Bootstrap } from "../src/protocol/bootstrap.ts";
+import { createAcpHarness } from "./acp/harness.ts";
 import { createClaudeHarness } from "./claude/harness.ts";
 import { createCodexHarness } from "./codex/harness.ts";
 import { createGenericHarness } from "./generic/harness.ts";
 import type { Harness, HarnessHost } from "./harness.ts";
+import { createOpencodeHarness } from "./opencode/harness.ts";
 
 export function createHarness(bootstrap: Bootstrap, host: HarnessHost): Harness {
   switch (bootstrap.agent.harness) {
@@ -14,10 +16,9 @@ export function createHarness(bootstrap: Bootstrap, host: HarnessHost): Harness 
     case "codex":
       return createCodexHarness(bootstrap, host);
     case "opencode":
+      return createOpencodeHarness(bootstrap, host);
     case "acp":
-      throw new Error(
-        `Cannot drive "${bootstrap.agent.name}": its harness "${bootstrap.agent.harness}" is not part of this build`,
-      );
+      return createAcpHarness(bootstrap, host);
     default:
       return bootstrap.agent.harness satisfies never;
   }

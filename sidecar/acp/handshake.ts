@@ -9,6 +9,7 @@ import { authRequired, failureOf } from "./failure.ts";
 import {
   authenticate,
   initialize,
+  methodNotFound,
   newSession,
   oldSession,
   protocolVersion,
@@ -50,6 +51,7 @@ export class Handshake {
   #agent: InitializeAnswer | undefined;
   #facts: SessionFacts | undefined;
   #hasAuthenticated = false;
+  #canResume = true;
   #wishes: { category: string; field: "model" | "effort"; value: string }[];
 
   constructor(options: HandshakeOptions) {
@@ -86,6 +88,11 @@ export class Handshake {
   refused(error: RpcError): Move {
     const failure = failureOf(error);
     if (this.#step === "open" && error.code === authRequired) return this.#authenticate();
+    // Qwen Code (0.15.10) says that it can resume, and cannot.
+    if (this.#step === "open" && error.code === methodNotFound && this.#canResume) {
+      this.#canResume = false;
+      if (this.#agent?.agentCapabilities?.loadSession) return this.#open();
+    }
     if (this.#step === "authenticate") return this.#needsLogin(failure.message);
     if (this.#step === "option") {
       const wish = this.#wishes[0];
@@ -126,7 +133,7 @@ export class Handshake {
       return { next: oldSession("fork", { sessionId, cwd }) };
     }
     // `load` tells the whole history again, which is in the log already.
-    if (can?.resume) return { next: oldSession("resume", { sessionId, cwd }) };
+    if (can?.resume && this.#canResume) return { next: oldSession("resume", { sessionId, cwd }) };
     if (capabilities?.loadSession) return { next: oldSession("load", { sessionId, cwd }) };
     return failed("This agent cannot go on with an earlier conversation", "invalid_request");
   }

@@ -162,7 +162,7 @@ class AcpHarness implements Harness {
   #send(text: string, act: (texts: string[]) => void): void {
     const context = this.#context.take();
     try {
-      act([...context, plainPrompt(text, context.length > 0)]);
+      act([...context, plainPrompt(text)]);
     } catch (error) {
       this.#context.restore(context);
       throw error;
