@@ -1,15 +1,12 @@
-/** Watching a session from a terminal: events out, typed lines in, Ctrl+C; used by `attach`, `run` and `logs -f`. */
-import { randomUUID } from "node:crypto";
-import { createInterface } from "node:readline";
-import { setTimeout as delay } from "node:timers/promises";
-import { type DaemonAddress, DaemonUnreachable } from "../src/client/daemon-address.ts";
-import { type Follower, type FollowItem, followSession } from "../src/client/follow.ts";
-import { say } from "../src/client/sessions.ts";
-import { messageOf } from "../src/protocol/error.ts";
+/** Watching a session from a terminal: events out, while the keyboard is listened to; used by `attach`, `run` and `logs -f`. */
+import type { DaemonAddress } from "../src/client/daemon-address.ts";
+import { type FollowItem, followSession } from "../src/client/follow.ts";
+import { adviceFor } from "./advice.ts";
+import { type Keyboard, listen, longestShown } from "./keyboard.ts";
+import { OwnWords } from "./own-words.ts";
 import { plainLine } from "./plain-text.ts";
 import { Renderer } from "./render.ts";
 import type { Terminal } from "./terminal.ts";
-import { readTyped } from "./typed-line.ts";
 
 export interface WatchOptions {
   sessionId: string;
@@ -17,8 +14,9 @@ export interface WatchOptions {
   from: number | "end";
   /** Raw log lines instead of readable text. */
   isJson: boolean;
-  /** `none`: nothing is read, Ctrl+C just leaves. `signals`: Ctrl+C interrupts. `lines`: stdin is read too. */
-  input: "none" | "signals" | "lines";
+  input: Keyboard["input"];
+  /** `watch` when absent. */
+  atInputEnd?: Keyboard["atInputEnd"];
   terminal: Terminal;
 }
 
@@ -26,18 +24,26 @@ export type WatchEnd =
   | { type: "exit"; exitCode: number; lastResult: string | undefined }
   | { type: "detached"; offset: number };
 
-/** A second Ctrl+C within this time leaves; a later one interrupts again. */
-const detachMsMax = 2000;
-const sayTriesMax = 5;
-const longestShown = 300;
-
 /** Resolves when the session has ended or the person has left. */
 export async function watchSession(options: WatchOptions): Promise<WatchEnd> {
   const { terminal, sessionId, locate, from } = options;
   const leave = new AbortController();
   const follower = followSession({ sessionId, locate, from, signal: leave.signal });
-  const stopInput = startInput(options, follower, () => leave.abort());
+  const ownWords = new OwnWords();
+  const stopInput = listen({
+    sessionId,
+    locate,
+    follower,
+    terminal,
+    input: options.input,
+    atInputEnd: options.atInputEnd ?? "watch",
+    ownWords,
+    leave: () => leave.abort(),
+  });
   const renderer = new Renderer({ colour: terminal.colour });
+  // What is typed on a terminal stands there already; in a file it would be missing.
+  const isShown = process.stdin.isTTY && process.stdout.isTTY ? (line: string) => !ownWords.includes(line) : () => true;
+  let isAway = false;
   let lastResult: string | undefined;
   try {
     for await (const item of follower) {
@@ -48,10 +54,13 @@ export async function watchSession(options: WatchOptions): Promise<WatchEnd> {
       if (item.type === "lines") {
         lastResult = statusOfLastResult(item.lines) ?? lastResult;
         terminal.out(
-          options.isJson ? `${item.lines.join("\n")}\n` : item.lines.map((line) => renderer.line(line)).join(""),
+          options.isJson
+            ? `${item.lines.join("\n")}\n`
+            : item.lines.map((line) => (isShown(line) ? renderer.line(line) : "")).join(""),
         );
       } else {
-        const text = remark(item);
+        const text = remark(item, { sessionId, isAway });
+        if (item.type === "connected" || item.type === "disconnected") isAway = item.type === "disconnected";
         if (text === undefined) continue;
         if (!options.isJson) terminal.out(renderer.flush());
         terminal.note(text);
@@ -65,89 +74,35 @@ export async function watchSession(options: WatchOptions): Promise<WatchEnd> {
   }
 }
 
-/** What is said about an item besides its lines, if anything. */
-function remark(item: Exclude<FollowItem, { type: "lines" | "exit" }>): string | undefined {
+/** What is said about an item besides its lines, if anything. `isAway`: the connection was lost before it. */
+function remark(
+  item: Exclude<FollowItem, { type: "lines" | "exit" }>,
+  { sessionId, isAway }: { sessionId: string; isAway: boolean },
+): string | undefined {
   switch (item.type) {
     case "connected":
+      return isAway ? "Connected again" : undefined;
     case "accepted":
       return undefined;
     case "gap":
       return `The log no longer has offsets ${item.from} to ${item.start}: it begins at ${item.start}`;
     case "refused":
-      return `The daemon refused: ${plainLine(item.message, longestShown)} (${plainLine(item.code, 50)})`;
+      return [
+        `The daemon refused: ${plainLine(item.message, longestShown)} (${plainLine(item.code, 50)})`,
+        adviceFor(item.code, sessionId),
+      ]
+        .filter((sentence) => sentence !== undefined)
+        .join(". ");
     case "paused":
       return item.isPaused
         ? `The daemon has paused the session: ${plainLine(item.reason, longestShown)}`
         : "The session goes on";
     case "disconnected":
-      return `Connection lost (${plainLine(item.reason, longestShown)}): trying again`;
+      // The daemon may be away for minutes, and is asked every few seconds.
+      return isAway ? "Still trying" : `Connection lost (${plainLine(item.reason, longestShown)}): trying again`;
     default:
       return item satisfies never;
   }
-}
-
-/** Listens to the keyboard; the answer stops it. */
-function startInput(options: WatchOptions, follower: Follower, leave: () => void): () => void {
-  let interruptedAt = -Infinity;
-  const onInterrupt = () => {
-    if (options.input === "none" || performance.now() - interruptedAt < detachMsMax) return leave();
-    interruptedAt = performance.now();
-    interrupt(follower, options.terminal);
-    options.terminal.note(`Press Ctrl+C again within ${detachMsMax / 1000} s to leave the session alone`);
-  };
-  process.on("SIGINT", onInterrupt);
-  process.on("SIGTERM", leave);
-  const lines = options.input === "lines" ? createInterface({ input: process.stdin, terminal: false }) : undefined;
-  // One after the other, so that prompts arrive in the order in which they were typed.
-  let sending = Promise.resolve();
-  lines?.on("line", (line) => {
-    sending = sending.then(() => obey(line, options, follower));
-  });
-  return () => {
-    process.off("SIGINT", onInterrupt);
-    process.off("SIGTERM", leave);
-    lines?.close();
-    // A terminal or an open pipe would keep the process.
-    if (lines) process.stdin.destroy();
-  };
-}
-
-/** Does what was typed, or says why not. Never throws: a watcher goes on watching. */
-async function obey(line: string, options: WatchOptions, follower: Follower): Promise<void> {
-  const typed = readTyped(line);
-  if (typed.type === "nothing") return;
-  if (typed.type === "mistake") {
-    options.terminal.note(typed.message);
-    return;
-  }
-  if (typed.type === "interrupt") {
-    interrupt(follower, options.terminal);
-    return;
-  }
-  try {
-    const accepted = await sayOnce(typed, options);
-    if (accepted.position > 0) options.terminal.note(`Queued: number ${accepted.position} in line`);
-  } catch (error) {
-    options.terminal.note(`Not sent: ${plainLine(messageOf(error), longestShown)}`);
-  }
-}
-
-/** The key makes trying again safe: the daemon hears it once, however often the connection breaks. */
-async function sayOnce(typed: { type: "prompt" | "steer"; text: string }, options: WatchOptions) {
-  const key = randomUUID();
-  for (let tries = 1; ; tries++) {
-    try {
-      return await say(await options.locate(), { id: options.sessionId, kind: typed.type, text: typed.text, key });
-    } catch (error) {
-      if (!(error instanceof DaemonUnreachable) || tries === sayTriesMax) throw error;
-      await delay(tries * 500);
-    }
-  }
-}
-
-function interrupt(follower: Follower, terminal: Terminal): void {
-  const isSent = follower.send({ type: "interrupt" });
-  terminal.note(isSent ? "Interrupting the turn" : "Not connected just now: the turn was not interrupted");
 }
 
 const resultStart = '{"type":"result"';
