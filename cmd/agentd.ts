@@ -2,10 +2,11 @@
 import { CommanderError } from "commander";
 import { AmbiguousSession } from "../src/client/find-session.ts";
 import { readEnvironment } from "../src/config.ts";
-import { messageOf } from "../src/protocol/error.ts";
+import { withAdvice } from "./advice.ts";
 import { normalizeArgv } from "./argv.ts";
 import type { CommandContext } from "./client-options.ts";
 import { exitCode, UsageError } from "./exit-code.ts";
+import { plainText } from "./plain-text.ts";
 import { createProgram, knownWords } from "./program.ts";
 import { openTerminal } from "./terminal.ts";
 
@@ -31,7 +32,8 @@ async function main(argv: readonly string[]): Promise<number> {
   } catch (error) {
     // commander has printed its sentence, or the help that was asked for.
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCode.ok : exitCode.usage;
-    terminal.note(`agentd: ${messageOf(error)}`);
+    // Messages quote names, paths and answers, which may come from anybody.
+    terminal.note(plainText(`agentd: ${withAdvice(error)}`));
     return error instanceof UsageError || error instanceof AmbiguousSession ? exitCode.usage : exitCode.failure;
   }
 }

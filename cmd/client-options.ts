@@ -1,8 +1,9 @@
 /** What every client command shares: the options that name a daemon, and what is made of them. */
-import { type Command, InvalidArgumentError } from "commander";
+import type { Command } from "commander";
 import * as z from "zod";
 import { type DaemonAddress, type Environment, findDaemon } from "../src/client/daemon-address.ts";
 import { dataDirOf } from "../src/config.ts";
+import { parsePort } from "./option-values.ts";
 import type { Terminal } from "./terminal.ts";
 
 export const DaemonOptions = z.object({
@@ -29,17 +30,4 @@ export function addDaemonOptions(command: Command): Command {
 
 export function locate(options: DaemonOptions, env: Environment): Promise<DaemonAddress> {
   return findDaemon({ url: options.url, port: options.port, dataDir: dataDirOf(options.dataDir, env), env });
-}
-
-export function parsePort(text: string): number {
-  const port = parseCount(text);
-  if (port > 65_535) throw new InvalidArgumentError("expected a port from 0 to 65535.");
-  return port;
-}
-
-/** A whole number from 0. */
-export function parseCount(text: string): number {
-  const count = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  if (!Number.isSafeInteger(count)) throw new InvalidArgumentError("expected a whole number, not negative.");
-  return count;
 }

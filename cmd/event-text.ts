@@ -37,8 +37,11 @@ export function toolResultText(
 }
 
 /** The text of a turn is its last message: shown again only if nobody has seen it, or if it says what went wrong. */
-export function resultText(data: EventOf<"result">["data"], options: { isTextSeen: boolean; paint: Paint }): string {
-  const { paint } = options;
+export function resultText(
+  data: EventOf<"result">["data"],
+  options: { isTextSeen: boolean; saidError: string | undefined; paint: Paint },
+): string {
+  const { paint, saidError } = options;
   const facts: string[] = [data.status];
   if (data.reason !== undefined) facts.push(plainLine(data.reason, detailCharsMax));
   if (data.error_category !== undefined) facts.push(data.error_category);
@@ -48,21 +51,33 @@ export function resultText(data: EventOf<"result">["data"], options: { isTextSee
   if (data.origin === "agent") facts.push("begun by the agent");
   const isGood = data.status === "success";
   const text = plainText(data.text ?? "").trim();
-  const isNews = text !== "" && (!options.isTextSeen || data.status === "error");
+  const isNews = text !== "" && text !== saidError && (!options.isTextSeen || data.status === "error");
   const body = isNews ? `${isGood ? text : paint("red", text)}\n` : "";
-  return `${body}${paint(isGood ? "dim" : "yellow", `— ${facts.join(" · ")}`)}\n`;
+  const remedy = saidError === undefined ? remedyText(data, paint) : "";
+  return `${body}${remedy}${paint(isGood ? "dim" : "yellow", `— ${facts.join(" · ")}`)}\n`;
 }
 
 export function errorText(data: EventOf<"error">["data"], paint: Paint): string {
   const category = plainLine(data.error_category ?? data.code, wordCharsMax);
   const hint = data.retryable ? " (trying again may help)" : "";
-  return `${paint("red", `✗ ${category}: ${hang(data.message)}${hint}`)}\n`;
+  return `${paint("red", `✗ ${category}: ${hang(data.message)}${hint}`)}\n${remedyText(data, paint)}`;
 }
 
-export function exitText(data: EventOf<"exit">["data"], paint: Paint): string {
+/** What a person can do about it, where that is not in the message. */
+function remedyText(data: { error_category?: string | undefined }, paint: Paint): string {
+  if (data.error_category !== "auth_error") return "";
+  return `${paint("yellow", '  Run "claude" once and log in, or set agents.claude.key_env in the configuration')}\n`;
+}
+
+/** `saidError`: the last error that was shown, which an exit repeats for those who read nothing else. */
+export function exitText(
+  data: EventOf<"exit">["data"],
+  { saidError, paint }: { saidError: string | undefined; paint: Paint },
+): string {
   const how = data.signal === undefined ? `code ${data.code}` : `${plainLine(data.signal, 20)}, code ${data.code}`;
   const category = data.error_category === undefined ? "" : ` · ${data.error_category}`;
-  const detail = data.error_detail?.trim() ? `\n  ${hang(data.error_detail)}` : "";
+  const cause = data.error_detail?.trim();
+  const detail = data.error_detail && cause && cause !== saidError ? `\n  ${hang(data.error_detail)}` : "";
   return `${paint(data.code === 0 ? "dim" : "red", `■ The agent ended with ${how}${category}${detail}`)}\n`;
 }
 

@@ -1,11 +1,22 @@
 /** Every command and option of agentd. Says what there is; what is done stands in a file for each. */
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
+import { SessionStatus } from "../src/protocol/session.ts";
 import { version } from "../src/version.ts";
 import type { KnownWords } from "./argv.ts";
 import { AttachOptions, attach } from "./attach.ts";
-import { addDaemonOptions, type CommandContext, DaemonOptions, parseCount, parsePort } from "./client-options.ts";
+import { addDaemonOptions, type CommandContext, DaemonOptions } from "./client-options.ts";
 import { ApproveOptions, approve, DenyOptions, deny, InputsOptions, listInputs } from "./inputs.ts";
 import { LogsOptions, logs } from "./logs.ts";
+import {
+  checkDuration,
+  checkSession,
+  collect,
+  oneOf,
+  parseCount,
+  parsePort,
+  parsePositive,
+  parseRuntime,
+} from "./option-values.ts";
 import { RunOptions, run } from "./run.ts";
 import { interrupt, ListOptions, list, printToken, remove, StopOptions, speak, stop, wait } from "./sessions.ts";
 
@@ -14,6 +25,8 @@ Exit codes: 0 all went well, 1 it failed, 2 the command line was wrong.
 run, attach and wait exit as the agent did.
 
 A session is named by its id, the beginning of its id, or its name.
+All commands but serve and run need a daemon that is up: "agentd serve" keeps one up,
+one that run started leaves with its last session and client.
 
 Examples:
   agentd run "Fix the failing test"
@@ -26,6 +39,9 @@ export function createProgram(context: CommandContext): Command {
     .version(version, "-V, --version", "print the version")
     .addHelpText("after", about)
     .exitOverride()
+    .helpCommand(false)
+    // It finds likenesses between any two short words.
+    .showSuggestionAfterError(false)
     .configureHelp({ showGlobalOptions: false });
   addServe(program, context);
   addRun(program, context);
@@ -35,6 +51,7 @@ export function createProgram(context: CommandContext): Command {
   addAnswering(program, context);
   addEnding(program, context);
   addAbout(program, context);
+  addHelp(program);
   return program;
 }
 
@@ -54,7 +71,11 @@ export function knownWords(program: Command): KnownWords {
 
 /** A command of the program: inherits how mistakes are reported, and has an example. */
 function add(program: Command, usage: string, description: string, example: string): Command {
-  return program.command(usage).description(description).addHelpText("after", `\nExample:\n  ${example}`);
+  const command = program.command(usage).description(description).addHelpText("after", `\nExample:\n  ${example}`);
+  for (const argument of command.registeredArguments) {
+    if (argument.name() === "session") argument.argParser(checkSession);
+  }
+  return command;
 }
 
 function addServe(program: Command, context: CommandContext): void {
@@ -66,14 +87,29 @@ function addServe(program: Command, context: CommandContext): void {
       "where agents run unless a request says otherwise: local or docker (default local)",
       parseRuntime,
     )
-    .option("--data-dir <dir>", "where sessions, logs and the token are kept (else AGENTRUNTIME_DATA_DIR)")
+    .option(
+      "--data-dir <dir>",
+      "where sessions, logs and the token are kept (else AGENTRUNTIME_DATA_DIR, else agentruntime in XDG_DATA_HOME, else ~/.local/share/agentruntime)",
+    )
     .option("--config <file>", "configuration file (default config.json in the data dir)")
     .option("--max-sessions <count>", "live sessions at once, 0 for no limit (default 0)", parseCount)
     .option("--no-auth", "ask for no token; only on a loopback address")
-    .option("--ring-bytes <bytes>", "recent log of each session kept in memory (default 1048576)", parseCount)
-    .option("--client-stall <duration>", "how long a client may fail to read before it is closed (default 60s)")
-    .option("--fsync <when>", "force the log to disk: never, turn or always (default turn)")
-    .option("--log-level <level>", "debug, info, warn, error or silent (default info)")
+    .option("--ring-bytes <bytes>", "recent log of each session kept in memory (default 1048576)", parsePositive)
+    .option(
+      "--client-stall <duration>",
+      "how long a client may fail to read before it is closed (default 60s)",
+      checkDuration,
+    )
+    .option(
+      "--fsync <when>",
+      "force the log to disk: never, turn or always (default turn)",
+      oneOf(["never", "turn", "always"]),
+    )
+    .option(
+      "--log-level <level>",
+      "debug, info, warn, error or silent (default info)",
+      oneOf(["debug", "info", "warn", "error", "silent"]),
+    )
     .addOption(new Option("--leave-when-idle", "leave when the last session and the last client are gone").hideHelp())
     .action(async (options: unknown) => {
       // Loaded only here: the daemon is most of the program, and the other commands need none of it.
@@ -82,49 +118,55 @@ function addServe(program: Command, context: CommandContext): void {
     });
 }
 
+const typedKeys = `
+Typed lines: /steer TEXT redirects the running turn, /interrupt ends it, /leave leaves the session alone,
+//x sends /x, any other line is a prompt. Ctrl+C interrupts the turn, twice within 2 s leaves; Ctrl+D leaves.`;
+
 function addRun(program: Command, context: CommandContext): void {
   const example = 'agentd run --model sonnet "Explain this repository"\n  git diff | agentd run -';
   addDaemonOptions(
     add(program, "run [prompt...]", "start a session and watch it; serves a daemon if none answers", example),
   )
-    .option("--agent <name>", "the agent, as the daemon's configuration names it", "claude")
-    .option("--work-dir <dir>", "the agent's project folder", ".")
+    .option("--agent <name>", "the agent, as the daemon's configuration names it (default claude)")
+    .option("--work-dir <dir>", "the agent's project folder (default the current one)")
+    .option("--resume <session>", "go on with the conversation of a session that has ended, with its agent and folder")
     .option("--model <model>", "model, in the agent's own words")
     .option("--name <name>", "name of the session")
-    .option("-i, --interactive", "stay open for more prompts, which are read from standard input")
+    .option("-i, --interactive", "stay open for more prompts, read from standard input until it ends")
     .option("--env <setting>", "KEY=VALUE for the agent's environment; again for more", collect)
     .option("--trust-workspace", "let the checkout's own settings, hooks and MCP servers act")
     .option("--ask", "let a person decide on tools: the agent asks, and waits for the answer")
-    .option("--timeout <duration>", "end the session after this time, such as 90s or 1h30m")
+    .option("--timeout <duration>", "end the session after this time, such as 90s or 1h30m", checkDuration)
     .option("--json", "print log lines as they are")
+    .addHelpText("after", `${typedKeys}\nThe end of a file or a pipe lets its prompts finish; then the session ends.`)
     .action(async (words: string[], options: unknown) =>
       context.exit(await run(words, RunOptions.parse(options), context)),
     );
 }
 
 function addAttach(program: Command, context: CommandContext): void {
-  const keys = [
-    "",
-    "Typed lines: /steer TEXT redirects the running turn, /interrupt ends it, //x sends /x,",
-    "any other line is a prompt. Ctrl+C interrupts the turn, twice within 2 s leaves.",
-    "When the agent asks: /approve [ID], /approve-session [ID], /deny [REASON], /answer TEXT or",
-    "the number of a choice; on a terminal the keys a, s and d do the first three.",
-  ].join("\n");
   const example = "agentd attach 3f2a91c4 --since 20480";
   addDaemonOptions(add(program, "attach <session>", "watch a session and talk to its agent", example))
     .option("--json", "print log lines as they are")
     .option("--since <offset>", "begin at this byte of the log (default 0)", parseCount)
     .option("--no-replay", "begin with what happens from now on")
-    .addHelpText("after", keys)
+    .addHelpText(
+      "after",
+      `${typedKeys}\nThe end of a file or a pipe changes nothing: the session is watched until it ends.`,
+    )
     .action(async (id: string, options: unknown) =>
       context.exit(await attach(id, AttachOptions.parse(options), context)),
     );
 }
 
 function addReading(program: Command, context: CommandContext): void {
-  addDaemonOptions(add(program, "ls", "list sessions", "agentd ls --all --agent claude"))
+  addDaemonOptions(add(program, "ls", "list the daemon's sessions", "agentd ls --all --agent claude"))
     .option("--json", "print them as the daemon sends them")
-    .option("--state <status>", "only pending, running, completed, failed or orphaned ones")
+    .option(
+      "--state <status>",
+      "only pending, running, completed, failed or orphaned ones",
+      oneOf(SessionStatus.options),
+    )
     .option("--agent <name>", "only sessions of this agent")
     .option("--all", "also those that have ended")
     .action(async (options: unknown) => context.exit(await list(ListOptions.parse(options), context)));
@@ -194,20 +236,25 @@ function addEnding(program: Command, context: CommandContext): void {
   );
 }
 
+/** commander's own shows the program's help for a command that there is not. */
+function addHelp(program: Command): void {
+  add(program, "help [command]", "display help for a command", "agentd help run").action((name?: string) => {
+    if (name === undefined) return program.help();
+    const command = program.commands.find((candidate) => candidate.name() === name);
+    if (command) return command.help();
+    return program.error(`error: unknown command '${name}'. See them with "agentd help"`);
+  });
+}
+
 function addAbout(program: Command, context: CommandContext): void {
   const example = 'curl -H "Authorization: Bearer $(agentd token)" localhost:8090/sessions';
-  addDaemonOptions(add(program, "token", "print the token of the data dir's daemon", example)).action(
-    async (options: unknown) => context.exit(await printToken(DaemonOptions.parse(options), context)),
-  );
+  addDaemonOptions(
+    add(
+      program,
+      "token",
+      "print the token of the data dir's daemon; an error when --url or --port is another",
+      example,
+    ),
+  ).action(async (options: unknown) => context.exit(await printToken(DaemonOptions.parse(options), context)));
   add(program, "version", "print the version", "agentd version").action(() => context.terminal.out(`${version}\n`));
-}
-
-/** The Go daemon had a third runtime: who still asks for it is told what to ask for now. */
-function parseRuntime(name: string): string {
-  if (name !== "local-pipe") return name;
-  throw new InvalidArgumentError("local-pipe is gone: use --runtime local, which does the same and survives restarts.");
-}
-
-function collect(value: string, earlier: string[] | undefined): string[] {
-  return [...(earlier ?? []), value];
 }

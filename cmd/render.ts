@@ -34,6 +34,8 @@ export class Renderer {
   #openItem: string | undefined;
   #turnHasText = false;
   #lastToolId: string | undefined;
+  /** The last error shown: results and the exit repeat it. */
+  #saidError: string | undefined;
 
   constructor(options: { colour: boolean }) {
     this.#paint = options.colour ? paintColours : paintNothing;
@@ -84,6 +86,7 @@ export class Renderer {
     const paint = this.#paint;
     switch (event.type) {
       case "user_message":
+        this.#saidError = undefined;
         return userMessageText(event.data, paint);
       case "tool_use":
         this.#lastToolId = event.data.id;
@@ -97,9 +100,10 @@ export class Renderer {
       case "result":
         return this.#result(event.data);
       case "error":
+        this.#saidError = plainText(event.data.message).trim();
         return errorText(event.data, paint);
       case "exit":
-        return exitText(event.data, paint);
+        return exitText(event.data, { saidError: this.#saidError, paint });
       case "progress":
         return isQuiet(event.data.kind) ? "" : noteText(event.data.kind, event.data, paint);
       case "system":
@@ -116,7 +120,7 @@ export class Renderer {
   #result(data: EventOf<"result">["data"]): string {
     const isTextSeen = this.#turnHasText;
     this.#turnHasText = false;
-    return resultText(data, { isTextSeen, paint: this.#paint });
+    return resultText(data, { isTextSeen, saidError: this.#saidError, paint: this.#paint });
   }
 
   #foreign(value: unknown): string {

@@ -3,8 +3,10 @@ import { randomUUID } from "node:crypto";
 import path from "node:path";
 import * as z from "zod";
 import { type DaemonAddress, DaemonUnreachable, type Environment } from "../src/client/daemon-address.ts";
-import { createSession } from "../src/client/sessions.ts";
+import { findSession } from "../src/client/find-session.ts";
+import { createSession, getSession } from "../src/client/sessions.ts";
 import { dataDirOf } from "../src/config.ts";
+import { AgentdError } from "../src/protocol/error.ts";
 import type { SessionRequest } from "../src/protocol/http.ts";
 import { leave } from "./attach.ts";
 import { type CommandContext, DaemonOptions, locate } from "./client-options.ts";
@@ -14,8 +16,9 @@ import { type WatchEnd, watchSession } from "./watch.ts";
 import { readWords } from "./words.ts";
 
 export const RunOptions = DaemonOptions.extend({
-  agent: z.string(),
-  workDir: z.string(),
+  agent: z.string().optional(),
+  workDir: z.string().optional(),
+  resume: z.string().optional(),
   model: z.string().optional(),
   name: z.string().optional(),
   interactive: z.boolean().default(false),
@@ -26,6 +29,9 @@ export const RunOptions = DaemonOptions.extend({
   json: z.boolean().default(false),
 });
 export type RunOptions = z.infer<typeof RunOptions>;
+
+/** What is asked for, but for what an earlier session may decide. */
+type SessionWish = Omit<z.input<typeof SessionRequest>, "agent" | "work_dir" | "resume_session">;
 
 export async function run(words: readonly string[], options: RunOptions, context: CommandContext): Promise<number> {
   const { terminal, env } = context;
@@ -39,6 +45,8 @@ export async function run(words: readonly string[], options: RunOptions, context
     isJson: options.json,
     // A one-shot session in a script must not eat the script's stdin.
     input: options.interactive || process.stdin.isTTY ? "lines" : "signals",
+    // Nobody else knows the session yet: without its script it would wait for prompts for ever.
+    atInputEnd: "drain",
     terminal,
   });
   const code = leave(end, sessionId, context);
@@ -52,18 +60,12 @@ function hasFailed(end: WatchEnd): boolean {
   );
 }
 
-async function readRequest(
-  words: readonly string[],
-  options: RunOptions,
-  env: Environment,
-): Promise<z.input<typeof SessionRequest>> {
+async function readRequest(words: readonly string[], options: RunOptions, env: Environment): Promise<SessionWish> {
   const prompt = words.length === 0 ? undefined : await readWords(words);
-  if (prompt === undefined && !options.interactive) {
+  if (isBlank(prompt) && (words.length > 0 || !options.interactive)) {
     throw new UsageError('A session needs a prompt: agentd run "Fix the failing test", or -i to type prompts later');
   }
   return {
-    agent: options.agent,
-    work_dir: path.resolve(options.workDir),
     interactive: options.interactive,
     trust_workspace: options.trustWorkspace,
     env: Object.fromEntries(options.env.map((setting) => readSetting(setting, env))),
@@ -73,6 +75,31 @@ async function readRequest(
     ...(options.ask ? { permission_mode: "interactive" } : {}),
     ...(options.timeout === undefined ? {} : { timeout: options.timeout }),
   };
+}
+
+function isBlank(prompt: string | undefined): boolean {
+  return prompt === undefined || prompt.trim() === "";
+}
+
+/** The agent and its folder; a session that is resumed has both already, and its conversation belongs to them. */
+async function place(address: DaemonAddress, options: RunOptions) {
+  const resumed = options.resume === undefined ? undefined : await findResumed(address, options.resume);
+  const folder = options.workDir ?? resumed?.work_dir ?? ".";
+  return {
+    agent: options.agent ?? resumed?.agent ?? "claude",
+    work_dir: path.resolve(folder),
+    ...(options.resume === undefined ? {} : { resume_session: resumed?.session_id ?? options.resume }),
+  };
+}
+
+/** Undefined for what is none of the listed sessions: it may be the agent's own id. */
+async function findResumed(address: DaemonAddress, typed: string) {
+  try {
+    return await getSession(address, await findSession(address, typed));
+  } catch (error) {
+    if (error instanceof AgentdError && error.code === "session_not_found") return undefined;
+    throw error;
+  }
 }
 
 /** `K=V`, or `K` for the value it has here. */
@@ -85,9 +112,12 @@ function readSetting(setting: string, env: Environment): [string, string] {
   return [setting, value];
 }
 
-async function create(request: z.input<typeof SessionRequest>, options: RunOptions, context: CommandContext) {
+async function create(request: SessionWish, options: RunOptions, context: CommandContext) {
   const key = randomUUID();
-  const create = async () => createSession(await ensureDaemon(options, context), request, { key });
+  const create = async () => {
+    const address = await ensureDaemon(options, context);
+    return createSession(address, { ...request, ...(await place(address, options)) }, { key });
+  };
   try {
     return await create();
   } catch (error) {

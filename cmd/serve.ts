@@ -1,11 +1,13 @@
 /** `agentd serve`: settings → daemon → wait for a signal → close. */
 
+import { setTimeout as delay } from "node:timers/promises";
 import * as z from "zod";
 import { loadConfig } from "../src/config.ts";
 import { startDaemon } from "../src/daemon.ts";
 import { version } from "../src/version.ts";
 import type { CommandContext } from "./client-options.ts";
 import { exitCode } from "./exit-code.ts";
+import type { Terminal } from "./terminal.ts";
 
 export const ServeOptions = z.object({
   host: z.string().optional(),
@@ -30,7 +32,9 @@ export async function serve(options: ServeOptions, context: CommandContext): Pro
   const config = loadConfig({ flags: options, environment: context.env });
   // From here on a signal is a wish, also while the daemon is still starting.
   const asked = firstSignal();
-  const daemon = await startDaemon(config);
+  const starting = startDaemon(config);
+  void endIfStuck(asked, starting, terminal);
+  const daemon = await starting;
   terminal.note(`agentd ${version} listening on ${daemon.url} (data dir ${config.dataDir}, runtime ${config.runtime})`);
   const reason = await (config.leaveWhenIdle ? Promise.race([asked, daemon.idle.then(() => "idle")]) : asked);
   terminal.note(reason === "idle" ? "Closing: the last session and the last client are gone" : `Closing: ${reason}`);
@@ -43,11 +47,33 @@ export async function serve(options: ServeOptions, context: CommandContext): Pro
   return exitCode.ok;
 }
 
+/** How long a start may go on once its end is wished for. */
+const startGraceMs = 5000;
+
+/** A start that hangs, such as in a data dir of a dead network, ends as the signal would have ended it. */
+async function endIfStuck(
+  asked: Promise<NodeJS.Signals>,
+  starting: Promise<unknown>,
+  terminal: Terminal,
+): Promise<void> {
+  const settled = starting.then(
+    () => "settled" as const,
+    () => "settled" as const,
+  );
+  const signal = await Promise.race([asked, settled]);
+  if (signal === "settled") return;
+  const next = await Promise.race([settled, delay(startGraceMs, "late" as const, { ref: false })]);
+  if (next === "settled") return;
+  terminal.note(`Leaving in the midst of the start: ${signal}`);
+  // Not by exit, which waits for what hangs. The handler is gone since it was heard, so this ends the process.
+  process.kill(process.pid, signal);
+}
+
 const stopSignals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-function firstSignal(): Promise<string> {
+function firstSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
-    const heard = (signal: string) => {
+    const heard = (signal: NodeJS.Signals) => {
       for (const other of stopSignals) process.off(other, heard);
       resolve(signal);
     };

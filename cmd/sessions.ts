@@ -1,10 +1,18 @@
 /** The commands that ask one thing of the daemon and say what came of it. */
 import { randomUUID } from "node:crypto";
 import * as z from "zod";
-import { readToken } from "../src/client/daemon-address.ts";
+import { tokenOf } from "../src/client/daemon-address.ts";
 import { findSession } from "../src/client/find-session.ts";
 import { followSession } from "../src/client/follow.ts";
-import { deleteSession, getSession, interruptSession, listSessions, say, stopSession } from "../src/client/sessions.ts";
+import {
+  deleteSession,
+  getSession,
+  interruptSession,
+  isIdle,
+  listSessions,
+  say,
+  stopSession,
+} from "../src/client/sessions.ts";
 import { dataDirOf } from "../src/config.ts";
 import { type CommandContext, DaemonOptions, locate } from "./client-options.ts";
 import { agentExitCode, exitCode, UsageError } from "./exit-code.ts";
@@ -92,14 +100,18 @@ export async function speak(
 export async function interrupt(typedId: string, options: DaemonOptions, context: CommandContext): Promise<number> {
   const address = await locate(options, context.env);
   const id = await findSession(address, typedId);
+  if (isIdle(await getSession(address, id))) {
+    context.terminal.note(`Nothing runs in session ${id}: there is nothing to interrupt`);
+    return exitCode.ok;
+  }
   await interruptSession(address, id);
   context.terminal.note(`Interrupting the running turn of session ${id}`);
   return exitCode.ok;
 }
 
-export async function printToken(options: { dataDir?: string | undefined }, context: CommandContext): Promise<number> {
+export async function printToken(options: DaemonOptions, context: CommandContext): Promise<number> {
   const dataDir = dataDirOf(options.dataDir, context.env);
-  const token = await readToken({ dataDir, env: context.env });
+  const token = await tokenOf({ url: options.url, port: options.port, dataDir, env: context.env });
   if (token === undefined)
     throw new Error(`There is no token in ${dataDir} yet: the daemon makes it at its first start ("agentd serve")`);
   context.terminal.out(`${token}\n`);

@@ -1,12 +1,13 @@
 /** A daemon for `agentd run` when none answers: detached, and gone again when nobody needs it. */
 import { once } from "node:events";
 import { createWriteStream } from "node:fs";
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { execa } from "execa";
 import { type DaemonAddress, DaemonUnreachable, type Environment, findDaemon } from "../src/client/daemon-address.ts";
 import { getHealth } from "../src/client/sessions.ts";
+import { makeFolder } from "../src/make-folder.ts";
 
 const startMsMax = 30_000;
 const askEveryMs = 50;
@@ -22,7 +23,9 @@ export async function startDetachedDaemon(options: {
 }): Promise<DaemonAddress> {
   const { dataDir, env, note } = options;
   const logFile = path.join(dataDir, "agentd.stderr");
-  note(`No daemon is running for ${dataDir}: starting one, which leaves when its last session and client are gone`);
+  note(
+    `No daemon is running for ${dataDir}: starting one on a free port, which leaves when its last session and client are gone ("agentd serve" keeps one up)`,
+  );
   let endedAt: number | undefined;
   // The child outlives us; its end is only news while we wait for its address.
   const forget = () => {
@@ -60,7 +63,7 @@ export async function findAnswering(wanted: { dataDir: string; env: Environment 
 async function launch(dataDir: string, logFile: string): Promise<{ ended: Promise<unknown> }> {
   const [program] = process.argv.slice(1);
   if (program === undefined) throw new Error("Cannot start a daemon: this program does not know its own path");
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  await makeFolder(dataDir);
   // execa passes on a stream's own descriptor, and the daemon writes to the file after we are gone.
   const log = createWriteStream(logFile, { flags: "a", mode: 0o600 });
   await once(log, "open");

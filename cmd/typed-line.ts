@@ -8,10 +8,15 @@ export type Typed =
   | { type: "approve"; isForSession: boolean; request: string | undefined }
   | { type: "deny"; reason: string | undefined; request?: string }
   | { type: "answer"; text: string }
+  | { type: "leave" }
   | { type: "nothing" }
   | { type: "mistake"; message: string };
 
-const ours = /^\/(steer|interrupt|approve|approve-session|deny|answer)(?:\s+([\s\S]*))?$/;
+/** What a person on a terminal is told once, before anything else. */
+export const typedLineHint =
+  "A line is a prompt; /steer TEXT redirects the turn, /interrupt or Ctrl+C ends it, /leave or Ctrl+D leaves";
+
+const ours = /^\/(steer|interrupt|leave|approve|approve-session|deny|answer)(?:\s+([\s\S]*))?$/;
 
 /**
  * `/steer TEXT`, `/interrupt`, `/approve [ID]`, `/approve-session [ID]`, `/deny [REASON]`, `/answer TEXT`; `//x` says
@@ -36,6 +41,8 @@ export function readTyped(line: string): Typed {
       return { type: "approve", isForSession: true, request: rest };
     case "deny":
       return { type: "deny", reason: rest };
+    case "leave":
+      return rest === undefined ? { type: "leave" } : { type: "prompt", text: line };
     default:
       return rest === undefined ? { type: "interrupt" } : { type: "prompt", text: line };
   }

@@ -21,19 +21,15 @@ export interface WatchOptions {
   from: number | "end";
   /** Raw log lines instead of readable text. */
   isJson: boolean;
-  /** `none`: nothing is read, Ctrl+C just leaves. `signals`: Ctrl+C interrupts. `lines`: stdin is read too. */
-  input: "none" | "signals" | "lines";
+  input: Keyboard["input"];
+  /** `watch` when absent. */
+  atInputEnd?: Keyboard["atInputEnd"];
   terminal: Terminal;
 }
 
 export type WatchEnd =
   | { type: "exit"; exitCode: number; lastResult: string | undefined }
   | { type: "detached"; offset: number };
-
-/** A second Ctrl+C within this time leaves; a later one interrupts again. */
-const detachMsMax = 2000;
-const sayTriesMax = 5;
-const longestShown = 300;
 
 /** Resolves when the session has ended or the person has left. */
 export async function watchSession(options: WatchOptions): Promise<WatchEnd> {
@@ -43,6 +39,9 @@ export async function watchSession(options: WatchOptions): Promise<WatchEnd> {
   const questions = new OpenQuestions();
   const input = startInput(options, { follower, questions, leave: () => leave.abort() });
   const renderer = new Renderer({ colour: terminal.colour });
+  // What is typed on a terminal stands there already; in a file it would be missing.
+  const isShown = process.stdin.isTTY && process.stdout.isTTY ? (line: string) => !ownWords.includes(line) : () => true;
+  let isAway = false;
   let lastResult: string | undefined;
   try {
     for await (const item of follower) {
@@ -63,7 +62,8 @@ export async function watchSession(options: WatchOptions): Promise<WatchEnd> {
         }
         input.adjust();
       } else {
-        const text = remark(item);
+        const text = remark(item, { sessionId, isAway });
+        if (item.type === "connected" || item.type === "disconnected") isAway = item.type === "disconnected";
         if (text === undefined) continue;
         if (!options.isJson) terminal.out(renderer.flush());
         terminal.note(text);
@@ -81,18 +81,25 @@ export async function watchSession(options: WatchOptions): Promise<WatchEnd> {
 function remark(item: Exclude<FollowItem, { type: "lines" | "input" | "exit" }>): string | undefined {
   switch (item.type) {
     case "connected":
+      return isAway ? "Connected again" : undefined;
     case "accepted":
       return undefined;
     case "gap":
       return `The log no longer has offsets ${item.from} to ${item.start}: it begins at ${item.start}`;
     case "refused":
-      return `The daemon refused: ${plainLine(item.message, longestShown)} (${plainLine(item.code, 50)})`;
+      return [
+        `The daemon refused: ${plainLine(item.message, longestShown)} (${plainLine(item.code, 50)})`,
+        adviceFor(item.code, sessionId),
+      ]
+        .filter((sentence) => sentence !== undefined)
+        .join(". ");
     case "paused":
       return item.isPaused
         ? `The daemon has paused the session: ${plainLine(item.reason, longestShown)}`
         : "The session goes on";
     case "disconnected":
-      return `Connection lost (${plainLine(item.reason, longestShown)}): trying again`;
+      // The daemon may be away for minutes, and is asked every few seconds.
+      return isAway ? "Still trying" : `Connection lost (${plainLine(item.reason, longestShown)}): trying again`;
     default:
       return item satisfies never;
   }

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import * as z from "zod";
 import { AgentConfig, Bootstrap, defaultSidecarLimits } from "../src/protocol/bootstrap.ts";
-import { parseDuration } from "../src/protocol/duration.ts";
+import { longestMs, parseDuration } from "../src/protocol/duration.ts";
 import { messageOf } from "../src/protocol/error.ts";
 import { linkProtocol } from "../src/protocol/link-frame.ts";
 
@@ -110,7 +110,7 @@ export function parseCleanupTimeout(text: string | undefined): number {
       `SIDECAR_CLEANUP_TIMEOUT must be whole seconds or a duration such as "90s", found ${JSON.stringify(text)}`,
     );
   }
-  return ms;
+  return Math.min(ms, longestMs);
 }
 
 const Command = z

@@ -1,5 +1,5 @@
 /** Context and mentions as text blocks that ride in front of the next message. The wording is that of Claude Code (2.1.329), and serves every agent. */
-import { readFileSync, statSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { resolve } from "node:path";
 import type { ContextItem, MentionItem } from "../src/protocol/command.ts";
 import { errnoOf, messageOf } from "../src/protocol/error.ts";
@@ -62,16 +62,40 @@ export function mentionBlock(item: MentionItem, workDir: string): string {
 }
 
 function readText(path: string, fail: (found: string) => Error): string {
+  let file: number | undefined;
   try {
-    const found = statSync(path);
-    // A fifo would hold the whole sidecar until somebody writes to it.
+    // Without waiting: a fifo would hold the whole sidecar until somebody writes to it.
+    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+    const found = fstatSync(file);
     if (!found.isFile()) throw fail("it is not a regular file");
-    if (found.size > mentionBytesMax) {
-      throw fail(`it has ${found.size} bytes and ${mentionBytesMax} can be passed on; let the agent read it by itself`);
+    // Files of the system say that they are empty, and some never end.
+    const bytes = found.size > mentionBytesMax ? undefined : readBytes(file, mentionBytesMax + 1);
+    if (bytes === undefined || bytes.length > mentionBytesMax) {
+      const size = Math.max(found.size, bytes?.length ?? 0);
+      throw fail(
+        `it has ${size} bytes or more and ${mentionBytesMax} can be passed on; let the agent read it by itself`,
+      );
     }
-    return readFileSync(path, "utf8");
+    return bytes.toString("utf8");
   } catch (error) {
-    if (errnoOf(error) === undefined) throw error;
-    throw fail(errnoOf(error) === "ENOENT" ? "there is no such file" : messageOf(error));
+    const errno = errnoOf(error);
+    if (errno === undefined) throw error;
+    if (errno === "EAGAIN") throw fail("it has no end that could be read now");
+    if (errno === "ENXIO") throw fail("it is not a regular file");
+    throw fail(errno === "ENOENT" ? "there is no such file" : messageOf(error));
+  } finally {
+    if (file !== undefined) closeSync(file);
   }
+}
+
+/** The file's first bytes, at most so many. */
+function readBytes(file: number, bytesMax: number): Buffer {
+  const bytes = Buffer.alloc(bytesMax);
+  let length = 0;
+  while (length < bytesMax) {
+    const count = readSync(file, bytes, length, bytesMax - length, null);
+    if (count === 0) break;
+    length += count;
+  }
+  return bytes.subarray(0, length);
 }

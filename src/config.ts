@@ -180,9 +180,11 @@ function readConfigFile(flag: string | undefined, standard: string): { path?: st
   } catch (error) {
     // Below a file there is none either: what is wrong with the data dir is said by whoever makes it.
     if (flag === undefined && ["ENOENT", "ENOTDIR"].includes(errnoOf(error) ?? "")) return { value: {} };
-    throw new AgentdError("invalid_request", `Cannot read the configuration file "${path}": ${messageOf(error)}`, {
-      cause: error,
-    });
+    throw new AgentdError(
+      "invalid_request",
+      `Cannot read the configuration file "${path}": ${errnoOf(error) === "ENOENT" ? "there is none" : messageOf(error)}. ${flag === undefined ? "Make it readable, or name another with --config" : "Name another with --config, or leave that out"}`,
+      { cause: error },
+    );
   }
   try {
     return { path, value: JSON.parse(text) as unknown };

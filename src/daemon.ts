@@ -91,17 +91,29 @@ async function listen({ app }: Server, { listen: { host, port } }: Config): Prom
     await app.listen({ host, port });
   } catch (error) {
     await app.close();
-    const isTaken = errnoOf(error) === "EADDRINUSE";
-    throw new AgentdError(
-      "internal",
-      `Cannot listen on ${host}:${port}: ${isTaken ? "another program does. Choose another with --port, or --port 0 for any free one" : messageOf(error)}`,
-      { cause: error },
-    );
+    throw new AgentdError("internal", `Cannot listen on ${host}:${port}: ${listenFault(error)}`, { cause: error });
   }
   const address = app.server.address();
   const bound = typeof address === "object" && address ? address.port : port;
   const name = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
   return `http://${name.includes(":") ? `[${name}]` : name}:${bound}`;
+}
+
+/** What is in the way, and what to do. */
+function listenFault(error: unknown): string {
+  switch (errnoOf(error)) {
+    case "EADDRINUSE":
+      return "another program does. Choose another with --port, or --port 0 for any free one";
+    case "EACCES":
+      return "this user may not. Choose a port above 1023 with --port";
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+      return "no address is known for that name. Choose an address of this machine with --host";
+    case "EADDRNOTAVAIL":
+      return "it is no address of this machine. Choose one that is with --host";
+    default:
+      return `${messageOf(error)}. Choose another address with --host and --port`;
+  }
 }
 
 /** The bundled sidecar lies beside the bundled daemon; from source, in dist. */

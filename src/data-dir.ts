@@ -1,9 +1,10 @@
 /** The daemon's own things in the data dir: the lock that makes it the only one, its address, its token. */
 import { createHash, randomBytes } from "node:crypto";
-import { access, chmod, constants, link, lstat, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, link, lstat, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import * as z from "zod";
+import { makeFolder } from "./make-folder.ts";
 import { isSameProcess, startTimeOf } from "./process/identity.ts";
 import { AgentdError, errnoOf, messageOf } from "./protocol/error.ts";
 
@@ -28,8 +29,7 @@ export interface DataDirLock {
 /** Makes the data dir ours. Throws when it cannot be written to or a living daemon serves it. */
 export async function lockDataDir(dataDir: string, version: string): Promise<DataDirLock> {
   try {
-    await mkdir(dataDir, { recursive: true, mode: 0o700 });
-    await access(dataDir, constants.W_OK | constants.X_OK);
+    await makeFolder(dataDir);
   } catch (error) {
     throw new AgentdError(
       "internal",
@@ -138,7 +138,7 @@ export async function ensureRunDir(dataDir: string): Promise<string> {
   const isShort = Buffer.byteLength(own) <= runDirBytesMax;
   const hash = createHash("sha256").update(dataDir).digest("hex").slice(0, 12);
   const dir = isShort ? own : join(tmpdir(), `agentd-${userInfo().uid}-${hash}`);
-  await mkdir(dir, { recursive: true, mode: 0o700 });
+  await makeFolder(dir);
   const found = await lstat(dir);
   if (!found.isDirectory() || found.uid !== userInfo().uid || (found.mode & 0o077) !== 0) {
     throw new AgentdError(

@@ -93,6 +93,8 @@ class GenericHarness implements Harness {
   }
 
   interrupt({ reason, detail }: { reason: InterruptReason; detail?: string }): void {
+    // An interactive command has no open turn: most would end of a SIGINT, and with them a session that nobody ended.
+    if (!this.#turn && this.#bootstrap.interactive) return;
     if (this.#turn) this.#turn.interrupt ??= detail === undefined ? { reason } : { reason, detail };
     this.#running().signal("SIGINT");
   }

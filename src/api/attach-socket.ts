@@ -26,6 +26,13 @@ export interface AttachSockets {
 const pingMs = 30_000;
 /** Frames of one client that may wait for their turn; more is a flood. */
 const framesWaitingMax = 1000;
+/** What they may hold together before no more is read from the client; it goes on at half of that. */
+const frameBytesWaitingMax = 16 * 1024 * 1024;
+/** How long a peer may take to answer the close once it could have read it. */
+const closeMs = 2000;
+
+/** What libuv still holds of the write under way. Node has no public name for it, and its own socket timeouts look here too. */
+const WriteUnderWay = z.object({ _handle: z.object({ writeQueueSize: z.number() }) });
 const Since = z.looseObject({
   since: z
     .string()
@@ -42,7 +49,8 @@ export function attachSocket(app: FastifyInstance, options: AttachSocketOptions)
     for (const [socket, client] of clients) {
       client.bridge.checkStall(Date.now());
       // A stalled client cannot answer a ping either; its stall closes it, with the reason that helps.
-      if (!client.isAlive && socket.bufferedAmount === 0) socket.terminate();
+      // … and while we read nothing from it, its answer is not seen.
+      if (!client.isAlive && socket.bufferedAmount === 0 && !socket.isPaused) socket.terminate();
       client.isAlive = false;
       socket.ping();
     }
@@ -85,6 +93,10 @@ export function attachSocket(app: FastifyInstance, options: AttachSocketOptions)
           get waitingBytes() {
             return socket.bufferedAmount;
           },
+          get unsentBytes() {
+            const underWay = WriteUnderWay.safeParse(request.socket);
+            return socket.bufferedAmount + (underWay.data?._handle.writeQueueSize ?? 0);
+          },
           close: (code, reason) => closeSocket(socket, code, reason),
         },
       });
@@ -97,7 +109,7 @@ export function attachSocket(app: FastifyInstance, options: AttachSocketOptions)
       const inbox = inboxOf(socket, bridge, supervisor, session);
       socket.on("message", (data) => {
         client.isAlive = true;
-        inbox(textOf(data));
+        inbox(bytesOf(data));
       });
       socket.on("error", () => {
         // `close` follows, and says all that matters here.
@@ -120,39 +132,63 @@ export function attachSocket(app: FastifyInstance, options: AttachSocketOptions)
   };
 }
 
-/** A peer that does not answer the close is cut off soon after. */
+/**
+ * A peer that does not answer the close is cut off soon after. At the session's end everything has left by then;
+ * who is closed for not reading, or by a daemon that leaves, cannot be waited for.
+ */
 function closeSocket(socket: WebSocket, code: number, reason: string): void {
   socket.close(code, reason);
-  const timer = setTimeout(() => socket.terminate(), 2000);
+  // A peer whose frames are not read could not be heard to answer.
+  if (socket.isPaused) socket.resume();
+  const timer = setTimeout(() => socket.terminate(), closeMs);
   timer.unref();
   socket.once("close", () => clearTimeout(timer));
 }
 
-function textOf(data: WebSocket.RawData): string {
-  if (Buffer.isBuffer(data)) return data.toString("utf8");
-  return Array.isArray(data) ? Buffer.concat(data).toString("utf8") : Buffer.from(data).toString("utf8");
+function bytesOf(data: WebSocket.RawData): Buffer {
+  if (Buffer.isBuffer(data)) return data;
+  return Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data);
 }
 
 /** A client's frames are carried out one after the other, in the order they came. */
-function inboxOf(socket: WebSocket, bridge: Bridge, supervisor: Supervisor, session: Session): (text: string) => void {
+function inboxOf(
+  socket: WebSocket,
+  bridge: Bridge,
+  supervisor: Supervisor,
+  session: Session,
+): (message: Buffer) => void {
   let waiting = 0;
+  let waitingBytes = 0;
   let last: Promise<void> = Promise.resolve();
-  return (text) => {
+  return (message) => {
+    // Who is being closed is only read for its goodbye.
+    if (socket.readyState !== socket.OPEN) return;
+    // Not in line behind a prompt that waits for the disk: who pings wants to know whether we live.
+    if (isPing(message)) return bridge.tell({ type: "pong" });
     if (waiting >= framesWaitingMax) {
       closeSocket(socket, closeCode.clientTooSlow, "too many frames at once; wait for answers");
       return;
     }
     waiting += 1;
+    waitingBytes += message.length;
+    if (waitingBytes > frameBytesWaitingMax) socket.pause();
     last = last.then(async () => {
       try {
-        await carryOut(parseFrame(text), bridge, supervisor, session);
+        await carryOut(parseFrame(message.toString("utf8")), bridge, supervisor, session);
       } catch (error) {
         const { code, message } = toAgentdError(error);
         bridge.tell({ type: "error", error: message, code });
       }
       waiting -= 1;
+      waitingBytes -= message.length;
+      if (socket.isPaused && waitingBytes <= frameBytesWaitingMax / 2) socket.resume();
     });
   };
+}
+
+/** A ping is short: longer messages are not looked into here. */
+function isPing(message: Buffer): boolean {
+  return message.length < 100 && /^\s*\{\s*"type"\s*:\s*"ping"\s*\}\s*$/.test(message.toString("utf8"));
 }
 
 function parseFrame(text: string): ClientFrame {

@@ -17,7 +17,7 @@ export function checkCaller(request: FastifyRequest, options: GuardOptions): voi
   const name = hostName(host);
   const isServed =
     name !== undefined &&
-    (isLoopback(name) || name === options.listenHost.toLowerCase() || options.servedNames.includes(name));
+    (isLoopback(name) || [options.listenHost, ...options.servedNames].some((served) => served.toLowerCase() === name));
   if (!isServed) {
     throw new AgentdError(
       "forbidden_host",

@@ -90,14 +90,18 @@ async function* chunks(session: Session, from: number, to: number): AsyncGenerat
 
 /** The end of the last line within `limit` bytes of `from`; of the first one when that is longer. */
 async function lineEnd(session: Session, from: number, end: number, limit: number): Promise<number> {
-  if (from + limit >= end) return end;
-  for (let step = limit; ; step *= 4) {
-    const to = Math.min(end, from + step);
-    const bytes = await session.readStored(from, to);
-    const last = step === limit ? bytes.lastIndexOf(0x0a) : bytes.indexOf(0x0a);
-    if (last !== -1) return from + last + 1;
-    if (to === end) return end;
+  const wanted = from + limit;
+  if (wanted >= end) return end;
+  for (let to = wanted; to > from; to -= stepBytes) {
+    const start = Math.max(from, to - stepBytes);
+    const last = (await session.readStored(start, to)).lastIndexOf(0x0a);
+    if (last !== -1) return start + last + 1;
   }
+  for (let start = wanted; start < end; start += stepBytes) {
+    const first = (await session.readStored(start, Math.min(end, start + stepBytes))).indexOf(0x0a);
+    if (first !== -1) return start + first + 1;
+  }
+  return end;
 }
 
 /** Resolves when the log has grown past `cursor`, the session has ended, time is up or the client has gone. */

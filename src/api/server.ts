@@ -41,11 +41,20 @@ const bodyMs = 60_000;
 
 export async function createServer(options: ServerOptions): Promise<Server> {
   const { config, supervisor } = options;
+  const guard = { listenHost: config.listen.host, servedNames: config.served_names, token: options.token };
   const app = fastify({
     bodyLimit: config.limits.body_bytes,
     exposeHeadRoutes: false,
     // Addresses that no route can be asked about: half an escape, an id of a kilobyte.
-    frameworkErrors: (error, _request, reply) => replyWithError(error, reply, options.onInternalError),
+    frameworkErrors: (error, request, reply) => {
+      // They come before the hooks: who asks is checked here.
+      try {
+        checkCaller(request, guard);
+        replyWithError(error, reply, options.onInternalError);
+      } catch (refusal) {
+        replyWithError(refusal, reply, options.onInternalError);
+      }
+    },
     requestTimeout: bodyMs,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 200 },
     forceCloseConnections: true,
@@ -62,7 +71,6 @@ export async function createServer(options: ServerOptions): Promise<Server> {
     if (body === "") done(null, undefined);
     else void parseJson(request, String(body), done);
   });
-  const guard = { listenHost: config.listen.host, servedNames: config.served_names, token: options.token };
   await app.register(websocket, {
     options: { maxPayload: config.limits.body_bytes, perMessageDeflate: false },
     errorHandler: (error, socket) => {

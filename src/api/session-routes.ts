@@ -10,6 +10,7 @@ import { SessionStatus } from "../protocol/session.ts";
 import { statusOf } from "../session/lifecycle.ts";
 import type { Entry } from "../supervisor/entry.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
+import { bodyOf } from "./body.ts";
 import { history } from "./history.ts";
 import type { Idempotency } from "./idempotency.ts";
 import { infoOf, urlsOf, viewOf } from "./view.ts";
@@ -35,7 +36,7 @@ const ListQuery = z.looseObject({
 
 export function sessionRoutes(app: FastifyInstance, { supervisor, idempotency, dataDir }: SessionRoutesOptions): void {
   app.post("/sessions", async (request, reply) => {
-    const asked = SessionRequest.parse(request.body);
+    const asked = bodyOf(request, SessionRequest, "create a session");
     const { status, body } = await idempotency.once(request, async () => {
       const { entry, turnId } = await supervisor.create(asked);
       const { spec, state } = entry.session;

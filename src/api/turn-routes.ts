@@ -9,6 +9,7 @@ import {
   PromptRequest,
 } from "../protocol/http.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
+import { bodyOf } from "./body.ts";
 import type { Idempotency } from "./idempotency.ts";
 
 interface ById {
@@ -21,7 +22,7 @@ export function turnRoutes(
 ): void {
   for (const verb of ["prompt", "steer"] as const) {
     app.post<ById>(`/sessions/:id/${verb}`, async (request, reply) => {
-      const { text } = PromptRequest.parse(request.body);
+      const { text } = bodyOf(request, PromptRequest, `take the ${verb}`);
       const { status, body } = await idempotency.once(request, async () => {
         const attendance = supervisor.attendanceOf(request.params.id);
         const { turnId, position } = await (verb === "prompt" ? attendance.prompt(text) : attendance.steer(text));
@@ -52,14 +53,14 @@ export function turnRoutes(
   });
 
   app.post<ById>("/sessions/:id/context", async (request, reply) => {
-    const item = ContextRequest.parse(request.body);
+    const item = bodyOf(request, ContextRequest, "add context");
     const attendance = supervisor.attendanceOf(request.params.id);
     await attendance.context(item);
     return reply.code(202).send({ session_id: attendance.session.id });
   });
 
   app.post<ById>("/sessions/:id/mention", async (request, reply) => {
-    const item = MentionRequest.parse(request.body);
+    const item = bodyOf(request, MentionRequest, "mention a file");
     const attendance = supervisor.attendanceOf(request.params.id);
     await attendance.mention(item);
     return reply.code(202).send({ session_id: attendance.session.id });

@@ -11,6 +11,8 @@ export interface Client {
   send(text: string | Buffer, sent: () => void): void;
   /** Bytes that wait to be sent. */
   readonly waitingBytes: number;
+  /** Falls with every byte that leaves, also in the midst of a message; how large it is says nothing. */
+  readonly unsentBytes: number;
   close(code: number, reason: string): void;
 }
 
@@ -46,13 +48,18 @@ export function openBridge(options: BridgeOptions): Bridge {
   let isReplaying = true;
   let isPumping = false;
   let isWanted = false;
-  let isClosed = false;
+  /** `ending`: the exit was sent, and the close follows once all has left. */
+  let phase: "open" | "ending" | "closed" = "open";
   let isPausedShown = false;
-  let stalledSince: number | undefined;
+  let stalled: { since: number; unsentBytes: number } | undefined;
 
   const onSent = () => {
-    stalledSince = undefined;
+    stalled = undefined;
     if (client.waitingBytes < waitingBytesMax) wake();
+  };
+  const leave = (code: number, reason: string) => {
+    phase = "closed";
+    client.close(code, reason);
   };
   const send = (text: string | Buffer) => client.send(text, onSent);
   const sendFrame = (frame: ServerFrame) => send(JSON.stringify(frame));
@@ -60,7 +67,7 @@ export function openBridge(options: BridgeOptions): Bridge {
   /** A wake during a pump makes it look once more: nothing that happens while it ends is missed. */
   const wake = () => {
     isWanted = true;
-    if (!isPumping && !isClosed) void run();
+    if (!isPumping && phase === "open") void run();
   };
   const run = async () => {
     isPumping = true;
@@ -70,8 +77,7 @@ export function openBridge(options: BridgeOptions): Bridge {
         await pump();
       }
     } catch (error) {
-      isClosed = true;
-      client.close(1011, `cannot read the log: ${messageOf(error)}`.slice(0, 120));
+      leave(1011, `cannot read the log: ${messageOf(error)}`.slice(0, 120));
     }
     isPumping = false;
   };
@@ -89,20 +95,21 @@ export function openBridge(options: BridgeOptions): Bridge {
         isPausedShown = session.isPaused;
         sendFrame({ type: "paused", paused: isPausedShown, reason: isPausedShown ? "the disk is full" : "" });
       }
-      if (isClosed || client.waitingBytes >= waitingBytesMax) return;
+      if (phase !== "open" || client.waitingBytes >= waitingBytesMax) return;
       const to = isReplaying ? replayTo : session.end;
       if (cursor >= to) break;
       const bytes = nextBytesNow(session, cursor, to) ?? (await nextBytesStored(session, cursor, to));
-      if (isClosed) return;
+      if (phase !== "open") return;
       cursor += bytes.length;
       if (isReplaying) sendFrame({ type: "replay", data: bytes.toString("base64"), offset: cursor });
       else send(stdoutFrame(session, bytes, cursor));
     }
     const { state } = session;
     if (state.at === "ended" && session.isSealed) {
-      sendFrame({ type: "exit", exit_code: state.exitCode });
-      isClosed = true;
-      client.close(1000, "the session has ended");
+      phase = "ending";
+      client.send(JSON.stringify({ type: "exit", exit_code: state.exitCode } satisfies ServerFrame), () => {
+        if (phase === "ending") leave(1000, "the session has ended");
+      });
     }
   };
 
@@ -110,24 +117,24 @@ export function openBridge(options: BridgeOptions): Bridge {
   wake();
   return {
     tell: (frame) => {
-      if (isClosed) return;
+      if (phase !== "open") return;
       if (client.waitingBytes < unreadAnswersMax) return sendFrame(frame);
-      isClosed = true;
-      client.close(1013, "too many unread answers; reconnect with since=");
+      leave(1013, "too many unread answers; reconnect with since=");
     },
     close: () => {
-      isClosed = true;
+      phase = "closed";
       unfollow();
     },
     checkStall: (now) => {
-      if (isClosed || client.waitingBytes === 0) {
-        stalledSince = undefined;
+      if (phase === "closed" || client.waitingBytes === 0) {
+        stalled = undefined;
         return;
       }
-      stalledSince ??= now;
-      if (now - stalledSince < options.clientStallMs) return;
-      isClosed = true;
-      client.close(1013, `not read for ${Math.round(options.clientStallMs / 1000)} s; reconnect with since=`);
+      const { unsentBytes } = client;
+      // A large message on a slow line takes its time: what counts is that some of it leaves.
+      if (stalled === undefined || unsentBytes < stalled.unsentBytes) stalled = { since: now, unsentBytes };
+      if (now - stalled.since < options.clientStallMs) return;
+      leave(1013, `not read for ${Math.round(options.clientStallMs / 1000)} s; reconnect with since=`);
     },
   };
 }

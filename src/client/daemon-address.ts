@@ -45,7 +45,7 @@ export async function findDaemon(wanted: DaemonWanted): Promise<DaemonAddress> {
   const url = named?.url ?? served;
   if (url === undefined) {
     throw new DaemonUnreachable(
-      `No daemon serves the data dir ${dataDir} (it has no daemon.json). Start one with "agentd serve", or name one with --url`,
+      `No daemon serves the data dir ${dataDir} (it has no daemon.json). Start one with "agentd serve", or name one with --url; one that "agentd run" started leaves with its last session`,
       { named: false },
     );
   }
@@ -53,8 +53,30 @@ export async function findDaemon(wanted: DaemonWanted): Promise<DaemonAddress> {
   return { url, source, token: await findToken({ url, served, dataDir, env: wanted.env }) };
 }
 
-/** The token that `agentd token` prints: AGENTD_TOKEN, else the data dir's. */
-export async function readToken(options: { dataDir: string; env: Environment }): Promise<string | undefined> {
+/**
+ * The token that `agentd token` prints: AGENTD_TOKEN, else the data dir's. Throws when a daemon was named that is not
+ * the data dir's: its token is kept somewhere else.
+ */
+export async function tokenOf(wanted: DaemonWanted): Promise<string | undefined> {
+  const named = namedUrl(wanted);
+  if (named === undefined || wanted.env["AGENTD_TOKEN"]) return readToken(wanted);
+  const served = (await readDaemonFile(wanted.dataDir))?.url;
+  if (served !== undefined && isSameAddress(named.url, served)) return readToken(wanted);
+  const found = served === undefined ? "no daemon serves" : `the daemon at ${served} serves`;
+  throw new DaemonUnreachable(
+    `Cannot print the token of ${named.url} (${named.source}): ${found} the data dir ${wanted.dataDir}. Name that daemon's own with --data-dir`,
+    { named: true },
+  );
+}
+
+/** On this machine a daemon has several names, and one port. */
+function isSameAddress(one: string, other: string): boolean {
+  const [first, second] = [new URL(one), new URL(other)];
+  const isSameHost = first.hostname === second.hostname || (isLoopback(first.hostname) && isLoopback(second.hostname));
+  return isSameHost && first.port === second.port && first.protocol === second.protocol;
+}
+
+async function readToken(options: { dataDir: string; env: Environment }): Promise<string | undefined> {
   const given = options.env["AGENTD_TOKEN"];
   if (given) return given;
   const file = (await readDaemonFile(options.dataDir))?.token_file ?? path.join(options.dataDir, "token");

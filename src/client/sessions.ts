@@ -41,8 +41,13 @@ export function listSessions(
   return callDaemon(address, { path: `/sessions${suffix}` }, z.array(SessionView));
 }
 
-export function getSession(address: DaemonAddress, id: string): Promise<SessionView> {
-  return callDaemon(address, { path: sessionPath(id) }, SessionView);
+export function getSession(address: DaemonAddress, id: string, signal?: AbortSignal): Promise<SessionView> {
+  return callDaemon(address, { path: sessionPath(id), signal }, SessionView);
+}
+
+/** Whether no turn runs or waits, so that there is nothing to interrupt. */
+export function isIdle(view: SessionView): boolean {
+  return view.activity === "idle" && view.queue.length === 0;
 }
 
 export function listHistory(address: DaemonAddress, limit: number): Promise<HistoryEntry[]> {

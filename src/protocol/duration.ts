@@ -29,16 +29,20 @@ export function parseDuration(text: string): number | undefined {
   return end > 0 && end === text.length && ms <= msMax ? ms : undefined;
 }
 
+/** What every timer can hold: setTimeout takes 2^31 ms, 24.8 days, for nothing at all. */
+const longestDays = 24;
+export const longestMs = longestDays * 24 * 3_600_000;
+
 /** How long something may wait: a duration, or for ever. */
 export const DurationOrNone = z.union([z.literal("none"), z.lazy(() => Duration)]);
 
 /** A duration string of more than nothing, as milliseconds. */
 export const Duration = z.string().transform((text, context) => {
   const ms = parseDuration(text);
-  if (ms !== undefined && ms > 0) return ms;
+  if (ms !== undefined && ms > 0 && ms <= longestMs) return ms;
   context.addIssue({
     code: "custom",
-    message: `expected a duration such as "90s" or "1h30m", found ${JSON.stringify(text)}`,
+    message: `expected a duration such as "90s" or "1h30m"${ms !== undefined && ms > 0 ? `, at most ${longestDays} days (${longestDays * 24}h)` : ""}, found ${JSON.stringify(text)}`,
   });
   return z.NEVER;
 });

@@ -6,6 +6,15 @@ import { InputRequired } from "./event.ts";
 import { AgentHome, EndReason, PermissionMode, QueuedPrompt, SessionActivity, SessionStatus } from "./session.ts";
 import { cutCharacter, hasLoneSurrogate } from "./text.ts";
 
+/** What becomes a word of an agent's command line: it must not be taken for a flag, nor end the line. */
+const argument = (what: string) =>
+  z
+    .string()
+    .refine(
+      (text) => text !== "" && !text.startsWith("-") && !/[\0\r\n]/.test(text),
+      `${what} must not be empty, begin with "-" or contain a line break or NUL; leave it out for the agent's own choice`,
+    );
+
 const Mount = z.strictObject({
   host: z.string(),
   container: z.string(),
@@ -29,7 +38,7 @@ const ClaudeOptions = z.strictObject({
   credentials_path: z.string().optional(),
   memory_path: z.string().optional(),
   max_turns: z.number().int().positive().optional(),
-  allowed_tools: z.array(z.string()).optional(),
+  allowed_tools: z.array(argument("an allowed tool")).optional(),
   output_format: z.string().optional(),
   bare: z.boolean().optional(),
 });
@@ -68,8 +77,8 @@ export const SessionRequest = z.strictObject({
     .optional(),
   agent: z.string({ error: "agent is required" }).min(1, "agent is required"),
   runtime: z.string().optional(),
-  model: noNul("a model").optional(),
-  effort: noNul("an effort").optional(),
+  model: argument("a model").optional(),
+  effort: argument("an effort").optional(),
   prompt: promptText.optional(),
   max_turns: z.number().int().positive().optional(),
   /** Ends the session; stands still while a person is awaited. */
@@ -78,7 +87,7 @@ export const SessionRequest = z.strictObject({
   turn_timeout: Duration.optional(),
   pty: z.boolean().optional(),
   interactive: z.boolean().optional(),
-  resume_session: z.string().optional(),
+  resume_session: argument("resume_session").optional(),
   /** With resume_session: go on with a copy of the conversation, and leave the old one as it is. */
   fork: z.boolean().optional(),
   persist_session: z.boolean().optional(),

@@ -7,7 +7,7 @@ import type { HarnessName } from "../protocol/bootstrap.ts";
 import type { ContextItem, InputAnswer, MentionItem } from "../protocol/command.ts";
 import { defined } from "../protocol/defined.ts";
 import { AgentdError, messageOf } from "../protocol/error.ts";
-import type { EventOf, SessionEvent } from "../protocol/event.ts";
+import type { EventOf, SessionEvent, TurnStatus } from "../protocol/event.ts";
 import type { SessionChange } from "../protocol/http.ts";
 import type { SidecarStatus } from "../protocol/link-frame.ts";
 import type { EndReason, QueuedPrompt, SessionActivity } from "../protocol/session.ts";
@@ -555,12 +555,18 @@ export class Attendance implements SessionObserver {
     this.#leave();
   }
 
+  /** How turns end that the agent will not end: by the time limit when that is why the session ends. */
+  #endStatus(): TurnStatus {
+    const { state } = this.session;
+    return state.at === "stopping" && state.reason === "timeout" ? "limit" : "aborted";
+  }
+
   #abandonTurns(why: string): void {
     const turns = this.#queue.abandon();
     if (turns.length === 0) return;
     // Told before `exit`, which waits for nobody; a log that cannot be written ends the session in a way of its own.
     this.session
-      .appendOwn(turns.map((turnId) => ownResult(this.session, turnId, "aborted", why)))
+      .appendOwn(turns.map((turnId) => ownResult(this.session, turnId, this.#endStatus(), why)))
       .catch(this.#options.onFault);
   }
 

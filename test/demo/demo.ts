@@ -1,5 +1,5 @@
 /**
- * `npm run demo [-- --keep] [-- --real]`: a real Claude Code session through agentd, told step by step.
+ * `npm run demo [-- --keep --real]`: a real Claude Code session through agentd, told step by step.
  * Without --real the model is scripted and nothing leaves this machine. Talks to the daemon over HTTP and
  * WebSocket only.
  */
@@ -17,8 +17,20 @@ import { type TempDir, tempDir } from "../support/temp-dir.ts";
 import { LogCheck } from "../tools/log-check.ts";
 
 const { values: flags } = parseArgs({
-  options: { keep: { type: "boolean", default: false }, real: { type: "boolean", default: false } },
+  options: {
+    keep: { type: "boolean", default: false },
+    real: { type: "boolean", default: false },
+    help: { type: "boolean", short: "h", default: false },
+  },
 });
+
+const usage = `Usage: npm run demo [-- OPTIONS]
+
+A real Claude Code session through agentd, told step by step. The model is scripted: no account, no key.
+
+  --keep   leave everything up at the end, until Ctrl+C, with something to try
+  --real   ask the real model service, with ANTHROPIC_API_KEY
+  --help   print this`;
 
 /** What each step asks. The words in double brackets are for the scripted model; the real one gets the rest. */
 const prompts = {
@@ -147,7 +159,7 @@ async function keepUp(daemon: Daemon, repository: string): Promise<void> {
   console.log(`
     export AGENTD_URL=${daemon.url} AGENTD_TOKEN=${daemon.token}
     ${agentd} ls
-    ${agentd} attach demo                 # type prompts; /steer TEXT, /interrupt; Ctrl+C twice leaves
+    ${agentd} attach demo                 # type prompts; /steer TEXT, /interrupt; Ctrl+D leaves
     ${agentd} logs demo
     ${agentd} run --work-dir ${repository} "Hello [[bash:ls]]"
     curl -H "Authorization: Bearer $AGENTD_TOKEN" $AGENTD_URL/sessions/demo
@@ -237,7 +249,8 @@ function caption(text: string): void {
 }
 
 try {
-  await main();
+  if (flags.help) console.log(usage);
+  else await main();
 } catch (thrown) {
   console.error(`\nThe demo failed: ${thrown instanceof Error ? thrown.message : thrown}`);
   process.exitCode = 1;

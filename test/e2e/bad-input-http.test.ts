@@ -50,6 +50,10 @@ describe("POST /sessions refuses and makes nothing:", () => {
     expect(await asked({ raw })).toEqual({ status, error: code, message: expect.stringMatching(/.{10}/) });
   });
 
+  test.each(["", "null"])("%j, saying that there is no body", async (raw) => {
+    expect((await asked({ raw })).message).toMatch(/^Cannot create a session: the request has no body\. Send /);
+  });
+
   const fields: [string, Record<string, unknown>, string][] = [
     ["no agent", { prompt: "hi" }, "invalid_request"],
     ["an empty agent", { ...ok, agent: "" }, "invalid_request"],
@@ -71,6 +75,12 @@ describe("POST /sessions refuses and makes nothing:", () => {
     ["a session_id that is a path", { ...ok, session_id: "../../x" }, "invalid_session_id"],
     ["a name with a slash", { ...ok, name: "a/b" }, "invalid_request"],
     ["a name that is a route", { ...ok, name: "history" }, "invalid_request"],
+    ["an empty model", { ...ok, model: "" }, "invalid_request"],
+    ["a model that is a flag", { ...ok, model: "--bare" }, "invalid_request"],
+    ["an effort of two lines", { ...ok, effort: "high\nlow" }, "invalid_request"],
+    ["a resume_session that is a flag", { ...ok, resume_session: "-x" }, "invalid_request"],
+    ["an allowed tool with NUL", { ...ok, claude: { allowed_tools: ["Bash", "a\0"] } }, "invalid_request"],
+    ["a timeout of a month", { ...ok, timeout: "720h" }, "invalid_request"],
     ["a reserved env key", { ...ok, env: { LD_PRELOAD: "/x.so" } }, "env_key_reserved"],
     ["an env value with NUL", { ...ok, env: { A: "\0" } }, "invalid_request"],
     ["a tag that is a number", { ...ok, tags: { a: 1 } }, "invalid_request"],

@@ -1,4 +1,5 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -44,8 +45,9 @@ describe("a daemon that cannot start says one sentence and exits 1:", () => {
 
   test("the data dir is a file, or below one", async () => {
     await writeFile(join(dir.path, "file"), "");
-    for (const path of ["file", "file/data"]) {
-      expect(await refused(["--data-dir", join(dir.path, path)])).toEqual(
+    const nowhere = process.platform === "linux" ? ["/proc/agentd"] : [];
+    for (const path of [...["file", "file/data"].map((name) => join(dir.path, name)), ...nowhere]) {
+      expect(await refused(["--data-dir", path])).toEqual(
         oneSentence(/Cannot use the data dir ".*": .*Name another with --data-dir/),
       );
     }
@@ -64,7 +66,12 @@ describe("a daemon that cannot start says one sentence and exits 1:", () => {
   });
 
   test("the host is nobody's here, or open to all without a token", async () => {
-    expect(await refused(["--host", "192.0.2.1"])).toEqual(oneSentence(/Cannot listen on 192\.0\.2\.1/));
+    expect(await refused(["--host", "192.0.2.1"])).toEqual(
+      oneSentence(/Cannot listen on 192\.0\.2\.1:0: it is no address of this machine\. Choose/),
+    );
+    expect(await refused(["--host", "nonsense.invalid"])).toEqual(
+      oneSentence(/Cannot listen on nonsense\.invalid:0: no address is known for that name\. Choose/),
+    );
     expect(await refused(["--host", "0.0.0.0", "--no-auth"])).toEqual(
       oneSentence(/Cannot listen on "0\.0\.0\.0" without authentication/),
     );
@@ -93,8 +100,26 @@ describe("a daemon that cannot start says one sentence and exits 1:", () => {
       expect.stringMatching(/Cannot use the configuration in ".*config\.json".*lisen/),
     ]);
     expect(await refused(["--config", join(dir.path, "none.json")])).toEqual(
-      oneSentence(/Cannot read the configuration file/),
+      oneSentence(/Cannot read the configuration file ".*none\.json": there is none\. Name another with --config/),
     );
+  });
+});
+
+test("a start that hangs ends with the signal, after some seconds", async () => {
+  const data = join(dir.path, "data");
+  await mkdir(data, { mode: 0o700 });
+  // Reading it waits until somebody writes.
+  execFileSync("mkfifo", [join(data, "token")]);
+  const child = spawn(process.execPath, [agentdPath, "serve", "--port", "0", "--data-dir", data], { stdio: "ignore" });
+  let end: unknown;
+  child.once("exit", (code, signal) => {
+    end = { code, signal };
+  });
+  await eventually(() => existsSync(join(data, "daemon.json")), { what: "the start" });
+  child.kill("SIGTERM");
+  expect(await eventually(() => end, { deadlineMs: 10_000, what: "its end" })).toEqual({
+    code: null,
+    signal: "SIGTERM",
   });
 });
 

@@ -20,11 +20,19 @@ const commands = [
 
 test.each<[string, string[], string]>([
   ["an unknown command", ["frobnicate"], "unknown command 'frobnicate'"],
+  ["help for no command", ["help", "nope"], "unknown command 'nope'"],
+  ["a prompt of nothing", ["run", ""], "A session needs a prompt"],
   ["an unknown option", ["ls", "--frobnicate"], "unknown option '--frobnicate'"],
   ["an argument too many", ["serve", "now"], "too many arguments"],
   ["a missing argument", ["attach"], "missing required argument 'session'"],
   ["a port that is none", ["ls", "--port", "http"], "expected a whole number"],
   ["a negative offset", ["logs", "x", "--since=-1"], "expected a whole number"],
+  ["a session of no name", ["attach", ""], "expected an id, the beginning of one, or a name"],
+  ["a log of no name", ["logs", "."], "expected an id, the beginning of one, or a name"],
+  ["a state that is none", ["ls", "--state", "bogus"], "expected pending, running, completed, failed or orphaned"],
+  ["an fsync that is none", ["serve", "--fsync", "maybe"], "'--fsync <when>' argument 'maybe' is invalid"],
+  ["a ring of nothing", ["serve", "--ring-bytes", "0"], "expected a whole number above 0"],
+  ["a stall without a unit", ["serve", "--client-stall", "5"], "'--client-stall <duration>' argument '5' is invalid"],
   ["the runtime that is gone", ["--runtime", "local-pipe"], "use --runtime local"],
 ])("%s exits with 2 and a sentence", async (_title, args, sentence) => {
   const { exitCode, stdout, stderr } = await runCli(args);
@@ -54,7 +62,7 @@ test("a client without a daemon says what was tried and what to do", async () =>
   const none = await runCli(["ls", "--data-dir", dir.path]);
   expect(none).toMatchObject({ exitCode: 1, stdout: "" });
   expect(none.stderr).toBe(
-    `agentd: No daemon serves the data dir ${dir.path} (it has no daemon.json). Start one with "agentd serve", or name one with --url`,
+    `agentd: No daemon serves the data dir ${dir.path} (it has no daemon.json). Start one with "agentd serve", or name one with --url; one that "agentd run" started leaves with its last session`,
   );
   const refused = await runCli(["ls", "--url", "http://127.0.0.1:2", "--data-dir", dir.path]);
   expect(refused.stderr).toBe(

@@ -78,6 +78,38 @@ describe("run", () => {
     expect(stdout).toContain("echo: from a pipe");
   });
 
+  test("with -i takes prompts from a pipe, and ends the session with it", async () => {
+    const piped = await execa(
+      process.execPath,
+      [agentdPath, "run", "-i", "--agent", "echo", "one", "--data-dir", daemon.dataDir],
+      { input: "two\nthree\n", env: { NO_COLOR: "1" }, reject: false, timeout: 50_000 },
+    );
+    expect({ exitCode: piped.exitCode, stderr: piped.stderr }).toMatchObject({
+      exitCode: 0,
+      stderr: expect.stringMatching(/^Session \S+/),
+    });
+    for (const text of ["› one", "echo: one", "› two", "echo: two", "› three", "echo: three", "ended with code 0"]) {
+      expect(piped.stdout).toContain(text);
+    }
+    const nothing = await daemon.cli("run", "-i", "--agent", "echo", "exit 3");
+    expect(nothing).toMatchObject({ exitCode: 3 });
+  });
+
+  test("says what to type about a session that cannot be resumed and a folder that is refused", async () => {
+    const id = await create({ interactive: false, prompt: "hello", work_dir: dir.path });
+    await daemon.cli("wait", id);
+    const resumed = await daemon.cli("run", "--resume", id.slice(0, 8), "go on");
+    // The echo has no conversation; that it was asked at all shows that the session's own agent was taken.
+    expect(resumed).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('with the agent "echo"') });
+    const late = await daemon.cli("prompt", id, "more");
+    expect(late.stderr).toContain("agentd run --resume");
+    const refused = await daemon.cli("run", "--agent", "echo", "--work-dir", "/", "hello");
+    expect(refused).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringMatching(/Name a project folder with --work-dir$/),
+    });
+  });
+
   test("without a prompt is a usage error, with an unknown agent a sentence", async () => {
     expect(await daemon.cli("run", "--agent", "echo")).toMatchObject({ exitCode: 2, stdout: "" });
     const unknown = await daemon.cli("run", "--agent", "nobody", "hi");
@@ -168,6 +200,29 @@ describe("attach", () => {
     expect(await daemon.cli("rm", id)).toMatchObject({ exitCode: 0 });
   });
 
+  test("Ctrl+C while nothing runs interrupts nothing; a second one and /leave leave the session as it is", async () => {
+    const id = await create({ prompt: "hello" });
+    const attached = interactive(["attach", id]);
+    const said: string[] = [];
+    attached.stdout.on("data", (chunk) => said.push(String(chunk)));
+    attached.stderr.on("data", (chunk) => said.push(String(chunk)));
+    await eventually(() => said.join("").includes("echo: hello"), { what: "the echo" });
+    attached.kill("SIGINT");
+    await eventually(() => said.join("").includes("Nothing runs; press Ctrl+C again to leave\n"), { what: "the note" });
+    attached.kill("SIGINT");
+    expect(await attached).toMatchObject({ exitCode: 0, stderr: expect.stringContaining("Come back with") });
+    const leaving = interactive(["attach", id, "--no-replay"]);
+    leaving.stdin.write("before\n/leave\nafter\n");
+    expect(await leaving).toMatchObject({ exitCode: 0, stderr: expect.stringContaining("Come back with") });
+    const idle = await daemon.cli("interrupt", id);
+    expect(idle).toMatchObject({ exitCode: 0, stderr: `Nothing runs in session ${id}: there is nothing to interrupt` });
+    const log = await logOf(id);
+    expect(log).toContain('"text":"before"');
+    expect(log).not.toContain("after");
+    expect(log).not.toContain("interrupted");
+    expect(await daemon.cli("rm", id)).toMatchObject({ exitCode: 0 });
+  });
+
   test("goes on over the daemon's death and return, without repeating or missing a line", async () => {
     const home = await tempDir();
     const first = await startDaemon({ config, dataDir: home.path });
@@ -227,6 +282,21 @@ describe("sessions", () => {
     expect(await waited).toMatchObject({ exitCode: 6, stdout: "" });
     const done = await create({ interactive: false, prompt: "hello" });
     expect(await daemon.cli("wait", done)).toMatchObject({ exitCode: 0 });
+  });
+});
+
+describe("token", () => {
+  test("is printed for the data dir's own daemon only", async () => {
+    const args = ["token", "--data-dir", daemon.dataDir, "--url"];
+    expect(await runCli([...args, daemon.url.replace("127.0.0.1", "localhost")])).toMatchObject({
+      exitCode: 0,
+      stdout: daemon.token,
+    });
+    expect(await runCli([...args, "http://127.0.0.1:9"])).toMatchObject({
+      exitCode: 1,
+      stdout: "",
+      stderr: expect.stringContaining(`the daemon at ${daemon.url} serves the data dir`),
+    });
   });
 });
 

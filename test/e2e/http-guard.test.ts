@@ -16,7 +16,7 @@ let daemon: Daemon;
 let open: Daemon;
 beforeAll(async () => {
   [daemon, open] = await Promise.all([
-    startDaemon({ config: { served_names: ["agents.example"] } }),
+    startDaemon({ config: { served_names: ["Agents.Example"] } }),
     startDaemon({ args: ["--no-auth"] }),
   ]);
 });
@@ -66,6 +66,14 @@ describe.each([...routes, { method: "GET", path: "/no/such/route" }])("$method $
       expect([401, 403]).not.toContain(status);
     }
   });
+});
+
+test("an address that cannot be read is refused to strangers like any other", async () => {
+  for (const path of ["/%zz", `/sessions/${"x".repeat(500)}`]) {
+    expect(await call(daemon, "GET", path, { host: "evil.example" })).toEqual([403, "forbidden_host"]);
+    expect(await call(daemon, "GET", path, {})).toEqual([401, "unauthorized"]);
+  }
+  expect(await call(open, "GET", "/%zz", {})).toEqual([400, "invalid_request"]);
 });
 
 describe("the upgrade", () => {

@@ -209,6 +209,22 @@ describe("the log", () => {
     });
   });
 
+  test("by limit a line longer than a step of reading comes whole", async () => {
+    const id = await create({ agent: "echo", interactive: false, prompt: "x".repeat(700_000) });
+    await ended(id);
+    const whole = (await daemon.get(`/sessions/${id}/log`)).text;
+    const long = whole.split("\n").map((line) => line.length + 1);
+    expect(Math.max(...long)).toBeGreaterThan(2 * 256 * 1024);
+    let text = "";
+    while (text.length < whole.length) {
+      const { text: part } = await daemon.get(`/sessions/${id}/logs?cursor=${text.length}&limit=1000`);
+      expect(part.endsWith("\n")).toBe(true);
+      text += part;
+    }
+    expect(text).toBe(whole);
+    expect((await daemon.get(`/sessions/${id}/logs?limit=${whole.length - 1}`)).text.endsWith("\n")).toBe(true);
+  });
+
   test("a long poll answers when there is something, when the session ends, and when time is up", async () => {
     const id = await create();
     const none = await daemon.get(`/sessions/${id}/logs?cursor=0&wait=0.2`);

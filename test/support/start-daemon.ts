@@ -64,6 +64,9 @@ export interface Daemon {
   kill9(): Promise<void>;
 }
 
+/** What a daemon may take to end its sessions and itself. */
+const endMsMax = 20_000;
+
 const DaemonFile = z.object({ url: z.string(), pid: z.number().int() });
 
 export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> {
@@ -85,6 +88,8 @@ export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> 
         reject: false,
         buffer: false,
         cleanup: true,
+        // A daemon that hangs is to be seen, not to be ended behind the test's back.
+        forceKillAfterDelay: false,
       },
     );
     child.stdout.on("data", (chunk) => output.push(String(chunk)));
@@ -102,7 +107,14 @@ export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> 
     const token = (await readFile(join(dataDir, "token"), "utf8").catch(() => "")).trim();
     const end = async (signal: "SIGTERM" | "SIGKILL") => {
       child.kill(signal, new Error(signal));
+      let isHanging = false;
+      const deadline = setTimeout(() => {
+        isHanging = true;
+        child.kill("SIGKILL");
+      }, endMsMax);
       const { exitCode } = await child;
+      clearTimeout(deadline);
+      if (isHanging) throw new Error(`The daemon did not end ${endMsMax} ms after ${signal}: ${output.join("")}`);
       return { code: exitCode };
     };
     return {

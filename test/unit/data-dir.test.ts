@@ -55,6 +55,21 @@ describe("the lock", () => {
     await lock.release();
   });
 
+  test.skipIf(process.platform !== "linux")(
+    "a data dir where nothing can be made is refused in a sentence",
+    async () => {
+      await expect(lockDataDir("/proc/agentd/data", "1")).rejects.toThrow(
+        /^Cannot use the data dir ".*": .*--data-dir$/,
+      );
+    },
+  );
+
+  test("a data dir is made with the folders above it", async () => {
+    const deep = join(dir.path, "a/b/data");
+    await (await lockDataDir(deep, "1")).release();
+    expect((await stat(join(dir.path, "a"))).mode & 0o777).toBe(0o700);
+  });
+
   test.each(["file/data", "file"])("a data dir at %s that cannot be one is refused in a sentence", async (path) => {
     await writeFile(join(dir.path, "file"), "");
     await expect(lockDataDir(join(dir.path, path), "1")).rejects.toThrow(

@@ -225,6 +225,26 @@ describe("failures", () => {
   });
 });
 
+describe("an error", () => {
+  test("is shown once, though result and exit repeat it, and says what to do about a login", () => {
+    const message = "Not logged in";
+    const events: SessionEvent[] = [
+      { type: "error", data: { code: "agent_failed", message, retryable: false, error_category: "auth_error" } },
+      result({ status: "error", text: message, error_category: "auth_error" }),
+      { type: "exit", data: { code: 1, error_detail: `${message}\n`, error_category: "auth_error" } },
+    ];
+    expect(shown(events)).toBe(
+      [
+        "✗ auth_error: Not logged in",
+        '  Run "claude" once and log in, or set agents.claude.key_env in the configuration',
+        "— error · auth_error · 3.2s · 0 in, 0 out",
+        "■ The agent ended with code 1 · auth_error",
+        "",
+      ].join("\n"),
+    );
+  });
+});
+
 describe("hostile text", () => {
   const cases: [what: string, text: string, plain: string][] = [
     ["colours", "\x1b[31mred\x1b[0m", "red"],
@@ -232,6 +252,8 @@ describe("hostile text", () => {
     ["a window title", "a\x1b]0;evil\x07b", "ab"],
     ["a clipboard write ended by ST", "a\x1b]52;c;ZXZpbA==\x1b\\b", "ab"],
     ["a hyperlink", "\x1b]8;;http://evil\x1b\\text\x1b]8;;\x1b\\", "text"],
+    ["the rest of the line of a title without end", "a\x1b]0;evil\nb", "a\nb"],
+    ["4 KiB of a string without end", `\x1bP${"x".repeat(4096)}b`, "b"],
     ["8-bit sequences", "a\x9b31mb\x9d0;t\x9cc", "abc"],
     ["carriage returns that overwrite", "safe\rrm -rf", "saferm -rf"],
     ["backspaces and bells", "a\b\x07b", "ab"],

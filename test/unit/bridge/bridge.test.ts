@@ -18,6 +18,12 @@ class PacedClient implements Client {
     return this.#waitingBytes;
   }
 
+  /** Bytes of the first message that have left. */
+  partlyRead = 0;
+  get unsentBytes(): number {
+    return this.#waitingBytes - this.partlyRead;
+  }
+
   send(text: string | Buffer, sent: () => void): void {
     expect(this.closed).toBeUndefined();
     this.#waiting.push({ text: String(text), sent });
@@ -205,6 +211,36 @@ describe("a client that does not read", () => {
       await new Promise(setImmediate);
     }
     expect(client.closed).toBeUndefined();
+  });
+
+  test("is not stalled as long as some of a large message leaves now and then", async () => {
+    const { client, bridge } = attach(0, { isReading: false, clientStallMs: 1000 });
+    say("x".repeat(8_000_000));
+    await eventually(() => client.waitingBytes > 8_000_000);
+    for (let now = 0; now < 5000; now += 900) {
+      bridge.checkStall(now);
+      client.partlyRead += 1000;
+    }
+    expect(client.closed).toBeUndefined();
+    bridge.checkStall(5000);
+    bridge.checkStall(6000);
+    expect(client.closed?.code).toBe(1013);
+  });
+
+  test("is not closed at the session's end before all has left, nor kept for ever", async () => {
+    const { client, bridge } = attach(0, { isReading: false, clientStallMs: 1000 });
+    const { client: other, bridge: otherBridge } = attach(0, { isReading: false, clientStallMs: 1000 });
+    say("x".repeat(100_000));
+    await end();
+    await eventually(() => client.waitingBytes > 100_000 && other.waitingBytes > 100_000);
+    for (let i = 0; i < 5; i++) await new Promise(setImmediate);
+    expect(client.closed).toBeUndefined();
+    client.read();
+    expect(client.types.at(-1)).toBe("exit");
+    expect(client.closed).toEqual({ code: 1000, reason: "the session has ended" });
+    for (const now of [0, 1000]) for (const each of [bridge, otherBridge]) each.checkStall(now);
+    expect(client.closed?.code).toBe(1000);
+    expect(other.closed?.code).toBe(1013);
   });
 });
 

@@ -38,6 +38,8 @@ test.each<[string, ReturnType<typeof readTyped>]>([
   ["/steer", { type: "mistake", message: "/steer needs a text: /steer use tabs, not spaces" }],
   ["/steering wheel", { type: "prompt", text: "/steering wheel" }],
   ["/interrupt", { type: "interrupt" }],
+  ["/leave ", { type: "leave" }],
+  ["/leave it", { type: "prompt", text: "/leave it" }],
   ["/compact", { type: "prompt", text: "/compact" }],
   ["//steer me", { type: "prompt", text: "/steer me" }],
   ["/approve", { type: "approve", isForSession: false, request: undefined }],

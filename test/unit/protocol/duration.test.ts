@@ -28,6 +28,13 @@ test("nothing is not a duration to wait for", () => {
   expect(Duration.safeParse("0s").success).toBe(false);
 });
 
+test("no timer can wait for more than 24 days", () => {
+  expect(Duration.parse("576h")).toBe(24 * 24 * 3_600_000);
+  expect(Duration.safeParse("577h").error?.issues[0]?.message).toBe(
+    'expected a duration such as "90s" or "1h30m", at most 24 days (576h), found "577h"',
+  );
+});
+
 test("is the sum of its parts", () => {
   const units = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 } as const;
   const part = fc.record({ count: fc.nat(10_000), unit: fc.constantFrom("h", "m", "s", "ms") });

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +9,7 @@ let home = "";
 beforeAll(() => {
   home = mkdtempSync(join(tmpdir(), "context-"));
   writeFileSync(join(home, "a.txt"), "one\ntwo\nthree\n");
+  execFileSync("mkfifo", [join(home, "fifo")]);
   writeFileSync(join(home, "big.txt"), "x".repeat(256 * 1024 + 1));
 });
 afterAll(() => rmSync(home, { recursive: true }));
@@ -30,12 +32,19 @@ test("lines of a mention count from 1, both ends included", () => {
 
 test.each([
   [{ filePath: "missing.txt" }, "there is no such file"],
+  [{ filePath: "fifo" }, "it is not a regular file"],
   [{ filePath: "." }, "it is not a regular file"],
-  [{ filePath: "big.txt" }, "it has 262145 bytes and 262144 can be passed on"],
+  [{ filePath: "big.txt" }, "it has 262145 bytes or more and 262144 can be passed on"],
   [{ filePath: "a.txt", lineStart: 9 }, "it has 3 lines, and line 9 was asked for"],
   [{ filePath: "a.txt", lineStart: 3, lineEnd: 2 }, "line 2 comes before line 3"],
 ])("%j cannot be mentioned: %s", (item, why) => {
   expect(() => mentionBlock(item, home)).toThrow(why);
+});
+
+test.skipIf(process.platform !== "linux")("files of the system are read although they say that they are empty", () => {
+  expect(mentionBlock({ filePath: "/proc/version" }, home)).toContain("Linux version");
+  // Endless for who may read it.
+  expect(() => mentionBlock({ filePath: "/proc/kmsg" }, home)).toThrow("Cannot mention /proc/kmsg: ");
 });
 
 test("context has a text, a file, or both", () => {
