@@ -59,6 +59,8 @@ class OpencodeHarness implements Harness {
   /** Requests go out one after the other: an abort must not overtake its prompt. */
   #line: Promise<unknown> = Promise.resolve();
   #isReady = false;
+  /** The first status after the start was told: it may be no other than the one before. */
+  #hasStatus = false;
   #isFinishing = false;
   #isClosing = false;
   #stopReason: string | undefined;
@@ -359,7 +361,10 @@ class OpencodeHarness implements Harness {
     const { outputs, isStatusNew, replies, isGivingUp } = this.#normalizer.take();
     const stored = outputs.length > 0 ? this.#host.emit(outputs) : undefined;
     // Until it is ready it shows as starting, whatever waits for it already.
-    if (this.#isReady && isStatusNew) this.#host.setStatus(this.#normalizer.status);
+    if (this.#isReady && (isStatusNew || !this.#hasStatus)) {
+      this.#hasStatus = true;
+      this.#host.setStatus(this.#normalizer.status);
+    }
     for (const reply of replies) void this.#do("answer a question", (conversation) => conversation.reply(reply));
     if (isGivingUp) void this.#abort();
     this.#watchDeadline();

@@ -14,7 +14,7 @@ export function privateFolders(env: Readonly<Record<string, string>>): PrivateFo
   const home = env["HOME"];
   const config = env["XDG_CONFIG_HOME"];
   // The daemon's choice for a private home; nobody has their own configuration in such a place.
-  if (home === undefined || config !== join(home, ".opencode", "config")) return undefined;
+  if (home === undefined || config !== join(home, ".agentruntime", "config")) return undefined;
   return { config: join(config, "opencode") };
 }
 

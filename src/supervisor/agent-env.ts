@@ -132,11 +132,14 @@ export function agentEnv(options: AgentEnvOptions): Record<string, string> {
   return { ...env, ...settings.env, ...options.request };
 }
 
-/** In a place where no person keeps anything, so that the sidecar knows a private home by it. */
+/**
+ * In a place where no person keeps anything, so that the sidecar knows a private home by it. Not in `.opencode`: the
+ * program takes that for a folder of configuration and installs a package from the network into it (1.18.33).
+ */
 function opencodeFolders(privateHome: string): Record<string, string> {
   const kinds = ["CONFIG", "DATA", "STATE", "CACHE"];
   return Object.fromEntries(
-    kinds.map((kind) => [`XDG_${kind}_HOME`, `${privateHome}/.opencode/${kind.toLowerCase()}`]),
+    kinds.map((kind) => [`XDG_${kind}_HOME`, `${privateHome}/.agentruntime/${kind.toLowerCase()}`]),
   );
 }
 

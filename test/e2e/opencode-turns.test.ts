@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { hasResults, ofType, results, said } from "../support/claude-daemon.ts";
@@ -30,6 +30,10 @@ it("answers a single prompt and ends, and nothing of it is left", async () => {
   expect(events.at(-1)).toMatchObject({ type: "exit", data: { code: 0 } });
   expect((await opencode.daemon.get(`/sessions/${id}`)).body.status).toBe("completed");
   await opencode.allGone(id);
+  // What it installs from the network leaves its cache in the home.
+  const home = await readdir(join(opencode.daemon.dataDir, "sessions", id, "home"), { recursive: true });
+  expect(home).toContain(".agentruntime/config/opencode/package.json");
+  expect(home.filter((path) => /_cacache|^\.npm|^\.opencode|node_modules\/./.test(path))).toEqual([]);
 });
 
 it("asks the model that was asked for, and calls it for nothing but the turn", async () => {

@@ -12,7 +12,12 @@ afterEach(async () => {
   for (const folder of folders.splice(0)) await folder.remove();
 });
 
-async function start(command: string[]) {
+const cutServer = [
+  process.execPath,
+  fileURLToPath(new URL("../../fixtures/agents/opencode-cut-stream.mjs", import.meta.url)),
+];
+
+async function start(command: string[], config: Bootstrap["config"] = {}) {
   const folder = await tempDir();
   folders.push(folder);
   const bootstrap: Bootstrap = {
@@ -28,28 +33,26 @@ async function start(command: string[]) {
       env: { PATH: process.env["PATH"] ?? "", HOME: folder.path },
     },
     work_dir: folder.path,
-    config: {},
+    config,
     interactive: true,
     keep_raw: false,
     limits: defaultSidecarLimits,
   };
   const events: SessionEvent[] = [];
+  const activities: unknown[] = [];
   const harness = createOpencodeHarness(bootstrap, {
     emit: async (outputs) => {
       events.push(...outputs.map(({ event }) => event));
     },
-    setStatus: () => undefined,
+    setStatus: ({ activity }) => activities.push(activity),
     now: Date.now,
   });
   await harness.start();
-  return { harness, events };
+  return { harness, events, activities };
 }
 
 it("a stream that is cut is opened again, and what was missed is asked for", async () => {
-  const { harness, events } = await start([
-    process.execPath,
-    fileURLToPath(new URL("../../fixtures/agents/opencode-cut-stream.mjs", import.meta.url)),
-  ]);
+  const { harness, events } = await start(cutServer);
   harness.prompt({ text: "hello", turnId: "t1" });
   await eventually(() => events.some(({ type }) => type === "result"));
   const texts = events.flatMap((event) =>
@@ -61,6 +64,13 @@ it("a stream that is cut is opened again, and what was missed is asked for", asy
   ]);
   expect(events.find(({ type }) => type === "result")?.data).toMatchObject({ turn_id: "t1", status: "success" });
   harness.finish();
+  expect(await harness.ended).toMatchObject({ code: 0 });
+});
+
+it.each([{}, { model: "anthropic/m" }])("shows that it is ready once it is: %j", async (config) => {
+  const { harness, activities } = await start(cutServer, config);
+  await eventually(() => activities.includes("idle"));
+  await harness.stop("stopped");
   expect(await harness.ended).toMatchObject({ code: 0 });
 });
 

@@ -56,8 +56,8 @@ describe("in a private home", () => {
     expect(command).toEqual(["opencode", "serve", "--hostname", "127.0.0.1", "--port", "1234"]);
     expect(env).toMatchObject({
       HOME: "/data/home",
-      XDG_CONFIG_HOME: "/data/home/.opencode/config",
-      XDG_DATA_HOME: "/data/home/.opencode/data",
+      XDG_CONFIG_HOME: "/data/home/.agentruntime/config",
+      XDG_DATA_HOME: "/data/home/.agentruntime/data",
       OPENCODE_SERVER_PASSWORD: "secret",
       OPENCODE_DISABLE_MODELS_FETCH: "1",
       OPENCODE_DISABLE_AUTOUPDATE: "1",
