@@ -25,7 +25,8 @@ async function run([tool = "", ...args]: string[]): Promise<void> {
     all: true,
     reject: false,
     stdin: "ignore",
-    env: process.stderr.isTTY ? { FORCE_COLOR: "1" } : {},
+    // Tools keep their caches here, not in the home of whoever runs the tests.
+    env: { XDG_CACHE_HOME: join(root, "node_modules/.cache"), ...(process.stderr.isTTY ? { FORCE_COLOR: "1" } : {}) },
   });
   if (exitCode !== 0)
     faults.push(`${all}\n${tool} ${args.join(" ")}: failed (npm run format mends what can be mended)`);
