@@ -1,16 +1,19 @@
 /** What a person does while watching a session: typed lines, the end of input, Ctrl+C → what is asked of the daemon. */
 import { randomUUID } from "node:crypto";
-import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { type DaemonAddress, DaemonUnreachable } from "../src/client/daemon-address.ts";
 import type { Follower } from "../src/client/follow.ts";
-import { getSession, isIdle, say, stopSession } from "../src/client/sessions.ts";
+import { answerInput, getSession, isIdle, say, stopSession } from "../src/client/sessions.ts";
+import type { InputAnswer } from "../src/protocol/command.ts";
 import { AgentdError } from "../src/protocol/error.ts";
+import type { InputRequired } from "../src/protocol/event.ts";
 import { withAdvice } from "./advice.ts";
+import { type OpenQuestions, readAnswer } from "./open-questions.ts";
 import type { OwnWords } from "./own-words.ts";
-import { plainLine } from "./plain-text.ts";
+import { plainLine, plainText } from "./plain-text.ts";
 import type { Terminal } from "./terminal.ts";
-import { readTyped, typedLineHint } from "./typed-line.ts";
+import { openTypedInput } from "./typed-input.ts";
+import { readTyped, type Typed, typedLineHint } from "./typed-line.ts";
 
 export interface Keyboard {
   sessionId: string;
@@ -22,7 +25,14 @@ export interface Keyboard {
   /** What the end of lines from a file or a pipe means; on a terminal it is Ctrl+D, which leaves. */
   atInputEnd: "watch" | "drain";
   ownWords: OwnWords;
+  questions: OpenQuestions;
   leave: () => void;
+}
+
+export interface Listening {
+  /** To be called whenever a question has come or gone: single keys are read only while they mean something. */
+  adjust(): void;
+  stop(): void;
 }
 
 /** A second Ctrl+C within this time leaves; a later one interrupts again. */
@@ -32,8 +42,7 @@ const askMsMax = 1000;
 const sayTriesMax = 5;
 export const longestShown = 300;
 
-/** Listens; the answer stops it. */
-export function listen(keyboard: Keyboard): () => void {
+export function listen(keyboard: Keyboard): Listening {
   const { input, terminal, leave } = keyboard;
   let interruptedAt = -Infinity;
   const onInterrupt = () => {
@@ -43,17 +52,28 @@ export function listen(keyboard: Keyboard): () => void {
   };
   process.on("SIGINT", onInterrupt);
   process.on("SIGTERM", leave);
-  const stopReading = input === "lines" ? readLines(keyboard) : undefined;
+  const reading = input === "lines" ? readTerminalOrPipe(keyboard, onInterrupt) : undefined;
   if (input === "lines" && process.stdin.isTTY)
     terminal.note(terminal.colour ? `\x1b[2m${typedLineHint}\x1b[0m` : typedLineHint);
-  return () => {
-    process.off("SIGINT", onInterrupt);
-    process.off("SIGTERM", leave);
-    stopReading?.();
+  return {
+    adjust: () => reading?.adjust(),
+    stop: () => {
+      process.off("SIGINT", onInterrupt);
+      process.off("SIGTERM", leave);
+      reading?.stop();
+    },
   };
 }
 
-function readLines(keyboard: Keyboard): () => void {
+/** While a permission is open. */
+const typedByKey: Readonly<Record<string, Extract<Typed, { type: "approve" | "deny" }>>> = {
+  a: { type: "approve", isForSession: false, request: undefined },
+  s: { type: "approve", isForSession: true, request: undefined },
+  d: { type: "deny", reason: undefined },
+};
+
+function readTerminalOrPipe(keyboard: Keyboard, onInterrupt: () => void): Listening {
+  const { questions, terminal } = keyboard;
   const isTerminal = process.stdin.isTTY === true;
   // Read to its end by `run -`: it would never say so again.
   const isOverAlready = process.stdin.destroyed || process.stdin.readableEnded;
@@ -71,21 +91,35 @@ function readLines(keyboard: Keyboard): () => void {
     if (isTerminal) leave();
     else if (keyboard.atInputEnd === "drain") await drain(keyboard);
   };
-  const lines = isOverAlready ? undefined : createInterface({ input: process.stdin, terminal: false });
-  lines?.on("line", (line) => then(() => obey(line, keyboard, leave)));
-  lines?.once("close", () => then(atEnd));
+  const onKey = (key: string) => {
+    const typed = typedByKey[key];
+    const { first } = questions;
+    // Answered as the very question that is shown, not as whichever is the oldest when the answer goes out.
+    if (typed && first) then(() => obey({ ...typed, request: first.request_id }, keyboard, leave));
+    return typed !== undefined;
+  };
+  const typed = isOverAlready
+    ? undefined
+    : openTypedInput({
+        stdin: process.stdin,
+        onLine: (line) => then(() => obey(readTyped(line), keyboard, leave)),
+        onEnd: () => then(atEnd),
+        onKey,
+        onInterrupt,
+        echo: (text) => terminal.out(plainText(text)),
+      });
   if (isOverAlready) then(atEnd);
-  return () => {
-    isOver = true;
-    lines?.close();
-    // A terminal or an open pipe would keep the process.
-    process.stdin.destroy();
+  return {
+    adjust: () => typed?.wantKeys(questions.first?.kind === "permission"),
+    stop: () => {
+      isOver = true;
+      typed?.close();
+    },
   };
 }
 
 /** Does what was typed, or says why not. Never throws: a watcher goes on watching. */
-async function obey(line: string, keyboard: Keyboard, leave: () => void): Promise<void> {
-  const typed = readTyped(line);
+async function obey(typed: Typed, keyboard: Keyboard, leave: () => void): Promise<void> {
   switch (typed.type) {
     case "nothing":
       return;
@@ -95,8 +129,37 @@ async function obey(line: string, keyboard: Keyboard, leave: () => void): Promis
       return leave();
     case "interrupt":
       return interruptByLine(keyboard);
+    case "approve":
+      return answer(typed.request, keyboard, () => ({
+        decision: typed.isForSession ? "approve_session" : "approve_once",
+      }));
+    case "deny":
+      return answer(typed.request, keyboard, () => ({
+        decision: "deny",
+        ...(typed.reason === undefined ? {} : { message: typed.reason }),
+      }));
+    case "answer":
+      return answer(undefined, keyboard, (question) => readAnswer(question, typed.text));
     default:
       return send(typed, keyboard);
+  }
+}
+
+/** The same answer again changes nothing, so a broken connection may be tried again. */
+async function answer(
+  ref: string | undefined,
+  keyboard: Keyboard,
+  read: (question: InputRequired) => InputAnswer,
+): Promise<void> {
+  const { sessionId, questions, terminal } = keyboard;
+  try {
+    const question = questions.find(ref);
+    const given = read(question);
+    await persist(keyboard, (address) =>
+      answerInput(address, { id: sessionId, requestId: question.request_id, answer: given }),
+    );
+  } catch (error) {
+    terminal.note(`Not answered: ${plainLine(withAdvice(error, sessionId), longestShown)}`);
   }
 }
 

@@ -5,6 +5,7 @@ import { version } from "../src/version.ts";
 import type { KnownWords } from "./argv.ts";
 import { AttachOptions, attach } from "./attach.ts";
 import { addDaemonOptions, type CommandContext, DaemonOptions } from "./client-options.ts";
+import { ApproveOptions, approve, DenyOptions, deny, InputsOptions, listInputs } from "./inputs.ts";
 import { LogsOptions, logs } from "./logs.ts";
 import {
   checkDuration,
@@ -47,6 +48,7 @@ export function createProgram(context: CommandContext): Command {
   addAttach(program, context);
   addReading(program, context);
   addSpeaking(program, context);
+  addAnswering(program, context);
   addEnding(program, context);
   addAbout(program, context);
   addHelp(program);
@@ -133,6 +135,7 @@ function addRun(program: Command, context: CommandContext): void {
     .option("-i, --interactive", "stay open for more prompts, read from standard input until it ends")
     .option("--env <setting>", "KEY=VALUE for the agent's environment; again for more", collect)
     .option("--trust-workspace", "let the checkout's own settings, hooks and MCP servers act")
+    .option("--ask", "let a person decide on tools: the agent asks, and waits for the answer")
     .option("--timeout <duration>", "end the session after this time, such as 90s or 1h30m", checkDuration)
     .option("--json", "print log lines as they are")
     .addHelpText("after", `${typedKeys}\nThe end of a file or a pipe lets its prompts finish; then the session ends.`)
@@ -188,6 +191,35 @@ function addSpeaking(program: Command, context: CommandContext): void {
   ).action(async (id: string, options: unknown) =>
     context.exit(await interrupt(id, DaemonOptions.parse(options), context)),
   );
+}
+
+function addAnswering(program: Command, context: CommandContext): void {
+  addDaemonOptions(add(program, "inputs <session>", "show what the agent asks a person", "agentd inputs 3f2a91c4"))
+    .option("--json", "print it as the daemon sends it")
+    .action(async (id: string, options: unknown) =>
+      context.exit(await listInputs(id, InputsOptions.parse(options), context)),
+    );
+  const example = 'agentd approve 3f2a91c4\n  agentd approve 3f2a91c4 6af4 --answer "the second one"';
+  addDaemonOptions(
+    add(program, "approve <session> [request]", "say yes to the oldest open question, or to the one named", example),
+  )
+    .option("--session", "and to the same call for the rest of the session")
+    .option("--answer <text>", "the answer to a question: numbers of choices, or words; ; between several")
+    .action(async (typedId: string, request: string | undefined, options: unknown) =>
+      context.exit(await approve({ typedId, request }, ApproveOptions.parse(options), context)),
+    );
+  addDaemonOptions(
+    add(
+      program,
+      "deny <session> [request]",
+      "say no to the oldest open question, or to the one named",
+      "agentd deny 3f2a91c4 --message 'Use the staging server'",
+    ),
+  )
+    .option("--message <text>", "told to the agent")
+    .action(async (typedId: string, request: string | undefined, options: unknown) =>
+      context.exit(await deny({ typedId, request }, DenyOptions.parse(options), context)),
+    );
 }
 
 function addEnding(program: Command, context: CommandContext): void {

@@ -18,6 +18,7 @@ import {
   unreadableText,
   userMessageText,
 } from "./event-text.ts";
+import { inputRequiredText, inputResolvedText } from "./input-text.ts";
 import { plainText } from "./plain-text.ts";
 
 /** Remembered per item until its whole message has come; agents that never send it must not make this grow. */
@@ -92,6 +93,10 @@ export class Renderer {
         return toolUseText(event.data, paint);
       case "tool_result":
         return toolResultText(event.data, { followsCall: event.data.id === this.#lastToolId, paint });
+      case "input_required":
+        return inputRequiredText(event.data, paint);
+      case "input_resolved":
+        return inputResolvedText(event.data, paint);
       case "result":
         return this.#result(event.data);
       case "error":

@@ -24,6 +24,7 @@ export const RunOptions = DaemonOptions.extend({
   interactive: z.boolean().default(false),
   env: z.array(z.string()).default([]),
   trustWorkspace: z.boolean().default(false),
+  ask: z.boolean().default(false),
   timeout: z.string().optional(),
   json: z.boolean().default(false),
 });
@@ -71,6 +72,7 @@ async function readRequest(words: readonly string[], options: RunOptions, env: E
     ...(prompt === undefined ? {} : { prompt }),
     ...(options.model === undefined ? {} : { model: options.model }),
     ...(options.name === undefined ? {} : { name: options.name }),
+    ...(options.ask ? { permission_mode: "interactive" } : {}),
     ...(options.timeout === undefined ? {} : { timeout: options.timeout }),
   };
 }

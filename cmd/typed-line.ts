@@ -4,6 +4,10 @@ export type Typed =
   | { type: "prompt"; text: string }
   | { type: "steer"; text: string }
   | { type: "interrupt" }
+  /** Which question, when not the oldest one. */
+  | { type: "approve"; isForSession: boolean; request: string | undefined }
+  | { type: "deny"; reason: string | undefined; request?: string }
+  | { type: "answer"; text: string }
   | { type: "leave" }
   | { type: "nothing" }
   | { type: "mistake"; message: string };
@@ -12,16 +16,34 @@ export type Typed =
 export const typedLineHint =
   "A line is a prompt; /steer TEXT redirects the turn, /interrupt or Ctrl+C ends it, /leave or Ctrl+D leaves";
 
-/** `/steer TEXT`, `/interrupt`, `/leave`; `//x` says `/x`; any other line is a prompt, so that agents keep their own slash commands. */
+const ours = /^\/(steer|interrupt|leave|approve|approve-session|deny|answer)(?:\s+([\s\S]*))?$/;
+
+/**
+ * `/steer TEXT`, `/interrupt`, `/approve [ID]`, `/approve-session [ID]`, `/deny [REASON]`, `/answer TEXT`; `//x` says
+ * `/x`; any other line is a prompt, so that agents keep their own slash commands.
+ */
 export function readTyped(line: string): Typed {
   if (line.trim() === "") return { type: "nothing" };
   if (line.startsWith("//")) return { type: "prompt", text: line.slice(1) };
-  if (line.trim() === "/interrupt") return { type: "interrupt" };
-  if (line.trim() === "/leave") return { type: "leave" };
-  const steer = /^\/steer(?:\s+([\s\S]*))?$/.exec(line);
-  if (!steer) return { type: "prompt", text: line };
-  const text = steer[1]?.trim() ?? "";
-  return text === ""
-    ? { type: "mistake", message: "/steer needs a text: /steer use tabs, not spaces" }
-    : { type: "steer", text };
+  const found = ours.exec(line);
+  if (!found) return { type: "prompt", text: line };
+  const rest = found[2]?.trim() || undefined;
+  switch (found[1]) {
+    case "steer":
+      if (rest === undefined) return { type: "mistake", message: "/steer needs a text: /steer use tabs, not spaces" };
+      return { type: "steer", text: rest };
+    case "answer":
+      if (rest === undefined) return { type: "mistake", message: "/answer needs a text, or the number of a choice" };
+      return { type: "answer", text: rest };
+    case "approve":
+      return { type: "approve", isForSession: false, request: rest };
+    case "approve-session":
+      return { type: "approve", isForSession: true, request: rest };
+    case "deny":
+      return { type: "deny", reason: rest };
+    case "leave":
+      return rest === undefined ? { type: "leave" } : { type: "prompt", text: line };
+    default:
+      return rest === undefined ? { type: "interrupt" } : { type: "prompt", text: line };
+  }
 }

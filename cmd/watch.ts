@@ -2,7 +2,10 @@
 import type { DaemonAddress } from "../src/client/daemon-address.ts";
 import { type FollowItem, followSession } from "../src/client/follow.ts";
 import { adviceFor } from "./advice.ts";
+import { paintColours, paintNothing } from "./event-text.ts";
+import { inputRequiredText } from "./input-text.ts";
 import { type Keyboard, listen, longestShown } from "./keyboard.ts";
+import { OpenQuestions } from "./open-questions.ts";
 import { OwnWords } from "./own-words.ts";
 import { plainLine } from "./plain-text.ts";
 import { Renderer } from "./render.ts";
@@ -30,7 +33,8 @@ export async function watchSession(options: WatchOptions): Promise<WatchEnd> {
   const leave = new AbortController();
   const follower = followSession({ sessionId, locate, from, signal: leave.signal });
   const ownWords = new OwnWords();
-  const stopInput = listen({
+  const questions = new OpenQuestions();
+  const keyboard = listen({
     sessionId,
     locate,
     follower,
@@ -38,6 +42,7 @@ export async function watchSession(options: WatchOptions): Promise<WatchEnd> {
     input: options.input,
     atInputEnd: options.atInputEnd ?? "watch",
     ownWords,
+    questions,
     leave: () => leave.abort(),
   });
   const renderer = new Renderer({ colour: terminal.colour });
@@ -53,11 +58,20 @@ export async function watchSession(options: WatchOptions): Promise<WatchEnd> {
       }
       if (item.type === "lines") {
         lastResult = statusOfLastResult(item.lines) ?? lastResult;
+        const news = item.lines.filter((line) => questions.note(line));
         terminal.out(
           options.isJson
             ? `${item.lines.join("\n")}\n`
-            : item.lines.map((line) => (isShown(line) ? renderer.line(line) : "")).join(""),
+            : news.map((line) => (isShown(line) ? renderer.line(line) : "")).join(""),
         );
+        keyboard.adjust();
+      } else if (item.type === "input") {
+        const isNews = questions.add(item.input);
+        if (isNews && !options.isJson) {
+          const paint = terminal.colour ? paintColours : paintNothing;
+          terminal.out(renderer.flush() + inputRequiredText(item.input, paint));
+        }
+        keyboard.adjust();
       } else {
         const text = remark(item, { sessionId, isAway });
         if (item.type === "connected" || item.type === "disconnected") isAway = item.type === "disconnected";
@@ -69,14 +83,14 @@ export async function watchSession(options: WatchOptions): Promise<WatchEnd> {
     terminal.out(renderer.flush());
     return { type: "detached", offset: follower.offset };
   } finally {
-    stopInput();
+    keyboard.stop();
     leave.abort();
   }
 }
 
 /** What is said about an item besides its lines, if anything. `isAway`: the connection was lost before it. */
 function remark(
-  item: Exclude<FollowItem, { type: "lines" | "exit" }>,
+  item: Exclude<FollowItem, { type: "lines" | "input" | "exit" }>,
   { sessionId, isAway }: { sessionId: string; isAway: boolean },
 ): string | undefined {
   switch (item.type) {

@@ -4,12 +4,14 @@
  */
 import type { Bootstrap } from "../src/protocol/bootstrap.ts";
 import type { Command, InterruptReason } from "../src/protocol/command.ts";
+import { defined } from "../src/protocol/defined.ts";
 import { AgentdError, messageOf } from "../src/protocol/error.ts";
 import type { EventOf, EventType } from "../src/protocol/event.ts";
 import type { SidecarStatus } from "../src/protocol/link-frame.ts";
 import type { EventLog } from "./event-log.ts";
 import { exitEvent } from "./exit-event.ts";
-import type { Harness, HarnessHost, HarnessOutput } from "./harness.ts";
+import type { Harness, HarnessHost, HarnessOutput, Waiting } from "./harness.ts";
+import { OpenInputs } from "./open-inputs.ts";
 import { stallThresholds, startWatchdog, type Watchdog } from "./watchdog.ts";
 
 export interface AgentRunOptions {
@@ -45,6 +47,7 @@ const stopHoldMs = 12_000;
 export class AgentRun {
   readonly #options: AgentRunOptions;
   readonly #harness: Harness;
+  readonly #inputs: OpenInputs;
   readonly #holds = new Set<Hold>();
   /** Turn ids under which prompts and steers came, and the turns they became part of. */
   readonly #taken = new Map<string, string>();
@@ -69,6 +72,12 @@ export class AgentRun {
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
     });
+    const timeoutS = options.bootstrap.config.input_timeout;
+    this.#inputs = new OpenInputs({
+      timeoutMs: timeoutS ? timeoutS * 1000 : undefined,
+      now: options.now,
+      onExpired: (requestId) => void this.#expire(requestId, timeoutS ?? 0),
+    });
     this.#harness = options.createHarness(options.bootstrap, {
       emit: (outputs) => this.#emit(outputs),
       setStatus: (change) => this.#setStatus(change),
@@ -80,8 +89,11 @@ export class AgentRun {
     return this.#state;
   }
 
+  /** While a person is awaited, that is what a busy agent does. */
   get status(): SidecarStatus {
-    return this.#status;
+    const { activity } = this.#status;
+    const isAwaiting = this.#inputs.count > 0 && (activity === "busy" || activity === "retrying");
+    return isAwaiting ? { ...this.#status, activity: "awaiting_input" } : this.#status;
   }
 
   /** The highest number among the turn ids that came: whoever numbers turns must go on from there. */
@@ -112,7 +124,7 @@ export class AgentRun {
     this.#watchdog = startWatchdog({
       thresholds: stallThresholds(this.#options.bootstrap.config),
       now: this.#options.now,
-      waiting: () => this.#harness.waiting,
+      waiting: () => this.#waiting,
       isResting: () => this.#holds.size > 0 || this.#isStoring,
       onWarning: (data) => void this.#emitOwn({ type: "system", data }),
       onStall: (data) => {
@@ -170,11 +182,56 @@ export class AgentRun {
       case "mention":
         this.#harness.mention(command.data);
         return undefined;
+      case "respond":
+        this.#respond(command.data);
+        return undefined;
+      case "set_model":
+        if (!this.#harness.setModel) throw new Error("this agent cannot change its model while it runs");
+        this.#harness.setModel(command.data.model);
+        return undefined;
+      case "set_permission_mode":
+        if (!this.#harness.setPermissionMode)
+          throw new Error("this agent cannot change its permission mode while it runs");
+        this.#harness.setPermissionMode(command.data.permission_mode);
+        return undefined;
       case "finish":
         this.#harness.finish();
         return undefined;
       default:
         return command satisfies never;
+    }
+  }
+
+  get #waiting(): Waiting {
+    return this.#inputs.count > 0 ? { on: "person" } : this.#harness.waiting;
+  }
+
+  #respond({ request_id: requestId, by, ...given }: Extract<AgentCommand, { type: "respond" }>["data"]): void {
+    if (!this.#harness.respond) throw new Error("this agent never asks, so there is nothing to answer");
+    const answer = { ...defined(given), decision: given.decision };
+    if (!this.#inputs.answer(requestId, answer)) return;
+    try {
+      this.#harness.respond({ ...answer, requestId, by });
+    } catch (error) {
+      this.#inputs.takeBack(requestId);
+      throw error;
+    }
+  }
+
+  /** The declared outcome of a question that nobody answered: the agent is told no, and why. */
+  async #expire(requestId: string, timeoutS: number): Promise<void> {
+    const message = `Nobody answered within ${timeoutS} s, so this counts as denied. No person has decided on it.`;
+    try {
+      this.#respond({ request_id: requestId, by: "timeout", decision: "deny", message });
+    } catch (error) {
+      await this.#emitOwn({
+        type: "error",
+        data: {
+          code: "agent_failed",
+          message: `Cannot deny an expired question: ${messageOf(error)}`,
+          retryable: false,
+        },
+      });
     }
   }
 
@@ -222,10 +279,13 @@ export class AgentRun {
     await this.#emitOwn(event);
   }
 
-  async #emit(outputs: readonly HarnessOutput[]): Promise<void> {
+  async #emit(emitted: readonly HarnessOutput[]): Promise<void> {
     this.#watchdog?.sign();
+    const openBefore = this.#inputs.count;
+    const outputs = this.#inputs.pass(emitted);
     if (!this.#hasSpoken) this.#hasSpoken = outputs.some(({ event }) => !complaints.includes(event.type));
     const stored = this.#options.log.append(outputs);
+    if (this.#inputs.count > 0 !== openBefore > 0) this.#options.onStatus(this.status);
     if (stored && !this.#isLettingGo) {
       // A silence of our own making, while there is no room, is not the agent's.
       this.#isStoring = true;
@@ -243,7 +303,7 @@ export class AgentRun {
 
   #setStatus(change: Partial<SidecarStatus>): void {
     this.#status = { ...this.#status, ...change };
-    this.#options.onStatus(this.#status);
+    this.#options.onStatus(this.status);
   }
 
   #turnId(asked: string | undefined): string {
@@ -265,7 +325,7 @@ export class AgentRun {
     this.#watchdog?.stop();
     const event = exitEvent({ end, stopReason: this.#stopReason, hasSpoken: this.#hasSpoken });
     this.#state = { phase: "ended", code: end.code };
-    const stored = this.#options.log.append([{ event }]);
+    const stored = this.#options.log.append([...this.#inputs.abort(), { event }]);
     this.#setStatus({ activity: "ended", turn_id: null, background: 0 });
     await stored;
     this.#resolveEnded();

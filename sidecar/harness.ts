@@ -1,7 +1,8 @@
 /** The contract that each agent driver meets. Types only. */
-import type { ContextItem, InterruptReason, MentionItem } from "../src/protocol/command.ts";
+import type { ContextItem, InputAnswer, InterruptReason, MentionItem } from "../src/protocol/command.ts";
 import type { ErrorCategory, SessionEvent } from "../src/protocol/event.ts";
 import type { SidecarStatus } from "../src/protocol/link-frame.ts";
+import type { PermissionMode } from "../src/protocol/session.ts";
 
 /** An event and, when it came from one line of the agent, that line (kept with `keep_raw`). */
 export interface HarnessOutput {
@@ -56,6 +57,16 @@ export interface Harness {
   /** Redirects the running turn; a prompt under `turnId` when none can be redirected. Returns the turn that took it. */
   steer(steer: { text: string; turnId: string }): string;
   interrupt(interrupt: { reason: InterruptReason; detail?: string }): void;
+  /**
+   * Answers an open question, which the harness then closes with `input_resolved {decision, by}`. Throws when there is
+   * no such question. Harnesses that never ask have none. The sidecar does the rest for all of them (open-inputs.ts):
+   * that the answer fits and is the first, expiry (a denial with `by: "timeout"`), `aborted` with the turn or the
+   * agent, the status `awaiting_input`, and the watchdog's rest.
+   */
+  respond?(answer: InputAnswer & { requestId: string; by: string }): void;
+  /** Holds from the next model request on; a harness whose agent cannot throws a sentence saying so. */
+  setModel?(model: string): void;
+  setPermissionMode?(mode: PermissionMode): void;
   context(item: ContextItem): void;
   mention(item: MentionItem): void;
   /** Nothing more will be asked: let the agent end by itself. */

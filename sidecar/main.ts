@@ -6,7 +6,7 @@ import { linkProtocol } from "../src/protocol/link-frame.ts";
 import { AgentRun } from "./agent-run.ts";
 import { type Assignment, isStartedByPerson, readAssignment } from "./bootstrap.ts";
 import { EventLog } from "./event-log.ts";
-import { harnesses } from "./harnesses.ts";
+import { createHarness } from "./harnesses.ts";
 import { openRawLog } from "./raw-log.ts";
 import { SidecarServer } from "./server.ts";
 import { Spool } from "./spool.ts";
@@ -56,7 +56,7 @@ function assemble(assignment: Assignment): Sidecar {
   });
   const run = new AgentRun({
     bootstrap,
-    createHarness: harnesses[bootstrap.agent.harness],
+    createHarness,
     log,
     now,
     onStatus: (data) => sidecar.server.tell({ type: "status", data }),

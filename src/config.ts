@@ -4,7 +4,7 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import * as z from "zod";
 import { HarnessName } from "./protocol/bootstrap.ts";
-import { Duration } from "./protocol/duration.ts";
+import { Duration, DurationOrNone } from "./protocol/duration.ts";
 import { AgentdError, errnoOf, messageOf } from "./protocol/error.ts";
 import { isLoopback } from "./protocol/loopback.ts";
 
@@ -23,7 +23,7 @@ const AgentSettings = z.strictObject({
   key_env: z.string().min(1).optional(),
   /** Where the agent finds its model; requests cannot set it. */
   base_url: z.url().optional(),
-  /** What drives it; by default `claude` for an agent of that name, `generic` for any other. */
+  /** What drives it; by default the harness of that name for claude, codex and opencode, `generic` for any other. */
   harness: HarnessName.optional(),
 });
 
@@ -50,6 +50,8 @@ const Limits = z.strictObject({
   stall_warning: z.union([z.literal("off"), Duration]).default(600_000),
   /** … and after which it is ended. A running tool and a waiting person are never a stall. */
   stall_kill: z.union([z.literal("off"), Duration]).default(3_000_000),
+  /** How long a question of an agent waits for a person, when the request does not say. */
+  input_timeout: DurationOrNone.optional(),
   /** How long a sidecar may take to come up. */
   launch_timeout: Duration.default(15_000),
 });
@@ -138,7 +140,7 @@ export function loadConfig(given: {
   const { runtimes, token_file, ...rest } = parsed.data;
   const config: Config = {
     ...rest,
-    agents: withHarnesses({ claude: AgentSettings.parse({}), ...rest.agents }),
+    agents: withHarnesses({ ...builtInAgents(), ...rest.agents }),
     dataDir,
     tokenFile: token_file ? resolve(dataDir, token_file) : join(dataDir, "token"),
     runtimes: runtimes ?? [rest.runtime],
@@ -154,11 +156,18 @@ export function loadConfig(given: {
   return Object.freeze(config);
 }
 
+/** Agents that are there without being configured: each is driven by the harness of its name. */
+const builtIn = ["claude", "codex", "opencode"] as const;
+
+function builtInAgents(): ConfigFile["agents"] {
+  return Object.fromEntries(builtIn.map((name) => [name, AgentSettings.parse({})]));
+}
+
 function withHarnesses(agents: ConfigFile["agents"]): Record<string, AgentSettings> {
   return Object.fromEntries(
     Object.entries(agents).map(([name, settings]) => [
       name,
-      { ...settings, harness: settings.harness ?? (name === "claude" ? "claude" : "generic") },
+      { ...settings, harness: settings.harness ?? builtIn.find((known) => known === name) ?? "generic" },
     ]),
   );
 }

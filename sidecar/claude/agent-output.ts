@@ -1,10 +1,12 @@
 /** What the agent writes and does: its text, its thinking and its tool calls, as events of the turn they belong to. */
 import type { SessionEvent } from "../../src/protocol/event.ts";
+import { progress } from "../facts.ts";
+import { ToolCalls } from "../tool-calls.ts";
 import { MessageText, mainStream } from "./message-text.ts";
 import { type AssistantLine, type Block, type StreamEvent, ToolResultBlock, type UserLine } from "./raw.ts";
-import { progress, todoProgress } from "./session-facts.ts";
+import { todoProgress } from "./session-facts.ts";
 import type { Delta } from "./text-delta.ts";
-import { ToolCalls } from "./tool-calls.ts";
+import { toolNameOf } from "./tool-name.ts";
 
 interface Place {
   index: number;
@@ -35,6 +37,11 @@ export class AgentOutput {
   /** The turn in which a tool was called. */
   turnOfCall(id: string): string | undefined {
     return this.#tools.turnOf(id);
+  }
+
+  /** The subagent's call that an open call was made under. */
+  parentOfCall(id: string): string | undefined {
+    return this.#tools.parentOf(id);
   }
 
   delta(delta: Delta, turnId: string): SessionEvent | undefined {
@@ -117,7 +124,7 @@ export class AgentOutput {
 
   #call({ id, name, input }: Block, { turnId, parentId, now }: Place): SessionEvent[] {
     if (typeof id !== "string" || typeof name !== "string") return [];
-    const call = this.#tools.start({ id, name, input: input ?? {}, turnId, parentId }, now);
+    const call = this.#tools.start({ id, tool: toolNameOf(name), input: input ?? {}, turnId, parentId }, now);
     if (!call) return [];
     const todo = todoProgress(name, input, turnId);
     return todo ? [call, todo] : [call];

@@ -1,5 +1,7 @@
 /** How Claude Code is started: arguments and environment from the bootstrap. Pure. */
 import type { Bootstrap } from "../../src/protocol/bootstrap.ts";
+import type { PermissionMode } from "../../src/protocol/session.ts";
+import { cliMode } from "./stdin-lines.ts";
 
 export interface ClaudeCommand {
   command: string[];
@@ -20,19 +22,21 @@ const streaming = [
   "--verbose",
   "--include-partial-messages",
   "--replay-user-messages",
-  "--dangerously-skip-permissions",
+  // Whatever the mode, questions would come to us: the mode can be changed while it runs.
+  "--permission-prompt-tool=stdio",
 ];
 
 /** Throws an Error with a sentence for people when a setting could be taken for a flag. */
 export function claudeCommand({ bootstrap, freshId, isRoot }: ClaudeStart): ClaudeCommand {
   const { agent, config } = bootstrap;
-  const args = [...streaming];
+  const args = [...streaming, ...modeFlags(config.permission_mode ?? "autonomous")];
   // Every value is glued to its flag: as a word of its own it could be a flag itself, or swallow the next one.
   const add = (flag: string, value: string | number | undefined) => {
     if (value !== undefined) args.push(`${flag}=${plain(flag, String(value))}`);
   };
-  if (config.resume_session === undefined) add("--session-id", freshId);
-  else add("--resume", config.resume_session);
+  if (config.resume_session === undefined || config.fork_session) add("--session-id", freshId);
+  add("--resume", config.resume_session);
+  if (config.fork_session) args.push("--fork-session");
   add("--model", config.model);
   add("--max-turns", config.max_turns);
   for (const tool of config.allowed_tools ?? []) add("--allowedTools", tool);
@@ -44,6 +48,18 @@ export function claudeCommand({ bootstrap, freshId, isRoot }: ClaudeStart): Clau
   // The checkout's settings, hooks and servers act only when it is trusted; what it says is read by instructions.ts.
   if (!config.trust_workspace) args.push("--setting-sources=user", "--strict-mcp-config");
   return { command: [...agent.command, ...args], env: environment(bootstrap, isRoot) };
+}
+
+/** Where nobody is asked, the tool for asking is not offered either. */
+function modeFlags(mode: PermissionMode): string[] {
+  switch (mode) {
+    case "autonomous":
+      return ["--dangerously-skip-permissions", "--disallowedTools=AskUserQuestion"];
+    case "interactive":
+      return ["--allow-dangerously-skip-permissions", `--permission-mode=${cliMode.interactive}`];
+    default:
+      return mode satisfies never;
+  }
 }
 
 function plain(flag: string, value: string): string {

@@ -1,5 +1,6 @@
 /** Why a call of the model failed, from the facts the CLI gives beside its prose. Pure. */
-import { type ErrorCategory, type EventOf, isRetryable } from "../../src/protocol/event.ts";
+import type { ErrorCategory } from "../../src/protocol/event.ts";
+import { categoryOfStatus } from "../failure.ts";
 
 export interface FailureFacts {
   /** `assistant.error` or the `error` of a retry. */
@@ -23,48 +24,9 @@ export function categoryOf({ word, status, terminalReason }: FailureFacts): Erro
   // A 403 comes with the word authentication_failed and a low credit with a 400, so these two go before both tables.
   if (status === 403) return "permission_denied";
   if (word === "billing_error") return "quota";
-  if (typeof status === "number") return byStatus(status);
+  if (typeof status === "number") return categoryOfStatus(status);
   if (word && Object.hasOwn(byWord, word)) return byWord[word];
   // No status: nobody answered. `unknown` is the word of a retry, `server_error` of the end of all retries.
   if (word === "server_error" || (word === "unknown" && status === null)) return "network";
   return undefined;
-}
-
-function byStatus(status: number): ErrorCategory {
-  if (status >= 500) return "upstream_api_error";
-  switch (status) {
-    case 401:
-      return "auth_error";
-    case 404:
-      return "model_not_found";
-    case 429:
-      return "rate_limit";
-    case 402:
-      return "quota";
-    case 408:
-      return "upstream_api_error";
-    default:
-      return "invalid_request";
-  }
-}
-
-export interface Failure {
-  message: string;
-  category: ErrorCategory | undefined;
-  status?: number | null | undefined;
-}
-
-export function errorEvent(failure: Failure, turnId: string | undefined): EventOf<"error"> {
-  const { category, status } = failure;
-  return {
-    type: "error",
-    data: {
-      code: "agent_failed",
-      message: failure.message,
-      ...(typeof status === "number" ? { http_status: status } : {}),
-      ...(category === undefined ? {} : { error_category: category }),
-      retryable: category === undefined ? false : isRetryable[category],
-      ...(turnId === undefined ? {} : { turn_id: turnId }),
-    },
-  };
 }

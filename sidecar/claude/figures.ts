@@ -1,6 +1,7 @@
 /** What a result line says of its turn: how it went, and what it cost. Pure. */
 import { noUsage } from "../../src/protocol/event.ts";
-import { categoryOf, type Failure } from "./failure.ts";
+import type { Failure } from "../failure.ts";
+import { categoryOf } from "./failure.ts";
 import { usageOf } from "./message-text.ts";
 import type { Result } from "./raw.ts";
 import { type Figures, roundUsd, type Turn } from "./turn-book.ts";

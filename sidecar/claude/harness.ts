@@ -2,16 +2,17 @@
 import { randomUUID } from "node:crypto";
 import { defaultStopWaits } from "../../src/process/stop-ladder.ts";
 import type { Bootstrap } from "../../src/protocol/bootstrap.ts";
-import type { ContextItem, InterruptReason, MentionItem } from "../../src/protocol/command.ts";
+import type { ContextItem, InputAnswer, InterruptReason, MentionItem } from "../../src/protocol/command.ts";
+import type { PermissionMode } from "../../src/protocol/session.ts";
 import { type AgentProcess, type LineBatch, type ProcessExit, startAgentProcess } from "../agent-process.ts";
 import { oversizedLineEvent } from "../blob-store.ts";
-import type { AgentEnd, Harness, HarnessHost, Waiting } from "../harness.ts";
+import { contextBlock, mentionBlock, PendingContext } from "../context-blocks.ts";
+import type { AgentEnd, Harness, HarnessHost, HarnessOutput, Waiting } from "../harness.ts";
 import { claudeCommand } from "./args.ts";
-import { contextBlock, mentionBlock, PendingContext } from "./context-blocks.ts";
 import { findInstructions } from "./instructions.ts";
 import { Normalizer } from "./normalize.ts";
 import { standInFor } from "./oversized.ts";
-import { initializeLine, interruptLine, userLine } from "./stdin-lines.ts";
+import { initializeLine, interruptLine, setModelLine, setPermissionModeLine, userLine } from "./stdin-lines.ts";
 
 export function createClaudeHarness(bootstrap: Bootstrap, host: HarnessHost): Harness {
   return new ClaudeHarness(bootstrap, host);
@@ -30,19 +31,23 @@ class ClaudeHarness implements Harness {
   #isReady = false;
   #isFinishing = false;
   #stopReason: string | undefined;
-  #interruptCount = 0;
+  #requestCount = 0;
+  /** Changes that were asked for and not answered yet, as people would call them. */
+  readonly #changes = new Map<string, string>();
   /** Called whenever the agent has become idle. */
   #onIdle: (() => void)[] = [];
   #resolveEnded: (end: AgentEnd) => void = () => undefined;
   readonly ended: Promise<AgentEnd>;
 
   constructor(bootstrap: Bootstrap, host: HarnessHost) {
-    const { resume_session } = bootstrap.config;
+    const { resume_session, fork_session } = bootstrap.config;
+    const goesOnUnder = fork_session ? undefined : resume_session;
     this.#bootstrap = bootstrap;
     this.#host = host;
     this.#normalizer = new Normalizer({
-      agentSessionId: resume_session ?? this.#freshId,
+      agentSessionId: goesOnUnder ?? this.#freshId,
       isResumed: resume_session !== undefined,
+      permissionMode: bootstrap.config.permission_mode ?? "autonomous",
     });
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
@@ -106,6 +111,24 @@ class ClaudeHarness implements Harness {
     this.#askToInterrupt();
   }
 
+  respond(answer: InputAnswer & { requestId: string; by: string }): void {
+    // An answer that cannot be written must not count as given.
+    this.#running();
+    this.#normalizer.responded(answer);
+    void this.#settle();
+  }
+
+  setModel(model: string): void {
+    this.#change(`model "${model}"`, (id) => setModelLine(id, model));
+    this.#normalizer.modelChanged(model);
+    void this.#settle();
+  }
+
+  setPermissionMode(mode: PermissionMode): void {
+    this.#change(`permission mode "${mode}"`, (id) => setPermissionModeLine(id, mode));
+    this.#normalizer.permissionMode = mode;
+  }
+
   context(item: ContextItem): void {
     this.#context.add(contextBlock(item));
   }
@@ -157,8 +180,28 @@ class ClaudeHarness implements Harness {
   }
 
   #askToInterrupt(): void {
-    this.#interruptCount++;
-    this.#tell(interruptLine(`interrupt-${this.#interruptCount}`));
+    this.#tell(interruptLine(this.#nextRequestId()));
+  }
+
+  #change(what: string, lineOf: (requestId: string) => string): void {
+    const id = this.#nextRequestId();
+    this.#running().write(lineOf(id));
+    this.#changes.set(id, what);
+  }
+
+  #nextRequestId(): string {
+    this.#requestCount++;
+    return `request-${this.#requestCount}`;
+  }
+
+  /** A change that the agent refuses was already taken for done. */
+  #settleChanges(answered: readonly { id: string; refusal: string | undefined }[]): HarnessOutput[] {
+    return answered.flatMap(({ id, refusal }) => {
+      const what = this.#changes.get(id);
+      if (what === undefined || !this.#changes.delete(id) || refusal === undefined) return [];
+      const message = `claude did not take the ${what}: ${refusal}`;
+      return [{ event: { type: "error", data: { code: "agent_failed", message, retryable: false } } }];
+    });
   }
 
   async #takeLines({ oversized, lines }: LineBatch): Promise<void> {
@@ -181,8 +224,9 @@ class ClaudeHarness implements Harness {
   /** Passes on what has come of lines and commands. Resolves when the events are stored. */
   async #settle(): Promise<void> {
     const { outputs, isStatusNew, replies, isGivingUp, answered } = this.#normalizer.take();
+    outputs.push(...this.#settleChanges(answered));
     const stored = outputs.length > 0 ? this.#host.emit(outputs) : undefined;
-    const isFirst = !this.#isReady && answered.includes(initializeId);
+    const isFirst = !this.#isReady && answered.some(({ id }) => id === initializeId);
     if (isFirst) this.#isReady = true;
     // Until it is ready it shows as starting, whatever waits for it already.
     if (this.#isReady && (isStatusNew || isFirst)) this.#host.setStatus(this.#normalizer.status);

@@ -2,16 +2,21 @@
  * Lines of Claude Code → events, with a small memory. Pure: it does no I/O and reads no clock, and it never throws for
  * what a line says. `push` as many lines as one read brought, then `take` what came of them.
  */
-import type { InterruptReason } from "../../src/protocol/command.ts";
+import type { InputAnswer, InterruptReason } from "../../src/protocol/command.ts";
 import type { SessionEvent } from "../../src/protocol/event.ts";
 import type { SidecarStatus } from "../../src/protocol/link-frame.ts";
+import type { PermissionMode } from "../../src/protocol/session.ts";
+import { plainLine, progress, unknownLine } from "../facts.ts";
+import type { Failure } from "../failure.ts";
 import type { HarnessOutput, Waiting } from "../harness.ts";
 import { AgentOutput } from "./agent-output.ts";
 import { BackgroundWork } from "./background-work.ts";
-import { categoryOf, type Failure } from "./failure.ts";
+import { categoryOf } from "./failure.ts";
+import { Questions } from "./questions.ts";
 import {
   type AssistantLine,
   type CommandLifecycle,
+  type ControlRequest,
   type Init,
   type OtherSystem,
   type Raw,
@@ -19,8 +24,7 @@ import {
   type UserLine,
 } from "./raw.ts";
 import { Retries } from "./retries.ts";
-import { initData, plainLine, progress, systemFact, unknownLine } from "./session-facts.ts";
-import { answerTo } from "./stdin-lines.ts";
+import { initData, systemFact } from "./session-facts.ts";
 import { readDelta } from "./text-delta.ts";
 import { type Turn, TurnBook } from "./turn-book.ts";
 import { TurnEndings } from "./turn-endings.ts";
@@ -34,14 +38,16 @@ export interface Effects {
   replies: string[];
   /** The key is refused; interrupt rather than watch it retry for minutes. */
   isGivingUp: boolean;
-  /** Ids of control requests of ours that were answered. */
-  answered: string[];
+  /** Control requests of ours that were answered, with the agent's reason when it refused. */
+  answered: { id: string; refusal: string | undefined }[];
 }
 
 export interface NormalizerOptions {
   /** The agent's own id of the conversation, as far as it is known before its first line. */
   agentSessionId: string;
   isResumed: boolean;
+  /** Who decides on tools. */
+  permissionMode: PermissionMode;
 }
 
 export class Normalizer {
@@ -49,19 +55,22 @@ export class Normalizer {
   readonly #agent = new AgentOutput();
   readonly #background = new BackgroundWork();
   readonly #retries = new Retries();
+  readonly #questions = new Questions();
   readonly #endings: TurnEndings;
   #outputs: HarnessOutput[] = [];
   #shown = "";
   #replies: string[] = [];
-  #answered: string[] = [];
+  #answered: Effects["answered"] = [];
   #isGivingUp = false;
   #sessionId: string;
   #lastInit = "";
   #model: string | undefined;
   #line: string | undefined;
+  permissionMode: PermissionMode;
 
   constructor(options: NormalizerOptions) {
     this.#sessionId = options.agentSessionId;
+    this.permissionMode = options.permissionMode;
     const { isResumed } = options;
     const sessionId = () => this.#sessionId;
     this.#endings = new TurnEndings({ book: this.#book, agent: this.#agent, isResumed, sessionId });
@@ -125,6 +134,18 @@ export class Normalizer {
   interrupted(reason: InterruptReason, detail: string | undefined): void {
     const turn = this.#book.running;
     if (turn) turn.interrupt ??= { reason, detail };
+  }
+
+  /** The next turn's first line says what came of it. */
+  modelChanged(model: string): void {
+    this.#model = model;
+  }
+
+  /** Throws a sentence for people when there is no such question. */
+  responded(answer: InputAnswer & { requestId: string; by: string }): void {
+    const { event, reply } = this.#questions.respond(answer);
+    this.add(event);
+    this.#replies.push(reply);
   }
 
   // What the agent said.
@@ -217,11 +238,16 @@ export class Normalizer {
       case "command_lifecycle":
         return this.#lifecycle(raw.line, now);
       case "control_request":
-        this.#replies.push(answerTo(raw.line));
+        return this.#asked(raw.line);
+      case "control_cancel": {
+        const withdrawn = this.#questions.withdrawn(raw.line.request_id, (id) => this.#isInterrupted(id));
+        return this.#emitAll(withdrawn ? [withdrawn] : []);
+      }
+      case "control_response": {
+        const { request_id: id, subtype, error } = raw.line.response;
+        if (id) this.#answered.push({ id, refusal: subtype === "error" ? (error ?? "it gave no reason") : undefined });
         return;
-      case "control_response":
-        if (raw.line.response.request_id) this.#answered.push(raw.line.response.request_id);
-        return;
+      }
       case "silent":
         return;
       case "unknown":
@@ -229,6 +255,21 @@ export class Normalizer {
       default:
         raw satisfies never;
     }
+  }
+
+  #asked(line: ControlRequest): void {
+    const callId = line.request.tool_use_id ?? undefined;
+    const place = {
+      turnId: this.#turnIdOf(callId),
+      parentId: callId === undefined ? undefined : this.#agent.parentOfCall(callId),
+    };
+    const { event, reply } = this.#questions.asked(line, { place, isAutonomous: this.permissionMode === "autonomous" });
+    if (event) this.#emit(event);
+    if (reply !== undefined) this.#replies.push(reply);
+  }
+
+  #isInterrupted(turnId: string): boolean {
+    return this.#book.open.some(({ id, interrupt }) => id === turnId && interrupt !== undefined);
   }
 
   #assistant(line: AssistantLine, now: number): void {
@@ -315,10 +356,10 @@ export class Normalizer {
     this.#emitAll(this.#agent.subagentEnded(toolUseId, now));
   }
 
-  /** A subagent's lines belong to the turn that called it, also when they come between turns. */
-  #turnIdOf(parentId: string | undefined): string {
-    if (parentId === undefined) return this.#book.nearestId;
-    return this.#agent.turnOfCall(parentId) ?? this.#book.nearestId;
+  /** A call's lines, such as a subagent's, belong to the turn that it was made in, also when they come between turns. */
+  #turnIdOf(callId: string | undefined): string {
+    if (callId === undefined) return this.#book.nearestId;
+    return this.#agent.turnOfCall(callId) ?? this.#book.nearestId;
   }
 
   /** The line goes with the first of its events. */

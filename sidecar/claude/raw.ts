@@ -125,9 +125,22 @@ export type CommandLifecycle = z.infer<typeof CommandLifecycle>;
 const ControlRequest = z.looseObject({
   type: z.literal("control_request"),
   request_id: z.string(),
-  request: z.looseObject({ subtype: z.string(), input: z.unknown().optional() }),
+  request: z.looseObject({ subtype: z.string(), tool_use_id: optionalText }),
 });
 export type ControlRequest = z.infer<typeof ControlRequest>;
+
+export const CanUseTool = z.looseObject({
+  subtype: z.literal("can_use_tool"),
+  tool_name: z.string(),
+  input: z.record(z.string(), z.unknown()).catch({}).default({}),
+  tool_use_id: optionalText,
+  description: optionalText,
+  decision_reason: optionalText,
+  blocked_path: optionalText,
+});
+export type CanUseTool = z.infer<typeof CanUseTool>;
+
+const ControlCancel = z.looseObject({ type: z.literal("control_cancel_request"), request_id: z.string() });
 
 const ControlResponse = z.looseObject({
   type: z.literal("control_response"),
@@ -149,7 +162,7 @@ export const StreamEvent = z.looseObject({
 export type StreamEvent = z.infer<typeof StreamEvent>;
 
 const Silent = z.looseObject({
-  type: z.enum(["keep_alive", "control_cancel_request", "conversation_reset"]),
+  type: z.enum(["keep_alive", "conversation_reset"]),
 });
 
 export type Raw =
@@ -163,6 +176,7 @@ export type Raw =
   | { kind: "system"; line: OtherSystem }
   | { kind: "command_lifecycle"; line: CommandLifecycle }
   | { kind: "control_request"; line: ControlRequest }
+  | { kind: "control_cancel"; line: z.infer<typeof ControlCancel> }
   | { kind: "control_response"; line: z.infer<typeof ControlResponse> }
   | { kind: "stream"; line: StreamEvent }
   | { kind: "silent" }
@@ -198,6 +212,8 @@ export function readRaw(value: unknown): Raw {
       return read("command_lifecycle", CommandLifecycle, value);
     case "control_request":
       return read("control_request", ControlRequest, value);
+    case "control_cancel_request":
+      return read("control_cancel", ControlCancel, value);
     case "control_response":
       return read("control_response", ControlResponse, value);
     default:

@@ -1,8 +1,8 @@
 /** The CLI's own retries of the model: what it waits for, and when waiting is pointless. */
 import type { EventOf } from "../../src/protocol/event.ts";
+import { progress } from "../facts.ts";
 import { categoryOf } from "./failure.ts";
 import type { ApiRetry } from "./raw.ts";
-import { progress } from "./session-facts.ts";
 import type { TurnBook } from "./turn-book.ts";
 
 /** A refused key is retried for minutes (2.1.329); the second refusal is believed, as one may be a hiccup of the service. */

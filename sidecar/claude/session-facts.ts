@@ -1,5 +1,6 @@
 /** What the CLI says of its session and of work under way, as `system` and `progress` events. Pure. */
 import type { EventOf } from "../../src/protocol/event.ts";
+import { bounded, progress } from "../facts.ts";
 import type { Init, OtherSystem } from "./raw.ts";
 
 export function initData(init: Init): EventOf<"system">["data"] {
@@ -15,8 +16,6 @@ export function initData(init: Init): EventOf<"system">["data"] {
     ...(init.claude_code_version ? { version: init.claude_code_version } : {}),
   };
 }
-
-const textMax = 8 * 1024;
 
 export type Fact = EventOf<"system"> | EventOf<"progress">;
 
@@ -46,30 +45,8 @@ export function systemFact(
   }
 }
 
-export function progress(turnId: string, kind: string, data: Record<string, unknown>): EventOf<"progress"> {
-  return { type: "progress", data: { ...data, turn_id: turnId, kind } };
-}
-
 /** The list of a TodoWrite call, when it is one. */
 export function todoProgress(name: string, input: unknown, turnId: string): EventOf<"progress"> | undefined {
   if (name !== "TodoWrite" || typeof input !== "object" || input === null || !("todos" in input)) return undefined;
   return Array.isArray(input.todos) ? progress(turnId, "todo", { items: input.todos }) : undefined;
-}
-
-/** A line that we do not know: a newer CLI says something new, and whoever reads the log may know what. */
-export function unknownLine(text: string): EventOf<"system"> {
-  return {
-    type: "system",
-    data: { subtype: "raw", text: text.slice(0, textMax), ...(text.length > textMax ? { cut: true } : {}) },
-  };
-}
-
-export function plainLine(subtype: "stdout_raw" | "stderr", text: string): EventOf<"system"> {
-  return { type: "system", data: { subtype, text } };
-}
-
-/** Members as they are, unless they are too long to be passed on unseen. */
-function bounded(data: Record<string, unknown>): Record<string, unknown> {
-  const text = JSON.stringify(data);
-  return text.length <= 4 * textMax ? data : { text: text.slice(0, textMax), cut: true };
 }

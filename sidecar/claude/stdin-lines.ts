@@ -1,5 +1,5 @@
 /** What we write to Claude Code: one JSON object a line. Bad JSON would end it, so every line is made here. */
-import type { ControlRequest } from "./raw.ts";
+import type { PermissionMode } from "../../src/protocol/session.ts";
 
 export interface UserLine {
   uuid: string;
@@ -44,15 +44,18 @@ export function interruptLine(requestId: string): string {
   return control(requestId, { subtype: "interrupt", cancel_queued: true });
 }
 
-function control(requestId: string, request: Record<string, unknown>): string {
-  return JSON.stringify({ type: "control_request", request_id: requestId, request });
+/** Holds from the next model request on. The CLI does not check the name. */
+export function setModelLine(requestId: string, model: string): string {
+  return control(requestId, { subtype: "set_model", model });
 }
 
-/** Nothing should be asked of us in autonomous mode; an unanswered question would hold the agent for ever. */
-export function answerTo({ request_id, request }: ControlRequest): string {
-  const response =
-    request.subtype === "can_use_tool"
-      ? { subtype: "success", request_id, response: { behavior: "allow", updatedInput: request.input ?? {} } }
-      : { subtype: "error", request_id, error: `${request.subtype} is not supported` };
-  return JSON.stringify({ type: "control_response", response });
+export function setPermissionModeLine(requestId: string, mode: PermissionMode): string {
+  return control(requestId, { subtype: "set_permission_mode", mode: cliMode[mode] });
+}
+
+/** The CLI's words for who decides on tools. */
+export const cliMode = { autonomous: "bypassPermissions", interactive: "default" } as const;
+
+function control(requestId: string, request: Record<string, unknown>): string {
+  return JSON.stringify({ type: "control_request", request_id: requestId, request });
 }

@@ -1,5 +1,6 @@
 /** What a tool of Claude Code does, and whose it is. Names change between versions: an unknown one is `other`. */
 import type { ToolKind } from "../../src/protocol/event.ts";
+import type { ToolName } from "../tool-calls.ts";
 
 const kinds: Readonly<Record<string, ToolKind>> = {
   Read: "read",
@@ -30,12 +31,6 @@ const kinds: Readonly<Record<string, ToolKind>> = {
   ExitPlanMode: "think",
   EnterPlanMode: "think",
 };
-
-export interface ToolName {
-  name: string;
-  kind: ToolKind;
-  server?: string;
-}
 
 /** `mcp__SERVER__TOOL` is a tool of an MCP server. */
 export function toolNameOf(called: string): ToolName {

@@ -4,7 +4,7 @@
  */
 import type { InterruptReason } from "../../src/protocol/command.ts";
 import { type EventOf, noUsage, type TurnStatus, type Usage } from "../../src/protocol/event.ts";
-import type { Failure } from "./failure.ts";
+import type { Failure } from "../failure.ts";
 
 /** A message we wrote and the CLI named or will name by its uuid. */
 interface Input {

@@ -1,7 +1,7 @@
 /** The ends of turns: from a result line, from messages that were dropped, from silence, from the agent's own end. */
 import type { SessionEvent } from "../../src/protocol/event.ts";
+import { errorEvent, type Failure } from "../failure.ts";
 import type { AgentOutput } from "./agent-output.ts";
-import { errorEvent, type Failure } from "./failure.ts";
 import { CostMeter, failureOf, figuresOf, interruptedAs } from "./figures.ts";
 import type { Result } from "./raw.ts";
 import { addFigures, emptyFigures, type Figures, resultEvent, type Turn, type TurnBook } from "./turn-book.ts";

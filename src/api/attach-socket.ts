@@ -237,6 +237,12 @@ async function carryOut(frame: ClientFrame, bridge: Bridge, supervisor: Supervis
       return supervisor.attendanceOf(session.id).mention(frame.mention);
     case "withdraw":
       return supervisor.attendanceOf(session.id).withdraw(frame.turn_id);
+    case "respond": {
+      const { type: _type, request_id, ...answer } = frame;
+      await supervisor.respond(session.id, request_id, answer);
+      bridge.tell({ type: "answered", request_id });
+      return;
+    }
     case "ping":
       bridge.tell({ type: "pong" });
       return;

@@ -5,7 +5,7 @@ import * as z from "zod";
 import { defined } from "../protocol/defined.ts";
 import { AgentdError } from "../protocol/error.ts";
 import type { SessionCreated, SessionView } from "../protocol/http.ts";
-import { SessionRequest, StopRequest } from "../protocol/http.ts";
+import { SessionChange, SessionRequest, StopRequest } from "../protocol/http.ts";
 import { SessionStatus } from "../protocol/session.ts";
 import { statusOf } from "../session/lifecycle.ts";
 import type { Entry } from "../supervisor/entry.ts";
@@ -69,6 +69,12 @@ export function sessionRoutes(app: FastifyInstance, { supervisor, idempotency, d
   app.get<ById>("/sessions/:id", async (request) => viewOf(supervisor.get(request.params.id)));
 
   app.get<ById>("/sessions/:id/info", async (request) => infoOf(supervisor.get(request.params.id), request));
+
+  app.patch<ById>("/sessions/:id", async (request) => {
+    const change = SessionChange.parse(request.body);
+    await supervisor.attendanceOf(request.params.id).change(change);
+    return viewOf(supervisor.get(request.params.id));
+  });
 
   app.post<ById>("/sessions/:id/stop", async (request, reply) => {
     const { mode } = StopRequest.parse(request.body);

@@ -1,6 +1,13 @@
-/** What people with curl do to a running session: prompt, steer, interrupt, context, mention, withdraw. */
+/** What people with curl do to a running session: answer, prompt, steer, interrupt, context, mention, withdraw. */
 import type { FastifyInstance } from "fastify";
-import { ContextRequest, MentionRequest, type PromptAccepted, PromptRequest } from "../protocol/http.ts";
+import {
+  ContextRequest,
+  type InputAnswered,
+  InputAnswerRequest,
+  MentionRequest,
+  type PromptAccepted,
+  PromptRequest,
+} from "../protocol/http.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import { bodyOf } from "./body.ts";
 import type { Idempotency } from "./idempotency.ts";
@@ -29,6 +36,14 @@ export function turnRoutes(
   app.delete<{ Params: { id: string; turn: string } }>("/sessions/:id/prompts/:turn", async (request) => {
     await supervisor.attendanceOf(request.params.id).withdraw(request.params.turn);
     return { turn_id: request.params.turn, status: "withdrawn" };
+  });
+
+  app.put<{ Params: { id: string; input: string } }>("/sessions/:id/inputs/:input", async (request) => {
+    const answer = InputAnswerRequest.parse(request.body);
+    const { id, input } = request.params;
+    const sessionId = await supervisor.respond(id, input, answer);
+    const answered: InputAnswered = { session_id: sessionId, request_id: input, decision: answer.decision };
+    return answered;
   });
 
   app.post<ById>("/sessions/:id/interrupt", async (request, reply) => {

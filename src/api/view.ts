@@ -27,6 +27,8 @@ export function viewOf({ session, attendance }: Entry): SessionView {
     log_file: session.home.log,
     log_bytes: session.end,
     last_seq: session.seq,
+    permission_mode: session.permissionMode,
+    inputs: attendance ? [...session.inputs.open] : [],
     queue: attendance?.queued ?? [],
     turn_count: totals.turns,
     ...(Object.keys(spec.tags).length > 0 ? { tags: spec.tags } : {}),

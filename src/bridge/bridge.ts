@@ -88,6 +88,8 @@ export function openBridge(options: BridgeOptions): Bridge {
       if (isReplaying && cursor >= replayTo) {
         isReplaying = false;
         sendFrame({ type: "connected", session_id: session.id, mode: "pipe" });
+        // Whoever comes late, and may have read none of the log, must see what waits for a person.
+        if (session.isLive) for (const data of session.inputs.open) sendFrame({ type: "input_required", data });
       }
       if (session.isPaused !== isPausedShown) {
         isPausedShown = session.isPaused;

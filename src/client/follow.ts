@@ -4,6 +4,7 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { AgentdError, messageOf } from "../protocol/error.ts";
+import type { InputRequired } from "../protocol/event.ts";
 import type { ClientFrame, ServerFrame } from "../protocol/frame.ts";
 import type { DaemonAddress } from "./daemon-address.ts";
 import { DaemonUnreachable } from "./daemon-address.ts";
@@ -18,6 +19,8 @@ export type FollowItem =
   | { type: "connected" }
   /** The bytes from `from` to `start` are no longer kept by the daemon. */
   | { type: "gap"; from: number; start: number }
+  /** A question that was open when we connected; its line may have been read before, or be too old to be read. */
+  | { type: "input"; input: InputRequired }
   | { type: "accepted"; turnId: string; position: number }
   /** Something that was sent could not be done. */
   | { type: "refused"; code: string; message: string }
@@ -156,6 +159,9 @@ function controlItem(frame: Exclude<ServerFrame, DataFrame>): FollowItem | undef
       return { type: "refused", code: frame.code, message: frame.error };
     case "paused":
       return { type: "paused", isPaused: frame.paused, reason: frame.reason };
+    case "input_required":
+      return { type: "input", input: frame.data };
+    case "answered":
     case "pong":
       return undefined;
     default:

@@ -5,7 +5,7 @@ import { type DaemonAddress, DaemonUnreachable } from "./daemon-address.ts";
 import { readErrorAnswer } from "./error-answer.ts";
 
 export interface Call {
-  method?: "GET" | "POST" | "DELETE";
+  method?: "GET" | "POST" | "PUT" | "DELETE";
   /** Path and query, from the slash on. */
   path: string;
   body?: unknown;

@@ -1,9 +1,11 @@
 /** The daemon's routes as functions. */
 import { randomUUID } from "node:crypto";
 import * as z from "zod";
+import type { InputAnswer } from "../protocol/command.ts";
 import {
   Health,
   HistoryEntry,
+  InputAnswered,
   PromptAccepted,
   SessionCreated,
   type SessionRequest,
@@ -67,6 +69,15 @@ export function say(
     },
     PromptAccepted,
   );
+}
+
+/** Answers a question of the agent. The same answer again changes nothing, so it may be sent again. */
+export function answerInput(
+  address: DaemonAddress,
+  { id, requestId, answer }: { id: string; requestId: string; answer: InputAnswer },
+): Promise<InputAnswered> {
+  const path = `${sessionPath(id)}/inputs/${encodeURIComponent(requestId)}`;
+  return callDaemon(address, { method: "PUT", path, body: answer }, InputAnswered);
 }
 
 export async function interruptSession(address: DaemonAddress, id: string): Promise<void> {

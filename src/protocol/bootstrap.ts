@@ -1,8 +1,9 @@
 /** The one message a sidecar starts with (a JSON line on stdin), and its one answer (a JSON line on stdout). */
 import * as z from "zod";
+import { PermissionMode } from "./session.ts";
 
 /** What drives the agent: a harness of its own, or the plain line harness for any command. */
-export const HarnessName = z.enum(["claude", "generic"]);
+export const HarnessName = z.enum(["claude", "codex", "opencode", "acp", "generic"]);
 export type HarnessName = z.infer<typeof HarnessName>;
 
 /** What a session asks of its agent; also the environment variable AGENT_CONFIG of a sidecar started by hand. */
@@ -15,6 +16,9 @@ export const AgentConfig = z.object({
   allowed_tools: z.array(z.string()).optional(),
   effort: z.string().optional(),
   bare: z.boolean().optional(),
+  permission_mode: PermissionMode.optional(),
+  /** Go on with a copy of the conversation under a new id. */
+  fork_session: z.boolean().optional(),
   /** Let the checkout's own settings, hooks and MCP servers act. */
   trust_workspace: z.boolean().optional(),
   /** Which of the checkout's instructions and agent definitions are read; absent means both. */
@@ -22,6 +26,8 @@ export const AgentConfig = z.object({
   /** Seconds; 0 is the default, negative is off. */
   stall_warning_timeout: z.number().optional(),
   stall_kill_timeout: z.number().optional(),
+  /** Seconds after which a question that nobody answered is denied; without it, or with 0, it waits. */
+  input_timeout: z.number().nonnegative().optional(),
   /** Accepted from older starters; nothing is killed after a result any more. */
   result_grace_period: z.number().optional(),
   /** Accepted from older starters for Codex. */

@@ -1,5 +1,7 @@
 /** What may be asked of a running session: from the daemon (or an older client) to a sidecar. */
 import * as z from "zod";
+import { Decision } from "./event.ts";
+import { PermissionMode } from "./session.ts";
 
 const content = z.string();
 
@@ -35,6 +37,18 @@ export function acceptBothSpellings(data: unknown): unknown {
 export const InterruptReason = z.enum(["user", "limit", "stop"]);
 export type InterruptReason = z.infer<typeof InterruptReason>;
 
+/** An answer to an `input_required`. */
+export const InputAnswer = z.object({
+  decision: Decision,
+  /** Told to the agent with a denial, or as free text. */
+  message: z.string().optional(),
+  /** What the tool is to be called with instead. */
+  updated_input: z.record(z.string(), z.unknown()).optional(),
+  /** By question id: the ids or labels of the choices, or free text. */
+  answers: z.record(z.string(), z.union([z.string(), z.array(z.string())])).optional(),
+});
+export type InputAnswer = z.infer<typeof InputAnswer>;
+
 const noData = z.object({}).default({});
 
 export const Command = z.discriminatedUnion("type", [
@@ -50,6 +64,14 @@ export const Command = z.discriminatedUnion("type", [
   }),
   z.object({ type: z.literal("context"), data: z.preprocess(acceptBothSpellings, ContextItem) }),
   z.object({ type: z.literal("mention"), data: z.preprocess(acceptBothSpellings, MentionItem) }),
+  /** Answers an open question; `by` is who did. */
+  z.object({
+    type: z.literal("respond"),
+    data: InputAnswer.extend({ request_id: z.string(), by: z.string().default("client") }),
+  }),
+  /** From the next model request on. */
+  z.object({ type: z.literal("set_model"), data: z.object({ model: z.string().min(1) }) }),
+  z.object({ type: z.literal("set_permission_mode"), data: z.object({ permission_mode: PermissionMode }) }),
   /** No prompt will follow: the agent may end when it is done. */
   z.object({ type: z.literal("finish"), data: noData }),
   /** End the agent and all it started: ask, then signal, then force. */

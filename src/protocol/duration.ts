@@ -33,6 +33,9 @@ export function parseDuration(text: string): number | undefined {
 const longestDays = 24;
 export const longestMs = longestDays * 24 * 3_600_000;
 
+/** How long something may wait: a duration, or for ever. */
+export const DurationOrNone = z.union([z.literal("none"), z.lazy(() => Duration)]);
+
 /** A duration string of more than nothing, as milliseconds. */
 export const Duration = z.string().transform((text, context) => {
   const ms = parseDuration(text);

@@ -124,6 +124,59 @@ export const Result = z.object({
   error_category: ErrorCategory.optional(),
 });
 
+/** What an answer to an open question may be. */
+export const Decision = z.enum(["approve_once", "approve_session", "deny"]);
+export type Decision = z.infer<typeof Decision>;
+
+/** Emitted when the agent asks a person: for leave to use a tool, a question of its own, or a plan to confirm. */
+export const InputRequired = z.object({
+  request_id: z.string(),
+  turn_id: z.string(),
+  kind: z.enum(["permission", "question", "plan"]),
+  /** The tool that needs leave. */
+  tool: z
+    .object({
+      id: z.string().optional(),
+      name: z.string(),
+      kind: ToolKind,
+      server: z.string().optional(),
+      input: z.unknown(),
+    })
+    .optional(),
+  message: z.string(),
+  /** What may be answered: for a permission and a plan the decisions that the agent knows, for a question its choices. */
+  options: z.array(
+    z.object({
+      id: z.string(),
+      label: z.string(),
+      description: z.string().optional(),
+      /** The question it belongs to, when several are asked at once. */
+      question: z.string().optional(),
+    }),
+  ),
+  /** The questions asked, when it is one: each may be answered by choices, by free text, or both. */
+  questions: z
+    .array(z.object({ id: z.string(), text: z.string(), multiple: z.boolean(), free_text: z.boolean() }))
+    .optional(),
+  /** Unix ms after which nobody's answer is the declared one. */
+  expires_at: z.number().optional(),
+  parent_id: z.string().optional(),
+});
+export type InputRequired = z.infer<typeof InputRequired>;
+
+/** Emitted once for each `input_required`: who answered what, or why nobody will (`expired`, `withdrawn` by the agent, `aborted` with the turn). */
+export const InputResolved = z.object({
+  request_id: z.string(),
+  decision: z.union([Decision, z.enum(["expired", "withdrawn", "aborted"])]),
+  /** `client`, `timeout`, `agent`, `policy`, `agentd` when it closed what its turn left open; later the name of a token. */
+  by: z.string(),
+  message: z.string().optional(),
+  /** The rest of the answer, as it was given. */
+  answers: z.record(z.string(), z.union([z.string(), z.array(z.string())])).optional(),
+  updated_input: z.record(z.string(), z.unknown()).optional(),
+});
+export type InputResolved = z.infer<typeof InputResolved>;
+
 /** Emitted while a turn is under way: reasoning, retry, tool_output, input_delivered, todo, task… */
 export const Progress = z.looseObject({ turn_id: z.string().nullable(), kind: z.string() });
 
@@ -157,6 +210,8 @@ export const SessionEvent = z.discriminatedUnion("type", [
   z.object({ type: z.literal("tool_use"), data: ToolUse }),
   z.object({ type: z.literal("tool_result"), data: ToolResult }),
   z.object({ type: z.literal("result"), data: Result }),
+  z.object({ type: z.literal("input_required"), data: InputRequired }),
+  z.object({ type: z.literal("input_resolved"), data: InputResolved }),
   z.object({ type: z.literal("progress"), data: Progress }),
   z.object({ type: z.literal("system"), data: System }),
   z.object({ type: z.literal("error"), data: ErrorEvent }),

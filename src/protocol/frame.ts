@@ -1,6 +1,7 @@
 /** Messages between the daemon and its WebSocket clients on `/ws/sessions/:id`. */
 import * as z from "zod";
-import { acceptBothSpellings, ContextItem, MentionItem } from "./command.ts";
+import { acceptBothSpellings, ContextItem, InputAnswer, MentionItem } from "./command.ts";
+import { InputRequired } from "./event.ts";
 
 /** Daemon → client. Optional keys are absent when they say nothing. */
 export const ServerFrame = z.discriminatedUnion("type", [
@@ -23,6 +24,10 @@ export const ServerFrame = z.discriminatedUnion("type", [
   z.object({ type: z.literal("error"), error: z.string(), code: z.string() }),
   /** A prompt or steer was accepted. */
   z.object({ type: z.literal("accepted"), turn_id: z.string(), position: z.number() }),
+  /** Behind `connected`: a question that was open when the client came. The log holds it too, under the same id. */
+  z.object({ type: z.literal("input_required"), data: InputRequired }),
+  /** An answer was taken: this one, or the same given before. */
+  z.object({ type: z.literal("answered"), request_id: z.string() }),
   /** The daemon cannot store more just now (disk full), or can again. */
   z.object({ type: z.literal("paused"), paused: z.boolean(), reason: z.string() }),
 ]);
@@ -40,6 +45,8 @@ export const ClientFrame = z.discriminatedUnion("type", [
   z.object({ type: z.literal("mention"), mention: z.preprocess(acceptBothSpellings, MentionItem) }),
   /** Takes back a prompt that has not been given to the agent yet. */
   z.object({ type: z.literal("withdraw"), turn_id: z.string() }),
+  /** Answers an open question. */
+  z.object({ type: z.literal("respond"), ...InputAnswer.shape, request_id: z.string() }),
   z.object({ type: z.literal("ping") }),
   z.object({ type: z.literal("resize"), cols: z.number().optional(), rows: z.number().optional() }),
 ]);

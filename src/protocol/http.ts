@@ -1,8 +1,9 @@
 /** Bodies of the HTTP routes. Requests are strict: an unknown key is refused, so that a misspelt one is not ignored. */
 import * as z from "zod";
-import { acceptBothSpellings, ContextItem, MentionItem } from "./command.ts";
-import { Duration } from "./duration.ts";
-import { AgentHome, EndReason, QueuedPrompt, SessionActivity, SessionStatus } from "./session.ts";
+import { acceptBothSpellings, ContextItem, InputAnswer, MentionItem } from "./command.ts";
+import { Duration, DurationOrNone } from "./duration.ts";
+import { InputRequired } from "./event.ts";
+import { AgentHome, EndReason, PermissionMode, QueuedPrompt, SessionActivity, SessionStatus } from "./session.ts";
 import { cutCharacter, hasLoneSurrogate } from "./text.ts";
 
 /** What becomes a word of an agent's command line: it must not be taken for a flag, nor end the line. */
@@ -87,9 +88,14 @@ export const SessionRequest = z.strictObject({
   pty: z.boolean().optional(),
   interactive: z.boolean().optional(),
   resume_session: argument("resume_session").optional(),
+  /** With resume_session: go on with a copy of the conversation, and leave the old one as it is. */
+  fork: z.boolean().optional(),
   persist_session: z.boolean().optional(),
   agent_home: AgentHome.optional(),
   trust_workspace: z.boolean().optional(),
+  permission_mode: PermissionMode.optional(),
+  /** After this long a question that nobody answered is denied; `none` lets it wait. */
+  input_timeout: DurationOrNone.optional(),
   keep_raw: z.boolean().optional(),
   work_dir: z.string().optional(),
   mounts: z.array(Mount).optional(),
@@ -152,6 +158,10 @@ export const SessionView = z.object({
   model: z.string().optional(),
   agent_session_id: z.string().optional(),
   turn_id: z.string().optional(),
+  // An older daemon sends neither.
+  permission_mode: PermissionMode.default("autonomous"),
+  /** Questions that wait for a person, oldest first. */
+  inputs: z.array(InputRequired).default([]),
   queue: z.array(QueuedPrompt),
   input_tokens: z.number().optional(),
   output_tokens: z.number().optional(),
@@ -196,6 +206,26 @@ export const ContextRequest = z.preprocess(
   ),
 );
 export const MentionRequest = z.preprocess(acceptBothSpellings, MentionItem);
+/** `PUT /sessions/:id/inputs/:request_id`. */
+export const InputAnswerRequest = z.strictObject(InputAnswer.shape);
+
+/** Its answer; the same when the same answer is given again. */
+export const InputAnswered = z.object({
+  session_id: z.string(),
+  request_id: z.string(),
+  decision: InputAnswer.shape.decision,
+});
+export type InputAnswered = z.infer<typeof InputAnswered>;
+
+/** `PATCH /sessions/:id`: what may be changed while a session runs. */
+export const SessionChange = z
+  .strictObject({ model: noNul("a model").min(1).optional(), permission_mode: PermissionMode.optional() })
+  .refine(
+    ({ model, permission_mode }) => model !== undefined || permission_mode !== undefined,
+    "nothing to change: send model, permission_mode or both",
+  );
+export type SessionChange = z.infer<typeof SessionChange>;
+
 export const StopRequest = z.strictObject({ mode: z.enum(["drain", "now"]).default("now") }).default({ mode: "now" });
 
 /** `202` of prompt and steer. `position` is 0 for one that has gone to the agent, else its place in the queue. */

@@ -28,6 +28,10 @@ export type EndReason = z.infer<typeof EndReason>;
 export const AgentHome = z.enum(["private", "user"]);
 export type AgentHome = z.infer<typeof AgentHome>;
 
+/** Who decides on tools: nobody is asked, or a person is. */
+export const PermissionMode = z.enum(["autonomous", "interactive"]);
+export type PermissionMode = z.infer<typeof PermissionMode>;
+
 /**
  * What the caller asked for, checked and with its defaults filled in. Immutable, on disk before the sidecar
  * starts. The request's `env` is not part of it: its values may be secrets and are only handed to the agent.
@@ -47,11 +51,16 @@ export const SessionSpec = z.object({
   /** Session whose private home is used: its own, or that of the one it resumes. */
   home_of: z.string(),
   resume_agent_session: z.string().optional(),
+  /** Goes on with a copy of that conversation. */
+  is_fork: z.literal(true).optional(),
   model: z.string().optional(),
   effort: z.string().optional(),
   max_turns: z.number().optional(),
   allowed_tools: z.array(z.string()).optional(),
   bare: z.boolean().optional(),
+  permission_mode: PermissionMode.default("autonomous"),
+  /** A question that nobody answered by then is denied; without it, it waits. */
+  input_timeout_ms: z.number().optional(),
   trust_workspace: z.boolean(),
   auto_discover: z.union([z.boolean(), z.record(z.string(), z.boolean())]).optional(),
   timeout_ms: z.number().optional(),

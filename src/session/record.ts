@@ -1,7 +1,7 @@
 /** What the daemon keeps of a session besides its log, in `session.json`: enough to find it again. */
 import { open, readFile, rename, rm } from "node:fs/promises";
 import * as z from "zod";
-import { EndReason, SessionSpec } from "../protocol/session.ts";
+import { EndReason, PermissionMode, SessionSpec } from "../protocol/session.ts";
 
 export const SessionRecord = z.object({
   version: z.literal(1),
@@ -10,6 +10,8 @@ export const SessionRecord = z.object({
   sidecar: z.unknown().optional(),
   agent_session_id: z.string().optional(),
   model: z.string().optional(),
+  /** As it was changed while the session ran. */
+  permission_mode: PermissionMode.optional(),
   /** It was asked to end when its turns have. */
   is_closing: z.boolean().optional(),
   /** It was asked to end at once, for this reason. */

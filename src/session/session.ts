@@ -7,8 +7,9 @@ import { AgentdError } from "../protocol/error.ts";
 import { SessionEvent } from "../protocol/event.ts";
 import { encodeDaemonLine, peekType, spliceSeq, tailNumbers } from "../protocol/line.ts";
 import { ReplayRing } from "../protocol/replay-ring.ts";
-import type { SessionSpec } from "../protocol/session.ts";
+import type { PermissionMode, SessionSpec } from "../protocol/session.ts";
 import type { SessionHome } from "./home.ts";
+import { Inputs } from "./inputs.ts";
 import { next, type SessionInput, type SessionState } from "./lifecycle.ts";
 import { type Fsync, type LogTail, LogWriter, readRange, readTail } from "./log.ts";
 import { addResult, noTotals, type Totals } from "./totals.ts";
@@ -37,6 +38,8 @@ const newline = 0x0a;
 export class Session {
   readonly spec: SessionSpec;
   readonly home: SessionHome;
+  /** What waits for a person. */
+  readonly inputs = new Inputs();
   readonly #options: SessionOptions;
   #state: SessionState = { at: "pending" };
   #totals: Totals = noTotals;
@@ -56,12 +59,15 @@ export class Session {
   #hasExit = false;
   agentSessionId: string | undefined;
   model: string | undefined;
+  /** Who decides on tools now; the spec says who did at the start. */
+  permissionMode: PermissionMode;
   /** Why the log could not be written, when that ended the session. */
   logError: Error | undefined;
 
   constructor(options: SessionOptions) {
     this.spec = options.spec;
     this.home = options.home;
+    this.permissionMode = options.spec.permission_mode;
     this.#options = options;
     this.#ring = new ReplayRing({ capacityMax: options.ringBytesMax, end: 0 });
   }
@@ -273,6 +279,7 @@ export class Session {
       if (!event) continue;
       mustSync ||= event.type === "result" || event.type === "exit";
       this.#totals = addResult(this.#totals, event);
+      this.inputs.note(event);
       this.#observer?.onEvent(event);
     }
     return mustSync;
@@ -280,6 +287,7 @@ export class Session {
 
   #noteOwn(event: SessionEvent): void {
     this.#totals = addResult(this.#totals, event);
+    this.inputs.note(event);
     if (event.type === "user_message") this.#lastActivity = Date.now();
   }
 

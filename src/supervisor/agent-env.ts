@@ -119,16 +119,47 @@ export function agentEnv(options: AgentEnvOptions): Record<string, string> {
     env["HOME"] = privateHome;
     env["TMPDIR"] = options.temporaryDir;
     if (options.harness === "claude") env["CLAUDE_CONFIG_DIR"] = `${privateHome}/.claude`;
+    // Not below TMPDIR, or its helpers are refused and every sandboxed command fails (codex 0.169.0).
+    if (options.harness === "codex") env["CODEX_HOME"] = `${privateHome}/.codex`;
   }
+  if (privateHome !== undefined && options.harness === "opencode") Object.assign(env, opencodeFolders(privateHome));
+  const codexHome = daemon["CODEX_HOME"];
+  if (privateHome === undefined && options.harness === "codex" && codexHome !== undefined)
+    env["CODEX_HOME"] = codexHome;
   const key = settings.key_env === undefined ? undefined : daemon[settings.key_env];
   if (settings.key_env !== undefined && key !== undefined) env[nameForKey(options.harness, settings.key_env)] = key;
-  if (settings.base_url !== undefined)
-    env[options.harness === "claude" ? "ANTHROPIC_BASE_URL" : "OPENAI_BASE_URL"] = settings.base_url;
+  if (settings.base_url !== undefined) env[nameForUrl(options.harness)] = settings.base_url;
   return { ...env, ...settings.env, ...options.request };
+}
+
+/**
+ * In a place where no person keeps anything, so that the sidecar knows a private home by it. Not in `.opencode`: the
+ * program takes that for a folder of configuration and installs a package from the network into it (1.18.33).
+ */
+function opencodeFolders(privateHome: string): Record<string, string> {
+  const kinds = ["CONFIG", "DATA", "STATE", "CACHE"];
+  return Object.fromEntries(
+    kinds.map((kind) => [`XDG_${kind}_HOME`, `${privateHome}/.agentruntime/${kind.toLowerCase()}`]),
+  );
+}
+
+function nameForUrl(harness: HarnessName): string {
+  if (harness === "claude") return "ANTHROPIC_BASE_URL";
+  // It reads no such variable: the sidecar puts the URL into its configuration.
+  return harness === "opencode" ? "OPENCODE_MODEL_BASE_URL" : "OPENAI_BASE_URL";
 }
 
 /** A key under a name that the agent does not know is given under the one it knows. */
 function nameForKey(harness: HarnessName, keyEnv: string): string {
-  if (harness !== "claude" || keyVariables.includes(keyEnv)) return keyEnv;
-  return "ANTHROPIC_API_KEY";
+  switch (harness) {
+    case "claude":
+      return keyVariables.includes(keyEnv) ? keyEnv : "ANTHROPIC_API_KEY";
+    case "codex":
+      return keyEnv === "CODEX_API_KEY" ? keyEnv : "OPENAI_API_KEY";
+    case "opencode":
+      // One that says whose it is stays as it is.
+      return /^[A-Z]+_(GENERATIVE_AI_)?API_KEY$/.test(keyEnv) ? keyEnv : "OPENCODE_MODEL_API_KEY";
+    default:
+      return keyEnv;
+  }
 }

@@ -4,12 +4,15 @@
  */
 
 import type { HarnessName } from "../protocol/bootstrap.ts";
-import type { ContextItem, MentionItem } from "../protocol/command.ts";
+import type { ContextItem, InputAnswer, MentionItem } from "../protocol/command.ts";
+import { defined } from "../protocol/defined.ts";
 import { AgentdError, messageOf } from "../protocol/error.ts";
 import type { EventOf, SessionEvent, TurnStatus } from "../protocol/event.ts";
+import type { SessionChange } from "../protocol/http.ts";
 import type { SidecarStatus } from "../protocol/link-frame.ts";
 import type { EndReason, QueuedPrompt, SessionActivity } from "../protocol/session.ts";
 import type { SidecarHandle } from "../runtime/runtime.ts";
+import { abortedInputs, readInputs } from "../session/inputs.ts";
 import { looseEndsOf } from "../session/loose-ends.ts";
 import { openTurnsOf } from "../session/open-turns.ts";
 import type { Session, SessionObserver } from "../session/session.ts";
@@ -89,6 +92,7 @@ export class Attendance implements SessionObserver {
 
   get activity(): SessionActivity {
     if (this.session.isPaused) return "paused";
+    if (this.session.inputs.open.length > 0) return "awaiting_input";
     switch (this.#status.activity) {
       case "retrying":
         return "retrying";
@@ -164,6 +168,7 @@ export class Attendance implements SessionObserver {
     const { count, prompts, totals } = await openTurnsOf(this.session);
     this.#queue.restore(count, prompts);
     this.session.restoreTotals(totals);
+    await readInputs(this.session, this.session.inputs);
   }
 
   /** A sidecar of an earlier daemon that is gone: what it left is taken in, and the session ends. */
@@ -206,6 +211,28 @@ export class Attendance implements SessionObserver {
   async interrupt(): Promise<void> {
     this.#assertLive();
     await this.#ask({ type: "interrupt", data: { reason: "user" } });
+  }
+
+  /** Answers a question of the agent; the first answer counts, whoever gives it. */
+  async respond(requestId: string, answer: InputAnswer): Promise<void> {
+    await this.session.inputs.answer(requestId, answer, async () => {
+      this.#assertLive();
+      await this.#ask({ type: "respond", data: { ...answer, request_id: requestId, by: "client" } });
+    });
+  }
+
+  /** What may be changed while it runs; holds from the next request of the agent to its model on. */
+  async change({ model, permission_mode }: SessionChange): Promise<void> {
+    this.#assertOpen();
+    if (model !== undefined) await this.#askForChange({ type: "set_model", data: { model } });
+    if (permission_mode !== undefined)
+      await this.#askForChange({ type: "set_permission_mode", data: { permission_mode } });
+    this.session.model = model ?? this.session.model;
+    this.session.permissionMode = permission_mode ?? this.session.permissionMode;
+    this.#options.onChanged();
+    await this.session.appendOwn([
+      { type: "system", data: { subtype: "changed", ...defined({ model, permission_mode }) } },
+    ]);
   }
 
   async context(item: ContextItem): Promise<void> {
@@ -397,6 +424,19 @@ export class Attendance implements SessionObserver {
     });
   }
 
+  /** What the sidecar refuses here, its agent cannot do. */
+  async #askForChange(command: Parameters<Link["request"]>[0]): Promise<void> {
+    try {
+      await this.#ask(command);
+    } catch (error) {
+      const cause = error instanceof Error ? error.cause : undefined;
+      if (!cause || !this.session.isLive) throw error;
+      throw new AgentdError("unsupported_by_agent", `Cannot change session "${this.session.id}": ${messageOf(cause)}`, {
+        cause,
+      });
+    }
+  }
+
   async #ask(command: Parameters<Link["request"]>[0]): Promise<string | undefined> {
     if (!this.#link) throw this.#endedError("it has not started yet");
     try {
@@ -494,6 +534,7 @@ export class Attendance implements SessionObserver {
     const turns = this.#queue.abandon();
     if (running !== null && !turns.includes(running)) turns.unshift(running);
     await this.session.appendOwn([
+      ...abortedInputs(this.session.inputs),
       ...(await looseEndsOf(this.session, Date.now())),
       lossError(loss),
       ...turns.map((turnId) => ownResult(this.session, turnId, "aborted", loss.message)),

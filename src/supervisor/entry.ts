@@ -22,6 +22,7 @@ export function recordOf(entry: Entry): SessionRecord {
     version: 1,
     spec: session.spec,
     ...defined({ sidecar, agent_session_id: session.agentSessionId, model: session.model }),
+    permission_mode: session.permissionMode,
     ...(attendance?.isClosing ? { is_closing: true } : {}),
     ...(state.at === "stopping" ? { stop_reason: state.reason } : {}),
     ...(state.at === "ended"

@@ -35,72 +35,6 @@ export function checkNames(request: SessionRequest, config: Config): { agent: st
   return { agent: request.agent, runtime };
 }
 
-/** Fields that only mean something in a container; locally they would be ignored, so they are refused. */
-const containerOnly = ["container", "volumes", "mounts", "pty", "persist_session"] as const;
-
-/** Fields of the wire that nothing here honours yet; each says so rather than being ignored. */
-const unhonoured = ["mcp_servers", "lifecycle", "team"] as const;
-
-/** What a plain command has no notion of. */
-const agentOnly = [
-  "model",
-  "effort",
-  "max_turns",
-  "resume_session",
-  "trust_workspace",
-  "auto_discover",
-  "claude",
-] as const;
-
-export function checkHonoured(request: SessionRequest, runtime: string, config: Config): void {
-  if (config.agents[request.agent]?.harness === "generic") {
-    const field = agentOnly.find((name) => request[name] !== undefined && request[name] !== false);
-    if (field)
-      throw new AgentdError(
-        "unsupported_by_agent",
-        `Cannot use "${field}" with the agent "${request.agent}": it is a plain command. Leave it out`,
-      );
-  }
-  for (const field of containerOnly) {
-    const value = request[field];
-    if (value === undefined || value === false || (Array.isArray(value) && value.length === 0)) continue;
-    throw new AgentdError(
-      "unsupported_by_runtime",
-      `Cannot use "${field}" with the runtime "${runtime}": it needs a container. Leave it out, or ask for a container runtime`,
-    );
-  }
-  for (const field of unhonoured) {
-    const value = request[field];
-    if (value === undefined || (Array.isArray(value) && value.length === 0)) continue;
-    throw new AgentdError(
-      "unsupported_by_agent",
-      `Cannot use "${field}": this version of agentd does not support it. Leave it out`,
-    );
-  }
-  const claude = request.claude ?? {};
-  for (const field of [
-    "settings_json",
-    "claude_md",
-    "mcp_json",
-    "credentials_path",
-    "memory_path",
-    "output_format",
-  ] as const) {
-    if (claude[field] === undefined) continue;
-    throw new AgentdError(
-      "unsupported_by_runtime",
-      `Cannot use "claude.${field}" with the runtime "${runtime}": it writes into a container's home. Leave it out`,
-    );
-  }
-  const codex = request.codex;
-  if (codex && Object.keys(codex).length > 0) {
-    throw new AgentdError(
-      "unsupported_by_agent",
-      `Cannot use "codex.${Object.keys(codex)[0]}" with the agent "${request.agent}"`,
-    );
-  }
-}
-
 export function isUuid(text: string): boolean {
   return uuid.test(text);
 }
@@ -127,6 +61,16 @@ export function agentHomeOf(request: SessionRequest, config: Config): AgentHome 
   return hasKey ? "private" : "user";
 }
 
+/** Without people at hand a forgotten question must not hold a process for ever. */
+const oneShotInputTimeoutMs = 600_000;
+
+/** How long a question waits: as the request says, else the configuration, else for ever where people are at hand. */
+export function inputTimeoutOf(request: SessionRequest, config: Config): number | undefined {
+  const asked = request.input_timeout ?? config.limits.input_timeout;
+  if (asked === undefined) return request.interactive ? undefined : oneShotInputTimeoutMs;
+  return asked === "none" ? undefined : asked;
+}
+
 export function specOf(
   request: SessionRequest,
   found: {
@@ -138,6 +82,7 @@ export function specOf(
     agentHome: AgentHome;
     homeOf: string;
     resumeAgentSession: string | undefined;
+    inputTimeoutMs: number | undefined;
     createdAt: number;
   },
 ): SessionSpec {
@@ -152,6 +97,7 @@ export function specOf(
     work_dir_is_scratch: found.isScratch,
     agent_home: found.agentHome,
     home_of: found.homeOf,
+    permission_mode: request.permission_mode ?? "autonomous",
     trust_workspace: request.trust_workspace ?? false,
     keep_raw: request.keep_raw ?? false,
     created_at: found.createdAt,
@@ -165,6 +111,8 @@ export function specOf(
       allowed_tools: request.claude?.allowed_tools,
       bare: request.claude?.bare,
       auto_discover: request.auto_discover,
+      is_fork: request.fork === true ? true : undefined,
+      input_timeout_ms: found.inputTimeoutMs,
       timeout_ms: request.timeout,
       turn_timeout_ms: request.turn_timeout,
     }),

@@ -5,12 +5,14 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import type { Config } from "../config.ts";
 import { readSpool } from "../process/spool-reader.ts";
+import type { InputAnswer } from "../protocol/command.ts";
 import { defined } from "../protocol/defined.ts";
 import { AgentdError, errnoOf, isDiskFull, messageOf } from "../protocol/error.ts";
 import type { SessionRequest } from "../protocol/http.ts";
 import type { SessionSpec } from "../protocol/session.ts";
 import { type Runtime, SidecarAddress, type SidecarHandle } from "../runtime/runtime.ts";
 import { createHome, listHomes, removeHome, sessionHome } from "../session/home.ts";
+import { Inputs, readInputs } from "../session/inputs.ts";
 import { readRecord, type SessionRecord, writeRecord } from "../session/record.ts";
 import { Session } from "../session/session.ts";
 import { TurnQueue } from "../session/turn-queue.ts";
@@ -18,8 +20,12 @@ import { checkRequestEnv } from "./agent-env.ts";
 import { Attendance } from "./attendance.ts";
 import { bootstrapOf, temporaryDirOf } from "./bootstrap.ts";
 import { type Entry, recordOf, totalsOf } from "./entry.ts";
-import { agentHomeOf, checkHonoured, checkNames, checkSessionId, isUuid, specOf } from "./spec.ts";
+import { checkHonoured } from "./honoured.ts";
+import { agentHomeOf, checkNames, checkSessionId, inputTimeoutOf, isUuid, specOf } from "./spec.ts";
 import { checkWorkDir } from "./work-dir.ts";
+
+/** How agents other than Claude Code name a conversation. */
+const agentId = /^[A-Za-z0-9][A-Za-z0-9_.:-]{7,127}$/;
 
 export interface SupervisorOptions {
   config: Config;
@@ -89,6 +95,19 @@ export class Supervisor {
     );
   }
 
+  /** Answers a question; a session that has ended can still say how it was answered. */
+  async respond(ref: string, requestId: string, answer: InputAnswer): Promise<string> {
+    const { session, attendance } = this.get(ref);
+    if (attendance) await attendance.respond(requestId, answer);
+    else {
+      const closed = await readInputs(session, new Inputs());
+      await closed.answer(requestId, answer, async () => {
+        this.attendanceOf(ref);
+      });
+    }
+    return session.id;
+  }
+
   /** Creates a session and starts its sidecar. Nothing is left behind when it throws. */
   async create(request: SessionRequest): Promise<{ entry: Entry; turnId: string | undefined }> {
     const { config } = this.#options;
@@ -104,8 +123,8 @@ export class Supervisor {
     const requestedDir =
       request.work_dir === undefined ? undefined : await checkWorkDir(request.work_dir, await this.#guard());
     const id = request.session_id === undefined ? randomUUID() : checkSessionId(request.session_id);
-    const resumed = request.resume_session === undefined ? undefined : this.#resumed(request.resume_session);
-    this.#claim(id, request.name, resumed);
+    const resumed = request.resume_session === undefined ? undefined : this.#resumed(request.resume_session, agent);
+    this.#claim({ id, name: request.name, resumed, isFork: request.fork === true });
     try {
       return await this.#start(id, request, { agent, runtime, requestedDir, resumed });
     } catch (error) {
@@ -151,7 +170,7 @@ export class Supervisor {
   }
 
   /** Reserves id, name and conversation, or throws: no two live sessions get the same. */
-  #claim(id: string, name: string | undefined, resumed: Resumed | undefined): void {
+  #claim({ id, name, resumed, isFork }: Claim): void {
     const { config } = this.#options;
     if (this.list().some(({ session }) => session.isPaused)) throw this.#diskFull();
     if (this.#isClosing) throw new AgentdError("shutting_down", "Cannot start a session: the daemon is shutting down");
@@ -170,8 +189,10 @@ export class Supervisor {
         `max sessions limit reached: ${max} are live. Stop one, or raise --max-sessions`,
       );
     }
-    if (resumed) this.#refuseSecond(resumed.agentSessionId);
-    this.#creating.set(id, resumed?.agentSessionId);
+    // A fork is a conversation of its own.
+    const goesOnWith = isFork ? undefined : resumed?.agentSessionId;
+    if (goesOnWith !== undefined) this.#refuseSecond(goesOnWith);
+    this.#creating.set(id, goesOnWith);
     if (name !== undefined) this.#names.set(name, id);
   }
 
@@ -206,6 +227,7 @@ export class Supervisor {
         agentHome,
         homeOf,
         resumeAgentSession: found.resumed?.agentSessionId,
+        inputTimeoutMs: inputTimeoutOf(request, config),
         createdAt: Date.now(),
       });
       const session = new Session({ spec, home, ringBytesMax: config.limits.ring_bytes, fsync: config.fsync });
@@ -326,14 +348,15 @@ export class Supervisor {
   }
 
   /** What to resume: one of our sessions, or an id of the agent's own. */
-  #resumed(ref: string): Resumed {
+  #resumed(ref: string, agent: string): Resumed {
     const entry = this.find(ref) ?? this.#entryOfAgentSession(ref);
     if (!entry) {
-      // The agent itself may take titles and paths too; only an id says which conversation is meant.
-      if (!isUuid(ref)) {
+      // An agent itself may take titles and paths too; only an id says which conversation is meant.
+      const isId = this.#options.config.agents[agent]?.harness === "claude" ? isUuid(ref) : agentId.test(ref);
+      if (!isId) {
         throw new AgentdError(
           "resume_not_found",
-          `Cannot resume "${ref.slice(0, 80)}": there is no such session here, and it is not an id of the agent's own (a UUID)`,
+          `Cannot resume "${ref.slice(0, 80)}": there is no such session here, and it does not look like an id of the agent's own`,
         );
       }
       return { agentSessionId: ref, homeOf: undefined, agentHome: undefined };
@@ -352,7 +375,8 @@ export class Supervisor {
     const live = this.list().find(
       ({ session }) =>
         session.isLive &&
-        (session.agentSessionId === agentSession || session.spec.resume_agent_session === agentSession),
+        (session.agentSessionId === agentSession ||
+          (session.spec.resume_agent_session === agentSession && !session.spec.is_fork)),
     );
     const creating = [...this.#creating].find(([, resumes]) => resumes === agentSession);
     const id = live?.session.id ?? creating?.[0];
@@ -412,6 +436,7 @@ export class Supervisor {
     });
     session.agentSessionId = record.agent_session_id;
     session.model = record.model;
+    session.permissionMode = record.permission_mode ?? record.spec.permission_mode;
     if (record.ended) {
       const { status, reason, exit_code, at } = record.ended;
       await session.restoreEnded({ at: "ended", status, reason, exitCode: exit_code, endedAt: at }, totalsOf(record));
@@ -464,6 +489,13 @@ export class Supervisor {
     for (const [name, owner] of this.#names) if (owner === id) this.#names.delete(name);
     if (entry && this.liveCount === 0) this.#onQuiet?.();
   }
+}
+
+interface Claim {
+  id: string;
+  name: string | undefined;
+  resumed: Resumed | undefined;
+  isFork: boolean;
 }
 
 interface Resumed {

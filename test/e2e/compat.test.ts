@@ -150,7 +150,7 @@ describe("attach and the terminal program", () => {
     socket.send({ type: "resize", cols: 80, rows: 24 });
     socket.send({ type: "signal" });
     expect((await socket.frame("error")).error).toBe(
-      "unknown frame type: signal; known: stdin, prompt, steer, interrupt, context, mention, withdraw, ping, resize",
+      "unknown frame type: signal; known: stdin, prompt, steer, interrupt, context, mention, withdraw, respond, ping, resize",
     );
     await client.delete(`/sessions/${session_id}`);
     expect((await socket.ended()).code).toBe(1000);

@@ -104,6 +104,7 @@ const call = (text: string, ...calls: [name: string, input: object][]): MessageA
   text,
   toolCalls: calls.map(([name, input]) => ({ name, arguments: JSON.stringify(input) })),
 });
+const Input = z.record(z.string(), z.unknown());
 const bash = (command: string): [string, object] => ["Bash", { command, description: "Run a command" }];
 /** One answer a round; the last one is for good. */
 const rounds = ({ round }: Scene, ...answers: Answer[]): Answer =>
@@ -120,6 +121,17 @@ const words: Readonly<Record<string, (scene: Scene) => Answer>> = {
     rounds(scene, call("Two at once.", bash("sleep 0.3; echo one"), bash("echo two")), say("Both are done.")),
   badtool: (scene) => rounds(scene, call("Trying.", ["NoSuchTool", { x: 1 }]), say("There is no such tool.")),
   loop: (scene) => call(`Round ${scene.round + 1}.`, bash(`echo round ${scene.round + 1}`)),
+  call: (scene) => {
+    const [, name = "", input = "{}"] = /^(\S+)\s*([\s\S]*)$/.exec(scene.argument ?? "") ?? [];
+    return rounds(scene, call("I will call it.", [name, Input.parse(JSON.parse(input || "{}"))]), say("It is called."));
+  },
+  plan: (scene) =>
+    rounds(
+      scene,
+      call("I will plan first.", ["EnterPlanMode", {}]),
+      call("This is my plan.", ["ExitPlanMode", { plan: scene.argument ?? "One step at a time." }]),
+      say("The plan is settled."),
+    ),
   edit: (scene) => {
     if (scene.workDir === undefined) return say("I do not know where I am.");
     const file_path = `${scene.workDir}/notes.txt`;

@@ -14,6 +14,8 @@
  * | `[[hello]]`, `[[say:TEXT]]` | a greeting; that text |
  * | `[[bash]]`, `[[bash:CMD]]`, `[[bashfail]]` | a Bash call (`echo hi`, CMD, one that exits 3), then a sentence |
  * | `[[parallel]]`, `[[badtool]]` | two Bash calls at once; a tool that does not exist; then a sentence |
+ * | `[[call:NAME JSON]]` | a call of the tool NAME with that input, then a sentence |
+ * | `[[plan]]`, `[[plan:TEXT]]` | EnterPlanMode, then ExitPlanMode with that plan, then a sentence |
  * | `[[edit]]` | Write, Read, Edit of notes.txt in the work dir, then a sentence |
  * | `[[loop]]` | a Bash call again and again, for ever |
  * | `[[task]]`, `[[task:SECONDS]]` | a subagent that runs one command, or that talks for so long; then a sentence |

@@ -51,6 +51,8 @@ export interface Daemon {
   output(): string;
   get(path: string, options?: RequestOptions): Promise<Answer>;
   post(path: string, body?: unknown, options?: RequestOptions): Promise<Answer>;
+  put(path: string, body?: unknown, options?: RequestOptions): Promise<Answer>;
+  patch(path: string, body?: unknown, options?: RequestOptions): Promise<Answer>;
   delete(path: string, options?: RequestOptions): Promise<Answer>;
   /** Connects to a session, at an offset or live only. */
   ws(sessionId: string, since?: number): Promise<ClientSocket>;
@@ -159,10 +161,12 @@ export function openSocket(at: {
   return ClientSocket.open(url, { headers: { authorization: `Bearer ${at.token}` } });
 }
 
-export function requests(url: string, token: string): Pick<Daemon, "get" | "post" | "delete"> {
+export function requests(url: string, token: string): Pick<Daemon, "get" | "post" | "put" | "patch" | "delete"> {
   return {
     get: (path, options = {}) => request("GET", path, undefined, options),
     post: (path, body, options = {}) => request("POST", path, body, options),
+    put: (path, body, options = {}) => request("PUT", path, body, options),
+    patch: (path, body, options = {}) => request("PATCH", path, body, options),
     delete: (path, options = {}) => request("DELETE", path, undefined, options),
   };
 

@@ -65,7 +65,7 @@ describe("each bad value is named in a sentence", () => {
     ["an agent with an unknown key", { agents: { a: { cmd: "x" } } }, {}, {}, /cmd/],
     ["an agent without a command in its command", { agents: { a: { command: "" } } }, {}, {}, /command/],
     ["a base URL that is none", { agents: { a: { base_url: "model" } } }, {}, {}, /base_url/],
-    ["an unknown harness", { agents: { a: { harness: "codex" } } }, {}, {}, /harness/],
+    ["an unknown harness", { agents: { a: { harness: "cobol" } } }, {}, {}, /harness/],
   ];
   for (const [what, file, flags, environment, message] of bad) {
     test(what, async () => {
@@ -106,10 +106,12 @@ test("the data dir is that of the flag, the environment, XDG, the home", () => {
   expect(dataDirOf(undefined, { HOME: "/home/me" })).toBe("/home/me/.local/share/agentruntime");
 });
 
-test("claude is driven by its own harness, other names by the generic one, unless told", async () => {
+test("the agents that are always there are driven by harnesses of their own, other names by the generic one, unless told", async () => {
   const { agents } = await load({ agents: { echo: { command: "echo" }, work: { harness: "claude" } } });
   expect(Object.entries(agents).map(([name, settings]) => [name, settings.harness])).toEqual([
     ["claude", "claude"],
+    ["codex", "codex"],
+    ["opencode", "opencode"],
     ["echo", "generic"],
     ["work", "claude"],
   ]);

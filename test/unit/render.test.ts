@@ -37,6 +37,54 @@ function result(data: Partial<Extract<SessionEvent, { type: "result" }>["data"]>
   };
 }
 
+describe("a question", () => {
+  test("shows what is to be approved, and nothing that a terminal would act on", () => {
+    const hostile = "\x1b]0;owned\x07\x1b[2Jrm -rf /\u202e";
+    const text = shown([
+      {
+        type: "input_required",
+        data: {
+          request_id: `r1${hostile}`,
+          turn_id: "t1",
+          kind: "permission",
+          message: `Bash: ${hostile}\nIt touches ${hostile}`,
+          tool: { name: `Bash${hostile}`, kind: "execute", input: { command: hostile } },
+          options: [{ id: "approve_once", label: hostile }],
+          expires_at: 0,
+        },
+      },
+      { type: "input_resolved", data: { request_id: "r1", decision: "deny", by: hostile, message: hostile } },
+    ]);
+    expect(text).not.toMatch(/[^\P{Cc}\n]|[\u202a-\u202e]/u);
+    expect(text).toContain("? asks for leave [r1rm -rf /]\n  Bash: rm -rf /\n  It touches rm -rf /\n");
+    expect(text).toContain("open until 1970-01-01T00:00:00.000Z");
+    expect(text).toContain("denied by rm -rf /: rm -rf /");
+  });
+
+  test("shows its choices by number", () => {
+    const data = {
+      request_id: "r1",
+      turn_id: "t1",
+      kind: "question" as const,
+      message: "Which colour?",
+      questions: [{ id: "q1", text: "Which colour?", multiple: true, free_text: true }],
+      options: [
+        { id: "q1.1", label: "Red", description: "Warm", question: "q1" },
+        { id: "q1.2", label: "Blue", question: "q1" },
+      ],
+    };
+    expect(shown([{ type: "input_required", data }])).toBe(
+      [
+        "? asks [r1]",
+        "  1. Which colour? (several may be chosen, or say it in your words)",
+        "     1) Red: Warm",
+        "     2) Blue",
+        "",
+      ].join("\n"),
+    );
+  });
+});
+
 describe("a turn", () => {
   test("reads like a conversation", () => {
     const events: SessionEvent[] = [

@@ -22,7 +22,7 @@ function start(config: AgentConfig, env: Record<string, string> = {}, isRoot = f
 }
 
 /** What comes behind the flags that every start has. */
-const added = (config: AgentConfig) => start(config).command.slice(8);
+const added = (config: AgentConfig) => start(config).command.slice(10);
 
 test("a fresh, untrusted session has an id of our choosing and leaves the checkout's settings and servers alone", () => {
   expect(start({}).command).toEqual([
@@ -33,7 +33,9 @@ test("a fresh, untrusted session has an id of our choosing and leaves the checko
     "--verbose",
     "--include-partial-messages",
     "--replay-user-messages",
+    "--permission-prompt-tool=stdio",
     "--dangerously-skip-permissions",
+    "--disallowedTools=AskUserQuestion",
     `--session-id=${freshId}`,
     "--setting-sources=user",
     "--strict-mcp-config",
@@ -64,6 +66,24 @@ test("what is configured becomes flags with their values glued on", () => {
     "--agent-name=a",
     "--team-name=t",
     "--bare",
+  ]);
+});
+
+test("a person is asked in interactive mode, which may be left while it runs", () => {
+  const { command } = start({ permission_mode: "interactive" });
+  expect(command.slice(7, 10)).toEqual([
+    "--permission-prompt-tool=stdio",
+    "--allow-dangerously-skip-permissions",
+    "--permission-mode=default",
+  ]);
+  expect(command).not.toContain("--dangerously-skip-permissions");
+});
+
+test("a fork goes on with the old conversation under an id of our choosing", () => {
+  expect(added({ resume_session: "old", fork_session: true, trust_workspace: true })).toEqual([
+    `--session-id=${freshId}`,
+    "--resume=old",
+    "--fork-session",
   ]);
 });
 

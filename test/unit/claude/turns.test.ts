@@ -5,7 +5,7 @@ import { Normalizer } from "../../../sidecar/claude/normalize.ts";
 const sum = { input_tokens: 10, output_tokens: 2, cache_read_input_tokens: 0, cache_creation_input_tokens: 0 };
 
 function session() {
-  const normalizer = new Normalizer({ agentSessionId: "s", isResumed: false });
+  const normalizer = new Normalizer({ agentSessionId: "s", isResumed: false, permissionMode: "autonomous" });
   const print = (...lines: object[]) => {
     for (const line of lines) normalizer.push(JSON.stringify(line), 100);
     return normalizer.take();
@@ -177,12 +177,12 @@ test("subagents count as background until the agent has spoken about their end, 
   expect(normalizer.background).toBe(0);
 });
 
-test("a question of the CLI is answered, so that nothing waits for ever", () => {
+test("a question of the CLI is answered at once where nobody is to be asked, so that nothing waits for ever", () => {
   const { print } = session();
   const ask = (subtype: string) => ({
     type: "control_request",
     request_id: "r",
-    request: { subtype, input: { command: "ls" } },
+    request: { subtype, tool_name: "Bash", input: { command: "ls" } },
   });
   expect(print(ask("can_use_tool"), ask("hook_callback")).replies.map((line) => JSON.parse(line))).toEqual([
     {

@@ -42,5 +42,12 @@ test.each<[string, ReturnType<typeof readTyped>]>([
   ["/leave it", { type: "prompt", text: "/leave it" }],
   ["/compact", { type: "prompt", text: "/compact" }],
   ["//steer me", { type: "prompt", text: "/steer me" }],
+  ["/approve", { type: "approve", isForSession: false, request: undefined }],
+  ["/approve-session 6af4", { type: "approve", isForSession: true, request: "6af4" }],
+  ["/approved by me", { type: "prompt", text: "/approved by me" }],
+  ["/deny use the other folder", { type: "deny", reason: "use the other folder" }],
+  ["/answer 2", { type: "answer", text: "2" }],
+  ["/answer", { type: "mistake", message: "/answer needs a text, or the number of a choice" }],
+  ["//approve", { type: "prompt", text: "/approve" }],
   ["   ", { type: "nothing" }],
 ])("typed %j", (line, wanted) => expect(readTyped(line)).toEqual(wanted));

@@ -18,6 +18,7 @@ const spec: SessionSpec = {
   work_dir_is_scratch: false,
   agent_home: "user",
   home_of: "11111111-2222-4333-8444-555555555555",
+  permission_mode: "autonomous",
   trust_workspace: false,
   keep_raw: false,
   created_at: 0,

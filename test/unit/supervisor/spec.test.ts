@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { loadConfig } from "../../../src/config.ts";
 import { SessionRequest } from "../../../src/protocol/http.ts";
-import { agentHomeOf, checkHonoured, checkNames, checkSessionId, specOf } from "../../../src/supervisor/spec.ts";
+import { checkHonoured } from "../../../src/supervisor/honoured.ts";
+import { agentHomeOf, checkNames, checkSessionId, inputTimeoutOf, specOf } from "../../../src/supervisor/spec.ts";
 
 const config = loadConfig({ flags: { dataDir: "/nowhere/at/all" }, environment: {} });
 const ask = (more: object = {}) => SessionRequest.parse({ agent: "claude", prompt: "hi", ...more });
@@ -29,7 +30,7 @@ describe("names", () => {
     [{ runtime: "docker" }, "unknown_runtime"],
     [{ runtime: "local-pipe" }, "unknown_runtime"],
     [{ runtime: "" }, "unknown_runtime"],
-    [{ agent: "codex" }, "unknown_agent"],
+    [{ agent: "cobol" }, "unknown_agent"],
     [{ agent: "constructor" }, "unknown_agent"],
     [{ agent: "../claude" }, "unknown_agent"],
   ])("%j is %s", (more, code) => {
@@ -61,6 +62,22 @@ describe("what cannot be honoured is refused, naming the field", () => {
       expect.objectContaining({ code, message: expect.stringContaining(`"${field}"`) }),
     );
   });
+  test.each([
+    [
+      "a question that nobody could answer",
+      { agent: "codex", codex: { approval_mode: "suggest" } },
+      "unsupported_by_agent",
+    ],
+    ["a file in a container's home", { agent: "codex", codex: { instructions: "x" } }, "unsupported_by_runtime"],
+    ["another agent's block", { agent: "codex", claude: { bare: true } }, "unsupported_by_agent"],
+    ["a fork of nothing", { fork: true }, "invalid_request"],
+  ])("%s", (_, more, code) => {
+    expect(() => checkHonoured(ask(more), "local", config)).toThrow(expect.objectContaining({ code }));
+  });
+  test("what is the default anyway is no obstacle", () => {
+    const request = ask({ agent: "codex", codex: { approval_mode: "full-auto" } });
+    expect(() => checkHonoured(request, "local", config)).not.toThrow();
+  });
   test.each(["model", "effort", "max_turns"] as const)("%s, by a plain command", (field) => {
     const plain = loadConfig({ flags: { dataDir: "/nowhere/at/all" }, environment: {} });
     const settings = {
@@ -80,6 +97,21 @@ describe("what cannot be honoured is refused, naming the field", () => {
         config,
       ),
     ).not.toThrow();
+  });
+});
+
+describe("how long a question waits", () => {
+  const patient = { ...config, limits: { ...config.limits, input_timeout: "none" as const } };
+  const hurried = { ...config, limits: { ...config.limits, input_timeout: 5000 } };
+  test.each([
+    ["for ever where people are at hand", ask({ interactive: true }), config, undefined],
+    ["ten minutes where they are not", ask(), config, 600_000],
+    ["as the request says", ask({ input_timeout: "90s" }), config, 90_000],
+    ["for ever if the request says so", ask({ input_timeout: "none" }), hurried, undefined],
+    ["as the configuration says", ask({ interactive: true }), hurried, 5000],
+    ["for ever if the configuration says so", ask(), patient, undefined],
+  ])("%s", (_, request, settings, ms) => {
+    expect(inputTimeoutOf(request, settings)).toBe(ms);
   });
 });
 
@@ -106,6 +138,7 @@ test("a spec holds what was asked for and no secret", () => {
     claude: { max_turns: 3, bare: true },
     tags: { a: "b" },
     name: "n",
+    permission_mode: "interactive",
   });
   const found = {
     id,
@@ -116,6 +149,7 @@ test("a spec holds what was asked for and no secret", () => {
     agentHome: "user" as const,
     homeOf: id,
     resumeAgentSession: undefined,
+    inputTimeoutMs: 5000,
     createdAt: 5,
   };
   const spec = specOf(request, found);
@@ -131,6 +165,8 @@ test("a spec holds what was asked for and no secret", () => {
     work_dir_is_scratch: false,
     agent_home: "user",
     home_of: id,
+    permission_mode: "interactive",
+    input_timeout_ms: 5000,
     max_turns: 3,
     bare: true,
     trust_workspace: false,

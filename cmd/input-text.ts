@@ -1,0 +1,60 @@
+/** Text of a question that an agent asks a person, and of how it ended. */
+import type { EventOf, InputRequired } from "../src/protocol/event.ts";
+import { type Paint, subagentIndent } from "./event-text.ts";
+import { plainLine, plainText } from "./plain-text.ts";
+
+const inputCharsMax = 400;
+
+const heads = { permission: "asks for leave", question: "asks", plan: "asks to confirm its plan" } as const;
+const decisions = {
+  approve_once: "approved",
+  approve_session: "approved for this session",
+  deny: "denied",
+  expired: "expired: nobody answered in time",
+  withdrawn: "withdrawn by the agent",
+  aborted: "closed without an answer",
+} as const;
+
+export function inputRequiredText(data: InputRequired, paint: Paint): string {
+  const indent = subagentIndent(data);
+  const id = plainLine(data.request_id, 80);
+  const lines = [paint("yellow", `? ${heads[data.kind]} [${id}]`)];
+  // A plan is worth reading whole; the input of a tool is shown in one line.
+  if (data.kind !== "question" || !data.questions) lines.push(...plainText(data.message).split("\n"));
+  if (data.tool && data.kind === "permission") lines.push(toolLine(data.tool));
+  lines.push(...questionLines(data));
+  if (data.expires_at !== undefined) lines.push(paint("dim", `open until ${timeText(data.expires_at)}`));
+  return lines.map((line, i) => `${indent}${i === 0 ? "" : "  "}${line}\n`).join("");
+}
+
+export function inputResolvedText(data: EventOf<"input_resolved">["data"], paint: Paint): string {
+  const message = data.message === undefined ? "" : `: ${plainLine(data.message, inputCharsMax)}`;
+  const by = plainLine(data.by, 40);
+  return `${paint("dim", `? [${plainLine(data.request_id, 80)}] ${decisions[data.decision]} by ${by}${message}`)}\n`;
+}
+
+function toolLine({ name, server, input }: NonNullable<InputRequired["tool"]>): string {
+  const called = server === undefined ? name : `${server}/${name}`;
+  return `${plainLine(called, 80)} ${plainLine(JSON.stringify(input) ?? "", inputCharsMax)}`;
+}
+
+function questionLines({ kind, questions = [], options }: InputRequired): string[] {
+  if (kind !== "question") return [];
+  return questions.flatMap(({ id, text, multiple, free_text }, i) => {
+    const hints = [...(multiple ? ["several may be chosen"] : []), ...(free_text ? ["or say it in your words"] : [])];
+    const head = `${i + 1}. ${plainLine(text, inputCharsMax)}${hints.length > 0 ? ` (${hints.join(", ")})` : ""}`;
+    const choices = options.filter(({ question }) => question === undefined || question === id);
+    return [
+      head,
+      ...choices.map(({ label, description }, at) => {
+        const more = description === undefined ? "" : `: ${plainLine(description, inputCharsMax)}`;
+        return `   ${at + 1}) ${plainLine(label, 120)}${more}`;
+      }),
+    ];
+  });
+}
+
+function timeText(ms: number): string {
+  const date = new Date(ms);
+  return Number.isNaN(date.getTime()) ? "an unknown time" : date.toISOString();
+}

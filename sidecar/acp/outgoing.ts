@@ -1,0 +1,84 @@
+/**
+ * What we write to an ACP agent: one JSON-RPC message a line. The protocol's types are those of the SDK, its connection
+ * is not used: that checks and dispatches each message by a promise of its own, where we need all that one read brought
+ * as one batch in order, what is unknown kept, and the reading held back by our own log.
+ */
+import type {
+  ContentBlock,
+  InitializeRequest,
+  NewSessionRequest,
+  PromptRequest,
+  RequestPermissionOutcome,
+  ResumeSessionRequest,
+} from "@agentclientprotocol/sdk";
+import type { RequestId } from "./raw.ts";
+
+export const protocolVersion = 1;
+
+/** Told to the agent as the program that talks to it. */
+const clientInfo = { name: "agentruntime", version: "1" };
+
+/** A request of ours, before it has its number. */
+export interface Request {
+  method: string;
+  params: object;
+}
+
+export function requestLine(id: number, { method, params }: Request): string {
+  return JSON.stringify({ jsonrpc: "2.0", id, method, params });
+}
+
+/** Files and terminals stay with the agent, which has tools of its own for them. */
+export function initialize(): Request {
+  const params: InitializeRequest = {
+    protocolVersion,
+    clientCapabilities: { fs: { readTextFile: false, writeTextFile: false }, terminal: false },
+    clientInfo,
+  };
+  return { method: "initialize", params };
+}
+
+export function authenticate(methodId: string): Request {
+  return { method: "authenticate", params: { methodId } };
+}
+
+export function newSession(cwd: string): Request {
+  const params: NewSessionRequest = { cwd, mcpServers: [] };
+  return { method: "session/new", params };
+}
+
+export function oldSession(how: "load" | "resume" | "fork", session: { sessionId: string; cwd: string }): Request {
+  const params: ResumeSessionRequest = { ...session, mcpServers: [] };
+  return { method: `session/${how}`, params };
+}
+
+export function setOption(sessionId: string, configId: string, value: string): Request {
+  return { method: "session/set_config_option", params: { sessionId, configId, value } };
+}
+
+/** For agents that offer `models` and no option for them. */
+export function setModel(sessionId: string, modelId: string): Request {
+  return { method: "session/set_model", params: { sessionId, modelId } };
+}
+
+/** Every agent must take text; other kinds of blocks are what it says it can. */
+export function prompt(sessionId: string, texts: readonly string[]): Request {
+  const blocks: ContentBlock[] = texts.map((text) => ({ type: "text", text }));
+  const params: PromptRequest = { sessionId, prompt: blocks };
+  return { method: "session/prompt", params };
+}
+
+export function cancelLine(sessionId: string): string {
+  return JSON.stringify({ jsonrpc: "2.0", method: "session/cancel", params: { sessionId } });
+}
+
+export function outcomeLine(id: RequestId, outcome: RequestPermissionOutcome): string {
+  return JSON.stringify({ jsonrpc: "2.0", id, result: { outcome } });
+}
+
+export function refusalLine(id: RequestId, error: { code: number; message: string }): string {
+  return JSON.stringify({ jsonrpc: "2.0", id, error });
+}
+
+export const methodNotFound = -32601;
+export const requestCancelled = -32800;

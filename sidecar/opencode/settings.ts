@@ -1,0 +1,117 @@
+/** How `opencode serve` is started: arguments, environment and configuration from the bootstrap. Pure. */
+import * as z from "zod";
+import type { Bootstrap } from "../../src/protocol/bootstrap.ts";
+import { type ModelId, modelIdOf, serviceAtHand, serviceEntry } from "./model-choice.ts";
+import { permissionRules } from "./permission-rules.ts";
+import { privateFolders } from "./private-home.ts";
+
+export interface ServeSettings {
+  command: string[];
+  env: Record<string, string>;
+  /** What each prompt names; the program chooses without it. */
+  model: ModelId | undefined;
+  retriesMax: number;
+}
+
+export interface ServeStart {
+  bootstrap: Bootstrap;
+  port: number;
+  password: string;
+  /** URL of the plugin that reports HTTP statuses. */
+  plugin: string;
+  /** Files with instructions that the program would not read by itself. */
+  instructions: readonly string[];
+}
+
+/** The operator's words for the sidecar; the agent does not get them. */
+const ours = ["OPENCODE_MODEL_BASE_URL", "OPENCODE_MODEL_API_KEY", "OPENCODE_MAX_RETRIES"];
+const retriesMaxDefault = 6;
+
+const ConfigObject = z.record(z.string(), z.unknown());
+
+/** Throws an Error with a sentence for people when what the operator configured cannot be read. */
+export function serveSettings(start: ServeStart): ServeSettings {
+  const { agent, config } = start.bootstrap;
+  const model = config.model === undefined ? undefined : modelIdOf(config.model, agent.env);
+  const given = Object.fromEntries(Object.entries(agent.env).filter(([name]) => !ours.includes(name)));
+  const isPrivate = privateFolders(agent.env) !== undefined;
+  return {
+    command: [...agent.command, "serve", "--hostname", "127.0.0.1", "--port", String(start.port)],
+    env: {
+      ...given,
+      OPENCODE_DISABLE_AUTOUPDATE: "1",
+      OPENCODE_DISABLE_MODELS_FETCH: "1",
+      OPENCODE_DISABLE_LSP_DOWNLOAD: "1",
+      // A person's login may need these.
+      ...(isPrivate ? { OPENCODE_DISABLE_DEFAULT_PLUGINS: "1" } : {}),
+      ...(config.trust_workspace ? {} : { OPENCODE_DISABLE_PROJECT_CONFIG: "1" }),
+      OPENCODE_SERVER_PASSWORD: start.password,
+      OPENCODE_CONFIG_CONTENT: JSON.stringify(configuration(start, { model, isPrivate })),
+    },
+    model,
+    retriesMax: retriesMaxOf(agent.env["OPENCODE_MAX_RETRIES"]),
+  };
+}
+
+function configuration(start: ServeStart, { model, isPrivate }: { model: ModelId | undefined; isPrivate: boolean }) {
+  const { agent, config } = start.bootstrap;
+  const operators = operatorsConfig(agent.env["OPENCODE_CONFIG_CONTENT"]);
+  const name = model === undefined ? undefined : `${model.providerID}/${model.modelID}`;
+  return {
+    ...operators,
+    autoupdate: false,
+    share: "disabled",
+    // Copies of the work dir, which nothing here ever goes back to.
+    ...(isPrivate ? { snapshot: false } : {}),
+    ...(name === undefined ? {} : { model: name, small_model: name }),
+    ...services(start.bootstrap, { model, isPrivate, operators }),
+    permission: { ...permissionRules(config.permission_mode ?? "autonomous"), ...members(operators["permission"]) },
+    plugin: [...list(operators["plugin"]), start.plugin],
+    instructions: [...list(operators["instructions"]), ...start.instructions],
+  };
+}
+
+/** In a private home only one service is known, else the program takes a free one of its makers' when it finds no key. */
+function services(
+  { agent: { env } }: Bootstrap,
+  at: { model: ModelId | undefined; isPrivate: boolean; operators: Record<string, unknown> },
+): Record<string, unknown> {
+  const url = env["OPENCODE_MODEL_BASE_URL"];
+  const key = env["OPENCODE_MODEL_API_KEY"];
+  if (!at.isPrivate && url === undefined && key === undefined) return {};
+  const service = at.model?.providerID ?? serviceAtHand(env);
+  const configured = members(at.operators["provider"]);
+  const entry = serviceEntry(service, {
+    ...(url === undefined ? {} : { url }),
+    ...(key === undefined ? {} : { key }),
+    models: at.model ? [at.model.modelID] : [],
+  });
+  return {
+    provider: { [service]: entry, ...configured },
+    enabled_providers: at.operators["enabled_providers"] ?? [service, ...Object.keys(configured)],
+  };
+}
+
+function operatorsConfig(text: string | undefined): Record<string, unknown> {
+  if (text === undefined) return {};
+  try {
+    return ConfigObject.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new Error("Cannot start opencode: OPENCODE_CONFIG_CONTENT in its configured env is not a JSON object", {
+      cause,
+    });
+  }
+}
+
+function members(value: unknown): Record<string, unknown> {
+  return ConfigObject.safeParse(value).data ?? {};
+}
+
+function list(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+function retriesMaxOf(text: string | undefined): number {
+  const count = Number(text);
+  return text !== undefined && Number.isInteger(count) && count >= 0 ? count : retriesMaxDefault;
+}
