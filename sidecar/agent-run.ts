@@ -166,7 +166,7 @@ export class AgentRun {
     switch (command.type) {
       case "prompt": {
         const turnId = this.#turnId(command.data.turn_id);
-        this.#harness.prompt({ text: command.data.content, turnId });
+        this.#harness.prompt({ text: command.data.content, turnId, ...defined({ images: command.data.images }) });
         return this.#remember(turnId, turnId);
       }
       case "steer": {

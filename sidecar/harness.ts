@@ -1,4 +1,5 @@
 /** The contract that each agent driver meets. Types only. */
+import type { Image } from "../src/protocol/agent-options.ts";
 import type { ContextItem, InputAnswer, InterruptReason, MentionItem } from "../src/protocol/command.ts";
 import type { ErrorCategory, SessionEvent } from "../src/protocol/event.ts";
 import type { SidecarStatus } from "../src/protocol/link-frame.ts";
@@ -53,7 +54,7 @@ export interface Harness {
   /** Starts the agent. Rejects when it cannot be started (missing, not executable). */
   start(): Promise<void>;
   /** Starts a turn; called only while the status is idle, except by clients of a sidecar started by hand. */
-  prompt(prompt: { text: string; turnId: string }): void;
+  prompt(prompt: { text: string; turnId: string; images?: readonly Image[] }): void;
   /** Redirects the running turn; a prompt under `turnId` when none can be redirected. Returns the turn that took it. */
   steer(steer: { text: string; turnId: string }): string;
   interrupt(interrupt: { reason: InterruptReason; detail?: string }): void;

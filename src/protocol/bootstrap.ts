@@ -1,5 +1,6 @@
 /** The one message a sidecar starts with (a JSON line on stdin), and its one answer (a JSON line on stdout). */
 import * as z from "zod";
+import { McpServerSpec } from "./agent-options.ts";
 import { PermissionMode } from "./session.ts";
 
 /** What drives the agent: a harness of its own, or the plain line harness for any command. */
@@ -28,6 +29,21 @@ export const AgentConfig = z.object({
   stall_kill_timeout: z.number().optional(),
   /** Seconds after which a question that nobody answered is denied; without it, or with 0, it waits. */
   input_timeout: z.number().nonnegative().optional(),
+  /** Added to the agent's own instructions. */
+  instructions: z.string().optional(),
+  /** One of the agent's custom agents, by its name there. */
+  agent_name: z.string().optional(),
+  /** JSON Schema of what a turn's answer must be. */
+  output_schema: z.record(z.string(), z.unknown()).optional(),
+  /** In addition to the daemon's own check between turns: for agents that can stop in the midst of one. */
+  max_budget_usd: z.number().positive().optional(),
+  mcp_servers: z.array(McpServerSpec).optional(),
+  /** Settings in the agent's own form: Claude Code's settings.json, Codex's config.toml as JSON, OpenCode's opencode.json. */
+  native_settings: z.record(z.string(), z.unknown()).optional(),
+  /** ACP: the mode to set after the session began, by the agent's own id. */
+  acp_mode: z.string().optional(),
+  /** ACP: configuration options of the agent, by their ids. */
+  acp_options: z.record(z.string(), z.string()).optional(),
   /** Accepted from older starters; nothing is killed after a result any more. */
   result_grace_period: z.number().optional(),
   /** Accepted from older starters for Codex. */

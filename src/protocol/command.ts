@@ -1,5 +1,6 @@
 /** What may be asked of a running session: from the daemon (or an older client) to a sidecar. */
 import * as z from "zod";
+import { Image } from "./agent-options.ts";
 import { Decision } from "./event.ts";
 import { PermissionMode } from "./session.ts";
 
@@ -53,7 +54,10 @@ const noData = z.object({}).default({});
 
 export const Command = z.discriminatedUnion("type", [
   /** Starts a turn. The daemon sends one only while the agent is idle; without `turn_id` the sidecar numbers it. */
-  z.object({ type: z.literal("prompt"), data: z.object({ content, turn_id: z.string().optional() }) }),
+  z.object({
+    type: z.literal("prompt"),
+    data: z.object({ content, turn_id: z.string().optional(), images: z.array(Image).optional() }),
+  }),
   /** Redirects the running turn; a prompt when none runs. */
   z.object({ type: z.literal("steer"), data: z.object({ content, turn_id: z.string().optional() }) }),
   z.object({

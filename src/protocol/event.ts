@@ -119,6 +119,8 @@ export const Result = z.object({
   /** `agent` for a turn that the agent began by itself. */
   origin: z.literal("agent").optional(),
   model: z.string().optional(),
+  /** The answer in the form of the session's `output_schema`, when the agent gave it so. */
+  structured_output: z.unknown().optional(),
   /** Why it ended, for `limit` and `aborted`. */
   reason: z.string().optional(),
   error_category: ErrorCategory.optional(),
