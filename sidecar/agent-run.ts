@@ -2,6 +2,7 @@
  * One agent from its start to its `exit`: gives the harness its host, carries commands to it, watches for stalls, and
  * sees to it that `exit` comes last, comes once and always comes.
  */
+import { oomKillCount } from "../src/process/oom.ts";
 import type { Bootstrap } from "../src/protocol/bootstrap.ts";
 import type { Command, InterruptReason } from "../src/protocol/command.ts";
 import { defined } from "../src/protocol/defined.ts";
@@ -52,6 +53,7 @@ export class AgentRun {
   /** Turn ids under which prompts and steers came, and the turns they became part of. */
   readonly #taken = new Map<string, string>();
   #waiters: (() => void)[] = [];
+  readonly #oomKillsBefore = oomKillCount();
   #isLettingGo = false;
   #state: RunState = { phase: "waiting" };
   #status: SidecarStatus;
@@ -323,7 +325,8 @@ export class AgentRun {
   async #exit(end: Parameters<typeof exitEvent>[0]["end"]): Promise<void> {
     if (this.#state.phase === "ended") return;
     this.#watchdog?.stop();
-    const event = exitEvent({ end, stopReason: this.#stopReason, hasSpoken: this.#hasSpoken });
+    const isOutOfMemory = end.signal === "SIGKILL" && oomKillCount() !== this.#oomKillsBefore;
+    const event = exitEvent({ end, stopReason: this.#stopReason, hasSpoken: this.#hasSpoken, isOutOfMemory });
     this.#state = { phase: "ended", code: end.code };
     const stored = this.#options.log.append([...this.#inputs.abort(), { event }]);
     this.#setStatus({ activity: "ended", turn_id: null, background: 0 });
@@ -335,7 +338,8 @@ export class AgentRun {
     const code = error instanceof AgentdError && error.code === "agent_not_found" ? error.code : "agent_failed";
     const message = messageOf(error);
     const category = "startup_crash";
-    const exit = exitEvent({ end: { code: 1, stderrTail: "", detail: message, category }, hasSpoken: false });
+    const end = { code: 1, stderrTail: "", detail: message, category } as const;
+    const exit = exitEvent({ end, hasSpoken: false, isOutOfMemory: false });
     this.#state = { phase: "failed", message };
     const stored = this.#options.log.append([
       { event: { type: "error", data: { code, message, retryable: false, error_category: category } } },

@@ -95,5 +95,9 @@ describe("the exit event", () => {
       { end: { code: 1, stderrTail: "x", detail: "no login", category: "auth_error" as const }, hasSpoken: false },
       { code: 1, error_detail: "no login", error_category: "auth_error", retryable: false },
     ],
-  ])("of %j", (ending, data) => expect(exitEvent(ending)).toEqual({ type: "exit", data }));
+    [
+      { end: { code: 137, signal: "SIGKILL", stderrTail: "" }, hasSpoken: true, isOutOfMemory: true },
+      { code: 137, signal: "SIGKILL", error_category: "oom", retryable: true },
+    ],
+  ])("of %j", (ending, data) => expect(exitEvent({ isOutOfMemory: false, ...ending })).toEqual({ type: "exit", data }));
 });
