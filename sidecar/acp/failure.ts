@@ -7,7 +7,7 @@ export const authRequired = -32_000;
 const resourceNotFound = -32_002;
 
 /** Words that agents put beside an error: the Claude adapter's `errorKind`, OpenCode's `errorName`, services' types. */
-const byWord: Readonly<Record<string, ErrorCategory>> = {
+export const byWord: Readonly<Record<string, ErrorCategory>> = {
   authentication_failed: "auth_error",
   authentication_error: "auth_error",
   ProviderAuthError: "auth_error",

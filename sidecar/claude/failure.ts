@@ -10,7 +10,7 @@ export interface FailureFacts {
   terminalReason?: string | null | undefined;
 }
 
-const byWord: Readonly<Record<string, ErrorCategory>> = {
+export const byWord: Readonly<Record<string, ErrorCategory>> = {
   billing_error: "quota",
   model_not_found: "model_not_found",
   authentication_failed: "auth_error",

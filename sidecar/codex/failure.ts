@@ -4,7 +4,7 @@ import type { ErrorCategory } from "../../src/protocol/event.ts";
 import { categoryOfStatus, type Failure } from "../failure.ts";
 import type { FailureInfo } from "./raw.ts";
 
-const byWord: Readonly<Record<string, ErrorCategory>> = {
+export const byWord: Readonly<Record<string, ErrorCategory>> = {
   badRequest: "invalid_request",
   contextWindowExceeded: "context_exceeded",
   flexUnavailable: "upstream_api_error",

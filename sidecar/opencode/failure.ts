@@ -4,7 +4,7 @@ import type { ErrorCategory } from "../../src/protocol/event.ts";
 import { categoryOfStatus, type Failure } from "../failure.ts";
 import type { RawError } from "./raw.ts";
 
-const byName: Readonly<Record<string, ErrorCategory>> = {
+export const byName: Readonly<Record<string, ErrorCategory>> = {
   ProviderAuthError: "auth_error",
   ContextOverflowError: "context_exceeded",
   ContentFilterError: "invalid_request",

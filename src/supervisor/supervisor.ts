@@ -384,6 +384,7 @@ export class Supervisor {
     throw new AgentdError(
       "resume_in_use",
       `Cannot resume the conversation "${agentSession}": session "${id}" is live on it. Stop that one first`,
+      { details: { error_category: "duplicate_session", retryable: true } },
     );
   }
 

@@ -1,5 +1,9 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { byWord as acp } from "../../sidecar/acp/failure.ts";
+import { byWord as claude } from "../../sidecar/claude/failure.ts";
+import { byWord as codex } from "../../sidecar/codex/failure.ts";
+import { byName as opencode } from "../../sidecar/opencode/failure.ts";
 import { errorStatus } from "../../src/protocol/error.ts";
 import { ErrorCategory, isRetryable } from "../../src/protocol/event.ts";
 
@@ -22,6 +26,24 @@ test("docs/errors.md has each category once, with whether to retry, a meaning an
   );
   expect(rows.map(([category]) => category)).toEqual(ErrorCategory.options);
   expect(rows.filter((cells) => cells.length !== 4 || cells.includes(""))).toEqual([]);
+});
+
+test.each([
+  ["Claude Code", 2, claude],
+  ["Codex", 3, codex],
+  ["OpenCode", 4, opencode],
+  ["ACP", 5, acp],
+] as const)("docs/errors.md has every word of %s in the row of its category", (_name, column, words) => {
+  const rows = tableRows("Facts");
+  for (const [word, category] of Object.entries(words)) {
+    const cell = rows.find(([name]) => name === category)?.[column];
+    expect(cell, `${word} → ${category}`).toContain(word);
+  }
+});
+
+test("docs/errors.md says for each category of what fact it is made", () => {
+  const known = tableRows("Facts").map(([category]) => category ?? "");
+  expect(known.toSorted()).toEqual(ErrorCategory.options.toSorted());
 });
 
 /** The cells of each row of the table under a heading, without the back-ticks around the first. */

@@ -115,6 +115,7 @@ describe("interrupt", () => {
     const id = await claude.create({ prompt: "[[slow:20]]", interactive: true, timeout: "1s" });
     const events = await claude.log(id);
     expect(results(events)).toEqual([{ turn: "t1", status: "limit" }]);
+    expect(events.at(-1)).toMatchObject({ type: "exit", data: { error_category: "timeout" } });
     expect((await claude.daemon.get(`/sessions/${id}`)).body).toMatchObject({
       status: "failed",
       end_reason: "timeout",

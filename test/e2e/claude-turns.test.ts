@@ -142,7 +142,7 @@ describe("an interactive session", () => {
     const first = await claude.create({ prompt: "remember the word heliotrope", interactive: true });
     await claude.log(first, hasResults(1));
     const busy = await claude.daemon.post("/sessions", { agent: "claude", prompt: "x", resume_session: first });
-    expect(busy).toMatchObject({ status: 409, body: { error: "resume_in_use" } });
+    expect(busy).toMatchObject({ status: 409, body: { error: "resume_in_use", error_category: "duplicate_session" } });
     await claude.daemon.post(`/sessions/${first}/stop`, { mode: "drain" });
     await claude.log(first);
     const second = await claude.create({ prompt: "which word was it", resume_session: first });
