@@ -12,7 +12,7 @@ import { type OpenQuestions, readAnswer } from "./open-questions.ts";
 import type { OwnWords } from "./own-words.ts";
 import { plainLine, plainText } from "./plain-text.ts";
 import type { Terminal } from "./terminal.ts";
-import { openTypedInput } from "./typed-input.ts";
+import { openTypedInput, typingMs } from "./typed-input.ts";
 import { readTyped, type Typed, typedLineHint } from "./typed-line.ts";
 
 export interface Keyboard {
@@ -65,6 +65,8 @@ export function listen(keyboard: Keyboard): Listening {
   };
 }
 
+const keyHint = "a approves, s approves for this session, d denies; or type /deny REASON";
+
 /** While a permission is open. */
 const typedByKey: Readonly<Record<string, Extract<Typed, { type: "approve" | "deny" }>>> = {
   a: { type: "approve", isForSession: false, request: undefined },
@@ -109,10 +111,22 @@ function readTerminalOrPipe(keyboard: Keyboard, onInterrupt: () => void): Listen
         echo: (text) => terminal.out(plainText(text)),
       });
   if (isOverAlready) then(atEnd);
+  let hinted: { requestId: string; timer: NodeJS.Timeout } | undefined;
   return {
-    adjust: () => typed?.wantKeys(questions.first?.kind === "permission"),
+    adjust: () => {
+      const { first } = questions;
+      const isPermission = first?.kind === "permission";
+      typed?.wantKeys(isPermission);
+      if (!isTerminal || hinted?.requestId === first?.request_id) return;
+      clearTimeout(hinted?.timer);
+      // Said once the keys count.
+      hinted = isPermission
+        ? { requestId: first.request_id, timer: setTimeout(() => terminal.note(keyHint), typingMs + 50) }
+        : undefined;
+    },
     stop: () => {
       isOver = true;
+      clearTimeout(hinted?.timer);
       typed?.close();
     },
   };

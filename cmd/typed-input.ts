@@ -23,7 +23,7 @@ export interface TypedInput {
 }
 
 /** Someone in the midst of typing must not answer by accident: what comes so soon after a question is text. */
-const typingMs = 500;
+export const typingMs = 500;
 const interruptKey = "\x03";
 const endKey = "\x04";
 

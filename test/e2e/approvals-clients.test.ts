@@ -148,6 +148,38 @@ describe("in the terminal", () => {
     await watching;
   });
 
+  it("single keys answer on a terminal, and Ctrl+D leaves", async () => {
+    const id = await claude.create({ ...ask, prompt: "[[bash:touch i.txt]]" });
+    const command = [process.execPath, agentdPath, "attach", id, "--url", claude.daemon.url].join(" ");
+    // Gives the command a terminal of its own.
+    const watching = execa("script", ["--quiet", "--return", "--command", command, "/dev/null"], {
+      env: { NO_COLOR: "1", AGENTD_TOKEN: claude.daemon.token },
+      reject: false,
+      timeout: 50_000,
+    });
+    let seen = "";
+    watching.stdout?.on("data", (chunk) => {
+      seen += String(chunk);
+    });
+    const sees = (text: string) => eventually(() => seen.includes(text), { what: `"${text}" in ${seen}` });
+    const answer = async (key: string, count: number) => {
+      await sees("a approves, s approves for this session, d denies");
+      seen = "";
+      watching.stdin?.write(key);
+      await claude.log(id, hasResults(count));
+    };
+    await answer("a", 1);
+    watching.stdin?.write("[[bash:touch j.txt]]\r");
+    await answer("d", 2);
+    watching.stdin?.write("[[bash:touch k.txt]]\r");
+    await answer("s", 3);
+    const resolved = ofType(await claude.log(id, hasResults(3)), "input_resolved");
+    expect(resolved.map((data) => data["decision"])).toEqual(["approve_once", "deny", "approve_session"]);
+    watching.stdin?.write("\x04");
+    expect((await watching).exitCode).toBe(0);
+    await endOf(id);
+  });
+
   it("inputs, approve and deny need no attaching", async () => {
     const id = await claude.create({ ...ask, prompt: "[[bash:touch g.txt]]" });
     const { request_id } = await openQuestion(id);
