@@ -120,7 +120,9 @@ function addServe(program: Command, context: CommandContext): void {
 
 const typedKeys = `
 Typed lines: /steer TEXT redirects the running turn, /interrupt ends it, /leave leaves the session alone,
-//x sends /x, any other line is a prompt. Ctrl+C interrupts the turn, twice within 2 s leaves; Ctrl+D leaves.`;
+//x sends /x, any other line is a prompt. Ctrl+C interrupts the turn, twice within 2 s leaves; Ctrl+D leaves.
+When a tool waits for leave: /approve, /approve-session or /deny REASON, on a terminal also the keys a, s and d.
+When the agent asks: /answer TEXT, or the number of a choice.`;
 
 function addRun(program: Command, context: CommandContext): void {
   const example = 'agentd run --model sonnet "Explain this repository"\n  git diff | agentd run -';
