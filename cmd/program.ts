@@ -110,6 +110,11 @@ function addServe(program: Command, context: CommandContext): void {
       "debug, info, warn, error or silent (default info)",
       oneOf(["debug", "info", "warn", "error", "silent"]),
     )
+    .option(
+      "--on-shutdown <what>",
+      "live sessions when the daemon is told to leave: keep or stop (default keep: the next daemon takes over)",
+      oneOf(["keep", "stop"]),
+    )
     .addOption(new Option("--leave-when-idle", "leave when the last session and the last client are gone").hideHelp())
     .action(async (options: unknown) => {
       // Loaded only here: the daemon is most of the program, and the other commands need none of it.

@@ -22,6 +22,7 @@ export const ServeOptions = z.object({
   clientStall: z.string().optional(),
   fsync: z.string().optional(),
   logLevel: z.string().optional(),
+  onShutdown: z.string().optional(),
   leaveWhenIdle: z.boolean().optional(),
 });
 export type ServeOptions = z.infer<typeof ServeOptions>;
@@ -43,7 +44,13 @@ export async function serve(options: ServeOptions, context: CommandContext): Pro
     process.exit(exitCode.failure);
   };
   for (const signal of stopSignals) process.once(signal, impatient);
-  await daemon.close(reason);
+  const { kept } = await daemon.close(reason);
+  if (kept > 0) {
+    const sessions = kept === 1 ? "1 session goes on" : `${kept} sessions go on`;
+    terminal.note(
+      `${sessions}: the next "agentd serve" of this data dir takes over. To end them too: --on-shutdown stop`,
+    );
+  }
   return exitCode.ok;
 }
 

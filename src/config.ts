@@ -56,6 +56,9 @@ const Limits = z.strictObject({
   launch_timeout: Duration.default(15_000),
 });
 
+const OnShutdown = z.enum(["keep", "stop"]);
+export type OnShutdown = z.infer<typeof OnShutdown>;
+
 /** The configuration file. */
 export const ConfigFile = z.strictObject({
   listen: z
@@ -77,6 +80,8 @@ export const ConfigFile = z.strictObject({
   limits: Limits.prefault({}),
   /** When the log is forced to disk: never, at each prompt and result, or at each write. */
   fsync: z.enum(["never", "turn", "always"]).default("turn"),
+  /** What becomes of live sessions when the daemon is told to leave: they go on, for the next daemon, or they end. */
+  on_shutdown: OnShutdown.optional(),
   log_level: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
 });
 export type ConfigFile = z.infer<typeof ConfigFile>;
@@ -94,14 +99,16 @@ export interface ConfigFlags {
   clientStall?: string | undefined;
   fsync?: string | undefined;
   logLevel?: string | undefined;
+  onShutdown?: string | undefined;
   leaveWhenIdle?: boolean | undefined;
 }
 
-export interface Config extends Omit<ConfigFile, "runtimes" | "token_file" | "agents"> {
+export interface Config extends Omit<ConfigFile, "runtimes" | "token_file" | "agents" | "on_shutdown"> {
   readonly agents: Readonly<Record<string, AgentSettings>>;
   readonly dataDir: string;
   readonly tokenFile: string;
   readonly runtimes: readonly ("local" | "docker")[];
+  readonly onShutdown: OnShutdown;
   /** Close when the last session and the last client are gone. */
   readonly leaveWhenIdle: boolean;
   /** The daemon's own environment, from which agents get an allow-list. */
@@ -137,13 +144,15 @@ export function loadConfig(given: {
       `Cannot use the configuration${file.path ? ` in "${file.path}"` : ""}: ${z.prettifyError(parsed.error)}`,
     );
   }
-  const { runtimes, token_file, ...rest } = parsed.data;
+  const { runtimes, token_file, on_shutdown, ...rest } = parsed.data;
   const config: Config = {
     ...rest,
     agents: withHarnesses({ ...builtInAgents(), ...rest.agents }),
     dataDir,
     tokenFile: token_file ? resolve(dataDir, token_file) : join(dataDir, "token"),
     runtimes: runtimes ?? [rest.runtime],
+    // The daemon of one `agentd run` leaves nothing behind: nobody would start the next one.
+    onShutdown: on_shutdown ?? (flags.leaveWhenIdle ? "stop" : "keep"),
     leaveWhenIdle: flags.leaveWhenIdle ?? false,
     environment,
   };
@@ -218,7 +227,13 @@ function overrideWith(
       ring_bytes: flags.ringBytes,
       client_stall: flags.clientStall,
     }),
-    ...given({ runtime: flags.runtime, auth: flags.auth, fsync: flags.fsync, log_level: flags.logLevel }),
+    ...given({
+      runtime: flags.runtime,
+      auth: flags.auth,
+      fsync: flags.fsync,
+      log_level: flags.logLevel,
+      on_shutdown: flags.onShutdown,
+    }),
   };
 }
 

@@ -13,8 +13,8 @@ import { version } from "./version.ts";
 
 export interface Daemon {
   readonly url: string;
-  /** Ends all sessions, says goodbye to all clients, frees port and data dir. */
-  close(reason: string): Promise<void>;
+  /** Ends all sessions or leaves them to a next daemon, as configured; says goodbye to all clients; frees port and data dir. */
+  close(reason: string): Promise<{ kept: number }>;
   /** Resolves when the last session and the last client are gone; only with `leaveWhenIdle`. */
   readonly idle: Promise<void>;
 }
@@ -72,12 +72,15 @@ export async function startDaemon(config: Config): Promise<Daemon> {
       url,
       idle: reached,
       close: async (reason) => {
-        await supervisor.close();
-        server.sockets.closeAll(reason);
+        const kept = config.onShutdown === "keep" ? supervisor.liveCount : 0;
+        if (kept > 0) server.sockets.closeAll({ reason: `the daemon leaves (${reason})`, sessionsGoOn: true });
+        await supervisor.close(config.onShutdown);
+        server.sockets.closeAll({ reason, sessionsGoOn: false });
         await server.app.close();
         // Empty by now; should it not be, the next daemon of this data dir finds what is in it.
         await rmdir(runDir).catch(() => undefined);
         await lock.release();
+        return { kept };
       },
     };
   } catch (error) {

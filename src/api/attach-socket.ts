@@ -18,8 +18,8 @@ export interface AttachSocketOptions {
 }
 
 export interface AttachSockets {
-  /** Says goodbye to all clients. */
-  closeAll(reason: string): void;
+  /** Says goodbye to all clients: their sessions go on, or the daemon has ended them. */
+  closeAll(goodbye: { reason: string; sessionsGoOn: boolean }): void;
   readonly count: number;
 }
 
@@ -123,8 +123,9 @@ export function attachSocket(app: FastifyInstance, options: AttachSocketOptions)
   });
 
   return {
-    closeAll: (reason) => {
-      for (const socket of clients.keys()) closeSocket(socket, closeCode.shuttingDown, reason);
+    closeAll: ({ reason, sessionsGoOn }) => {
+      const code = sessionsGoOn ? closeCode.restarting : closeCode.shuttingDown;
+      for (const socket of clients.keys()) closeSocket(socket, code, reason);
     },
     get count() {
       return clients.size;

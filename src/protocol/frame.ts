@@ -57,6 +57,8 @@ export const clientFrameTypes: readonly string[] = ClientFrame.options.map((opti
 export const closeCode = {
   sessionEnded: 1000,
   shuttingDown: 1001,
+  /** The daemon leaves and the session goes on: connect again, with `since=`, when the next one is up. */
+  restarting: 1012,
   frameTooLarge: 1009,
   clientTooSlow: 1013,
   internal: 1011,

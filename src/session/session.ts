@@ -232,7 +232,7 @@ export class Session {
     return this.#followers.size;
   }
 
-  /** The session has ended: the log gets no more lines. */
+  /** The log gets no more lines from us: the session has ended, or a next daemon goes on with it. */
   async seal(): Promise<void> {
     const log = this.#log;
     if (!log) return;

@@ -62,6 +62,8 @@ export class Attendance implements SessionObserver {
   #catchUpTo = 0;
   #exit: EventOf<"exit">["data"] | undefined;
   #isEnding = false;
+  /** A next daemon goes on with it. */
+  #isReleased = false;
   #hasLeft = false;
   #sessionWatch: Stopwatch | undefined;
   #turnWatch: { turnId: string; watch: Stopwatch } | undefined;
@@ -112,6 +114,7 @@ export class Attendance implements SessionObserver {
 
   /** Takes over a sidecar: a new one, or one that an earlier daemon left. */
   attend(handle: SidecarHandle, options: { isAdopted: boolean }): void {
+    if (this.#isReleased) return;
     this.#handle = handle;
     this.session.apply({ type: "launched", isAdopted: options.isAdopted });
     this.#link = new Link({
@@ -132,7 +135,8 @@ export class Attendance implements SessionObserver {
       onLost: (reason) => this.#ending(() => this.#onLost(`the link broke: ${reason}`)),
     });
     void handle.gone.then(({ code, signal }) => {
-      if (!this.#exit) this.#ending(() => this.#onLost(`its process ended with ${signal ?? `code ${code}`}`));
+      if (!this.#exit && !this.#isReleased)
+        this.#ending(() => this.#onLost(`its process ended with ${signal ?? `code ${code}`}`));
     });
     if (this.session.state.at === "stopping") this.#askToStop(this.session.state.reason);
     this.#options.onChanged();
@@ -287,6 +291,15 @@ export class Attendance implements SessionObserver {
     if (this.#link) this.#askToStop(reason);
   }
 
+  /** Lets go of the session without a word to its sidecar, which works on and keeps what happens for a next daemon. */
+  async release(): Promise<void> {
+    this.#isReleased = true;
+    this.#isEnding = true;
+    this.#stopTimers();
+    this.#link?.close();
+    await this.session.seal();
+  }
+
   // What the session tells us
 
   onEvent(event: SessionEvent): void {
@@ -320,6 +333,7 @@ export class Attendance implements SessionObserver {
   }
 
   onLogFailed(error: Error): void {
+    if (this.#isReleased) return;
     this.stop("now", "log_write_failed");
     this.#ending(() => this.#endWithoutLog(error));
   }
@@ -442,6 +456,7 @@ export class Attendance implements SessionObserver {
     try {
       return await this.#link.request(command);
     } catch (error) {
+      this.#assertNotReleased();
       throw new AgentdError(
         "agent_failed",
         `Cannot ${command.type} session "${this.session.id}": ${messageOf(error)}`,
@@ -570,7 +585,16 @@ export class Attendance implements SessionObserver {
       .catch(this.#options.onFault);
   }
 
+  #assertNotReleased(): void {
+    if (!this.#isReleased) return;
+    throw new AgentdError(
+      "shutting_down",
+      `Cannot send to session "${this.session.id}" now: this daemon is leaving. The session goes on; ask the next daemon`,
+    );
+  }
+
   #assertLive(): void {
+    this.#assertNotReleased();
     const isLeaving = this.session.state.at === "stopping" || this.#exit !== undefined || this.#isEnding;
     if (!this.session.isLive || isLeaving) throw this.#endedError("it has ended");
   }

@@ -3,7 +3,8 @@ import { createHash, randomUUID } from "node:crypto";
 import { mkdir, readdir, realpath, rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import type { Config } from "../config.ts";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Config, OnShutdown } from "../config.ts";
 import { readSpool } from "../process/spool-reader.ts";
 import type { InputAnswer } from "../protocol/command.ts";
 import { defined } from "../protocol/defined.ts";
@@ -23,6 +24,9 @@ import { type Entry, recordOf, totalsOf } from "./entry.ts";
 import { checkHonoured } from "./honoured.ts";
 import { agentHomeOf, checkNames, checkSessionId, inputTimeoutOf, isUuid, specOf } from "./spec.ts";
 import { checkWorkDir } from "./work-dir.ts";
+
+/** How long the logs and records of sessions that go on may hold up a daemon that leaves. */
+const releaseMs = 800;
 
 /** How agents other than Claude Code name a conversation. */
 const agentId = /^[A-Za-z0-9][A-Za-z0-9_.:-]{7,127}$/;
@@ -155,13 +159,20 @@ export class Supervisor {
     this.#onQuiet = tell;
   }
 
-  /** Ends all sessions and waits for their ends to be written. */
-  async close(): Promise<void> {
+  /** `stop` ends all sessions and waits for their ends to be written; `keep` leaves them to a next daemon. */
+  async close(sessions: OnShutdown): Promise<void> {
     this.#isClosing = true;
     const live = this.list().flatMap(({ attendance }) => attendance ?? []);
-    for (const attendance of live) attendance.stop("now", "shutdown");
-    await Promise.all(live.map((attendance) => attendance.over));
-    await Promise.all([...this.#entries.values()].map((entry) => entry.saving));
+    if (sessions === "keep") {
+      // A disk that is full may hold up a log for ever; what is not in it is in the sidecar's spool.
+      const released = Promise.all(live.map((attendance) => attendance.release()));
+      await Promise.race([released, delay(releaseMs, undefined, { ref: false })]);
+    } else {
+      for (const attendance of live) attendance.stop("now", "shutdown");
+      await Promise.all(live.map((attendance) => attendance.over));
+    }
+    const saved = Promise.all([...this.#entries.values()].map((entry) => entry.saving));
+    await (sessions === "keep" ? Promise.race([saved, delay(releaseMs, undefined, { ref: false })]) : saved);
   }
 
   async #guard(): Promise<{ home: string; dataDir: string }> {

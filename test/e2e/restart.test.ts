@@ -1,11 +1,12 @@
 import { appendFileSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { execa } from "execa";
 import { afterEach, describe, expect, it } from "vitest";
 import { type ClaudeDaemon, hasResults, ofType, results, startClaudeDaemon } from "../support/claude-daemon.ts";
 import { eventually } from "../support/eventually.ts";
 import { sessionProcesses } from "../support/processes.ts";
 import { readLog } from "../support/read-log.ts";
-import { type Daemon, startDaemon } from "../support/start-daemon.ts";
+import { agentdPath, type Daemon, startDaemon } from "../support/start-daemon.ts";
 import { LogCheck } from "../tools/log-check.ts";
 
 let claude: ClaudeDaemon;
@@ -41,6 +42,50 @@ function faultsOf(id: string): unknown[] {
   check.push(readFileSync(join(sessionDir(id), "events.ndjson")));
   return check.end().faults;
 }
+
+describe("a daemon that is told to leave", () => {
+  const keep = { args: ["--on-shutdown", "keep"] };
+
+  it("leaves its session at work, and who watches misses nothing", async () => {
+    claude = await startClaudeDaemon(keep);
+    const id = await claude.create({ prompt: "[[slow:3]]", interactive: true });
+    const queued = await claude.prompt(id, "and then this");
+    await claude.log(id, talks);
+    const client = await claude.daemon.ws(id, 0);
+    await client.frame("connected");
+    const { dataDir } = claude.daemon;
+    const attach = [agentdPath, "attach", id, "--data-dir", dataDir, "--json"];
+    const watching = execa(process.execPath, attach, { reject: false, stdin: "ignore", timeout: 50_000 });
+    await new Promise((resolve) => watching.stdout?.once("data", resolve));
+    expect(await claude.daemon.leave()).toEqual({ code: 0 });
+    expect(claude.daemon.output()).toContain('1 session goes on: the next "agentd serve" of this data dir takes over');
+    expect(await client.ended()).toMatchObject({ code: 1012 });
+    expect(sessionProcesses(id).length).toBeGreaterThan(0);
+    const daemon = await restart();
+    const events = await readLog(daemon, id, { enough: hasResults(2) });
+    expect(results(events)).toEqual([
+      { turn: "t1", status: "success" },
+      { turn: queued, status: "success" },
+    ]);
+    await daemon.post(`/sessions/${id}/stop`, { mode: "drain" });
+    const { stdout, stderr, exitCode } = await watching;
+    expect(exitCode, stderr).toBe(0);
+    expect(stderr).toContain("Connected again");
+    expect(`${stdout}\n`).toBe(readFileSync(join(sessionDir(id), "events.ndjson"), "utf8"));
+    expect(faultsOf(id)).toEqual([]);
+  });
+
+  it("ends them when it is so configured", async () => {
+    claude = await startClaudeDaemon({ args: ["--on-shutdown", "stop"] });
+    const id = await claude.create({ prompt: "[[slow:20]]", interactive: true });
+    await claude.log(id, talks);
+    const client = await claude.daemon.ws(id, 0);
+    await client.frame("connected");
+    expect(await claude.daemon.leave()).toEqual({ code: 0 });
+    expect((await client.frame("exit")).type).toBe("exit");
+    await claude.allGone(id);
+  });
+});
 
 describe("a turn that ends while the daemon is away", () => {
   it("has one result, and a one-shot session ends", async () => {

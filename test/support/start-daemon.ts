@@ -60,6 +60,8 @@ export interface Daemon {
   cli(...args: string[]): ReturnType<typeof runCli>;
   /** SIGTERM, which ends its sessions; waits; removes the data dir if it was made here. */
   stop(): Promise<{ code: number | undefined }>;
+  /** SIGTERM to a daemon that leaves its sessions to the next one; the data dir stays, until this one's `stop`. */
+  leave(): Promise<{ code: number | undefined }>;
   /** Dies at once and leaves its sessions alive. The data dir stays for a next daemon, until this one's `stop`. */
   kill9(): Promise<void>;
 }
@@ -79,9 +81,11 @@ export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> 
   try {
     await mkdir(dataDir, { recursive: true, mode: 0o700 });
     if (options.config || !existsSync(configFile)) await writeFile(configFile, JSON.stringify(config));
+    // A test leaves nothing running; those that try the default say so behind.
+    const serve = ["serve", "--port", "0", "--on-shutdown", "stop"];
     const child = execa(
       process.execPath,
-      [...nodeArgs, agentdPath, "serve", "--port", "0", "--data-dir", dataDir, "--config", configFile, ...args],
+      [...nodeArgs, agentdPath, ...serve, "--data-dir", dataDir, "--config", configFile, ...args],
       {
         env: { AGENTD_URL: undefined, AGENTD_TOKEN: undefined, ...env },
         stdin: "ignore",
@@ -131,6 +135,7 @@ export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> 
         await made?.remove();
         return ended;
       },
+      leave: () => end("SIGTERM"),
       kill9: async () => {
         await end("SIGKILL");
       },
