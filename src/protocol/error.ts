@@ -19,6 +19,7 @@ export const errorStatus = {
   unauthorized: 401,
   forbidden_host: 403,
   forbidden_origin: 403,
+  executable_forbidden: 403,
   not_found: 404,
   session_not_found: 404,
   turn_not_found: 404,
