@@ -32,6 +32,7 @@ export const errorStatus = {
   resume_in_use: 409,
   turn_not_queued: 409,
   input_answered: 409,
+  budget_spent: 409,
   idempotency_conflict: 409,
   body_too_large: 413,
   unsupported_media_type: 415,
