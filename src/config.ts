@@ -77,6 +77,8 @@ export const ConfigFile = z.strictObject({
   token_file: z.string().optional(),
   auth: z.boolean().default(true),
   agents: z.record(z.string().regex(/^[a-z0-9][a-z0-9_-]{0,31}$/), AgentSettings).default({}),
+  /** Whether a request may name programs (stdio MCP servers, hooks) that run in sessions in which a person decides on tools. */
+  allow_executables: z.boolean().default(false),
   limits: Limits.prefault({}),
   /** When the log is forced to disk: never, at each prompt and result, or at each write. */
   fsync: z.enum(["never", "turn", "always"]).default("turn"),

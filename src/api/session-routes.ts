@@ -72,7 +72,7 @@ export function sessionRoutes(app: FastifyInstance, { supervisor, idempotency, d
 
   app.patch<ById>("/sessions/:id", async (request) => {
     const change = SessionChange.parse(request.body);
-    await supervisor.attendanceOf(request.params.id).change(change);
+    await supervisor.change(request.params.id, change);
     return viewOf(supervisor.get(request.params.id));
   });
 

@@ -31,9 +31,21 @@ const McpServer = z.strictObject({
   token: z.string().optional(),
 });
 
+/** A file of instructions is some kilobytes; what is larger is no instruction. */
+const instructionBytesMax = 256 * 1024;
+
+const Instructions = z
+  .string()
+  .refine((text) => !text.includes("\0"), "instructions must not contain a NUL character")
+  .refine((text) => !hasLoneSurrogate(text), cutCharacter)
+  .refine(
+    (text) => Buffer.byteLength(text) <= instructionBytesMax,
+    `instructions must be at most ${instructionBytesMax} bytes`,
+  );
+
 const ClaudeOptions = z.strictObject({
   settings_json: z.record(z.string(), z.unknown()).optional(),
-  claude_md: z.string().optional(),
+  claude_md: Instructions.optional(),
   mcp_json: z.record(z.string(), z.unknown()).optional(),
   credentials_path: z.string().optional(),
   memory_path: z.string().optional(),
@@ -43,9 +55,16 @@ const ClaudeOptions = z.strictObject({
   bare: z.boolean().optional(),
 });
 
+const OpencodeOptions = z.strictObject({ config: z.record(z.string(), z.unknown()).optional() });
+
+const AcpOptions = z.strictObject({
+  mode: z.string().min(1).max(256).optional(),
+  options: z.record(z.string().max(256), z.string().max(4096)).optional(),
+});
+
 const CodexOptions = z.strictObject({
   config_toml: z.record(z.string(), z.unknown()).optional(),
-  instructions: z.string().optional(),
+  instructions: Instructions.optional(),
   approval_mode: z.enum(["full-auto", "auto-edit", "suggest"]).optional(),
 });
 
@@ -81,6 +100,14 @@ export const SessionRequest = z.strictObject({
   effort: argument("an effort").optional(),
   prompt: promptText.optional(),
   max_turns: z.number().int().positive().optional(),
+  /** Added to the agent's own instructions. */
+  instructions: Instructions.optional(),
+  /** One of the agent's custom agents, by its name there. */
+  agent_name: argument("an agent_name").max(128).optional(),
+  /** JSON Schema of what a turn's answer must be. */
+  output_schema: z.record(z.string(), z.unknown()).optional(),
+  /** No prompt is given to the agent once its turns have cost this much. */
+  max_budget_usd: z.number().positive().optional(),
   /** Ends the session; stands still while a person is awaited. */
   timeout: Duration.optional(),
   /** Ends a turn. */
@@ -103,6 +130,8 @@ export const SessionRequest = z.strictObject({
   lifecycle: z.record(z.string(), z.unknown()).optional(),
   claude: ClaudeOptions.optional(),
   codex: CodexOptions.optional(),
+  opencode: OpencodeOptions.optional(),
+  acp: AcpOptions.optional(),
   auto_discover: z.union([z.boolean(), z.record(z.string(), z.boolean())]).optional(),
   mcp_servers: z.array(McpServer).optional(),
   env: z.record(z.string(), noNul("an env value")).optional(),

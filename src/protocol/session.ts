@@ -34,7 +34,8 @@ export type PermissionMode = z.infer<typeof PermissionMode>;
 
 /**
  * What the caller asked for, checked and with its defaults filled in. Immutable, on disk before the sidecar
- * starts. The request's `env` is not part of it: its values may be secrets and are only handed to the agent.
+ * starts. The request's `env`, tool servers and settings in
+ * the agent's own form are not part of it: they may hold secrets and are only handed to the agent.
  */
 export const SessionSpec = z.object({
   session_id: z.string(),
@@ -58,6 +59,14 @@ export const SessionSpec = z.object({
   max_turns: z.number().optional(),
   allowed_tools: z.array(z.string()).optional(),
   bare: z.boolean().optional(),
+  instructions: z.string().optional(),
+  agent_name: z.string().optional(),
+  output_schema: z.record(z.string(), z.unknown()).optional(),
+  max_budget_usd: z.number().optional(),
+  acp_mode: z.string().optional(),
+  acp_options: z.record(z.string(), z.string()).optional(),
+  /** What the request named to be run in the session, in words for people. */
+  executables: z.array(z.string()).optional(),
   permission_mode: PermissionMode.default("autonomous"),
   /** A question that nobody answered by then is denied; without it, it waits. */
   input_timeout_ms: z.number().optional(),

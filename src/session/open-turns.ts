@@ -1,4 +1,5 @@
 /** What a log says of its turns: how many there were, and which have no result. */
+import type { EventOf } from "../protocol/event.ts";
 import { readLines } from "./read-lines.ts";
 import type { Session } from "./session.ts";
 import { addResult, noTotals, type Totals } from "./totals.ts";
@@ -12,7 +13,11 @@ export interface OpenTurns {
   totals: Totals;
 }
 
-export async function openTurnsOf(session: Session): Promise<OpenTurns> {
+/** `onResult` is told of each result, oldest first. */
+export async function openTurnsOf(
+  session: Session,
+  onResult: (result: EventOf<"result">["data"]) => void = () => {},
+): Promise<OpenTurns> {
   const prompts = new Map<string, string>();
   /** A steer that became a turn is recorded after the sidecar's answer; a quick result may stand before it. */
   const ended = new Set<string>();
@@ -27,6 +32,7 @@ export async function openTurnsOf(session: Session): Promise<OpenTurns> {
     if (line.type === "result") {
       prompts.delete(turn_id);
       ended.add(turn_id);
+      onResult(line.data);
     } else if (line.data.kind === "prompt" && !ended.has(turn_id)) prompts.set(turn_id, line.data.text);
   }
   return { count, prompts: [...prompts].map(([turnId, text]) => ({ turnId, text })), totals };

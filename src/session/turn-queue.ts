@@ -90,6 +90,11 @@ export class TurnQueue {
     return true;
   }
 
+  /** Takes all that wait off it, oldest first; the open turn goes on. */
+  withdrawAll(): string[] {
+    return this.#waiting.splice(0).map((prompt) => prompt.turnId);
+  }
+
   /** Empties it: the turns that now need a result of ours. The open one first. */
   abandon(): string[] {
     const turns = this.#open === undefined ? [] : [this.#open];

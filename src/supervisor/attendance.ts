@@ -12,6 +12,7 @@ import type { SessionChange } from "../protocol/http.ts";
 import type { SidecarStatus } from "../protocol/link-frame.ts";
 import type { EndReason, QueuedPrompt, SessionActivity } from "../protocol/session.ts";
 import type { SidecarHandle } from "../runtime/runtime.ts";
+import { Budget } from "../session/budget.ts";
 import { abortedInputs, readInputs } from "../session/inputs.ts";
 import { looseEndsOf } from "../session/loose-ends.ts";
 import { openTurnsOf } from "../session/open-turns.ts";
@@ -49,6 +50,7 @@ export class Attendance implements SessionObserver {
   readonly session: Session;
   readonly #options: AttendanceOptions;
   readonly #queue: TurnQueue;
+  readonly #budget: Budget;
   #link: Link | undefined;
   #handle: SidecarHandle | undefined;
   #status: SidecarStatus = { activity: "starting", turn_id: null, background: 0 };
@@ -76,6 +78,7 @@ export class Attendance implements SessionObserver {
     this.#options = options;
     this.session = options.session;
     this.#queue = options.queue;
+    this.#budget = new Budget(options.session.spec.max_budget_usd);
     this.#isDraining = !options.session.spec.interactive;
     this.over = new Promise((resolve) => {
       this.#resolveOver = resolve;
@@ -169,7 +172,7 @@ export class Attendance implements SessionObserver {
 
   /** Finds out from the log which turns have no result yet: they are the open one and the queue. */
   async restore(): Promise<void> {
-    const { count, prompts, totals } = await openTurnsOf(this.session);
+    const { count, prompts, totals } = await openTurnsOf(this.session, (result) => this.#budget.note(result));
     this.#queue.restore(count, prompts);
     this.session.restoreTotals(totals);
     await readInputs(this.session, this.session.inputs);
@@ -185,6 +188,7 @@ export class Attendance implements SessionObserver {
   /** Accepts a prompt: it is in the log when this resolves, and waits its turn. */
   async prompt(text: string): Promise<{ turnId: string; position: number }> {
     this.#assertOpen();
+    this.#assertBudget();
     if (this.#queue.length >= this.#options.queueLengthMax) {
       throw new AgentdError(
         "queue_full",
@@ -203,6 +207,7 @@ export class Attendance implements SessionObserver {
   async steer(text: string): Promise<{ turnId: string; position: number }> {
     if (this.openTurn === undefined) return this.prompt(text);
     this.#assertOpen();
+    this.#assertBudget();
     // Should the turn end before the steer arrives, the agent takes it as a prompt of this fresh turn. Only the
     // sidecar knows which it was, so the record is written after its answer.
     const fresh = this.#queue.mintTurnId();
@@ -306,6 +311,7 @@ export class Attendance implements SessionObserver {
     switch (event.type) {
       case "result":
         this.#queue.close(event.data.turn_id);
+        this.#budget.note(event.data);
         this.#watchTime();
         break;
       case "exit":
@@ -385,6 +391,7 @@ export class Attendance implements SessionObserver {
   #dispatch(): void {
     if (this.#status.activity !== "idle" || this.session.state.at !== "running" || !this.#link) return;
     if (this.session.sidecarSeq < this.#catchUpTo) return;
+    if (this.#budget.spent !== undefined) return this.#endQueue(this.#budget.spent);
     const prompt = this.#queue.takeNext();
     if (!prompt) return;
     this.#watchTime();
@@ -393,6 +400,16 @@ export class Attendance implements SessionObserver {
       .catch((error: unknown) => {
         this.#promptRefused(prompt.turnId, messageOf(error)).catch(this.#options.onFault);
       });
+  }
+
+  /** The budget is spent: whatever waits is not given to the agent. */
+  #endQueue(reason: string): void {
+    const turns = this.#queue.withdrawAll();
+    if (turns.length === 0) return;
+    this.session
+      .appendOwn(turns.map((turnId) => ownResult(this.session, turnId, "limit", reason)))
+      .catch(this.#options.onFault);
+    this.#finishWhenDone();
   }
 
   async #promptRefused(turnId: string, message: string): Promise<void> {
@@ -613,6 +630,15 @@ export class Attendance implements SessionObserver {
     }
     const isDone = this.#hasFinished || (this.#isDraining && this.#queue.isEmpty && this.#queue.count > 0);
     if (isDone) throw this.#endedError("it is not interactive and its last turn has ended");
+  }
+
+  #assertBudget(): void {
+    const { spent } = this.#budget;
+    if (spent === undefined) return;
+    throw new AgentdError(
+      "budget_spent",
+      `Cannot send to session "${this.session.id}": its budget is spent (${spent}). Start a new one, with resume_session to go on from here`,
+    );
   }
 
   #assertTakesContext(): void {

@@ -10,11 +10,14 @@ import type { SessionSpec } from "../protocol/session.ts";
 import { findAgent } from "../runtime/find-agent.ts";
 import { sessionHome } from "../session/home.ts";
 import { agentEnv } from "./agent-env.ts";
+import type { AgentOptions } from "./agent-options.ts";
 
 export interface BootstrapOptions {
   spec: SessionSpec;
   /** The request's `env`, checked. */
   requestEnv: Readonly<Record<string, string>>;
+  /** What of the request is not in the spec, because it may hold secrets. */
+  options: Pick<AgentOptions, "mcpServers" | "nativeSettings">;
   config: Config;
   /** The session's folder for its socket and its agent's temporary files. */
   runDir: string;
@@ -25,7 +28,7 @@ export function temporaryDirOf(runDir: string): string {
   return join(runDir, "t");
 }
 
-export function bootstrapOf({ spec, requestEnv, config, runDir }: BootstrapOptions): Bootstrap {
+export function bootstrapOf({ spec, requestEnv, options, config, runDir }: BootstrapOptions): Bootstrap {
   const settings = config.agents[spec.agent];
   if (!settings) throw new AgentdError("unknown_agent", `unknown agent: ${spec.agent}`);
   const { harness, command, args } = settings;
@@ -55,6 +58,14 @@ export function bootstrapOf({ spec, requestEnv, config, runDir }: BootstrapOptio
       allowed_tools: spec.allowed_tools,
       effort: spec.effort,
       bare: spec.bare,
+      instructions: spec.instructions,
+      agent_name: spec.agent_name,
+      output_schema: spec.output_schema,
+      max_budget_usd: spec.max_budget_usd,
+      mcp_servers: options.mcpServers.length > 0 ? options.mcpServers : undefined,
+      native_settings: options.nativeSettings,
+      acp_mode: spec.acp_mode,
+      acp_options: spec.acp_options,
       permission_mode: spec.permission_mode,
       input_timeout: spec.input_timeout_ms === undefined ? undefined : spec.input_timeout_ms / 1000,
       fork_session: spec.is_fork,

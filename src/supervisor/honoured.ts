@@ -1,35 +1,45 @@
 /** Refuses what a runtime or an agent cannot honour: nothing that is asked for is ignored. */
 import type { Config } from "../config.ts";
+import type { HarnessName } from "../protocol/bootstrap.ts";
+import { type CapabilityName, capabilities } from "../protocol/capabilities.ts";
 import { AgentdError } from "../protocol/error.ts";
 import type { SessionRequest } from "../protocol/http.ts";
 
 /** Fields that only mean something in a container; locally they would be ignored, so they are refused. */
 const containerOnly = ["container", "volumes", "mounts", "pty", "persist_session"] as const;
 
-/** Fields of the wire that nothing here honours yet; each says so rather than being ignored. */
-const unhonoured = ["mcp_servers", "lifecycle", "team"] as const;
-
-/** What a plain command has no notion of. */
-const agentOnly = [
-  "model",
-  "effort",
-  "max_turns",
-  "resume_session",
-  "fork",
-  "input_timeout",
-  "trust_workspace",
-  "auto_discover",
-  "claude",
-] as const;
-
-/** What writes into a container's home. */
-const homeFiles = {
-  claude: ["settings_json", "claude_md", "mcp_json", "credentials_path", "memory_path", "output_format"],
-  codex: ["config_toml", "instructions"],
+/** Fields of the wire that nothing here honours yet, with what to do instead. */
+const unhonoured = {
+  lifecycle: "this version of agentd does not support it",
+  team: "sessions of this version of agentd form no teams. Start a session for each agent",
 } as const;
 
+/** What a plain command has no notion of, besides what the table of capabilities says. */
+const agentOnly = ["input_timeout", "trust_workspace", "auto_discover", "claude", "codex", "opencode", "acp"] as const;
+
+/** What would be written into a container's home. */
+const homeFiles = ["credentials_path", "memory_path"] as const;
+
+/** Which capability a field of the request needs. */
+const needs: readonly [field: string, capability: CapabilityName, isAsked: (request: SessionRequest) => boolean][] = [
+  ["model", "model", ({ model }) => model !== undefined],
+  ["effort", "effort", ({ effort }) => effort !== undefined],
+  ["max_turns", "max_turns", ({ max_turns }) => max_turns !== undefined],
+  ["claude.max_turns", "max_turns", ({ claude }) => claude?.max_turns !== undefined],
+  ["claude.allowed_tools", "allowed_tools", ({ claude }) => isAsked(claude?.allowed_tools)],
+  ["instructions", "instructions", ({ instructions }) => instructions !== undefined && instructions !== ""],
+  ["agent_name", "agent_name", ({ agent_name }) => agent_name !== undefined],
+  ["output_schema", "output_schema", ({ output_schema }) => output_schema !== undefined],
+  ["max_budget_usd", "max_budget_usd", ({ max_budget_usd }) => max_budget_usd !== undefined],
+  ["mcp_servers", "mcp_stdio", ({ mcp_servers }) => isAsked(mcp_servers)],
+  ["resume_session", "resume", ({ resume_session }) => resume_session !== undefined],
+  ["fork", "fork", ({ fork }) => isAsked(fork)],
+  ["permission_mode", "interactive", ({ permission_mode }) => permission_mode === "interactive"],
+];
+
 export function checkHonoured(request: SessionRequest, runtime: string, config: Config): void {
-  checkAgentFields(request, config);
+  const harness = config.agents[request.agent]?.harness ?? "generic";
+  checkAgentFields(request, harness);
   for (const field of containerOnly) {
     if (!isAsked(request[field])) continue;
     throw new AgentdError(
@@ -37,60 +47,63 @@ export function checkHonoured(request: SessionRequest, runtime: string, config: 
       `Cannot use "${field}" with the runtime "${runtime}": it needs a container. Leave it out, or ask for a container runtime`,
     );
   }
-  for (const field of unhonoured) {
-    const value = request[field];
-    if (value === undefined || (Array.isArray(value) && value.length === 0)) continue;
-    throw new AgentdError(
-      "unsupported_by_agent",
-      `Cannot use "${field}": this version of agentd does not support it. Leave it out`,
-    );
+  for (const field of ["lifecycle", "team"] as const) {
+    if (request[field] === undefined) continue;
+    throw new AgentdError("unsupported_by_agent", `Cannot use "${field}": ${unhonoured[field]}. Leave it out`);
   }
-  checkBlocks(request, runtime, config);
+  checkBlocks(request, harness);
+  checkOldWords(request, runtime);
 }
 
-function checkAgentFields(request: SessionRequest, config: Config): void {
-  const { agent } = request;
-  if (config.agents[agent]?.harness === "generic") {
-    const field =
-      agentOnly.find((name) => request[name] !== undefined && request[name] !== false) ??
-      (request.permission_mode === "interactive" ? "permission_mode" : undefined);
-    if (field)
-      throw new AgentdError(
-        "unsupported_by_agent",
-        `Cannot use "${field}" with the agent "${agent}": it is a plain command. Leave it out`,
-      );
+function checkAgentFields(request: SessionRequest, harness: HarnessName): void {
+  const refuse = (field: string) => {
+    const why = harness === "generic" ? "it is a plain command" : `its harness "${harness}" has nothing for it`;
+    throw new AgentdError(
+      "unsupported_by_agent",
+      `Cannot use "${field}" with the agent "${request.agent}": ${why}. Leave it out; GET /agents tells what each agent can do`,
+    );
+  };
+  for (const [field, capability, isAskedIn] of needs) {
+    if (capabilities[harness][capability] === "none" && isAskedIn(request)) refuse(field);
+  }
+  if (harness === "generic") {
+    const field = agentOnly.find((name) => request[name] !== undefined && request[name] !== false);
+    if (field) refuse(field);
   }
   if (request.fork === true && request.resume_session === undefined)
     throw new AgentdError("invalid_request", "Cannot fork: name the conversation to copy in resume_session");
 }
 
-/** The blocks that are named after an agent say nothing to the others. */
-function checkBlocks(request: SessionRequest, runtime: string, config: Config): void {
-  const harness = config.agents[request.agent]?.harness;
-  for (const block of ["claude", "codex"] as const) {
-    const asked = new Map<string, unknown>(Object.entries(request[block] ?? {}));
-    const [first] = asked.keys();
-    if (first === undefined) continue;
-    if (harness !== block && block === "codex") throw otherAgents(block, first, request.agent);
-    const file = homeFiles[block].find((field) => asked.get(field) !== undefined);
-    if (file !== undefined) {
-      throw new AgentdError(
-        "unsupported_by_runtime",
-        `Cannot use "${block}.${file}" with the runtime "${runtime}": it writes into a container's home. Leave it out`,
-      );
-    }
-    if (harness !== block) throw otherAgents(block, first, request.agent);
+/** The blocks that are named after a harness say nothing to the others. */
+function checkBlocks(request: SessionRequest, harness: HarnessName): void {
+  for (const block of ["claude", "codex", "opencode", "acp"] as const) {
+    const [first] = Object.keys(request[block] ?? {});
+    if (first === undefined || harness === block) continue;
+    throw new AgentdError("unsupported_by_agent", `Cannot use "${block}.${first}" with the agent "${request.agent}"`);
   }
-  const mode = request.codex?.approval_mode;
+}
+
+/** What older clients ask for that has no meaning here, or only one of its meanings. */
+function checkOldWords({ claude, codex }: SessionRequest, runtime: string): void {
+  const file = homeFiles.find((field) => claude?.[field] !== undefined);
+  if (file !== undefined) {
+    throw new AgentdError(
+      "unsupported_by_runtime",
+      `Cannot use "claude.${file}" with the runtime "${runtime}": it writes into a container's home. Leave it out`,
+    );
+  }
+  if (claude?.output_format !== undefined && claude.output_format !== "stream-json") {
+    throw new AgentdError(
+      "unsupported_by_agent",
+      `Cannot use "claude.output_format" ${JSON.stringify(claude.output_format.slice(0, 80))}: events are made of "stream-json" alone. Leave it out`,
+    );
+  }
+  const mode = codex?.approval_mode;
   if (mode === undefined || mode === "full-auto") return;
   throw new AgentdError(
     "unsupported_by_agent",
-    `Cannot use the codex.approval_mode "${mode}": nobody could answer what it asks. Use permission_mode "interactive" and answer, or "full-auto"`,
+    `Cannot use the "codex.approval_mode" "${mode}": nobody could answer what it asks. Use permission_mode "interactive" and answer, or "full-auto"`,
   );
-}
-
-function otherAgents(block: string, field: string, agent: string): AgentdError {
-  return new AgentdError("unsupported_by_agent", `Cannot use "${block}.${field}" with the agent "${agent}"`);
 }
 
 function isAsked(value: unknown): boolean {

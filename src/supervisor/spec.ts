@@ -5,6 +5,7 @@ import { AgentdError } from "../protocol/error.ts";
 import type { SessionRequest } from "../protocol/http.ts";
 import type { AgentHome, SessionSpec } from "../protocol/session.ts";
 import { keyVariables } from "./agent-env.ts";
+import type { AgentOptions } from "./agent-options.ts";
 
 const uuid = /^(?:urn:uuid:)?\{?([0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12})\}?$/i;
 
@@ -83,6 +84,7 @@ export function specOf(
     homeOf: string;
     resumeAgentSession: string | undefined;
     inputTimeoutMs: number | undefined;
+    options: AgentOptions;
     createdAt: number;
   },
 ): SessionSpec {
@@ -110,6 +112,13 @@ export function specOf(
       max_turns: maxTurns,
       allowed_tools: request.claude?.allowed_tools,
       bare: request.claude?.bare,
+      instructions: found.options.instructions,
+      agent_name: request.agent_name,
+      output_schema: request.output_schema,
+      max_budget_usd: request.max_budget_usd,
+      acp_mode: request.acp?.mode,
+      acp_options: request.acp?.options,
+      executables: found.options.executables.length > 0 ? found.options.executables : undefined,
       auto_discover: request.auto_discover,
       is_fork: request.fork === true ? true : undefined,
       input_timeout_ms: found.inputTimeoutMs,

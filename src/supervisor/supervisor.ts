@@ -9,7 +9,7 @@ import { readSpool } from "../process/spool-reader.ts";
 import type { InputAnswer } from "../protocol/command.ts";
 import { defined } from "../protocol/defined.ts";
 import { AgentdError, errnoOf, isDiskFull, messageOf } from "../protocol/error.ts";
-import type { SessionRequest } from "../protocol/http.ts";
+import type { SessionChange, SessionRequest } from "../protocol/http.ts";
 import type { SessionSpec } from "../protocol/session.ts";
 import { type Runtime, SidecarAddress, type SidecarHandle } from "../runtime/runtime.ts";
 import { createHome, listHomes, removeHome, sessionHome } from "../session/home.ts";
@@ -18,6 +18,7 @@ import { readRecord, type SessionRecord, writeRecord } from "../session/record.t
 import { Session } from "../session/session.ts";
 import { TurnQueue } from "../session/turn-queue.ts";
 import { checkRequestEnv } from "./agent-env.ts";
+import { type AgentOptions, agentOptionsOf, checkExecutables } from "./agent-options.ts";
 import { Attendance } from "./attendance.ts";
 import { bootstrapOf, temporaryDirOf } from "./bootstrap.ts";
 import { type Entry, recordOf, totalsOf } from "./entry.ts";
@@ -118,6 +119,8 @@ export class Supervisor {
     const { agent, runtime: runtimeName } = checkNames(request, config);
     checkHonoured(request, runtimeName, config);
     checkRequestEnv(request.env ?? {});
+    const options = agentOptionsOf(request, config.agents[agent]?.harness ?? "generic");
+    if (request.permission_mode === "interactive") checkExecutables(options.executables, config);
     const runtime = this.#options.runtimes.get(runtimeName);
     if (!runtime)
       throw new AgentdError(
@@ -130,13 +133,21 @@ export class Supervisor {
     const resumed = request.resume_session === undefined ? undefined : this.#resumed(request.resume_session, agent);
     this.#claim({ id, name: request.name, resumed, isFork: request.fork === true });
     try {
-      return await this.#start(id, request, { agent, runtime, requestedDir, resumed });
+      return await this.#start(id, request, { agent, runtime, requestedDir, resumed, options });
     } catch (error) {
       this.#forget(id);
       throw error;
     } finally {
       this.#creating.delete(id);
     }
+  }
+
+  /** What may be changed while a session runs; refuses what its beginning would have refused. */
+  async change(ref: string, change: SessionChange): Promise<void> {
+    const attendance = this.attendanceOf(ref);
+    if (change.permission_mode === "interactive")
+      checkExecutables(attendance.session.spec.executables ?? [], this.#options.config);
+    await attendance.change(change);
   }
 
   /** Ends a session and takes it off the list; its log is kept. */
@@ -210,7 +221,13 @@ export class Supervisor {
   async #start(
     id: string,
     request: SessionRequest,
-    found: { agent: string; runtime: Runtime; requestedDir: string | undefined; resumed: Resumed | undefined },
+    found: {
+      agent: string;
+      runtime: Runtime;
+      requestedDir: string | undefined;
+      resumed: Resumed | undefined;
+      options: AgentOptions;
+    },
   ): Promise<{ entry: Entry; turnId: string | undefined }> {
     const { config } = this.#options;
     const home = sessionHome(config.dataDir, id);
@@ -239,6 +256,7 @@ export class Supervisor {
         homeOf,
         resumeAgentSession: found.resumed?.agentSessionId,
         inputTimeoutMs: inputTimeoutOf(request, config),
+        options: found.options,
         createdAt: Date.now(),
       });
       const session = new Session({ spec, home, ringBytesMax: config.limits.ring_bytes, fsync: config.fsync });
@@ -246,7 +264,13 @@ export class Supervisor {
       const attendance = entry.attendance;
       if (!attendance) throw new Error("a new session has no attendance");
       await session.open(attendance);
-      const bootstrap = bootstrapOf({ spec, requestEnv: request.env ?? {}, config, runDir: this.#runDirOf(id) });
+      const bootstrap = bootstrapOf({
+        spec,
+        requestEnv: request.env ?? {},
+        options: found.options,
+        config,
+        runDir: this.#runDirOf(id),
+      });
       await mkdir(temporaryDirOf(this.#runDirOf(id)), { recursive: true, mode: 0o700 });
       entry.sidecar = found.runtime.addressOf(bootstrap);
       // Unlike later writes, this one must not fail: what is not on disk could not be found again.

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { loadConfig } from "../../../src/config.ts";
 import { SessionRequest } from "../../../src/protocol/http.ts";
+import { agentOptionsOf } from "../../../src/supervisor/agent-options.ts";
+import { bootstrapOf } from "../../../src/supervisor/bootstrap.ts";
 import { checkHonoured } from "../../../src/supervisor/honoured.ts";
 import { agentHomeOf, checkNames, checkSessionId, inputTimeoutOf, specOf } from "../../../src/supervisor/spec.ts";
 
@@ -51,12 +53,17 @@ describe("what cannot be honoured is refused, naming the field", () => {
     ["mounts", { mounts: [{ host: "/a", container: "/b" }] }, "unsupported_by_runtime"],
     ["pty", { pty: true }, "unsupported_by_runtime"],
     ["persist_session", { persist_session: true }, "unsupported_by_runtime"],
-    ["mcp_servers", { mcp_servers: [{ name: "x" }] }, "unsupported_by_agent"],
     ["lifecycle", { lifecycle: {} }, "unsupported_by_agent"],
     ["team", { team: {} }, "unsupported_by_agent"],
-    ["claude.settings_json", { claude: { settings_json: {} } }, "unsupported_by_runtime"],
-    ["claude.mcp_json", { claude: { mcp_json: {} } }, "unsupported_by_runtime"],
-    ["codex.approval_mode", { codex: { approval_mode: "suggest" } }, "unsupported_by_agent"],
+    ["claude.credentials_path", { claude: { credentials_path: "/x" } }, "unsupported_by_runtime"],
+    ["claude.memory_path", { claude: { memory_path: "/x" } }, "unsupported_by_runtime"],
+    ["claude.output_format", { claude: { output_format: "json" } }, "unsupported_by_agent"],
+    ["codex.approval_mode", { agent: "codex", codex: { approval_mode: "auto-edit" } }, "unsupported_by_agent"],
+    ["codex.instructions", { codex: { instructions: "x" } }, "unsupported_by_agent"],
+    ["opencode.config", { opencode: { config: {} } }, "unsupported_by_agent"],
+    ["acp.mode", { acp: { mode: "plan" } }, "unsupported_by_agent"],
+    ["agent_name", { agent: "codex", agent_name: "reviewer" }, "unsupported_by_agent"],
+    ["output_schema", { agent: "opencode", output_schema: {} }, "unsupported_by_agent"],
   ])("%s", (field, more, code) => {
     expect(() => checkHonoured(ask(more), "local", config)).toThrow(
       expect.objectContaining({ code, message: expect.stringContaining(`"${field}"`) }),
@@ -68,7 +75,6 @@ describe("what cannot be honoured is refused, naming the field", () => {
       { agent: "codex", codex: { approval_mode: "suggest" } },
       "unsupported_by_agent",
     ],
-    ["a file in a container's home", { agent: "codex", codex: { instructions: "x" } }, "unsupported_by_runtime"],
     ["another agent's block", { agent: "codex", claude: { bare: true } }, "unsupported_by_agent"],
     ["a fork of nothing", { fork: true }, "invalid_request"],
   ])("%s", (_, more, code) => {
@@ -77,6 +83,17 @@ describe("what cannot be honoured is refused, naming the field", () => {
   test("what is the default anyway is no obstacle", () => {
     const request = ask({ agent: "codex", codex: { approval_mode: "full-auto" } });
     expect(() => checkHonoured(request, "local", config)).not.toThrow();
+  });
+  test("the one output format that events are made of may be named", () => {
+    expect(() => checkHonoured(ask({ claude: { output_format: "stream-json" } }), "local", config)).not.toThrow();
+  });
+  test.each(["max_turns", "output_schema", "agent_name"] as const)("%s, by an ACP agent", (field) => {
+    const acp = { ...config, agents: { kit: { args: [], env: {}, command: "kit", harness: "acp" as const } } };
+    const value = { max_turns: 3, output_schema: {}, agent_name: "x" }[field];
+    const request = SessionRequest.parse({ agent: "kit", prompt: "hi", [field]: value });
+    expect(() => checkHonoured(request, "local", acp)).toThrow(
+      expect.objectContaining({ code: "unsupported_by_agent", message: expect.stringContaining(`"${field}"`) }),
+    );
   });
   test.each(["model", "effort", "max_turns"] as const)("%s, by a plain command", (field) => {
     const plain = loadConfig({ flags: { dataDir: "/nowhere/at/all" }, environment: {} });
@@ -135,7 +152,12 @@ test("a spec holds what was asked for and no secret", () => {
     env: { ANTHROPIC_API_KEY: "secret" },
     timeout: "90s",
     turn_timeout: "1m",
-    claude: { max_turns: 3, bare: true },
+    claude: { max_turns: 3, bare: true, settings_json: { language: "secret" } },
+    mcp_servers: [{ name: "lab", url: "http://127.0.0.1/mcp", token: "secret" }],
+    instructions: "be brief",
+    agent_name: "reviewer",
+    output_schema: { type: "object" },
+    max_budget_usd: 2,
     tags: { a: "b" },
     name: "n",
     permission_mode: "interactive",
@@ -150,6 +172,7 @@ test("a spec holds what was asked for and no secret", () => {
     homeOf: id,
     resumeAgentSession: undefined,
     inputTimeoutMs: 5000,
+    options: agentOptionsOf(request, "claude"),
     createdAt: 5,
   };
   const spec = specOf(request, found);
@@ -169,10 +192,29 @@ test("a spec holds what was asked for and no secret", () => {
     input_timeout_ms: 5000,
     max_turns: 3,
     bare: true,
+    instructions: "be brief",
+    agent_name: "reviewer",
+    output_schema: { type: "object" },
+    max_budget_usd: 2,
     trust_workspace: false,
     keep_raw: false,
     created_at: 5,
     timeout_ms: 90_000,
     turn_timeout_ms: 60_000,
+  });
+  const { config: handedOver } = bootstrapOf({
+    spec,
+    requestEnv: {},
+    options: found.options,
+    config,
+    runDir: "/run/x",
+  });
+  expect(handedOver).toMatchObject({
+    instructions: "be brief",
+    agent_name: "reviewer",
+    output_schema: { type: "object" },
+    max_budget_usd: 2,
+    mcp_servers: [{ type: "http", name: "lab", url: "http://127.0.0.1/mcp", token: "secret" }],
+    native_settings: { language: "secret" },
   });
 });

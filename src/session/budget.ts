@@ -1,0 +1,28 @@
+/** What a session may cost: whether another prompt may be given. Pure. */
+import type { EventOf } from "../protocol/event.ts";
+
+export class Budget {
+  readonly #maxUsd: number | undefined;
+  #usd = 0;
+  #unknownTurn: string | undefined;
+
+  /** Without a number there is no limit. */
+  constructor(maxUsd: number | undefined) {
+    this.#maxUsd = maxUsd;
+  }
+
+  /** Counts a turn that has ended. */
+  note({ cost_usd, turn_id, duration_ms, num_turns }: EventOf<"result">["data"]): void {
+    if (cost_usd !== null) this.#usd += cost_usd;
+    // A result of the daemon's own, for a prompt that never reached the agent, is made without figures.
+    else if (duration_ms > 0 || num_turns > 0) this.#unknownTurn ??= turn_id;
+  }
+
+  /** Why no more prompts may be given, if so. */
+  get spent(): string | undefined {
+    if (this.#maxUsd === undefined) return undefined;
+    if (this.#usd >= this.#maxUsd) return "max_budget_usd";
+    if (this.#unknownTurn === undefined) return undefined;
+    return `max_budget_usd: what turn ${this.#unknownTurn} has cost is not known, so the budget cannot be held`;
+  }
+}
