@@ -19,6 +19,12 @@ export function plainLine(subtype: "stdout_raw" | "stderr", text: string): Event
   return { type: "system", data: { subtype, text } };
 }
 
+/** An MCP server that the session should have had; the agent works on without its tools. */
+export function serverFailed(server: string, why: string): EventOf<"system"> {
+  const message = `The MCP server "${server}" is not there: ${why}`;
+  return { type: "system", data: { subtype: "mcp_server_failed", server, message } };
+}
+
 /** Members as they are, unless they are too long to be passed on unseen. */
 export function bounded(data: Record<string, unknown>): Record<string, unknown> {
   const text = JSON.stringify(data);

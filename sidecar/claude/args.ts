@@ -1,7 +1,8 @@
 /** How Claude Code is started: arguments and environment from the bootstrap. Pure. */
 import type { Bootstrap } from "../../src/protocol/bootstrap.ts";
 import type { PermissionMode } from "../../src/protocol/session.ts";
-import { cliMode } from "./stdin-lines.ts";
+import type { PrivateFiles } from "./private-files.ts";
+import { type AgentDefinition, cliMode } from "./stdin-lines.ts";
 
 export interface ClaudeCommand {
   command: string[];
@@ -10,6 +11,9 @@ export interface ClaudeCommand {
 
 export interface ClaudeStart {
   bootstrap: Bootstrap;
+  files: PrivateFiles;
+  /** Definitions from an untrusted checkout: the CLI knows no other way to find the one to begin with. */
+  agents: Readonly<Record<string, AgentDefinition>>;
   /** A UUID for a fresh conversation; unused when one is resumed. */
   freshId: string;
   isRoot: boolean;
@@ -27,7 +31,7 @@ const streaming = [
 ];
 
 /** Throws an Error with a sentence for people when a setting could be taken for a flag. */
-export function claudeCommand({ bootstrap, freshId, isRoot }: ClaudeStart): ClaudeCommand {
+export function claudeCommand({ bootstrap, files, agents, freshId, isRoot }: ClaudeStart): ClaudeCommand {
   const { agent, config } = bootstrap;
   const args = [...streaming, ...modeFlags(config.permission_mode ?? "autonomous")];
   // Every value is glued to its flag: as a word of its own it could be a flag itself, or swallow the next one.
@@ -41,6 +45,15 @@ export function claudeCommand({ bootstrap, freshId, isRoot }: ClaudeStart): Clau
   add("--max-turns", config.max_turns);
   for (const tool of config.allowed_tools ?? []) add("--allowedTools", tool);
   add("--effort", config.effort);
+  add("--max-budget-usd", config.max_budget_usd);
+  add("--mcp-config", files.mcpConfig);
+  add("--settings", files.settings);
+  if (config.output_schema) add("--json-schema", JSON.stringify(config.output_schema));
+  if (config.agent_name !== undefined) {
+    add("--agent", config.agent_name);
+    if (Object.hasOwn(agents, config.agent_name))
+      add("--agents", JSON.stringify({ [config.agent_name]: agents[config.agent_name] }));
+  }
   add("--agent-id", config.team_agent_id);
   add("--agent-name", config.team_agent_name);
   add("--team-name", config.team_name);

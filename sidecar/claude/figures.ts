@@ -47,6 +47,7 @@ export function figuresOf(line: Result, context: ResultContext): Figures {
   return {
     ...how,
     ...(isTextTrue && typeof line.result === "string" ? { text: line.result } : {}),
+    ...(line.structured_output == null ? {} : { structuredOutput: line.structured_output }),
     costUsd,
     durationMs: line.duration_ms,
     numTurns: line.num_turns,

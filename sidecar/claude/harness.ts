@@ -1,6 +1,7 @@
 /** Claude Code as one process for a whole session: prompts go in as lines, everything that happens comes out as events. */
 import { randomUUID } from "node:crypto";
 import { defaultStopWaits } from "../../src/process/stop-ladder.ts";
+import type { Image } from "../../src/protocol/agent-options.ts";
 import type { Bootstrap } from "../../src/protocol/bootstrap.ts";
 import type { ContextItem, InputAnswer, InterruptReason, MentionItem } from "../../src/protocol/command.ts";
 import type { PermissionMode } from "../../src/protocol/session.ts";
@@ -12,6 +13,7 @@ import { claudeCommand } from "./args.ts";
 import { findInstructions } from "./instructions.ts";
 import { Normalizer } from "./normalize.ts";
 import { standInFor } from "./oversized.ts";
+import { writePrivateFiles } from "./private-files.ts";
 import { initializeLine, interruptLine, setModelLine, setPermissionModeLine, userLine } from "./stdin-lines.ts";
 
 export function createClaudeHarness(bootstrap: Bootstrap, host: HarnessHost): Harness {
@@ -31,6 +33,8 @@ class ClaudeHarness implements Harness {
   #isReady = false;
   #isFinishing = false;
   #stopReason: string | undefined;
+  /** Why it was ended before it took a prompt. */
+  #startFailure: string | undefined;
   #requestCount = 0;
   /** Changes that were asked for and not answered yet, as people would call them. */
   readonly #changes = new Map<string, string>();
@@ -65,7 +69,15 @@ class ClaudeHarness implements Harness {
   async start(): Promise<void> {
     const { session_id, session_dir, work_dir, limits, config } = this.#bootstrap;
     const isRoot = process.getuid?.() === 0;
-    const { command, env } = claudeCommand({ bootstrap: this.#bootstrap, freshId: this.#freshId, isRoot });
+    const home = this.#bootstrap.agent.env["HOME"];
+    const instructions = findInstructions(config, { workDir: work_dir, home });
+    const { command, env } = claudeCommand({
+      bootstrap: this.#bootstrap,
+      files: writePrivateFiles(this.#bootstrap),
+      agents: instructions.agents ?? {},
+      freshId: this.#freshId,
+      isRoot,
+    });
     const agentProcess = await startAgentProcess({
       command,
       env,
@@ -78,14 +90,13 @@ class ClaudeHarness implements Harness {
     });
     this.#process = agentProcess;
     this.#host.setStatus({ agent_pid: agentProcess.pid, agent_session_id: this.agentSessionId });
-    const place = { workDir: work_dir, home: env["HOME"] };
-    agentProcess.write(initializeLine(initializeId, findInstructions(config, place)));
+    agentProcess.write(initializeLine(initializeId, instructions));
     void this.#finishAfter(agentProcess);
   }
 
-  prompt({ text, turnId }: { text: string; turnId: string }): void {
+  prompt({ text, turnId, images = [] }: { text: string; turnId: string; images?: readonly Image[] }): void {
     const uuid = randomUUID();
-    this.#send({ uuid, text });
+    this.#send({ uuid, text, images });
     this.#normalizer.prompted({ turnId, uuid }, this.#host.now());
     void this.#settle();
   }
@@ -169,7 +180,7 @@ class ClaudeHarness implements Harness {
     return isIdle;
   }
 
-  #send(message: { uuid: string; text: string; isUrgent?: boolean }): void {
+  #send(message: { uuid: string; text: string; images?: readonly Image[]; isUrgent?: boolean }): void {
     const context = this.#context.take();
     try {
       this.#running().write(userLine({ ...message, context }));
@@ -226,7 +237,8 @@ class ClaudeHarness implements Harness {
     const { outputs, isStatusNew, replies, isGivingUp, answered } = this.#normalizer.take();
     outputs.push(...this.#settleChanges(answered));
     const stored = outputs.length > 0 ? this.#host.emit(outputs) : undefined;
-    const isFirst = !this.#isReady && answered.some(({ id }) => id === initializeId);
+    const hello = this.#isReady ? undefined : answered.find(({ id }) => id === initializeId);
+    const isFirst = hello !== undefined && !this.#lacksAgent(hello.agents);
     if (isFirst) this.#isReady = true;
     // Until it is ready it shows as starting, whatever waits for it already.
     if (this.#isReady && (isStatusNew || isFirst)) this.#host.setStatus(this.#normalizer.status);
@@ -239,6 +251,16 @@ class ClaudeHarness implements Harness {
       if (this.#isFinishing && this.#normalizer.background === 0) this.#process?.endInput();
     }
     await stored;
+  }
+
+  /** An agent that is not there would be left out without a word (2.1.329), so it is the end of the session instead. */
+  #lacksAgent(known: readonly string[] | undefined): boolean {
+    const { agent_name: wanted } = this.#bootstrap.config;
+    if (wanted === undefined || known?.includes(wanted)) return false;
+    const found = known?.length ? known.slice(0, 20).join(", ") : "none";
+    this.#startFailure = `Cannot begin with the custom agent ${JSON.stringify(wanted)}: claude does not have it; it has ${found}`;
+    void this.#process?.stop();
+    return true;
   }
 
   /** Writes what nobody asked for, and so nobody can be told of when the agent is no longer there to read it. */
@@ -261,6 +283,11 @@ class ClaudeHarness implements Harness {
     this.#normalizer.end(this.#stopReason ?? endReason(exit), this.#host.now());
     const { outputs } = this.#normalizer.take();
     if (outputs.length > 0) await this.#host.emit(outputs);
+    if (this.#startFailure !== undefined) {
+      const detail = this.#startFailure;
+      this.#resolveEnded({ code: 1, stderrTail: agentProcess.stderrTail, category: "invalid_request", detail });
+      return;
+    }
     const failure = exit.code === 0 ? undefined : this.#normalizer.failure;
     this.#resolveEnded({
       ...exit,

@@ -24,7 +24,14 @@ export interface Place {
   home: string | undefined;
 }
 
-export function findInstructions(config: AgentConfig, asked: Place): Instructions {
+/** The request's own instructions come last, as the nearest. */
+export function findInstructions(config: AgentConfig, place: Place): Instructions {
+  const found = checkoutInstructions(config, place);
+  const texts = [found.appendSystemPrompt, config.instructions].filter((text) => text !== undefined);
+  return { ...found, ...(texts.length === 0 ? {} : { appendSystemPrompt: texts.join("\n\n") }) };
+}
+
+function checkoutInstructions(config: AgentConfig, asked: Place): Instructions {
   if (config.trust_workspace || config.bare) return {};
   const place = { ...asked, workDir: realPath(asked.workDir) ?? asked.workDir };
   const found: Instructions = {};

@@ -6,7 +6,7 @@ import type { InputAnswer, InterruptReason } from "../../src/protocol/command.ts
 import type { SessionEvent } from "../../src/protocol/event.ts";
 import type { SidecarStatus } from "../../src/protocol/link-frame.ts";
 import type { PermissionMode } from "../../src/protocol/session.ts";
-import { plainLine, progress, unknownLine } from "../facts.ts";
+import { plainLine, progress, serverFailed, unknownLine } from "../facts.ts";
 import type { Failure } from "../failure.ts";
 import type { HarnessOutput, Waiting } from "../harness.ts";
 import { AgentOutput } from "./agent-output.ts";
@@ -39,7 +39,7 @@ export interface Effects {
   /** The key is refused; interrupt rather than watch it retry for minutes. */
   isGivingUp: boolean;
   /** Control requests of ours that were answered, with the agent's reason when it refused. */
-  answered: { id: string; refusal: string | undefined }[];
+  answered: { id: string; refusal: string | undefined; agents: readonly string[] | undefined }[];
 }
 
 export interface NormalizerOptions {
@@ -244,8 +244,9 @@ export class Normalizer {
         return this.#emitAll(withdrawn ? [withdrawn] : []);
       }
       case "control_response": {
-        const { request_id: id, subtype, error } = raw.line.response;
-        if (id) this.#answered.push({ id, refusal: subtype === "error" ? (error ?? "it gave no reason") : undefined });
+        const { request_id: id, subtype, error, response } = raw.line.response;
+        const refusal = subtype === "error" ? (error ?? "it gave no reason") : undefined;
+        if (id) this.#answered.push({ id, refusal, agents: response?.agents?.map(({ name }) => name) });
         return;
       }
       case "silent":
@@ -333,6 +334,8 @@ export class Normalizer {
     if (fingerprint !== this.#lastInit) {
       this.#lastInit = fingerprint;
       this.#emit({ type: "system", data });
+      for (const { name } of init.mcp_servers.filter(({ status }) => status === "failed"))
+        this.#emit(serverFailed(name, "the agent could not connect to it"));
     }
     const uuids = init.user_message_uuids ?? [];
     if (!this.#book.beginNamed(uuids) && uuids.length === 0) this.#book.begin(now);

@@ -53,6 +53,7 @@ export const Result = z.looseObject({
   subtype: z.string(),
   is_error: z.boolean().catch(false).default(false),
   result: optionalText,
+  structured_output: z.unknown().optional(),
   errors: z.array(z.string()).nullish().catch(undefined),
   terminal_reason: optionalText,
   api_error_status: optionalNumber,
@@ -144,7 +145,21 @@ const ControlCancel = z.looseObject({ type: z.literal("control_cancel_request"),
 
 const ControlResponse = z.looseObject({
   type: z.literal("control_response"),
-  response: z.looseObject({ subtype: z.string(), request_id: optionalText, error: optionalText }),
+  response: z.looseObject({
+    subtype: z.string(),
+    request_id: optionalText,
+    error: optionalText,
+    /** To `initialize`: who may be chosen to begin with. */
+    response: z
+      .looseObject({
+        agents: z
+          .array(z.looseObject({ name: z.string() }))
+          .optional()
+          .catch(undefined),
+      })
+      .nullish()
+      .catch(undefined),
+  }),
 });
 
 /** Deltas have a faster way, see stream.ts; these are the ones that frame them. */

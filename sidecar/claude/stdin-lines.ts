@@ -1,4 +1,5 @@
 /** What we write to Claude Code: one JSON object a line. Bad JSON would end it, so every line is made here. */
+import type { Image } from "../../src/protocol/agent-options.ts";
 import type { PermissionMode } from "../../src/protocol/session.ts";
 
 export interface UserLine {
@@ -6,14 +7,20 @@ export interface UserLine {
   /** Text blocks of their own before what the person typed. */
   context: readonly string[];
   text: string;
+  images?: readonly Image[];
   /** Cut what is being written, rather than wait for it. */
   isUrgent?: boolean;
 }
 
-export function userLine({ uuid, context, text, isUrgent }: UserLine): string {
+export function userLine({ uuid, context, text, images = [], isUrgent }: UserLine): string {
+  const pictures = images.map(({ media_type, data }) => ({
+    type: "image",
+    source: { type: "base64", media_type, data },
+  }));
+  const texts = [...context, text].map((piece) => ({ type: "text", text: piece }));
   return JSON.stringify({
     type: "user",
-    message: { role: "user", content: [...context, text].map((piece) => ({ type: "text", text: piece })) },
+    message: { role: "user", content: [...pictures, ...texts] },
     parent_tool_use_id: null,
     session_id: "",
     uuid,

@@ -35,6 +35,7 @@ export interface Figures {
   reason?: string;
   failure?: Failure;
   text?: string;
+  structuredOutput?: unknown;
   costUsd: number | null;
   durationMs: number;
   numTurns: number;
@@ -213,6 +214,7 @@ export function resultEvent(turn: Turn, figures: Figures, sessionId: string): Ev
       session_id: sessionId,
       status,
       ...(text === undefined ? {} : { text }),
+      ...(figures.structuredOutput === undefined ? {} : { structured_output: figures.structuredOutput }),
       cost_usd: figures.costUsd,
       duration_ms: figures.durationMs,
       num_turns: figures.numTurns,

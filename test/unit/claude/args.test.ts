@@ -18,7 +18,7 @@ function start(config: AgentConfig, env: Record<string, string> = {}, isRoot = f
     keep_raw: false,
     limits: { lineBytesMax: 1, blobBytesMax: 1, spoolBytesMax: 1 },
   });
-  return claudeCommand({ bootstrap, freshId, isRoot });
+  return claudeCommand({ bootstrap, files: {}, agents: {}, freshId, isRoot });
 }
 
 /** What comes behind the flags that every start has. */

@@ -1,0 +1,125 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { type ClaudeDaemon, hasResults, ofType, results, startClaudeDaemon } from "../support/claude-daemon.ts";
+import { eventually } from "../support/eventually.ts";
+import { startMcpServer } from "../support/mcp-server.ts";
+import { type TempDir, tempDir } from "../support/temp-dir.ts";
+
+const stdioServer = fileURLToPath(new URL("../fixtures/agents/mcp-stdio.mjs", import.meta.url));
+const callWeather = '[[call:mcp__lab__weather {"city":"Rome"}]]';
+
+let claude: ClaudeDaemon;
+let folder: TempDir;
+beforeAll(async () => {
+  claude = await startClaudeDaemon();
+  folder = await tempDir();
+});
+afterAll(async () => {
+  await claude.stop();
+  await folder.remove();
+});
+
+const sent = () => JSON.stringify(claude.model.requests.at(-1)?.body);
+
+it("calls a tool of an MCP server over HTTP, with its token", async () => {
+  const server = await startMcpServer({ token: "sesame" });
+  try {
+    const id = await claude.create({
+      prompt: callWeather,
+      mcp_servers: [{ name: "lab", url: server.url, token: "sesame" }],
+    });
+    const events = await claude.log(id);
+    expect(results(events)).toEqual([{ turn: "t1", status: "success" }]);
+    expect(ofType(events, "tool_use")).toMatchObject([{ name: "weather", server: "lab", input: { city: "Rome" } }]);
+    expect(ofType(events, "tool_result")).toMatchObject([{ output: "mild in Rome", is_error: false }]);
+    expect(server.calls).toEqual(["Rome"]);
+    expect(JSON.stringify(events)).not.toContain("sesame");
+  } finally {
+    await server.stop();
+  }
+});
+
+it("runs an MCP server of its own, with its environment, and it is gone with the session", async () => {
+  const id = await claude.create({
+    prompt: callWeather,
+    mcp_servers: [{ name: "lab", cmd: [process.execPath, stdioServer], env: { GREETING: "windy" } }],
+  });
+  const events = await claude.log(id);
+  expect(ofType(events, "tool_result")).toMatchObject([{ output: "windy in Rome" }]);
+  await claude.allGone(id);
+});
+
+it("asks a person before it calls one", async () => {
+  const server = await startMcpServer();
+  try {
+    const id = await claude.create({
+      prompt: callWeather,
+      interactive: true,
+      permission_mode: "interactive",
+      mcp_servers: [{ name: "lab", url: server.url }],
+    });
+    const input = await eventually(async () => (await claude.daemon.get(`/sessions/${id}`)).body.inputs[0]);
+    expect(input).toMatchObject({ kind: "permission", tool: { name: "weather", server: "lab" } });
+    await claude.daemon.put(`/sessions/${id}/inputs/${input.request_id}`, { decision: "deny" });
+    await claude.log(id, hasResults(1));
+    expect(server.calls).toEqual([]);
+    await claude.daemon.delete(`/sessions/${id}`);
+  } finally {
+    await server.stop();
+  }
+});
+
+it("says which MCP server does not answer, and works on without it", async () => {
+  const id = await claude.create({ prompt: "hello", mcp_servers: [{ name: "gone", url: "http://127.0.0.1:9/mcp" }] });
+  const events = await claude.log(id);
+  expect(results(events)).toEqual([{ turn: "t1", status: "success" }]);
+  expect(ofType(events, "system").find((data) => data["subtype"] === "mcp_server_failed")).toMatchObject({
+    server: "gone",
+  });
+});
+
+it("tells the model its instructions", async () => {
+  const id = await claude.create({ prompt: "hello", instructions: "Speak only of marmalade." });
+  await claude.log(id);
+  expect(sent()).toContain("Speak only of marmalade.");
+});
+
+it("begins with a custom agent of the checkout", async () => {
+  mkdirSync(join(folder.path, ".claude", "agents"), { recursive: true });
+  const definition = "---\nname: critic\ndescription: finds fault\n---\nYou find fault with quinces.\n";
+  writeFileSync(join(folder.path, ".claude", "agents", "critic.md"), definition);
+  const id = await claude.create({ prompt: "hello", work_dir: folder.path, agent_name: "critic" });
+  const events = await claude.log(id);
+  expect(results(events)).toEqual([{ turn: "t1", status: "success" }]);
+  expect(sent()).toContain("You find fault with quinces.");
+});
+
+it("says so when there is no such custom agent", async () => {
+  const id = await claude.create({ prompt: "hello", agent_name: "nobody" });
+  const events = await claude.log(id);
+  expect(events.at(-1)).toMatchObject({ type: "exit", data: { code: 1, error_category: "invalid_request" } });
+  expect(results(events)).toEqual([{ turn: "t1", status: "aborted" }]);
+  expect(String(events.at(-1)?.data["error_detail"])).toContain("nobody");
+});
+
+it("gives its answer in the form that was asked for", async () => {
+  const output_schema = { type: "object", properties: { answer: { type: "number" } }, required: ["answer"] };
+  const id = await claude.create({ prompt: '[[call:StructuredOutput {"answer":4}]]', output_schema });
+  const events = await claude.log(id);
+  expect(ofType(events, "result")).toMatchObject([{ status: "success", structured_output: { answer: 4 } }]);
+});
+
+it("takes settings in its own form", async () => {
+  const settings_json = { permissions: { deny: ["Bash"] } };
+  const id = await claude.create({ prompt: "[[bash:echo forbidden fruit]]", claude: { settings_json } });
+  const events = await claude.log(id);
+  expect(ofType(events, "tool_result")).toMatchObject([{ is_error: true }]);
+});
+
+it("ends a turn that costs more than its budget", async () => {
+  const id = await claude.create({ prompt: "[[bash:echo 1]]", max_budget_usd: 0.000001 });
+  const events = await claude.log(id);
+  expect(ofType(events, "result")).toMatchObject([{ status: "limit", reason: "max_budget_usd" }]);
+});
