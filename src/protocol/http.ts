@@ -1,5 +1,6 @@
 /** Bodies of the HTTP routes. Requests are strict: an unknown key is refused, so that a misspelt one is not ignored. */
 import * as z from "zod";
+import { Image } from "./agent-options.ts";
 import { acceptBothSpellings, ContextItem, InputAnswer, MentionItem } from "./command.ts";
 import { Duration, DurationOrNone } from "./duration.ts";
 import { InputRequired } from "./event.ts";
@@ -85,6 +86,23 @@ const promptText = noNul("a prompt").refine((text) => !hasLoneSurrogate(text), c
 
 export const PromptText = promptText.refine((text) => text.trim() !== "", "a prompt must not be empty");
 
+const imagesMax = 20;
+const imageBytesMax = 5 * 1024 * 1024;
+/** All of a prompt go to the sidecar in one message, which has a limit of its own. */
+const imagesBytesMax = 32 * 1024 * 1024;
+
+const bytesOf = (image: Image) => Buffer.byteLength(image.data, "base64");
+
+const Images = z
+  .array(
+    Image.refine((image) => image.data !== "" && bytesOf(image) <= imageBytesMax, "an image must have 1 byte to 5 MiB"),
+  )
+  .max(imagesMax)
+  .refine(
+    (images) => images.reduce((sum, image) => sum + bytesOf(image), 0) <= imagesBytesMax,
+    "at most 32 MiB of images",
+  );
+
 /** `POST /sessions`. */
 export const SessionRequest = z.strictObject({
   session_id: z.string().optional(),
@@ -99,6 +117,8 @@ export const SessionRequest = z.strictObject({
   model: argument("a model").optional(),
   effort: argument("an effort").optional(),
   prompt: promptText.optional(),
+  /** Pictures that go with `prompt`. */
+  images: Images.optional(),
   max_turns: z.number().int().positive().optional(),
   /** Added to the agent's own instructions. */
   instructions: Instructions.optional(),
@@ -226,7 +246,8 @@ export const HistoryEntry = z.object({
 });
 export type HistoryEntry = z.infer<typeof HistoryEntry>;
 
-export const PromptRequest = z.strictObject({ text: PromptText });
+export const PromptRequest = z.strictObject({ text: PromptText, images: Images.optional() });
+export const SteerRequest = z.strictObject({ text: PromptText });
 export const ContextRequest = z.preprocess(
   acceptBothSpellings,
   ContextItem.refine(

@@ -268,7 +268,7 @@ export class Supervisor {
       if (this.#isClosing)
         throw new AgentdError("shutting_down", "Cannot start a session: the daemon is shutting down");
       this.#entries.set(id, entry);
-      const turn = (request.prompt ?? "").trim() === "" ? undefined : await attendance.prompt(request.prompt ?? "");
+      const turn = await firstTurn(attendance, request);
       let handle: SidecarHandle | undefined;
       try {
         handle = await found.runtime.launch(bootstrap);
@@ -526,6 +526,10 @@ interface Resumed {
   agentSessionId: string;
   homeOf: string | undefined;
   agentHome: SessionSpec["agent_home"] | undefined;
+}
+
+async function firstTurn(attendance: Attendance, { prompt = "", images }: SessionRequest) {
+  return prompt.trim() === "" ? undefined : attendance.prompt(prompt, images);
 }
 
 function detailOf(error: unknown): string {
