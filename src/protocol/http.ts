@@ -1,6 +1,8 @@
 /** Bodies of the HTTP routes. Requests are strict: an unknown key is refused, so that a misspelt one is not ignored. */
 import * as z from "zod";
 import { Image } from "./agent-options.ts";
+import { HarnessName } from "./bootstrap.ts";
+import { Capability, CapabilityName } from "./capabilities.ts";
 import { acceptBothSpellings, ContextItem, InputAnswer, MentionItem } from "./command.ts";
 import { Duration, DurationOrNone } from "./duration.ts";
 import { InputRequired } from "./event.ts";
@@ -295,3 +297,24 @@ export const Health = z.object({
   storage: z.object({ paused: z.literal(true), message: z.string() }).optional(),
 });
 export type Health = z.infer<typeof Health>;
+
+/** An agent that a project folder defines, by the name to ask for in `agent_name`. */
+export const CustomAgent = z.object({
+  name: z.string(),
+  description: z.string().optional(),
+  /** Its file, within the folder. */
+  source: z.string(),
+});
+export type CustomAgent = z.infer<typeof CustomAgent>;
+
+/** One of `GET /agents`. */
+export const AgentView = z.object({
+  name: z.string(),
+  harness: HarnessName,
+  /** Null when there is none to be found. */
+  program: z.string().nullable(),
+  is_found: z.boolean(),
+  capabilities: z.record(CapabilityName, Capability),
+  custom_agents: z.array(CustomAgent),
+});
+export type AgentView = z.infer<typeof AgentView>;

@@ -8,7 +8,7 @@ import { readSpool } from "../process/spool-reader.ts";
 import type { InputAnswer } from "../protocol/command.ts";
 import { defined } from "../protocol/defined.ts";
 import { AgentdError, errnoOf, isDiskFull, messageOf } from "../protocol/error.ts";
-import type { SessionChange, SessionRequest } from "../protocol/http.ts";
+import type { AgentView, SessionChange, SessionRequest } from "../protocol/http.ts";
 import type { SessionSpec } from "../protocol/session.ts";
 import { type Runtime, SidecarAddress, type SidecarHandle } from "../runtime/runtime.ts";
 import { createHome, listHomes, removeHome, sessionHome } from "../session/home.ts";
@@ -18,6 +18,7 @@ import { Session } from "../session/session.ts";
 import { TurnQueue } from "../session/turn-queue.ts";
 import { checkRequestEnv } from "./agent-env.ts";
 import { type AgentOptions, agentOptionsOf, checkExecutables } from "./agent-options.ts";
+import { listAgents } from "./agents.ts";
 import { Attendance } from "./attendance.ts";
 import { bootstrapOf, temporaryDirOf } from "./bootstrap.ts";
 import { type Entry, recordOf, totalsOf } from "./entry.ts";
@@ -136,6 +137,12 @@ export class Supervisor {
     } finally {
       this.#creating.delete(id);
     }
+  }
+
+  /** The configured agents, with those that a work dir adds. */
+  async agents(workDir: string | undefined): Promise<AgentView[]> {
+    const checked = workDir === undefined ? undefined : await checkWorkDir(workDir, await this.#guard());
+    return listAgents(this.#options.config, checked);
   }
 
   /** What may be changed while a session runs; refuses what its beginning would have refused. */
