@@ -90,8 +90,8 @@ export const PromptText = promptText.refine((text) => text.trim() !== "", "a pro
 
 const imagesMax = 20;
 const imageBytesMax = 5 * 1024 * 1024;
-/** All of a prompt go to the sidecar in one message, which has a limit of its own. */
-const imagesBytesMax = 32 * 1024 * 1024;
+/** All of a prompt are one message to the sidecar and one line to the agent, whose unread input is bounded (16 MiB of base64). */
+const imagesBytesMax = 10 * 1024 * 1024;
 
 const bytesOf = (image: Image) => Buffer.byteLength(image.data, "base64");
 
@@ -102,7 +102,7 @@ const Images = z
   .max(imagesMax)
   .refine(
     (images) => images.reduce((sum, image) => sum + bytesOf(image), 0) <= imagesBytesMax,
-    "at most 32 MiB of images",
+    "at most 10 MiB of images in one prompt",
   );
 
 /** `POST /sessions`. */
