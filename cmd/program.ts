@@ -2,6 +2,7 @@
 import { Command, Option } from "commander";
 import { SessionStatus } from "../src/protocol/session.ts";
 import { version } from "../src/version.ts";
+import { AgentsOptions, agents } from "./agents.ts";
 import type { KnownWords } from "./argv.ts";
 import { AttachOptions, attach } from "./attach.ts";
 import { addDaemonOptions, type CommandContext, DaemonOptions } from "./client-options.ts";
@@ -50,6 +51,7 @@ export function createProgram(context: CommandContext): Command {
   addSpeaking(program, context);
   addAnswering(program, context);
   addEnding(program, context);
+  addAgents(program, context);
   addAbout(program, context);
   addHelp(program);
   return program;
@@ -59,7 +61,7 @@ export function createProgram(context: CommandContext): Command {
 export function knownWords(program: Command): KnownWords {
   const options = new Map<string, boolean>([["help", false]]);
   const shortWithValue = new Set<string>();
-  for (const command of [program, ...program.commands]) {
+  for (const command of [program, ...program.commands, ...program.commands.flatMap((group) => group.commands)]) {
     for (const option of command.options) {
       const takesValue = option.required || option.optional;
       if (option.long) options.set(option.long.slice(2), takesValue);
@@ -241,6 +243,19 @@ function addEnding(program: Command, context: CommandContext): void {
   ).action(async (id: string, options: unknown) =>
     context.exit(await remove(id, DaemonOptions.parse(options), context)),
   );
+}
+
+function addAgents(program: Command, context: CommandContext): void {
+  const group = add(program, "agents", "what agents there are; without another word: list", "agentd agents --json");
+  const example = "agentd agents list --work-dir ~/project";
+  const list = group
+    .command("list", { isDefault: true })
+    .description("list the daemon's agents and whether their programs are there")
+    .addHelpText("after", `\nExample:\n  ${example}`);
+  addDaemonOptions(list)
+    .option("--work-dir <dir>", "also the agents that this project folder defines")
+    .option("--json", "print them as the daemon sends them, with what each can do")
+    .action(async (options: unknown) => context.exit(await agents(AgentsOptions.parse(options), context)));
 }
 
 /** commander's own shows the program's help for a command that there is not. */

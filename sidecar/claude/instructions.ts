@@ -7,7 +7,7 @@ import { readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { dirname, join, resolve, sep } from "node:path";
 import type { AgentConfig } from "../../src/protocol/bootstrap.ts";
 import { errnoOf } from "../../src/protocol/error.ts";
-import { readFrontMatter } from "./front-matter.ts";
+import { readFrontMatter } from "../../src/protocol/front-matter.ts";
 import type { AgentDefinition, Instructions } from "./stdin-lines.ts";
 
 const fileBytesMax = 512 * 1024;

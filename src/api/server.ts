@@ -4,6 +4,7 @@ import fastify, { type FastifyInstance } from "fastify";
 import type { Config } from "../config.ts";
 import { AgentdError, errnoOf } from "../protocol/error.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
+import { agentsRoute } from "./agents-route.ts";
 import { type AttachSockets, attachSocket } from "./attach-socket.ts";
 import { replyWithError } from "./error-reply.ts";
 import { checkCaller } from "./guard.ts";
@@ -84,6 +85,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   app.addHook("onRequest", async (request) => checkCaller(request, guard));
   const idempotency = new Idempotency();
   healthRoute(app, { config, supervisor, version: options.version });
+  agentsRoute(app, { supervisor });
   sessionRoutes(app, { supervisor, idempotency, dataDir: config.dataDir });
   turnRoutes(app, { supervisor, idempotency });
   logRoutes(app, { supervisor, dataDir: config.dataDir });

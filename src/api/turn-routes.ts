@@ -7,6 +7,7 @@ import {
   MentionRequest,
   type PromptAccepted,
   PromptRequest,
+  SteerRequest,
 } from "../protocol/http.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import { bodyOf } from "./body.ts";
@@ -22,10 +23,16 @@ export function turnRoutes(
 ): void {
   for (const verb of ["prompt", "steer"] as const) {
     app.post<ById>(`/sessions/:id/${verb}`, async (request, reply) => {
-      const { text } = bodyOf(request, PromptRequest, `take the ${verb}`);
+      const act = `take the ${verb}`;
+      const { text, images } =
+        verb === "prompt"
+          ? bodyOf(request, PromptRequest, act)
+          : { ...bodyOf(request, SteerRequest, act), images: undefined };
       const { status, body } = await idempotency.once(request, async () => {
         const attendance = supervisor.attendanceOf(request.params.id);
-        const { turnId, position } = await (verb === "prompt" ? attendance.prompt(text) : attendance.steer(text));
+        const { turnId, position } = await (verb === "prompt"
+          ? attendance.prompt(text, images)
+          : attendance.steer(text));
         const accepted: PromptAccepted = { session_id: attendance.session.id, turn_id: turnId, position };
         return { status: 202, body: accepted };
       });

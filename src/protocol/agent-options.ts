@@ -26,3 +26,11 @@ export const Image = z.strictObject({
   data: z.base64(),
 });
 export type Image = z.infer<typeof Image>;
+
+/** A picture as the log names it: a file in the session's blobs. */
+export const StoredImage = z.object({
+  media_type: Image.shape.media_type,
+  blob: z.string().regex(/^img-t\d+-\d+\.[a-z]+$/),
+  bytes: z.number(),
+});
+export type StoredImage = z.infer<typeof StoredImage>;

@@ -1,5 +1,6 @@
 /** What can happen in a session: one union for every agent. Facts in the past tense, never orders. */
 import * as z from "zod";
+import { StoredImage } from "./agent-options.ts";
 
 /** Tokens of one message or one turn. */
 export const Usage = z.object({
@@ -69,6 +70,7 @@ export const UserMessage = z.object({
   kind: z.enum(["prompt", "steer", "context", "mention"]),
   text: z.string(),
   by: z.string().optional(),
+  images: z.array(StoredImage).optional(),
 });
 
 /** Emitted for text of the agent: deltas, then one whole message; `superseded` closes deltas that were never confirmed. */

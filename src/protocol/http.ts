@@ -1,5 +1,8 @@
 /** Bodies of the HTTP routes. Requests are strict: an unknown key is refused, so that a misspelt one is not ignored. */
 import * as z from "zod";
+import { Image } from "./agent-options.ts";
+import { HarnessName } from "./bootstrap.ts";
+import { Capability, CapabilityName } from "./capabilities.ts";
 import { acceptBothSpellings, ContextItem, InputAnswer, MentionItem } from "./command.ts";
 import { Duration, DurationOrNone } from "./duration.ts";
 import { InputRequired } from "./event.ts";
@@ -85,6 +88,23 @@ const promptText = noNul("a prompt").refine((text) => !hasLoneSurrogate(text), c
 
 export const PromptText = promptText.refine((text) => text.trim() !== "", "a prompt must not be empty");
 
+const imagesMax = 20;
+const imageBytesMax = 5 * 1024 * 1024;
+/** All of a prompt are one message to the sidecar and one line to the agent, whose unread input is bounded (16 MiB of base64). */
+const imagesBytesMax = 10 * 1024 * 1024;
+
+const bytesOf = (image: Image) => Buffer.byteLength(image.data, "base64");
+
+const Images = z
+  .array(
+    Image.refine((image) => image.data !== "" && bytesOf(image) <= imageBytesMax, "an image must have 1 byte to 5 MiB"),
+  )
+  .max(imagesMax)
+  .refine(
+    (images) => images.reduce((sum, image) => sum + bytesOf(image), 0) <= imagesBytesMax,
+    "at most 10 MiB of images in one prompt",
+  );
+
 /** `POST /sessions`. */
 export const SessionRequest = z.strictObject({
   session_id: z.string().optional(),
@@ -99,6 +119,8 @@ export const SessionRequest = z.strictObject({
   model: argument("a model").optional(),
   effort: argument("an effort").optional(),
   prompt: promptText.optional(),
+  /** Pictures that go with `prompt`. */
+  images: Images.optional(),
   max_turns: z.number().int().positive().optional(),
   /** Added to the agent's own instructions. */
   instructions: Instructions.optional(),
@@ -226,7 +248,8 @@ export const HistoryEntry = z.object({
 });
 export type HistoryEntry = z.infer<typeof HistoryEntry>;
 
-export const PromptRequest = z.strictObject({ text: PromptText });
+export const PromptRequest = z.strictObject({ text: PromptText, images: Images.optional() });
+export const SteerRequest = z.strictObject({ text: PromptText });
 export const ContextRequest = z.preprocess(
   acceptBothSpellings,
   ContextItem.refine(
@@ -274,3 +297,24 @@ export const Health = z.object({
   storage: z.object({ paused: z.literal(true), message: z.string() }).optional(),
 });
 export type Health = z.infer<typeof Health>;
+
+/** An agent that a project folder defines, by the name to ask for in `agent_name`. */
+export const CustomAgent = z.object({
+  name: z.string(),
+  description: z.string().optional(),
+  /** Its file, within the folder. */
+  source: z.string(),
+});
+export type CustomAgent = z.infer<typeof CustomAgent>;
+
+/** One of `GET /agents`. */
+export const AgentView = z.object({
+  name: z.string(),
+  harness: HarnessName,
+  /** Null when there is none to be found. */
+  program: z.string().nullable(),
+  is_found: z.boolean(),
+  capabilities: z.record(CapabilityName, Capability),
+  custom_agents: z.array(CustomAgent),
+});
+export type AgentView = z.infer<typeof AgentView>;

@@ -1,4 +1,5 @@
 /** What a log says of its turns: how many there were, and which have no result. */
+import { defined } from "../protocol/defined.ts";
 import type { EventOf } from "../protocol/event.ts";
 import { readLines } from "./read-lines.ts";
 import type { Session } from "./session.ts";
@@ -18,7 +19,7 @@ export async function openTurnsOf(
   session: Session,
   onResult: (result: EventOf<"result">["data"]) => void = () => {},
 ): Promise<OpenTurns> {
-  const prompts = new Map<string, string>();
+  const prompts = new Map<string, Prompt>();
   /** A steer that became a turn is recorded after the sidecar's answer; a quick result may stand before it. */
   const ended = new Set<string>();
   let count = 0;
@@ -33,7 +34,10 @@ export async function openTurnsOf(
       prompts.delete(turn_id);
       ended.add(turn_id);
       onResult(line.data);
-    } else if (line.data.kind === "prompt" && !ended.has(turn_id)) prompts.set(turn_id, line.data.text);
+    } else if (line.data.kind === "prompt" && !ended.has(turn_id)) {
+      const { text, images } = line.data;
+      prompts.set(turn_id, { turnId: turn_id, text, ...defined({ images }) });
+    }
   }
-  return { count, prompts: [...prompts].map(([turnId, text]) => ({ turnId, text })), totals };
+  return { count, prompts: [...prompts.values()], totals };
 }

@@ -2,11 +2,13 @@
  * The queue of prompts. An agent gets the next one only when it is idle, so every accepted prompt ends in
  * exactly one result that names it. Pure: it decides, the supervisor acts.
  */
+import type { StoredImage } from "../protocol/agent-options.ts";
 import type { QueuedPrompt } from "../protocol/session.ts";
 
 export interface Prompt {
   turnId: string;
   text: string;
+  images?: readonly StoredImage[];
 }
 
 export class TurnQueue {

@@ -3,21 +3,24 @@
  * is over when the session's log is sealed.
  */
 
+import type { Image, StoredImage } from "../protocol/agent-options.ts";
 import type { HarnessName } from "../protocol/bootstrap.ts";
+import { capabilities } from "../protocol/capabilities.ts";
 import type { ContextItem, InputAnswer, MentionItem } from "../protocol/command.ts";
 import { defined } from "../protocol/defined.ts";
-import { AgentdError, messageOf } from "../protocol/error.ts";
+import { AgentdError, isDiskFull, messageOf } from "../protocol/error.ts";
 import type { EventOf, SessionEvent, TurnStatus } from "../protocol/event.ts";
 import type { SessionChange } from "../protocol/http.ts";
 import type { SidecarStatus } from "../protocol/link-frame.ts";
 import type { EndReason, QueuedPrompt, SessionActivity } from "../protocol/session.ts";
 import type { SidecarHandle } from "../runtime/runtime.ts";
 import { Budget } from "../session/budget.ts";
+import { readImages, removeImages, storeImages } from "../session/images.ts";
 import { abortedInputs, readInputs } from "../session/inputs.ts";
 import { looseEndsOf } from "../session/loose-ends.ts";
 import { openTurnsOf } from "../session/open-turns.ts";
 import type { Session, SessionObserver } from "../session/session.ts";
-import type { TurnQueue } from "../session/turn-queue.ts";
+import type { Prompt, TurnQueue } from "../session/turn-queue.ts";
 import { endReasonOf, faultLoss, type Loss, lossError, lossExit, ownResult } from "./ending.ts";
 import { Link } from "./link.ts";
 import { Stopwatch } from "./stopwatch.ts";
@@ -51,6 +54,8 @@ export class Attendance implements SessionObserver {
   readonly #options: AttendanceOptions;
   readonly #queue: TurnQueue;
   readonly #budget: Budget;
+  /** Prompts whose images are on their way to the disk. */
+  #accepting = 0;
   #link: Link | undefined;
   #handle: SidecarHandle | undefined;
   #status: SidecarStatus = { activity: "starting", turn_id: null, background: 0 };
@@ -186,21 +191,58 @@ export class Attendance implements SessionObserver {
   }
 
   /** Accepts a prompt: it is in the log when this resolves, and waits its turn. */
-  async prompt(text: string): Promise<{ turnId: string; position: number }> {
+  async prompt(text: string, images: readonly Image[] = []): Promise<{ turnId: string; position: number }> {
     this.#assertOpen();
     this.#assertBudget();
-    if (this.#queue.length >= this.#options.queueLengthMax) {
+    if (this.#queue.length + this.#accepting >= this.#options.queueLengthMax) {
       throw new AgentdError(
         "queue_full",
         `Cannot queue the prompt in session "${this.session.id}": ${this.#queue.length} prompts are waiting. Wait for one to end, or withdraw one`,
       );
     }
     const turnId = this.#queue.mintTurnId();
-    const position = this.#queue.add({ turnId, text });
+    const stored = images.length === 0 ? {} : { images: await this.#storeImages(turnId, images) };
+    const position = this.#queue.add({ turnId, text, ...stored });
     this.#watchTime();
-    await this.session.appendOwn([{ type: "user_message", data: { turn_id: turnId, kind: "prompt", text } }]);
+    await this.session.appendOwn([
+      { type: "user_message", data: { turn_id: turnId, kind: "prompt", text, ...stored } },
+    ]);
     this.#dispatch();
     return { turnId, position };
+  }
+
+  /** The session may end meanwhile; then nothing of them stays. */
+  async #storeImages(turnId: string, images: readonly Image[]): Promise<StoredImage[]> {
+    if (capabilities[this.#options.harness].images === "none") {
+      throw new AgentdError(
+        "unsupported_by_agent",
+        `Cannot take images in session "${this.session.id}": its agent has nothing for them. Leave them out`,
+      );
+    }
+    const folder = this.session.home.blobs;
+    this.#accepting += 1;
+    try {
+      const stored = await storeImages(folder, turnId, images);
+      try {
+        this.#assertOpen();
+        this.#assertBudget();
+      } catch (error) {
+        await removeImages(folder, stored);
+        throw error;
+      }
+      return stored;
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+      throw new AgentdError(
+        "disk_full",
+        `Cannot store the images for session "${this.session.id}": the disk is full. Make room, then try again`,
+        { cause: error },
+      );
+    } finally {
+      this.#accepting -= 1;
+      // Behind whoever awaits this: a prompt that was accepted is in the queue by then.
+      setImmediate(() => this.#finishWhenDone());
+    }
   }
 
   /** Redirects the running turn; with none running it is a prompt. */
@@ -395,11 +437,14 @@ export class Attendance implements SessionObserver {
     const prompt = this.#queue.takeNext();
     if (!prompt) return;
     this.#watchTime();
-    this.#link
-      .request({ type: "prompt", data: { content: prompt.text, turn_id: prompt.turnId } })
-      .catch((error: unknown) => {
-        this.#promptRefused(prompt.turnId, messageOf(error)).catch(this.#options.onFault);
-      });
+    this.#give(prompt, this.#link).catch((error: unknown) => {
+      this.#promptRefused(prompt.turnId, messageOf(error)).catch(this.#options.onFault);
+    });
+  }
+
+  async #give({ turnId, text, images }: Prompt, link: Link): Promise<void> {
+    const read = images === undefined ? {} : { images: await readImages(this.session.home.blobs, images) };
+    await link.request({ type: "prompt", data: { content: text, turn_id: turnId, ...read } });
   }
 
   /** The budget is spent: whatever waits is not given to the agent. */
@@ -433,7 +478,7 @@ export class Attendance implements SessionObserver {
 
   /** A session that will get no more prompts ends when no turn is open or queued and nothing runs in the background. */
   #finishWhenDone(): void {
-    if (!this.#isDraining || this.#hasFinished || this.session.state.at !== "running") return;
+    if (!this.#isDraining || this.#hasFinished || this.session.state.at !== "running" || this.#accepting > 0) return;
     if (!this.#queue.isEmpty || this.#status.activity !== "idle" || this.#status.background > 0) return;
     if (this.session.sidecarSeq < this.#catchUpTo) return;
     this.#hasFinished = true;
@@ -628,7 +673,8 @@ export class Attendance implements SessionObserver {
     if (this.#options.harness === "generic" && this.#isDraining && this.#queue.count > 0) {
       throw this.#endedError("its plain command takes one prompt and then the end of its input");
     }
-    const isDone = this.#hasFinished || (this.#isDraining && this.#queue.isEmpty && this.#queue.count > 0);
+    const isIdleForGood = this.#isDraining && this.#queue.isEmpty && this.#accepting === 0 && this.#queue.count > 0;
+    const isDone = this.#hasFinished || isIdleForGood;
     if (isDone) throw this.#endedError("it is not interactive and its last turn has ended");
   }
 

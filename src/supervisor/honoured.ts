@@ -31,6 +31,7 @@ const needs: readonly [field: string, capability: CapabilityName, isAsked: (requ
   ["agent_name", "agent_name", ({ agent_name }) => agent_name !== undefined],
   ["output_schema", "output_schema", ({ output_schema }) => output_schema !== undefined],
   ["max_budget_usd", "max_budget_usd", ({ max_budget_usd }) => max_budget_usd !== undefined],
+  ["images", "images", ({ images }) => isAsked(images)],
   ["mcp_servers", "mcp_stdio", ({ mcp_servers }) => isAsked(mcp_servers)],
   ["resume_session", "resume", ({ resume_session }) => resume_session !== undefined],
   ["fork", "fork", ({ fork }) => isAsked(fork)],

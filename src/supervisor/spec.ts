@@ -14,6 +14,8 @@ export function checkNames(request: SessionRequest, config: Config): { agent: st
   if (request.interactive !== true && (request.prompt ?? "").trim() === "") {
     throw new AgentdError("invalid_request", "prompt is required, unless the session is interactive");
   }
+  if ((request.images ?? []).length > 0 && (request.prompt ?? "").trim() === "")
+    throw new AgentdError("invalid_request", "Cannot take images without a prompt: they go with its text. Send both");
   const runtime = config.runtimes.find((name) => name === (request.runtime ?? config.runtime));
   if (runtime === undefined) {
     throw new AgentdError(

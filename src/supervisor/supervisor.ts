@@ -9,7 +9,7 @@ import { readSpool } from "../process/spool-reader.ts";
 import type { InputAnswer } from "../protocol/command.ts";
 import { defined } from "../protocol/defined.ts";
 import { AgentdError, errnoOf, isDiskFull, messageOf } from "../protocol/error.ts";
-import type { SessionChange, SessionRequest } from "../protocol/http.ts";
+import type { AgentView, SessionChange, SessionRequest } from "../protocol/http.ts";
 import type { SessionSpec } from "../protocol/session.ts";
 import { type Runtime, SidecarAddress, type SidecarHandle } from "../runtime/runtime.ts";
 import { createHome, listHomes, removeHome, sessionHome } from "../session/home.ts";
@@ -19,6 +19,7 @@ import { Session } from "../session/session.ts";
 import { TurnQueue } from "../session/turn-queue.ts";
 import { checkRequestEnv } from "./agent-env.ts";
 import { type AgentOptions, agentOptionsOf, checkExecutables } from "./agent-options.ts";
+import { listAgents } from "./agents.ts";
 import { Attendance } from "./attendance.ts";
 import { bootstrapOf, temporaryDirOf } from "./bootstrap.ts";
 import { type Entry, recordOf, totalsOf } from "./entry.ts";
@@ -140,6 +141,12 @@ export class Supervisor {
     } finally {
       this.#creating.delete(id);
     }
+  }
+
+  /** The configured agents, with those that a work dir adds. */
+  async agents(workDir: string | undefined): Promise<AgentView[]> {
+    const checked = workDir === undefined ? undefined : await checkWorkDir(workDir, await this.#guard());
+    return listAgents(this.#options.config, checked);
   }
 
   /** What may be changed while a session runs; refuses what its beginning would have refused. */
@@ -279,7 +286,7 @@ export class Supervisor {
       if (this.#isClosing)
         throw new AgentdError("shutting_down", "Cannot start a session: the daemon is shutting down");
       this.#entries.set(id, entry);
-      const turn = (request.prompt ?? "").trim() === "" ? undefined : await attendance.prompt(request.prompt ?? "");
+      const turn = await firstTurn(attendance, request);
       let handle: SidecarHandle | undefined;
       try {
         handle = await found.runtime.launch(bootstrap);
@@ -538,6 +545,10 @@ interface Resumed {
   agentSessionId: string;
   homeOf: string | undefined;
   agentHome: SessionSpec["agent_home"] | undefined;
+}
+
+async function firstTurn(attendance: Attendance, { prompt = "", images }: SessionRequest) {
+  return prompt.trim() === "" ? undefined : attendance.prompt(prompt, images);
 }
 
 function detailOf(error: unknown): string {

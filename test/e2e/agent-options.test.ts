@@ -1,7 +1,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type ClaudeDaemon, hasResults, startClaudeDaemon } from "../support/claude-daemon.ts";
+import { type ClaudeDaemon, hasResults, ofType, startClaudeDaemon } from "../support/claude-daemon.ts";
+import { readLog } from "../support/read-log.ts";
+import { startDaemon } from "../support/start-daemon.ts";
 
 let claude: ClaudeDaemon;
 beforeAll(async () => {
@@ -64,4 +66,55 @@ it("a session with programs of its request is not handed to a person without per
   expect([refused.status, refused.body.error]).toEqual([403, "executable_forbidden"]);
   expect((await claude.daemon.get(`/sessions/${id}`)).body.permission_mode).toBe("autonomous");
   await claude.daemon.delete(`/sessions/${id}`);
+});
+
+describe("images", () => {
+  const image = { media_type: "image/png", data: Buffer.from("a picture").toString("base64") };
+
+  it("are kept as blobs that the log names", async () => {
+    const id = await claude.create({ prompt: "look", images: [image, image] });
+    const [message] = ofType(await claude.log(id), "user_message");
+    expect(message).toMatchObject({
+      text: "look",
+      images: [
+        { media_type: "image/png", blob: "img-t1-1.png", bytes: 9 },
+        { media_type: "image/png", blob: "img-t1-2.png", bytes: 9 },
+      ],
+    });
+    expect((await claude.daemon.get(`/sessions/${id}/blobs/img-t1-1.png`)).text).toBe("a picture");
+  });
+
+  it.each<[string, object, number, string]>([
+    ["21 of them", { images: Array.from({ length: 21 }, () => image) }, 400, "invalid_request"],
+    ["an empty one", { images: [{ ...image, data: "" }] }, 400, "invalid_request"],
+    ["one that is no base64", { images: [{ ...image, data: "%%%" }] }, 400, "invalid_request"],
+    ["one of another type", { images: [{ ...image, media_type: "image/svg+xml" }] }, 400, "invalid_request"],
+    [
+      "one over 5 MiB",
+      { images: [{ ...image, data: Buffer.alloc(5 * 1024 * 1024 + 1).toString("base64") }] },
+      400,
+      "invalid_request",
+    ],
+    ["one without a prompt", { prompt: undefined, interactive: true, images: [image] }, 400, "invalid_request"],
+  ])("%s is refused", async (_, more, status, error) => {
+    const answer = await ask(more);
+    expect([answer.status, answer.body.error]).toEqual([status, error]);
+  });
+
+  it("of a prompt that waits outlive the daemon", async () => {
+    const id = await claude.create({ prompt: "[[slow:600]]", interactive: true });
+    await claude.log(id, (events) => ofType(events, "agent_message").length > 0);
+    const accepted = await claude.daemon.post(`/sessions/${id}/prompt`, { text: "and this", images: [image] });
+    expect(accepted.status).toBe(202);
+    await claude.daemon.kill9();
+    const next = await startDaemon({ dataDir: claude.daemon.dataDir, env: { TEST_MODEL_KEY: "no-key-needed" } });
+    try {
+      expect((await next.get(`/sessions/${id}`)).body.queue).toMatchObject([{ turn_id: "t2" }]);
+      await next.post(`/sessions/${id}/interrupt`);
+      const events = await readLog(next, id, { enough: hasResults(2) });
+      expect(ofType(events, "result")[1]).toMatchObject({ turn_id: "t2", status: "success" });
+    } finally {
+      await next.stop();
+    }
+  });
 });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { readFrontMatter } from "../../../sidecar/claude/front-matter.ts";
+import { readFrontMatter } from "../../../src/protocol/front-matter.ts";
 
 test("a file without a head is all body", () => {
   expect(readFrontMatter("# Title\n---\nrest")).toEqual({ fields: {}, body: "# Title\n---\nrest" });
