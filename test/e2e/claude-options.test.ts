@@ -86,6 +86,13 @@ it("tells the model its instructions", async () => {
   expect(sent()).toContain("Speak only of marmalade.");
 });
 
+it("shows the model the images of a prompt", async () => {
+  const data = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==";
+  const id = await claude.create({ prompt: "what is this", images: [{ media_type: "image/png", data }] });
+  await claude.log(id);
+  expect(sent()).toContain(data.slice(0, 40));
+});
+
 it("begins with a custom agent of the checkout", async () => {
   mkdirSync(join(folder.path, ".claude", "agents"), { recursive: true });
   const definition = "---\nname: critic\ndescription: finds fault\n---\nYou find fault with quinces.\n";
