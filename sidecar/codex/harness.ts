@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { defaultStopWaits } from "../../src/process/stop-ladder.ts";
+import type { Image } from "../../src/protocol/agent-options.ts";
 import type { Bootstrap } from "../../src/protocol/bootstrap.ts";
 import type { ContextItem, InputAnswer, InterruptReason, MentionItem } from "../../src/protocol/command.ts";
 import type { ErrorCategory } from "../../src/protocol/event.ts";
@@ -11,7 +12,7 @@ import { oversizedLineEvent } from "../blob-store.ts";
 import { contextBlock, mentionBlock, PendingContext } from "../context-blocks.ts";
 import type { AgentEnd, Harness, HarnessHost, Waiting } from "../harness.ts";
 import { codexCommand } from "./args.ts";
-import { instructionsOf } from "./instructions.ts";
+import { allInstructions } from "./instructions.ts";
 import { Interruption } from "./interruption.ts";
 import { type Effects, Normalizer } from "./normalize.ts";
 import {
@@ -58,11 +59,13 @@ class CodexHarness implements Harness {
   readonly ended: Promise<AgentEnd>;
 
   constructor(bootstrap: Bootstrap, host: HarnessHost) {
-    const { effort, max_turns, permission_mode } = bootstrap.config;
+    const { effort, max_turns, permission_mode, output_schema } = bootstrap.config;
     this.#bootstrap = bootstrap;
     this.#host = host;
     if (effort !== undefined) this.#settings.effort = effort;
+    if (output_schema !== undefined) this.#settings.outputSchema = output_schema;
     this.#normalizer = new Normalizer({
+      isStructured: output_schema !== undefined,
       permissionMode: permission_mode ?? "autonomous",
       ...(max_turns === undefined ? {} : { roundsMax: max_turns }),
     });
@@ -110,9 +113,9 @@ class CodexHarness implements Harness {
     void this.#finishAfter(agentProcess);
   }
 
-  prompt({ text, turnId }: { text: string; turnId: string }): void {
+  prompt({ text, turnId, images }: { text: string; turnId: string; images?: readonly Image[] }): void {
     const turnOf = () => this.#normalizer.prompted(turnId, this.#host.now());
-    this.#withContext(text, (input) => {
+    this.#withContext({ text, images }, (input) => {
       if (this.#phase === "ready") this.#begin(input, turnOf);
       else this.#unsent.push({ turn: turnOf(), input });
     });
@@ -126,7 +129,7 @@ class CodexHarness implements Harness {
       this.prompt(steer);
       return steer.turnId;
     }
-    this.#withContext(steer.text, (input) => this.#steers.add(turn, input));
+    this.#withContext(steer, (input) => this.#steers.add(turn, input));
     void this.#settle();
     return turn.id;
   }
@@ -197,10 +200,13 @@ class CodexHarness implements Harness {
   }
 
   /** Context rides with the next message; one that cannot be sent leaves it where it was. */
-  #withContext(text: string, send: (input: object[]) => void): void {
+  #withContext(
+    { text, images }: { text: string; images?: readonly Image[] | undefined },
+    send: (input: object[]) => void,
+  ): void {
     const context = this.#context.take();
     try {
-      send(textInput(context, text));
+      send(textInput(context, text, images));
     } catch (error) {
       this.#context.restore(context);
       throw error;
@@ -273,7 +279,7 @@ class CodexHarness implements Harness {
     this.#normalizer.asked("thread", "thread");
     this.#tell(initializedLine);
     const { work_dir: workDir, config } = this.#bootstrap;
-    this.#tell(threadLine("thread", { workDir, config, instructions: instructionsOf(config, workDir) }));
+    this.#tell(threadLine("thread", { workDir, config, instructions: allInstructions(config, workDir) }));
     this.#expectWithin(threadMs, "its thread");
   }
 

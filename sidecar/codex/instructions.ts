@@ -17,6 +17,12 @@ export function isReadingInstructions({ auto_discover: wanted }: AgentConfig): b
   return wanted ?? true;
 }
 
+/** The checkout's and, nearest to the work, the request's own. */
+export function allInstructions(config: AgentConfig, workDir: string): string | undefined {
+  const texts = [instructionsOf(config, workDir), config.instructions].filter((text) => text !== undefined);
+  return texts.length === 0 ? undefined : texts.join("\n\n");
+}
+
 /** Undefined when there are none, or when Codex reads them by itself. */
 export function instructionsOf(config: AgentConfig, workDir: string): string | undefined {
   if (config.trust_workspace || config.bare || !isReadingInstructions(config)) return undefined;

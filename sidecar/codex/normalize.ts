@@ -50,6 +50,8 @@ export interface NormalizerOptions {
   permissionMode: PermissionMode;
   /** Calls of the model in a turn, after which the next one is one too many. */
   roundsMax?: number;
+  /** Answers are to fit a schema. */
+  isStructured?: boolean;
 }
 
 /** What a request of ours was for, so that its reply can be understood. */
@@ -91,6 +93,7 @@ export class Normalizer {
       meter: this.#meter,
       questions: this.#questions,
       model: () => this.#model,
+      isStructured: options.isStructured ?? false,
     });
   }
 

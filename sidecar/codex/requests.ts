@@ -1,5 +1,6 @@
 /** What we write to the app-server: JSON-RPC without the `jsonrpc` member, one object a line. Pure. */
 
+import type { Image, McpServerSpec } from "../../src/protocol/agent-options.ts";
 import type { AgentConfig } from "../../src/protocol/bootstrap.ts";
 import { defined } from "../../src/protocol/defined.ts";
 import type { PermissionMode } from "../../src/protocol/session.ts";
@@ -60,15 +61,35 @@ export function threadLine(id: RpcId, { workDir, config, instructions }: ThreadW
     cwd: workDir,
     ...permissions(config.permission_mode),
     ...defined({ model, developerInstructions: instructions }),
+    config: threadSettings(config),
   };
   // Only raw items tell of tool calls that leave no item; only a fresh thread can be asked for them (0.169.0).
   if (threadId === undefined) return request(id, "thread/start", { ...params, experimentalRawEvents: true });
   return request(id, isFork ? "thread/fork" : "thread/resume", { ...params, threadId, excludeTurns: true });
 }
 
-/** Text blocks of their own for context, before what the person typed. */
-export function textInput(context: readonly string[], text: string): object[] {
-  return [...context, text].map((piece) => ({ type: "text", text: piece, text_elements: [] }));
+/** Settings of the request go this way rather than by flags: a command line can be read by every user of the machine. */
+function threadSettings({ native_settings, mcp_servers = [] }: AgentConfig): object {
+  if (mcp_servers.length === 0) return { ...native_settings };
+  const servers = Object.fromEntries(mcp_servers.map((server) => [server.name, serverEntry(server)]));
+  return { ...native_settings, mcp_servers: servers };
+}
+
+function serverEntry(server: McpServerSpec): object {
+  if (server.type === "stdio") {
+    const [command, ...args] = server.command;
+    return { command, args, env: server.env };
+  }
+  const headers = server.token === undefined ? {} : { http_headers: { Authorization: `Bearer ${server.token}` } };
+  return { url: server.url, ...headers };
+}
+
+/** Images and text blocks of their own for context, before what the person typed. */
+export function textInput(context: readonly string[], text: string, images: readonly Image[] = []): object[] {
+  return [
+    ...images.map(({ media_type, data }) => ({ type: "image", url: `data:${media_type};base64,${data}` })),
+    ...[...context, text].map((piece) => ({ type: "text", text: piece, text_elements: [] })),
+  ];
 }
 
 /** A value of another kind of setting, which holds for this turn and the later ones. */
@@ -76,6 +97,7 @@ export interface TurnSettings {
   model?: string;
   effort?: string;
   approvalPolicy?: string;
+  outputSchema?: object;
 }
 
 export function turnLine(

@@ -1,6 +1,7 @@
 /** What Codex says of the session and of work under way, as `system` and `progress` events. Pure. */
 import type { EventOf } from "../../src/protocol/event.ts";
 import type { PermissionMode } from "../../src/protocol/session.ts";
+import { serverFailed } from "../facts.ts";
 import type { Raw } from "./raw.ts";
 
 export interface SessionFacts {
@@ -42,6 +43,7 @@ export function notice({ method, line }: Extract<Raw, { kind: "notice" }>): Even
 export function serverStatus({ line }: Extract<Raw, { kind: "server_status" }>): EventOf<"system"> | undefined {
   const { name, status, error } = line;
   if (status === "starting") return undefined;
+  if (status === "failed") return serverFailed(name, error?.slice(0, textMax) ?? "codex does not say why");
   return {
     type: "system",
     data: { subtype: "mcp_server", name, status, ...(error ? { error: error.slice(0, textMax) } : {}) },

@@ -137,12 +137,15 @@ export interface Figures {
   rounds: number;
   sessionId: string;
   model: string | undefined;
+  /** The session asked for answers that fit a schema. */
+  isStructured: boolean;
 }
 
 export function resultEvent(turn: Turn, outcome: Outcome, figures: Figures): EventOf<"result"> {
   const { status, reason, durationMs } = outcome;
-  const { usage, rounds, sessionId, model } = figures;
+  const { usage, rounds, sessionId, model, isStructured } = figures;
   const category = turn.failure?.category;
+  const structured = isStructured && status === "success" ? parsed(turn.text) : undefined;
   return {
     type: "result",
     data: {
@@ -150,6 +153,7 @@ export function resultEvent(turn: Turn, outcome: Outcome, figures: Figures): Eve
       session_id: sessionId,
       status,
       ...(turn.text === undefined || status === "error" ? {} : { text: turn.text }),
+      ...(structured === undefined ? {} : { structured_output: structured }),
       // Codex reports tokens only.
       cost_usd: null,
       duration_ms: durationMs,
@@ -161,4 +165,13 @@ export function resultEvent(turn: Turn, outcome: Outcome, figures: Figures): Eve
       ...(status === "error" && category ? { error_category: category } : {}),
     },
   };
+}
+
+/** The text is there beside it, so one that is no JSON after all is not lost. */
+function parsed(text: string | undefined): unknown {
+  try {
+    return text === undefined ? undefined : JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

@@ -17,6 +17,7 @@ export interface TurnEndingsOptions {
   meter: UsageMeter;
   questions: Questions;
   model(): string | undefined;
+  isStructured: boolean;
 }
 
 type CodexTurn = TurnLine["turn"];
@@ -144,7 +145,15 @@ export class TurnEndings {
     };
     const own = isCounted ? meter.usage : none;
     const usage = turn.subUsage ? sumOf(own, turn.subUsage) : own;
-    events.push(resultEvent(turn, outcome, { usage, rounds: isCounted ? meter.rounds : 0, sessionId, model }));
+    events.push(
+      resultEvent(turn, outcome, {
+        usage,
+        rounds: isCounted ? meter.rounds : 0,
+        sessionId,
+        model,
+        isStructured: this.#options.isStructured,
+      }),
+    );
     return events;
   }
 }

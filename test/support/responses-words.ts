@@ -86,8 +86,10 @@ export function codexCalls({ toolCalls = [] }: MessageAnswer): CodexCall[] {
         );
       case "Agent":
         return { ...func("spawn_agent", { message: of("prompt") }), namespace: "multi_agent_v1" };
-      default:
-        return { name, arguments: text, isFreeform: false };
+      default: {
+        const [, namespace, tool = name] = /^(mcp__[^_]+)__(.+)$/.exec(name) ?? [];
+        return { name: tool, arguments: text, isFreeform: false, ...(namespace === undefined ? {} : { namespace }) };
+      }
     }
   });
 }
