@@ -14,6 +14,7 @@ import {
   oldSession,
   protocolVersion,
   type Request,
+  setMode,
   setModel,
   setOption,
 } from "./outgoing.ts";
@@ -25,6 +26,8 @@ export interface SessionFacts {
   options: readonly ConfigOption[];
   model: string | undefined;
   mode: string | undefined;
+  /** Modes to choose from, where it offers them in the older way. */
+  modes: readonly string[];
   /** Takes another model by this option; undefined where it offers no choice, `models` where it offers the older one. */
   modelBy: string | "models" | undefined;
 }
@@ -39,11 +42,24 @@ export interface HandshakeOptions {
 
 type Step = "initialize" | "authenticate" | "open" | "option";
 
-/** What a request may ask to be set, by the category of the option that sets it. */
-const wishes = [
-  { category: "model", field: "model" },
-  { category: "thought_level", field: "effort" },
-] as const;
+/** What a request asks to be set once the session is open. */
+interface Wish {
+  /** For people, and where a model or a mode has a way of its own. */
+  field: string;
+  /** Category or id of the option that sets it. */
+  option: string;
+  value: string;
+}
+
+function wishesOf({ model, effort, acp_mode, acp_options = {} }: AgentConfig): Wish[] {
+  const known = [
+    { option: "model", field: "model", value: model },
+    { option: "thought_level", field: "effort", value: effort },
+    { option: "mode", field: "mode", value: acp_mode },
+  ].flatMap(({ value, ...wish }) => (value === undefined ? [] : [{ ...wish, value }]));
+  const others = Object.entries(acp_options).map(([id, value]) => ({ option: id, field: `option "${id}"`, value }));
+  return [...known, ...others];
+}
 
 export class Handshake {
   readonly #options: HandshakeOptions;
@@ -52,14 +68,11 @@ export class Handshake {
   #facts: SessionFacts | undefined;
   #hasAuthenticated = false;
   #canResume = true;
-  #wishes: { category: string; field: "model" | "effort"; value: string }[];
+  readonly #wishes: Wish[];
 
   constructor(options: HandshakeOptions) {
     this.#options = options;
-    this.#wishes = wishes.flatMap((wish) => {
-      const value = options.config[wish.field];
-      return value === undefined ? [] : [{ ...wish, value }];
-    });
+    this.#wishes = wishesOf(options.config);
   }
 
   get step(): Step {
@@ -125,16 +138,23 @@ export class Handshake {
     this.#step = "open";
     const { config, workDir: cwd } = this.#options;
     const { resume_session: sessionId } = config;
-    if (sessionId === undefined) return { next: newSession(cwd) };
     const capabilities = this.#agent?.agentCapabilities;
+    const servers = config.mcp_servers ?? [];
+    const remote = servers.find(({ type }) => type === "http");
+    if (remote && !capabilities?.mcpCapabilities?.http)
+      return failed(
+        `This agent takes no MCP servers over HTTP, and "${remote.name}" is one. Use a stdio server`,
+        "invalid_request",
+      );
+    if (sessionId === undefined) return { next: newSession(cwd, servers) };
     const can = capabilities?.sessionCapabilities;
     if (config.fork_session) {
       if (!can?.fork) return failed("This agent cannot fork a conversation", "invalid_request");
-      return { next: oldSession("fork", { sessionId, cwd }) };
+      return { next: oldSession("fork", { sessionId, cwd }, servers) };
     }
     // `load` tells the whole history again, which is in the log already.
-    if (can?.resume && this.#canResume) return { next: oldSession("resume", { sessionId, cwd }) };
-    if (capabilities?.loadSession) return { next: oldSession("load", { sessionId, cwd }) };
+    if (can?.resume && this.#canResume) return { next: oldSession("resume", { sessionId, cwd }, servers) };
+    if (capabilities?.loadSession) return { next: oldSession("load", { sessionId, cwd }, servers) };
     return failed("This agent cannot go on with an earlier conversation", "invalid_request");
   }
 
@@ -164,6 +184,7 @@ export class Handshake {
       options,
       model: currentValue(modelOption) ?? answer.models?.currentModelId ?? undefined,
       mode: currentValue(optionFor(options, "mode")) ?? answer.modes?.currentModeId ?? undefined,
+      modes: (answer.modes?.availableModes ?? []).map(({ id }) => id),
       modelBy: modelOption?.id ?? (answer.models ? "models" : undefined),
     };
     this.#step = "option";
@@ -174,6 +195,7 @@ export class Handshake {
     const done = this.#wishes.shift();
     if (this.#facts && options) this.#facts = { ...this.#facts, options };
     if (this.#facts && done?.field === "model") this.#facts = { ...this.#facts, model: done.value };
+    if (this.#facts && done?.field === "mode") this.#facts = { ...this.#facts, mode: done.value };
     return this.#askForWish();
   }
 
@@ -183,9 +205,17 @@ export class Handshake {
     const [wish] = this.#wishes;
     if (!wish) return { ready: facts };
     const { sessionId } = facts;
-    const option = optionFor(facts.options, wish.category);
+    const option = optionFor(facts.options, wish.option);
+    const choices = option ? choicesOf(option) : wish.field === "mode" ? facts.modes : [];
+    // Some take what they do not have without a word (Qwen Code 0.15.10).
+    if (choices.length > 0 && !choices.includes(wish.value))
+      return failed(
+        `This agent has no ${wish.field} ${JSON.stringify(wish.value)}; it has ${choices.slice(0, 20).join(", ")}`,
+        wish.field === "model" ? "model_not_found" : "invalid_request",
+      );
     if (option) return { next: setOption(sessionId, option.id, wish.value) };
     if (wish.field === "model" && facts.modelBy === "models") return { next: setModel(sessionId, wish.value) };
+    if (wish.field === "mode" && facts.mode !== undefined) return { next: setMode(sessionId, wish.value) };
     return failed(
       `This agent lets nobody choose its ${wish.field}; leave it out, or set it in agents.NAME.args or agents.NAME.env`,
       "invalid_request",
@@ -199,6 +229,10 @@ export function optionFor(options: readonly ConfigOption[], category: string): C
 
 export function currentValue(option: ConfigOption | undefined): string | undefined {
   return typeof option?.currentValue === "string" ? option.currentValue : undefined;
+}
+
+function choicesOf({ options = [] }: ConfigOption): string[] {
+  return options.flatMap(({ value, options: group = [] }) => [{ value }, ...group]).flatMap(({ value }) => value ?? []);
 }
 
 function failed(message: string, category: Failure["category"]): Move {

@@ -49,6 +49,9 @@ class AcpHarness implements Harness {
     this.#host = host;
     const { config, work_dir: workDir, agent } = bootstrap;
     this.#normalizer = new Normalizer({ config, workDir, env: agent.env });
+    // The protocol has no place for them; a conversation that goes on has them already.
+    if (config.instructions !== undefined && config.resume_session === undefined)
+      this.#context.add(`Instructions for this session:\n\n${config.instructions}`);
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
     });

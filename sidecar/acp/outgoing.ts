@@ -6,11 +6,13 @@
 import type {
   ContentBlock,
   InitializeRequest,
+  McpServer,
   NewSessionRequest,
   PromptRequest,
   RequestPermissionOutcome,
   ResumeSessionRequest,
 } from "@agentclientprotocol/sdk";
+import type { McpServerSpec } from "../../src/protocol/agent-options.ts";
 import type { RequestId } from "./raw.ts";
 
 export const protocolVersion = 1;
@@ -42,14 +44,36 @@ export function authenticate(methodId: string): Request {
   return { method: "authenticate", params: { methodId } };
 }
 
-export function newSession(cwd: string): Request {
-  const params: NewSessionRequest = { cwd, mcpServers: [] };
+export function newSession(cwd: string, servers: readonly McpServerSpec[]): Request {
+  const params: NewSessionRequest = { cwd, mcpServers: servers.map(serverEntry) };
   return { method: "session/new", params };
 }
 
-export function oldSession(how: "load" | "resume" | "fork", session: { sessionId: string; cwd: string }): Request {
-  const params: ResumeSessionRequest = { ...session, mcpServers: [] };
+export function oldSession(
+  how: "load" | "resume" | "fork",
+  session: { sessionId: string; cwd: string },
+  servers: readonly McpServerSpec[],
+): Request {
+  const params: ResumeSessionRequest = { ...session, mcpServers: servers.map(serverEntry) };
   return { method: `session/${how}`, params };
+}
+
+function serverEntry(server: McpServerSpec): McpServer {
+  if (server.type === "stdio") {
+    const [command = "", ...args] = server.command;
+    return {
+      name: server.name,
+      command,
+      args,
+      env: Object.entries(server.env).map(([name, value]) => ({ name, value })),
+    };
+  }
+  const headers = server.token === undefined ? [] : [{ name: "Authorization", value: `Bearer ${server.token}` }];
+  return { type: "http", name: server.name, url: server.url, headers };
+}
+
+export function setMode(sessionId: string, modeId: string): Request {
+  return { method: "session/set_mode", params: { sessionId, modeId } };
 }
 
 export function setOption(sessionId: string, configId: string, value: string): Request {

@@ -158,6 +158,14 @@ export const InitializeAnswer = z.looseObject({
   agentCapabilities: z
     .looseObject({
       loadSession: z.boolean().nullish().catch(undefined),
+      mcpCapabilities: z
+        .looseObject({ http: z.boolean().nullish().catch(undefined) })
+        .nullish()
+        .catch(undefined),
+      promptCapabilities: z
+        .looseObject({ image: z.boolean().nullish().catch(undefined) })
+        .nullish()
+        .catch(undefined),
       sessionCapabilities: z
         .looseObject({ resume: z.unknown().optional(), fork: z.unknown().optional() })
         .nullish()
@@ -174,6 +182,8 @@ export const ConfigOption = z.looseObject({
   category: text,
   type: text,
   currentValue: z.unknown().optional(),
+  /** The choices, or groups of them. */
+  options: list(z.looseObject({ value: text, options: list(z.looseObject({ value: text })) })),
 });
 export type ConfigOption = z.infer<typeof ConfigOption>;
 
@@ -182,6 +192,9 @@ export const OpenAnswer = z.looseObject({
   sessionId: text,
   configOptions: list(ConfigOption),
   models: z.looseObject({ currentModelId: text }).nullish().catch(undefined),
-  modes: z.looseObject({ currentModeId: text }).nullish().catch(undefined),
+  modes: z
+    .looseObject({ currentModeId: text, availableModes: list(z.looseObject({ id: z.string() })) })
+    .nullish()
+    .catch(undefined),
 });
 export type OpenAnswer = z.infer<typeof OpenAnswer>;

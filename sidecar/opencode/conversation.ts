@@ -1,7 +1,9 @@
 /** One conversation on the server: begun, gone on with or copied; prompts into it, answers, its end. I/O only. */
 import { realpathSync } from "node:fs";
 import * as z from "zod";
+import type { Image } from "../../src/protocol/agent-options.ts";
 import type { AgentConfig } from "../../src/protocol/bootstrap.ts";
+import { defined } from "../../src/protocol/defined.ts";
 import { errnoOf } from "../../src/protocol/error.ts";
 import type { PermissionMode } from "../../src/protocol/session.ts";
 import type { Failure } from "../failure.ts";
@@ -28,8 +30,11 @@ export interface Message {
   text: string;
   /** Pieces that ride in front of it. */
   context: readonly string[];
+  images: readonly Image[];
   model: ModelId | undefined;
   effort: string | undefined;
+  /** A custom agent of the program; its standard one without. */
+  agent: string | undefined;
 }
 
 const Session = z.looseObject({ id: z.string(), directory: z.string() });
@@ -47,6 +52,7 @@ const Stored = z.looseObject({
   parts: z.array(z.looseObject({ id: z.string() })),
 });
 const Waiting = z.array(z.looseObject({ sessionID: z.string() }));
+const Servers = z.record(z.string(), z.looseObject({ status: z.string(), error: z.string().optional() }));
 const Statuses = z.record(z.string(), z.unknown());
 const Services = z.looseObject({
   providers: z.array(z.looseObject({ id: z.string(), models: z.record(z.string(), z.unknown()) })),
@@ -72,12 +78,18 @@ export class Conversation {
   }
 
   /** Resolves when it is stored. Rejects with a Refusal. */
-  async send({ inputId, text, context, model, effort }: Message): Promise<void> {
+  async send({ inputId, text, context, images, model, effort, agent }: Message): Promise<void> {
     const parts = [
+      ...images.map(({ media_type, data }, i) => ({
+        type: "file",
+        mime: media_type,
+        filename: `image-${i + 1}.${media_type.slice("image/".length)}`,
+        url: `data:${media_type};base64,${data}`,
+      })),
       ...context.map((piece) => ({ type: "text", text: piece, synthetic: true })),
       { type: "text", text, metadata: { [inputMark]: inputId } },
     ];
-    const body = { parts, ...(model ? { model } : {}), ...(effort === undefined ? {} : { variant: effort }) };
+    const body = { parts, ...defined({ model, variant: effort, agent }) };
     expectOk(await this.#call("POST", "prompt_async", body));
   }
 
@@ -97,9 +109,21 @@ export class Conversation {
     expectOk(await this.#api.call("PATCH", path, { permission: ruleList(permissionRules(mode)) }));
   }
 
-  /** Names of the MCP servers. */
-  async servers(): Promise<string[]> {
-    return Object.keys(Statuses.safeParse((await this.#api.call("GET", "/mcp")).body).data ?? {});
+  /** The MCP servers, with why each of them is not there if it is not. */
+  async servers(): Promise<{ name: string; failure: string | undefined }[]> {
+    const found = Servers.safeParse((await this.#api.call("GET", "/mcp")).body).data ?? {};
+    return Object.entries(found).map(([name, { status, error }]) => ({
+      name,
+      failure: status === "failed" ? (error ?? "opencode does not say why") : undefined,
+    }));
+  }
+
+  /** Names of the agents that a prompt may be given to. */
+  async agents(): Promise<string[]> {
+    return z
+      .array(z.looseObject({ name: z.string() }))
+      .parse(expectOk(await this.#api.call("GET", "/agent")))
+      .map(({ name }) => name);
   }
 
   /** Models as `service/model`. */

@@ -1,6 +1,9 @@
 /** OpenCode as one server for a whole session: prompts go in as requests, everything that happens comes as events. */
 import { randomBytes, randomUUID } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { defaultStopWaits } from "../../src/process/stop-ladder.ts";
+import type { Image } from "../../src/protocol/agent-options.ts";
 import type { Bootstrap } from "../../src/protocol/bootstrap.ts";
 import type { ContextItem, InputAnswer, InterruptReason, MentionItem } from "../../src/protocol/command.ts";
 import { messageOf } from "../../src/protocol/error.ts";
@@ -8,7 +11,7 @@ import type { PermissionMode } from "../../src/protocol/session.ts";
 import type { AgentProcess, LineBatch, ProcessExit } from "../agent-process.ts";
 import { oversizedLineEvent } from "../blob-store.ts";
 import { contextBlock, mentionBlock, PendingContext } from "../context-blocks.ts";
-import { plainLine } from "../facts.ts";
+import { plainLine, serverFailed } from "../facts.ts";
 import { errorEvent, type Failure } from "../failure.ts";
 import type { AgentEnd, Harness, HarnessHost, Waiting } from "../harness.ts";
 import { Api } from "./api.ts";
@@ -30,6 +33,7 @@ export function createOpencodeHarness(bootstrap: Bootstrap, host: HarnessHost): 
 interface Prompt {
   text: string;
   turnId: string;
+  images: readonly Image[];
   context: string[];
 }
 
@@ -81,6 +85,8 @@ class OpencodeHarness implements Harness {
       retriesMax,
       stepsMax: config.max_turns,
     });
+    // Until the program has told of its own.
+    this.#normalizer.servers = (config.mcp_servers ?? []).map(({ name }) => name);
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
     });
@@ -97,6 +103,8 @@ class OpencodeHarness implements Harness {
   async start(): Promise<void> {
     const folders = privateFolders(this.#bootstrap.agent.env);
     if (folders) preparePrivateHome(folders);
+    const { instructions } = this.#bootstrap.config;
+    if (instructions !== undefined) writeFileSync(this.#instructionsFile, instructions, { mode: 0o600 });
     const plugin = writeStatusPlugin(this.#bootstrap.session_dir);
     const started = await startServer({
       bootstrap: this.#bootstrap,
@@ -117,9 +125,9 @@ class OpencodeHarness implements Harness {
     this.#opening.catch((error: unknown) => this.#failToOpen(error));
   }
 
-  prompt({ text, turnId }: { text: string; turnId: string }): void {
+  prompt({ text, turnId, images = [] }: { text: string; turnId: string; images?: readonly Image[] }): void {
     this.#running();
-    const prompt = { text, turnId, context: this.#context.take() };
+    const prompt = { text, turnId, images, context: this.#context.take() };
     if (this.#normalizer.running) this.#queue.push(prompt);
     else this.#begin(prompt);
     void this.#settle();
@@ -135,7 +143,7 @@ class OpencodeHarness implements Harness {
     }
     const inputId = randomUUID();
     this.#normalizer.steered(inputId);
-    this.#send(inputId, { text: steer.text, context: this.#context.take() });
+    this.#send(inputId, { text: steer.text, images: [], context: this.#context.take() });
     return turn.id;
   }
 
@@ -202,8 +210,15 @@ class OpencodeHarness implements Harness {
   }
 
   #settings(port: number, plugin: string) {
-    const instructions = instructionFiles(this.#bootstrap.config, this.#bootstrap.work_dir);
+    const { config, work_dir } = this.#bootstrap;
+    const own = config.instructions === undefined ? [] : [this.#instructionsFile];
+    const instructions = [...instructionFiles(config, work_dir), ...own];
     return serveSettings({ bootstrap: this.#bootstrap, port, password: this.#password, plugin, instructions });
+  }
+
+  /** The request's own instructions, in the session's private run folder. */
+  get #instructionsFile(): string {
+    return join(dirname(this.#bootstrap.socket_path), "instructions.md");
   }
 
   async #open(api: Api): Promise<Conversation> {
@@ -218,6 +233,7 @@ class OpencodeHarness implements Harness {
     const model = this.#model ? { model: modelName(this.#model) } : {};
     const data = { subtype: "init", session_id: conversation.id, cwd: work_dir, ...model };
     this.#normalizer.add({ type: "system", data });
+    if (config.agent_name !== undefined) await expectAgent(conversation, config.agent_name);
     const learning = this.#learn(conversation);
     // A model that it does not know is refused by us, in better words.
     if (this.#model) await learning;
@@ -233,7 +249,10 @@ class OpencodeHarness implements Harness {
   /** What only makes things nicer, and may be late or missing. */
   async #learn(conversation: Conversation): Promise<void> {
     try {
-      this.#normalizer.servers = await conversation.servers();
+      const servers = await conversation.servers();
+      this.#normalizer.servers = servers.map(({ name }) => name);
+      for (const { name, failure } of servers)
+        if (failure !== undefined) this.#normalizer.add(serverFailed(name, failure));
       this.#models = await conversation.models();
     } catch (error) {
       if (!this.#isClosing) await this.#say(`Cannot ask opencode what it offers: ${messageOf(error)}`);
@@ -281,20 +300,20 @@ class OpencodeHarness implements Harness {
     if (this.#process) void this.#close(this.#process);
   }
 
-  #begin({ text, turnId, context }: Prompt): void {
+  #begin({ text, turnId, images, context }: Prompt): void {
     const inputId = randomUUID();
     this.#normalizer.prompted({ turnId, inputId }, this.#host.now());
-    this.#send(inputId, { text, context });
+    this.#send(inputId, { text, images, context });
   }
 
-  #send(inputId: string, { text, context }: { text: string; context: string[] }): void {
+  #send(inputId: string, said: Omit<Prompt, "turnId">): void {
     const model = this.#model;
-    const { effort } = this.#bootstrap.config;
+    const { effort, agent_name: agent } = this.#bootstrap.config;
     this.#line = this.#line.then(async () => {
       try {
         const conversation = await this.#opening;
         if (model && !this.#isKnown(model)) throw new Refusal(unknownModel(model));
-        await conversation?.send({ inputId, text, context, model, effort });
+        await conversation?.send({ inputId, ...said, model, effort, agent });
       } catch (error) {
         // Of a server that is going away the end of the turn comes with the end of the process.
         if (this.#isClosing || this.#openFailure) return;
@@ -425,4 +444,13 @@ class OpencodeHarness implements Harness {
 
 function endReason({ code, signal }: ProcessExit): string {
   return signal === undefined ? `the agent ended with code ${code}` : `the agent was ended by ${signal}`;
+}
+
+/** Given to one that is not there, a prompt would end without a word of use (1.18.33). */
+async function expectAgent(conversation: Conversation, name: string): Promise<void> {
+  const known = await conversation.agents();
+  if (known.includes(name)) return;
+  const found = known.slice(0, 20).join(", ");
+  const message = `Cannot begin with the custom agent ${JSON.stringify(name)}: opencode does not have it; it has ${found}`;
+  throw new Refusal({ message, category: "invalid_request" });
 }

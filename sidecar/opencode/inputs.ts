@@ -18,6 +18,8 @@ export interface AskedBy extends Whereabouts {
   callId: string | undefined;
   /** The question may come before its call shows as running. */
   tool: RunningTool | undefined;
+  /** Names of the MCP servers. */
+  servers: readonly string[];
 }
 
 const decisions: InputRequired["options"] = [
@@ -37,7 +39,7 @@ export function permissionInput(asked: PermissionAsked, by: AskedBy): InputRequi
   const running = by.tool;
   const tool = running
     ? { id: running.id, ...running.tool, input: running.input }
-    : { ...defined({ id: by.callId }), ...toolNameOf(permission, []), input: metadata ?? {} };
+    : { ...defined({ id: by.callId }), ...toolNameOf(permission, by.servers), input: metadata ?? {} };
   return {
     request_id: asked.id,
     turn_id: by.turnId,

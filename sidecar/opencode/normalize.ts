@@ -428,7 +428,8 @@ export class Normalizer {
   #askedBy(asked: { sessionID: string; tool?: { callID: string } | null | undefined }): AskedBy {
     const callId = asked.tool?.callID;
     const place = this.#places.of(asked.sessionID);
-    return { ...place, callId, tool: callId === undefined ? undefined : this.#tools.running(callId) };
+    const { servers } = this.#tools;
+    return { ...place, callId, servers, tool: callId === undefined ? undefined : this.#tools.running(callId) };
   }
 
   #agentsTurn(now: number): Turn {

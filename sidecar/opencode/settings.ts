@@ -1,6 +1,8 @@
 /** How `opencode serve` is started: arguments, environment and configuration from the bootstrap. Pure. */
 import * as z from "zod";
+import type { McpServerSpec } from "../../src/protocol/agent-options.ts";
 import type { Bootstrap } from "../../src/protocol/bootstrap.ts";
+import { customAgent } from "./custom-agent.ts";
 import { type ModelId, modelIdOf, serviceAtHand, serviceEntry } from "./model-choice.ts";
 import { permissionRules } from "./permission-rules.ts";
 import { privateFolders } from "./private-home.ts";
@@ -55,7 +57,8 @@ export function serveSettings(start: ServeStart): ServeSettings {
 
 function configuration(start: ServeStart, { model, isPrivate }: { model: ModelId | undefined; isPrivate: boolean }) {
   const { agent, config } = start.bootstrap;
-  const operators = operatorsConfig(agent.env["OPENCODE_CONFIG_CONTENT"]);
+  // The request's own settings come over the operator's; what is relied on here comes over both.
+  const operators = { ...operatorsConfig(agent.env["OPENCODE_CONFIG_CONTENT"]), ...config.native_settings };
   const name = model === undefined ? undefined : `${model.providerID}/${model.modelID}`;
   return {
     ...operators,
@@ -68,7 +71,20 @@ function configuration(start: ServeStart, { model, isPrivate }: { model: ModelId
     permission: { ...permissionRules(config.permission_mode ?? "autonomous"), ...members(operators["permission"]) },
     plugin: [...list(operators["plugin"]), start.plugin],
     instructions: [...list(operators["instructions"]), ...start.instructions],
+    agent: { ...members(operators["agent"]), ...customAgent(config, start.bootstrap.work_dir) },
+    mcp: { ...members(operators["mcp"]), ...mcpServers(config.mcp_servers ?? []) },
   };
+}
+
+function mcpServers(servers: readonly McpServerSpec[]): Record<string, object> {
+  return Object.fromEntries(servers.map((server) => [server.name, mcpEntry(server)]));
+}
+
+function mcpEntry(server: McpServerSpec): object {
+  if (server.type === "stdio") return { type: "local", command: server.command, environment: server.env };
+  const headers = server.token === undefined ? {} : { headers: { Authorization: `Bearer ${server.token}` } };
+  // Otherwise it may look for a login of its own.
+  return { type: "remote", url: server.url, oauth: false, ...headers };
 }
 
 /** In a private home only one service is known, else the program takes a free one of its makers' when it finds no key. */

@@ -28,6 +28,10 @@ export class ToolParts {
     this.#servers = names;
   }
 
+  get servers(): readonly string[] {
+    return this.#servers;
+  }
+
   running(callId: string): RunningTool | undefined {
     return this.#running.get(callId);
   }

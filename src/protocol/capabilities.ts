@@ -70,6 +70,7 @@ export const capabilities: Readonly<Record<HarnessName, Capabilities>> = {
   opencode: { ...agent, agent_name: "native" },
   acp: {
     ...agent,
+    images: "none",
     max_turns: "none",
     instructions: "emulated",
     native_settings: "none",

@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   type AcpDaemon,
-  isInstalled,
   type ProgramName,
   programNames,
   programs,
@@ -40,7 +39,6 @@ function agentPid(id: string, name: ProgramName): number {
 }
 
 describe.each(programNames)("%s", (name) => {
-  const given = isInstalled(name) ? it : it.skip;
   const create = (request: Record<string, unknown>) => acp.create({ agent: name, ...request });
   const end = async (id: string) => {
     await acp.daemon.delete(`/sessions/${id}`);
@@ -49,7 +47,7 @@ describe.each(programNames)("%s", (name) => {
   const respond = (id: string, event: Record<string, unknown> | undefined, decision: string) =>
     acp.daemon.put(`/sessions/${id}/inputs/${event?.["request_id"]}`, { decision });
 
-  given("answers a single prompt and ends", async () => {
+  it("answers a single prompt and ends", async () => {
     const id = await create({ prompt: "[[say:one answer]]" });
     const events = await acp.log(id);
     expect(said(events)).toEqual(["one answer"]);
@@ -60,7 +58,7 @@ describe.each(programNames)("%s", (name) => {
     await acp.allGone(id);
   });
 
-  given("takes three turns, runs a command, gets context and mention, and is resumed", async () => {
+  it("takes three turns, runs a command, gets context and mention, and is resumed", async () => {
     // Some agents look for a conversation only where it was held.
     const place = await tempDir();
     await writeFile(join(place.path, "birds.txt"), "robin\nwagtail\nwren\n");
@@ -93,7 +91,7 @@ describe.each(programNames)("%s", (name) => {
     await place.remove();
   });
 
-  given("is interrupted in mid-text and goes on", async () => {
+  it("is interrupted in mid-text and goes on", async () => {
     const id = await create({ prompt: "[[slow:20]]", interactive: true });
     await acp.log(id, talks);
     await acp.daemon.post(`/sessions/${id}/interrupt`);
@@ -107,7 +105,7 @@ describe.each(programNames)("%s", (name) => {
     await end(id);
   });
 
-  given("is interrupted in mid-command, which is gone then", async () => {
+  it("is interrupted in mid-command, which is gone then", async () => {
     const seconds = 311 + programNames.indexOf(name);
     const id = await create({ prompt: runs(name, `timeout ${seconds} tail -f /dev/null`), interactive: true });
     await eventually(() => isRunning(`timeout ${seconds} tail -f /dev/null`), { deadlineMs: 30_000 });
@@ -121,7 +119,7 @@ describe.each(programNames)("%s", (name) => {
     await end(id);
   });
 
-  given("is steered in mid-text within the same turn", async () => {
+  it("is steered in mid-text within the same turn", async () => {
     const id = await create({ prompt: "[[slow:20]]", interactive: true });
     await acp.log(id, talks);
     const steered = await acp.daemon.post(`/sessions/${id}/steer`, { text: "rather say [[say:steered text]]" });
@@ -133,7 +131,7 @@ describe.each(programNames)("%s", (name) => {
     await end(id);
   });
 
-  given("asks before it writes a file, and takes yes and no", async () => {
+  it("asks before it writes a file, and takes yes and no", async () => {
     const id = await create({ interactive: true, permission_mode: "interactive" });
     const path = join((await acp.daemon.get(`/sessions/${id}`)).body.work_dir, "made.txt");
     await acp.prompt(id, programs[name].write(path));
@@ -153,7 +151,7 @@ describe.each(programNames)("%s", (name) => {
     await end(id);
   });
 
-  given("tells why a call of the model failed", async () => {
+  it("tells why a call of the model failed", async () => {
     const id = await create({ prompt: "[[err401]]" });
     const events = await acp.log(id);
     expect(results(events)).toEqual([{ turn: "t1", status: "error" }]);
@@ -163,7 +161,7 @@ describe.each(programNames)("%s", (name) => {
     expect(events.at(-1)?.data).toMatchObject({ code: 1, error_category });
   });
 
-  given("leaves nothing behind when it is killed", async () => {
+  it("leaves nothing behind when it is killed", async () => {
     const seconds = 331 + programNames.indexOf(name);
     const id = await create({ prompt: runs(name, `timeout ${seconds} tail -f /dev/null`), interactive: true });
     await eventually(() => isRunning(`timeout ${seconds} tail -f /dev/null`), { deadlineMs: 30_000 });

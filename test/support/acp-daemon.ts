@@ -1,5 +1,4 @@
 /** A daemon whose agents are programs that speak ACP, real ones and one that misbehaves, and whose model is the scripted one. */
-import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { LoggedEvent } from "./client-socket.ts";
 import { eventually } from "./eventually.ts";
@@ -10,8 +9,6 @@ import { type Daemon, type DaemonOptions, startDaemon } from "./start-daemon.ts"
 
 /** A program under test, as an operator would configure it. */
 interface Program {
-  /** File below node_modules that must be there. */
-  file: string;
   command: string;
   args: string[];
   env(modelUrl: string): Record<string, string>;
@@ -20,10 +17,7 @@ interface Program {
   write: (path: string) => string;
 }
 
-/** Where the programs are: the project's own, unless others are to be tried. */
-const modules =
-  process.env["AGENTRUNTIME_TEST_ACP_MODULES"] ?? fileURLToPath(new URL("../../node_modules", import.meta.url));
-const ours = fileURLToPath(new URL("../../node_modules", import.meta.url));
+const modules = fileURLToPath(new URL("../../node_modules", import.meta.url));
 const fakePath = fileURLToPath(new URL("../fixtures/agents/acp-misbehaves.mjs", import.meta.url));
 
 const opencodeFile = `opencode-${process.platform}-${process.arch}/bin/opencode`;
@@ -32,8 +26,7 @@ const qwenFile = "@qwen-code/qwen-code/cli.js";
 
 export const programs = {
   opencode: {
-    file: `${ours}/${opencodeFile}`,
-    command: `${ours}/${opencodeFile}`,
+    command: `${modules}/${opencodeFile}`,
     args: ["acp"],
     env: (url) => ({
       ANTHROPIC_API_KEY: "no-key-needed",
@@ -53,7 +46,6 @@ export const programs = {
     write: (path) => `[[call:write ${JSON.stringify({ filePath: path, content: "made\n" })}]]`,
   },
   "claude-acp": {
-    file: `${modules}/${claudeFile}`,
     command: process.execPath,
     args: [`${modules}/${claudeFile}`],
     env: (url) => ({
@@ -67,7 +59,6 @@ export const programs = {
     write: (path) => `[[call:Write ${JSON.stringify({ file_path: path, content: "made\n" })}]]`,
   },
   qwen: {
-    file: `${modules}/${qwenFile}`,
     command: process.execPath,
     args: [`${modules}/${qwenFile}`, "--acp", "--auth-type=anthropic"],
     env: (url) => ({
@@ -83,11 +74,6 @@ export const programs = {
 
 export type ProgramName = keyof typeof programs;
 export const programNames = Object.keys(programs) as ProgramName[];
-
-/** Whether the program was installed with the project. */
-export function isInstalled(name: ProgramName): boolean {
-  return existsSync(programs[name].file);
-}
 
 /** The words that make a program run a command. */
 export function runs(name: ProgramName, command: string): string {

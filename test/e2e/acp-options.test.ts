@@ -1,0 +1,73 @@
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { type AcpDaemon, programNames, startAcpDaemon } from "../support/acp-daemon.ts";
+import { ofType, results } from "../support/claude-daemon.ts";
+import { startMcpServer } from "../support/mcp-server.ts";
+
+const stdioServer = fileURLToPath(new URL("../fixtures/agents/mcp-stdio.mjs", import.meta.url));
+
+/** Each program's name for the tool `weather` of the server `lab`. */
+const weather = {
+  opencode: "lab_weather",
+  "claude-acp": "mcp__lab__weather",
+  qwen: "mcp__lab__weather",
+} as const;
+
+vi.setConfig({ testTimeout: 120_000 });
+let acp: AcpDaemon;
+beforeAll(async () => {
+  acp = await startAcpDaemon();
+});
+afterAll(() => acp.stop());
+
+const sent = () => JSON.stringify(acp.model.requests.map(({ body }) => body).slice(-3));
+
+describe.each(programNames)("%s", (agent) => {
+  const callWeather = `[[call:${weather[agent]} {"city":"Rome"}]]`;
+
+  it("calls a tool of an MCP server over HTTP, with its token", async () => {
+    const server = await startMcpServer({ token: "sesame" });
+    try {
+      const id = await acp.create({
+        agent,
+        prompt: callWeather,
+        mcp_servers: [{ name: "lab", url: server.url, token: "sesame" }],
+      });
+      const events = await acp.log(id);
+      expect(results(events)).toEqual([{ turn: "t1", status: "success" }]);
+      expect(server.calls).toEqual(["Rome"]);
+      expect(ofType(events, "tool_result").map((data) => data["is_error"])).toEqual([false]);
+    } finally {
+      await server.stop();
+    }
+  });
+
+  it("runs an MCP server of its own, and it is gone with the session", async () => {
+    const mcp_servers = [{ name: "lab", cmd: [process.execPath, stdioServer], env: { GREETING: "windy" } }];
+    const id = await acp.create({ agent, prompt: callWeather, mcp_servers });
+    const events = await acp.log(id);
+    expect(JSON.stringify(ofType(events, "tool_result"))).toContain("windy in Rome");
+    await acp.allGone(id);
+  });
+
+  it("tells the model its instructions", async () => {
+    const id = await acp.create({ agent, prompt: "hello", instructions: "Speak only of marmalade." });
+    await acp.log(id);
+    expect(sent()).toContain("Speak only of marmalade.");
+  });
+
+  it("says so when an option or a mode is not to be had", async () => {
+    for (const wish of [{ mode: "no-such-mode" }, { options: { nothing: "x" } }]) {
+      const id = await acp.create({ agent, prompt: "hello", acp: wish });
+      const events = await acp.log(id);
+      expect(events.at(-1)).toMatchObject({ type: "exit", data: { error_category: "invalid_request" } });
+    }
+  });
+});
+
+it("begins in the mode that was asked for", async () => {
+  const id = await acp.create({ agent: "claude-acp", prompt: "hello", acp: { mode: "plan" } });
+  const events = await acp.log(id);
+  expect(results(events)).toEqual([{ turn: "t1", status: "success" }]);
+  expect(sent()).toContain("Plan mode is active");
+});

@@ -1,0 +1,121 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import { hasResults, ofType, results } from "../support/claude-daemon.ts";
+import { eventually } from "../support/eventually.ts";
+import { startMcpServer } from "../support/mcp-server.ts";
+import { type OpencodeDaemon, startOpencodeDaemon } from "../support/opencode-daemon.ts";
+import { type TempDir, tempDir } from "../support/temp-dir.ts";
+
+const stdioServer = fileURLToPath(new URL("../fixtures/agents/mcp-stdio.mjs", import.meta.url));
+const callWeather = '[[call:lab_weather {"city":"Rome"}]]';
+
+vi.setConfig({ testTimeout: 180_000 });
+let opencode: OpencodeDaemon;
+let folder: TempDir;
+beforeAll(async () => {
+  opencode = await startOpencodeDaemon();
+  folder = await tempDir();
+});
+afterAll(async () => {
+  await opencode.stop();
+  await folder.remove();
+});
+
+const sent = () => JSON.stringify(opencode.model.requests.at(-1)?.body);
+
+it("calls a tool of an MCP server over HTTP, with its token", async () => {
+  const server = await startMcpServer({ token: "sesame" });
+  try {
+    const id = await opencode.create({
+      prompt: callWeather,
+      mcp_servers: [{ name: "lab", url: server.url, token: "sesame" }],
+    });
+    const events = await opencode.log(id);
+    expect(results(events)).toEqual([{ turn: "t1", status: "success" }]);
+    expect(ofType(events, "tool_use")).toMatchObject([{ name: "weather", server: "lab", input: { city: "Rome" } }]);
+    expect(ofType(events, "tool_result")).toMatchObject([{ output: "mild in Rome", is_error: false }]);
+    expect(server.calls).toEqual(["Rome"]);
+    expect(JSON.stringify(events)).not.toContain("sesame");
+  } finally {
+    await server.stop();
+  }
+});
+
+it("runs an MCP server of its own, with its environment, and it is gone with the session", async () => {
+  const id = await opencode.create({
+    prompt: callWeather,
+    mcp_servers: [{ name: "lab", cmd: [process.execPath, stdioServer], env: { GREETING: "windy" } }],
+  });
+  const events = await opencode.log(id);
+  expect(ofType(events, "tool_result")).toMatchObject([{ output: "windy in Rome" }]);
+  await opencode.allGone(id);
+});
+
+it("asks a person before it calls one", async () => {
+  const server = await startMcpServer();
+  try {
+    const id = await opencode.create({
+      prompt: callWeather,
+      interactive: true,
+      permission_mode: "interactive",
+      mcp_servers: [{ name: "lab", url: server.url }],
+    });
+    const input = await eventually(async () => (await opencode.daemon.get(`/sessions/${id}`)).body.inputs[0]);
+    expect(input).toMatchObject({ kind: "permission", tool: { name: "weather", server: "lab" } });
+    await opencode.daemon.put(`/sessions/${id}/inputs/${input.request_id}`, { decision: "deny" });
+    await opencode.log(id, hasResults(1));
+    expect(server.calls).toEqual([]);
+    await opencode.daemon.delete(`/sessions/${id}`);
+  } finally {
+    await server.stop();
+  }
+});
+
+it("says which MCP server does not answer, and works on without it", async () => {
+  const id = await opencode.create({ prompt: "hello", mcp_servers: [{ name: "gone", url: "http://127.0.0.1:9/mcp" }] });
+  const events = await opencode.log(id);
+  expect(results(events)).toEqual([{ turn: "t1", status: "success" }]);
+  expect(ofType(events, "system").find((data) => data["subtype"] === "mcp_server_failed")).toMatchObject({
+    server: "gone",
+  });
+});
+
+it("tells the model its instructions", async () => {
+  const id = await opencode.create({ prompt: "hello", instructions: "Speak only of marmalade." });
+  await opencode.log(id);
+  expect(sent()).toContain("Speak only of marmalade.");
+});
+
+it("shows the model the images of a prompt", async () => {
+  const data = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==";
+  const id = await opencode.create({ prompt: "what is this", images: [{ media_type: "image/png", data }] });
+  await opencode.log(id);
+  expect(sent()).toContain(data.slice(0, 40));
+});
+
+it("begins with a custom agent of the checkout", async () => {
+  mkdirSync(join(folder.path, ".opencode", "agents"), { recursive: true });
+  const definition = "---\nname: critic\ndescription: finds fault\n---\nYou find fault with quinces.\n";
+  writeFileSync(join(folder.path, ".opencode", "agents", "critic.md"), definition);
+  const id = await opencode.create({ prompt: "hello", work_dir: folder.path, agent_name: "critic" });
+  const events = await opencode.log(id);
+  expect(results(events)).toEqual([{ turn: "t1", status: "success" }]);
+  expect(sent()).toContain("You find fault with quinces.");
+});
+
+it("says so when there is no such custom agent", async () => {
+  const id = await opencode.create({ prompt: "hello", agent_name: "nobody" });
+  const events = await opencode.log(id);
+  expect(events.at(-1)).toMatchObject({ type: "exit", data: { code: 1, error_category: "invalid_request" } });
+  expect(results(events)).toEqual([{ turn: "t1", status: "aborted" }]);
+  expect(String(events.at(-1)?.data["error_detail"])).toContain("nobody");
+});
+
+it("takes settings in its own form", async () => {
+  const config = { permission: { bash: "deny" } };
+  const id = await opencode.create({ prompt: "[[bash:echo forbidden fruit]]", opencode: { config } });
+  const events = await opencode.log(id);
+  expect(JSON.stringify(ofType(events, "tool_result"))).not.toContain("fruit\\n");
+});
