@@ -10,10 +10,11 @@ export interface PrivateFiles {
   settings?: string;
 }
 
-/** Writes what there is into the session's private run folder, which goes with the session. */
-export function writePrivateFiles({ config, socket_path }: Bootstrap): PrivateFiles {
+/** Writes what there is into the run folder, which goes with the session; a sidecar started by hand has only its session's. */
+export function writePrivateFiles({ config, socket_path, session_dir }: Bootstrap): PrivateFiles {
+  const folder = socket_path === "" ? session_dir : dirname(socket_path);
   const write = (name: string, content: object) => {
-    const path = join(dirname(socket_path), name);
+    const path = join(folder, name);
     writeFileSync(path, JSON.stringify(content), { mode: 0o600 });
     return path;
   };
