@@ -72,7 +72,8 @@ export function threadLine(id: RpcId, { workDir, config, instructions }: ThreadW
 function threadSettings({ native_settings, mcp_servers = [] }: AgentConfig): object {
   if (mcp_servers.length === 0) return { ...native_settings };
   const servers = Object.fromEntries(mcp_servers.map((server) => [server.name, serverEntry(server)]));
-  return { ...native_settings, mcp_servers: servers };
+  const native = native_settings?.["mcp_servers"];
+  return { ...native_settings, mcp_servers: { ...(typeof native === "object" ? native : {}), ...servers } };
 }
 
 function serverEntry(server: McpServerSpec): object {

@@ -1,5 +1,5 @@
 /**
- * `npm run demo [-- --keep --real]`: a real Claude Code session through agentd, told step by step.
+ * `npm run demo [-- --agent NAME --keep --real]`: a real agent's session through agentd, told step by step.
  * Without --real the model is scripted and nothing leaves this machine. Talks to the daemon over HTTP and
  * WebSocket only.
  */
@@ -7,17 +7,17 @@ import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { execa } from "execa";
-import { claudeBinary } from "../support/claude-binary.ts";
 import type { ClientSocket, LoggedEvent } from "../support/client-socket.ts";
 import { eventually } from "../support/eventually.ts";
 import { allProcesses, sessionProcesses } from "../support/processes.ts";
-import { startScriptedModel } from "../support/scripted-model.ts";
 import { agentdPath, type Daemon, startDaemon } from "../support/start-daemon.ts";
 import { type TempDir, tempDir } from "../support/temp-dir.ts";
 import { LogCheck } from "../tools/log-check.ts";
+import { type DemoAgent, type DemoAgentName, demoAgents } from "./agents.ts";
 
 const { values: flags } = parseArgs({
   options: {
+    agent: { type: "string", default: "claude" },
     keep: { type: "boolean", default: false },
     real: { type: "boolean", default: false },
     help: { type: "boolean", short: "h", default: false },
@@ -26,42 +26,61 @@ const { values: flags } = parseArgs({
 
 const usage = `Usage: npm run demo [-- OPTIONS]
 
-A real Claude Code session through agentd, told step by step. The model is scripted: no account, no key.
+A real session of an agent through agentd, told step by step. The model is scripted: no account, no key.
 
+  --agent  ${Object.keys(demoAgents).join(", ")}; claude without it
   --keep   leave everything up at the end, until Ctrl+C, with something to try
-  --real   ask the real model service, with ANTHROPIC_API_KEY
+  --real   ask the real model service, with ANTHROPIC_API_KEY (codex: OPENAI_API_KEY)
   --help   print this`;
+
+const agent = agentNamed(flags.agent);
 
 /** What each step asks. The words in double brackets are for the scripted model; the real one gets the rest. */
 const prompts = {
   greet: "Say in two sentences what you can do in this repository. [[slow:2]]",
   write:
-    "Write the single line 'written by an agent' into hello.txt with a shell command. [[bash:echo 'written by an agent' > hello.txt]]",
-  work: "Run `sleep 3` in the shell, then tell me that you are done. [[bash:sleep 3]]",
+    "Write the single line 'written by an agent' into hello.txt with a shell command. " +
+    shellWords("echo 'written by an agent' > hello.txt"),
+  work: `Run a pause of 3 seconds in the shell, then tell me that you are done. ${shellWords("sh -c 'sleep 3'")}`,
   steer: "Change of plan: mention the word pineapple in your answer.",
   ramble: "Count slowly from one to two hundred, in words. [[slow:60]]",
   again: "Thank you. Say goodbye in one sentence. [[say:Goodbye, and thanks for interrupting so politely.]]",
 };
 
+function agentNamed(name: string): DemoAgent & { name: string } {
+  if (!Object.hasOwn(demoAgents, name)) {
+    console.error(`Cannot show the agent "${name}": there are ${Object.keys(demoAgents).join(", ")}`);
+    process.exit(2);
+  }
+  return { name, ...demoAgents[name as DemoAgentName] };
+}
+
+function shellWords(command: string): string {
+  return agent.shell(command);
+}
+
+/** The real service's key; undefined when the model is scripted. */
+function realKey(): string | undefined {
+  if (!flags.real) return undefined;
+  if (agent.keyEnv === undefined) throw new Error(`--real is not to be had with --agent ${agent.name}`);
+  const key = process.env[agent.keyEnv];
+  if (!key) throw new Error(`--real asks the real service and needs ${agent.keyEnv} in the environment`);
+  return key;
+}
+
 async function main(): Promise<void> {
-  const key = process.env["ANTHROPIC_API_KEY"];
-  if (flags.real && !key)
-    throw new Error("--real asks the real service and needs ANTHROPIC_API_KEY in the environment");
+  const key = realKey();
   const folder = await tempDir();
-  const model = flags.real ? undefined : await startScriptedModel();
+  const model = flags.real ? undefined : await agent.startModel();
   let daemon: Daemon | undefined;
   try {
     const repository = await scratchRepository(folder);
     daemon = await startDaemon({
-      config: {
-        agents: {
-          claude: { command: claudeBinary(), key_env: "ANTHROPIC_API_KEY", ...(model ? { base_url: model.url } : {}) },
-        },
-      },
-      env: { ANTHROPIC_API_KEY: model ? "scripted-model-needs-no-key" : key, TMPDIR: folder.path },
+      config: { agents: { [agent.name]: agent.settings(model?.url) } },
+      env: { [agent.keyEnv ?? "ANTHROPIC_API_KEY"]: key ?? "scripted-model-needs-no-key", TMPDIR: folder.path },
     });
     caption(
-      `agentd serves ${daemon.url}; ${model ? "the model is scripted, on this machine" : "the model is the real one"}`,
+      `agentd serves ${daemon.url}; the agent is ${agent.title}, ${model ? "the model is scripted, on this machine" : "the model is the real one"}`,
     );
     const sessionId = await tour(daemon, repository);
     if (flags.keep) await keepUp(daemon, repository);
@@ -81,7 +100,8 @@ async function main(): Promise<void> {
 /** The session from its first word to its replay; resolves with its id. */
 async function tour(daemon: Daemon, repository: string): Promise<string> {
   const created = await daemon.post("/sessions", {
-    agent: "claude",
+    ...agent.request,
+    agent: agent.name,
     name: "demo",
     interactive: true,
     work_dir: repository,
@@ -161,7 +181,7 @@ async function keepUp(daemon: Daemon, repository: string): Promise<void> {
     ${agentd} ls
     ${agentd} attach demo                 # type prompts; /steer TEXT, /interrupt; Ctrl+D leaves
     ${agentd} logs demo
-    ${agentd} run --work-dir ${repository} "Hello [[bash:ls]]"
+    ${agentd} run --agent ${agent.name} --work-dir ${repository} "Hello [[bash:ls]]"
     curl -H "Authorization: Bearer $AGENTD_TOKEN" $AGENTD_URL/sessions/demo
     curl -H "Authorization: Bearer $AGENTD_TOKEN" -H 'Content-Type: application/json' \\
          -d '{"text":"And now?"}' $AGENTD_URL/sessions/demo/prompt
