@@ -165,6 +165,8 @@ describe.each(programNames)("%s", (name) => {
     const seconds = 331 + programNames.indexOf(name);
     const id = await create({ prompt: runs(name, `timeout ${seconds} tail -f /dev/null`), interactive: true });
     await eventually(() => isRunning(`timeout ${seconds} tail -f /dev/null`), { deadlineMs: 30_000 });
+    // The command may run before its call is told of.
+    await acp.log(id, (events) => ofType(events, "tool_use").length > 0);
     process.kill(agentPid(id, name), "SIGKILL");
     const events = await acp.log(id);
     expect(results(events)).toEqual([{ turn: "t1", status: "aborted" }]);
