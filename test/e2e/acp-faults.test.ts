@@ -146,7 +146,7 @@ describe("the start", () => {
     const id = await acp.create({ agent: "fake", prompt: "hello", model: "huge" });
     const events = await acp.log(id);
     expect(ofType(events, "error")).toMatchObject([{ message: expect.stringContaining('"huge"') }]);
-    expect(events.at(-1)?.data).toMatchObject({ code: 1, error_category: "invalid_request" });
+    expect(events.at(-1)?.data).toMatchObject({ code: 1, error_category: "model_not_found" });
   });
 });
 
