@@ -1,4 +1,5 @@
 /** How `opencode serve` is started: arguments, environment and configuration from the bootstrap. Pure. */
+import { randomUUID } from "node:crypto";
 import * as z from "zod";
 import type { McpServerSpec } from "../../src/protocol/agent-options.ts";
 import type { Bootstrap } from "../../src/protocol/bootstrap.ts";
@@ -48,7 +49,7 @@ export function serveSettings(start: ServeStart): ServeSettings {
       ...(isPrivate ? { OPENCODE_DISABLE_DEFAULT_PLUGINS: "1" } : {}),
       ...(config.trust_workspace ? {} : { OPENCODE_DISABLE_PROJECT_CONFIG: "1" }),
       OPENCODE_SERVER_PASSWORD: start.password,
-      OPENCODE_CONFIG_CONTENT: JSON.stringify(configuration(start, { model, isPrivate })),
+      OPENCODE_CONFIG_CONTENT: asText(configuration(start, { model, isPrivate })),
     },
     model,
     retriesMax: retriesMaxOf(agent.env["OPENCODE_MAX_RETRIES"]),
@@ -58,7 +59,10 @@ export function serveSettings(start: ServeStart): ServeSettings {
 function configuration(start: ServeStart, { model, isPrivate }: { model: ModelId | undefined; isPrivate: boolean }) {
   const { agent, config } = start.bootstrap;
   // The request's own settings come over the operator's; what is relied on here comes over both.
-  const operators = { ...operatorsConfig(agent.env["OPENCODE_CONFIG_CONTENT"]), ...config.native_settings };
+  const operators = {
+    ...operatorsConfig(agent.env["OPENCODE_CONFIG_CONTENT"]),
+    ...inert(config.native_settings ?? {}),
+  };
   const name = model === undefined ? undefined : `${model.providerID}/${model.modelID}`;
   return {
     ...operators,
@@ -71,9 +75,25 @@ function configuration(start: ServeStart, { model, isPrivate }: { model: ModelId
     permission: { ...permissionRules(config.permission_mode ?? "autonomous"), ...members(operators["permission"]) },
     plugin: [...list(operators["plugin"]), start.plugin],
     instructions: [...list(operators["instructions"]), ...start.instructions],
-    agent: { ...members(operators["agent"]), ...customAgent(config, start.bootstrap.work_dir) },
-    mcp: { ...members(operators["mcp"]), ...mcpServers(config.mcp_servers ?? []) },
+    agent: { ...members(operators["agent"]), ...inert(customAgent(config, start.bootstrap.work_dir)) },
+    mcp: { ...members(operators["mcp"]), ...inert(mcpServers(config.mcp_servers ?? [])) },
   };
+}
+
+/**
+ * The program puts variables and files into any text of its configuration, before it reads the JSON (1.18.33). An operator
+ * may want that; a request or a checkout could show the model the operator's keys by it. A brace that is written as an
+ * escape is no such reference, and is the same text once read.
+ */
+const reference = /\{(?=(?:env|file):)/g;
+const brace = randomUUID();
+
+function inert(value: Record<string, unknown>): Record<string, unknown> {
+  return ConfigObject.parse(JSON.parse(JSON.stringify(value).replace(reference, brace)));
+}
+
+function asText(value: object): string {
+  return JSON.stringify(value).replaceAll(brace, "\\u007b");
 }
 
 function mcpServers(servers: readonly McpServerSpec[]): Record<string, object> {

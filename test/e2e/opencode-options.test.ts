@@ -97,12 +97,13 @@ it("shows the model the images of a prompt", async () => {
 
 it("begins with a custom agent of the checkout", async () => {
   mkdirSync(join(folder.path, ".opencode", "agents"), { recursive: true });
-  const definition = "---\nname: critic\ndescription: finds fault\n---\nYou find fault with quinces.\n";
+  const definition = "---\nname: critic\ndescription: finds fault\n---\nYou find fault with quinces and {env:PATH}.\n";
   writeFileSync(join(folder.path, ".opencode", "agents", "critic.md"), definition);
   const id = await opencode.create({ prompt: "hello", work_dir: folder.path, agent_name: "critic" });
   const events = await opencode.log(id);
   expect(results(events)).toEqual([{ turn: "t1", status: "success" }]);
-  expect(sent()).toContain("You find fault with quinces.");
+  // What the daemon knows is not told to the model because a checkout asks for it.
+  expect(sent()).toContain("You find fault with quinces and {env:PATH}.");
 });
 
 it("says so when there is no such custom agent", async () => {

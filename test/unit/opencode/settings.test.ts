@@ -141,3 +141,15 @@ it("the limit of retries is the operator's", () => {
   expect(settingsOf().retriesMax).toBe(6);
   expect(settingsOf({ settings: { env: { OPENCODE_MAX_RETRIES: "2" } } }).retriesMax).toBe(2);
 });
+
+it("leaves references to variables and files to the operator", () => {
+  const text = "see {env:KEY} and {file:/etc/passwd}";
+  const { env, content } = settingsOf({
+    config: { mcp_servers: [{ type: "stdio", name: "lab", command: ["server", text], env: { A: text } }] },
+    settings: { env: { OPENCODE_CONFIG_CONTENT: JSON.stringify({ username: "{env:KEY}" }) } },
+  });
+  expect(content.mcp.lab).toMatchObject({ command: ["server", text], environment: { A: text } });
+  const written = env["OPENCODE_CONFIG_CONTENT"] ?? "";
+  expect(written.match(/\{(env|file):/g)).toEqual(["{env:"]);
+  expect(content.username).toBe("{env:KEY}");
+});
