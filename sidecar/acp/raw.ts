@@ -162,10 +162,6 @@ export const InitializeAnswer = z.looseObject({
         .looseObject({ http: z.boolean().nullish().catch(undefined) })
         .nullish()
         .catch(undefined),
-      promptCapabilities: z
-        .looseObject({ image: z.boolean().nullish().catch(undefined) })
-        .nullish()
-        .catch(undefined),
       sessionCapabilities: z
         .looseObject({ resume: z.unknown().optional(), fork: z.unknown().optional() })
         .nullish()
