@@ -3,7 +3,7 @@ import { readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { eventually } from "./eventually.ts";
-import { allProcesses, sessionProcesses } from "./processes.ts";
+import { allProcesses, type ProcessSeen, sessionProcesses } from "./processes.ts";
 import { tempDirPrefix } from "./temp-dir.ts";
 
 const dist = fileURLToPath(new URL("../../dist/", import.meta.url));
@@ -25,10 +25,15 @@ function leftovers(): string[] {
   const programs = [`${dist}agentd.js`, `${dist}sidecar.js`];
   return [
     ...allProcesses()
-      .filter(({ pid, commandLine }) => sessions.has(pid) || programs.some((program) => commandLine.includes(program)))
+      .filter((seen) => programs.some((program) => seen.commandLine.includes(program)) || isOurs(seen, sessions))
       .map(({ pid, commandLine }) => `process ${pid}: ${commandLine.slice(0, 200)}`),
     ...readdirSync(tmpdir())
       .filter((name) => name.startsWith(tempDirPrefix))
       .map((name) => `folder ${name}`),
   ];
+}
+
+/** A session's process that knows our temp folder; those of another checkout's run know another one. */
+function isOurs({ pid, commandLine, environment, workDir }: ProcessSeen, sessions: ReadonlySet<number>): boolean {
+  return sessions.has(pid) && [commandLine, environment, workDir].some((text) => text.includes(tmpdir()));
 }
