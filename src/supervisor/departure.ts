@@ -1,0 +1,178 @@
+/**
+ * How one session comes to its end: its agent's `exit` is in the log, its sidecar is lost, or its log cannot be
+ * written. Whichever is first runs, once; whatever fails on the way, the session ends, and the others go on.
+ */
+import type { EventOf } from "../protocol/event.ts";
+import type { EndReason } from "../protocol/session.ts";
+import type { SidecarHandle } from "../runtime/runtime.ts";
+import { abortedInputs } from "../session/inputs.ts";
+import { looseEndsOf } from "../session/loose-ends.ts";
+import type { Session } from "../session/session.ts";
+import { stopMs } from "./clocks.ts";
+import { endReasonOf, faultLoss, type Loss, lossError, lossExit, ownResult } from "./end-events.ts";
+import type { Turns } from "./turns.ts";
+
+export interface DepartureOptions {
+  session: Session;
+  turns: Turns;
+  /** The sidecar, once there is one. */
+  handle(): SidecarHandle | undefined;
+  closeLink(): void;
+  stopClocks(): void;
+  /** The turn that the sidecar last said it runs. */
+  runningTurn(): string | null;
+  /** Lines of a sidecar that died, after this count, from what it left on disk. */
+  readSpool(afterSeq: number): AsyncIterable<Buffer>;
+  /** Ends whatever a dead sidecar's agent left running. */
+  sweep(): Promise<void>;
+  /** The session's record on disk is to say so. */
+  onSealed(): void;
+  /** Something of ours failed; the session ends all the same. */
+  onFault(error: unknown): void;
+  /** All is done. Called once. */
+  onOver(): void;
+}
+
+export class Departure {
+  readonly #options: DepartureOptions;
+  readonly #session: Session;
+  #exit: EventOf<"exit">["data"] | undefined;
+  #isUnderWay = false;
+  #isOver = false;
+
+  constructor(options: DepartureOptions) {
+    this.#options = options;
+    this.#session = options.session;
+  }
+
+  /** Nothing may be begun any more. */
+  get isUnderWay(): boolean {
+    return this.#isUnderWay;
+  }
+
+  /** The agent's end is known; it may not be in the file yet. */
+  get hasExit(): boolean {
+    return this.#exit !== undefined;
+  }
+
+  /** `exit` passed by. */
+  note(exit: EventOf<"exit">["data"]): void {
+    this.#exit = exit;
+  }
+
+  /** Nothing of the session is ours to end: a next daemon goes on with it. */
+  callOff(): void {
+    this.#isUnderWay = true;
+  }
+
+  /** The log holds all up to here; when that is the `exit`, the session is over. */
+  onStored(sidecarSeq: number): void {
+    if (this.#exit && !this.#isUnderWay && sidecarSeq >= this.#session.sidecarSeq) this.afterExit();
+  }
+
+  /** The log's last line is the `exit` already. */
+  afterExit(): void {
+    const exit = this.#exit;
+    if (exit) this.#run(() => this.#finish(exit));
+  }
+
+  /** The sidecar is gone without saying `exit`. */
+  afterLoss(reason: string): void {
+    this.#run(() => this.#takeOver(reason));
+  }
+
+  withoutLog(error: Error): void {
+    this.#run(() => this.#endWithoutLog(error));
+  }
+
+  #run(act: () => Promise<void>): void {
+    act().catch(async (error: unknown) => {
+      this.#options.onFault(error);
+      this.#isUnderWay = true;
+      this.#options.closeLink();
+      try {
+        await this.#options.handle()?.destroy();
+        if (this.#session.isLive) await this.#closeFor(faultLoss(this.#session.id, error));
+      } catch (second) {
+        this.#options.onFault(second);
+        if (this.#session.isLive)
+          this.#session.apply({ type: "ended", reason: "sidecar_lost", exitCode: -1, endedAt: Date.now() });
+      }
+      this.#leave();
+    });
+  }
+
+  async #finish(exit: EventOf<"exit">["data"]): Promise<void> {
+    this.#isUnderWay = true;
+    this.#options.stopClocks();
+    await this.#seal({ reason: endReasonOf(exit), exitCode: exit.code });
+    const handle = this.#options.handle();
+    // The sidecar leaves by itself once its exit is acknowledged; one that does not is ended.
+    const timer = setTimeout(() => handle?.destroy().catch(this.#options.onFault), stopMs);
+    await handle?.gone;
+    clearTimeout(timer);
+    this.#options.closeLink();
+    await this.#options.sweep();
+    this.#leave();
+  }
+
+  /** What the sidecar left on disk is taken in, then the end is written for it. */
+  async #takeOver(reason: string): Promise<void> {
+    if (this.#isUnderWay) return;
+    this.#isUnderWay = true;
+    this.#options.closeLink();
+    await this.#options.handle()?.destroy();
+    await this.#options.sweep();
+    for await (const batch of this.#options.readSpool(this.#session.sidecarSeq)) this.#session.appendBatch(batch);
+    if (this.#exit) {
+      await this.#finish(this.#exit);
+      return;
+    }
+    await this.#closeFor({
+      code: "sidecar_lost",
+      category: "sidecar_lost",
+      message: `The sidecar of session "${this.#session.id}" was lost: ${reason}`,
+    });
+  }
+
+  /** Writes the end that the sidecar no longer can. */
+  async #closeFor(loss: Loss): Promise<void> {
+    this.#options.stopClocks();
+    const running = this.#options.runningTurn();
+    const turns = this.#options.turns.abandon();
+    if (running !== null && !turns.includes(running)) turns.unshift(running);
+    await this.#session.appendOwn([
+      ...abortedInputs(this.#session.inputs),
+      ...(await looseEndsOf(this.#session, Date.now())),
+      lossError(loss),
+      ...turns.map((turnId) => ownResult(this.#session, turnId, "aborted", loss.message)),
+      lossExit(loss),
+    ]);
+    await this.#seal({ reason: "sidecar_lost", exitCode: -1 });
+    this.#leave();
+  }
+
+  async #endWithoutLog(error: Error): Promise<void> {
+    if (this.#isUnderWay) return;
+    this.#isUnderWay = true;
+    await this.#options.handle()?.destroy();
+    this.#options.closeLink();
+    this.#options.turns.abandon();
+    this.#session.logError = error;
+    await this.#seal({ reason: "log_write_failed", exitCode: -1 });
+    this.#leave();
+  }
+
+  async #seal(end: { reason: EndReason; exitCode: number }): Promise<void> {
+    this.#session.apply({ type: "ended", ...end, endedAt: Date.now() });
+    await this.#session.seal();
+    this.#options.onSealed();
+  }
+
+  #leave(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#options.stopClocks();
+    this.#options.onOver();
+  }
+}
