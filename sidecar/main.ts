@@ -7,6 +7,7 @@ import { AgentRun } from "./agent-run.ts";
 import { type Assignment, isStartedByPerson, readAssignment } from "./bootstrap.ts";
 import { EventLog } from "./event-log.ts";
 import { createHarness } from "./harnesses.ts";
+import { withModelDoor } from "./model-door.ts";
 import { openRawLog } from "./raw-log.ts";
 import { SidecarServer } from "./server.ts";
 import { Spool } from "./spool.ts";
@@ -27,7 +28,8 @@ interface Sidecar {
 
 async function main(): Promise<void> {
   surviveTheDaemon();
-  const assignment = await readAssignment(process.stdin);
+  const given = await readAssignment(process.stdin);
+  const assignment: Assignment = { ...given, bootstrap: await withModelDoor(given.bootstrap) };
   const sidecar = assemble(assignment);
   let isSignalled = false;
   for (const signal of ["SIGTERM", "SIGINT"] as const) {

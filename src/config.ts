@@ -23,6 +23,8 @@ const AgentSettings = z.strictObject({
   key_env: z.string().min(1).optional(),
   /** Where the agent finds its model; requests cannot set it. */
   base_url: z.url().optional(),
+  /** Keep the key from the agent: a process beside it adds the key to what it asks of its model. */
+  hide_key: z.boolean().default(false),
   /** What drives it; by default the harness of that name for claude, codex and opencode, `generic` for any other. */
   harness: HarnessName.optional(),
 });

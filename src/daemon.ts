@@ -41,7 +41,7 @@ export async function startDaemon(config: Config): Promise<Daemon> {
     const runDir = await ensureRunDir(config.dataDir);
     const log = logger(config);
     const local = localRuntime({
-      sidecarPath: sidecarPath(),
+      sidecarPath: programPath("sidecar.js"),
       launchTimeoutMs: config.limits.launch_timeout,
       environment: config.environment,
     });
@@ -51,7 +51,13 @@ export async function startDaemon(config: Config): Promise<Daemon> {
         error: reason instanceof Error ? (reason.stack ?? reason.message) : String(reason),
       });
     });
-    const supervisor = new Supervisor({ config, runtimes: new Map([["local", local]]), runDir, log });
+    const supervisor = new Supervisor({
+      config,
+      runtimes: new Map([["local", local]]),
+      runDir,
+      keeperPath: programPath("keeper.js"),
+      log,
+    });
     await supervisor.recover();
     const { reached, begin, onClients } = idleWatch(supervisor);
     const server = await createServer({
@@ -119,14 +125,14 @@ function listenFault(error: unknown): string {
   }
 }
 
-/** The bundled sidecar lies beside the bundled daemon; from source, in dist. */
-function sidecarPath(): string {
+/** The other bundled programs lie beside the bundled daemon; from source, in dist. */
+function programPath(name: string): string {
   const here = dirname(fileURLToPath(import.meta.url));
-  const found = [join(here, "sidecar.js"), join(here, "..", "dist", "sidecar.js")].find((path) => existsSync(path));
+  const found = [join(here, name), join(here, "..", "dist", name)].find((path) => existsSync(path));
   if (!found)
     throw new AgentdError(
       "internal",
-      `Cannot find sidecar.js beside "${here}": the installation is not whole. Install agentruntime again, or run "npm run build"`,
+      `Cannot find ${name} beside "${here}": the installation is not whole. Install agentruntime again, or run "npm run build"`,
     );
   return found;
 }

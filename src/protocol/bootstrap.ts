@@ -1,6 +1,7 @@
 /** The one message a sidecar starts with (a JSON line on stdin), and its one answer (a JSON line on stdout). */
 import * as z from "zod";
 import { McpServerSpec } from "./agent-options.ts";
+import { ModelDoor } from "./model-door.ts";
 import { PermissionMode } from "./session.ts";
 
 /** What drives the agent: a harness of its own, or the plain line harness for any command. */
@@ -90,6 +91,8 @@ export const Bootstrap = z.object({
     env: z.record(z.string(), z.string()),
   }),
   work_dir: z.string(),
+  /** Given when the agent is not to know the key of its model. */
+  model_door: ModelDoor.optional(),
   config: AgentConfig,
   interactive: z.boolean(),
   keep_raw: z.boolean(),

@@ -11,6 +11,8 @@ export interface SessionHome {
   readonly log: string;
   /** What the sidecar says of itself (its stderr). */
   readonly sidecarLog: string;
+  /** What the agent asked of its model, when its key is hidden. */
+  readonly modelRequests: string;
   readonly blobs: string;
   /** The agent's private home. */
   readonly agentHome: string;
@@ -29,6 +31,7 @@ export function sessionHome(dataDir: string, id: string): SessionHome {
     record: join(dir, "session.json"),
     log: join(dir, "events.ndjson"),
     sidecarLog: join(dir, "sidecar.log"),
+    modelRequests: join(dir, "model-requests.ndjson"),
     blobs: join(dir, "blobs"),
     agentHome: join(dir, "home"),
     scratch: join(dir, "work"),

@@ -101,6 +101,8 @@ export interface AgentEnvOptions {
   harness: HarnessName;
   daemon: Environment;
   settings: { env: Readonly<Record<string, string>>; key_env?: string | undefined; base_url?: string | undefined };
+  /** Given to the agent in place of its key, and the address of its model is left for the sidecar to say. */
+  standIn?: string | undefined;
   request: Readonly<Record<string, string>>;
   /** Folder of the private home; undefined leaves the agent in the person's. */
   privateHome: string | undefined;
@@ -126,9 +128,10 @@ export function agentEnv(options: AgentEnvOptions): Record<string, string> {
   const codexHome = daemon["CODEX_HOME"];
   if (privateHome === undefined && options.harness === "codex" && codexHome !== undefined)
     env["CODEX_HOME"] = codexHome;
-  const key = settings.key_env === undefined ? undefined : daemon[settings.key_env];
+  const key = options.standIn ?? (settings.key_env === undefined ? undefined : daemon[settings.key_env]);
   if (settings.key_env !== undefined && key !== undefined) env[nameForKey(options.harness, settings.key_env)] = key;
-  if (settings.base_url !== undefined) env[nameForUrl(options.harness)] = settings.base_url;
+  if (settings.base_url !== undefined && options.standIn === undefined)
+    env[nameForUrl(options.harness)] = settings.base_url;
   return { ...env, ...settings.env, ...options.request };
 }
 
@@ -143,14 +146,15 @@ function opencodeFolders(privateHome: string): Record<string, string> {
   );
 }
 
-function nameForUrl(harness: HarnessName): string {
+/** The variable by which an agent is told where its model is. */
+export function nameForUrl(harness: HarnessName): string {
   if (harness === "claude") return "ANTHROPIC_BASE_URL";
   // It reads no such variable: the sidecar puts the URL into its configuration.
   return harness === "opencode" ? "OPENCODE_MODEL_BASE_URL" : "OPENAI_BASE_URL";
 }
 
 /** A key under a name that the agent does not know is given under the one it knows. */
-function nameForKey(harness: HarnessName, keyEnv: string): string {
+export function nameForKey(harness: HarnessName, keyEnv: string): string {
   switch (harness) {
     case "claude":
       return keyVariables.includes(keyEnv) ? keyEnv : "ANTHROPIC_API_KEY";

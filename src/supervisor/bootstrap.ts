@@ -6,6 +6,7 @@ import type { Bootstrap } from "../protocol/bootstrap.ts";
 import { defined } from "../protocol/defined.ts";
 import { AgentdError } from "../protocol/error.ts";
 import { linkProtocol } from "../protocol/link-frame.ts";
+import type { ModelDoor } from "../protocol/model-door.ts";
 import type { SessionSpec } from "../protocol/session.ts";
 import { findAgent } from "../runtime/find-agent.ts";
 import { sessionHome } from "../session/home.ts";
@@ -21,6 +22,8 @@ export interface BootstrapOptions {
   config: Config;
   /** The session's folder for its socket and its agent's temporary files. */
   runDir: string;
+  /** The way to the model when the agent is not to know its key, from the sidecar's token. */
+  doorOf(sidecarToken: string): { door: ModelDoor; standIn: string } | undefined;
 }
 
 /** The agent's temporary files: apart from its private home, so that the one is never below the other. */
@@ -28,10 +31,12 @@ export function temporaryDirOf(runDir: string): string {
   return join(runDir, "t");
 }
 
-export function bootstrapOf({ spec, requestEnv, options, config, runDir }: BootstrapOptions): Bootstrap {
+export function bootstrapOf({ spec, requestEnv, options, config, runDir, doorOf }: BootstrapOptions): Bootstrap {
   const settings = config.agents[spec.agent];
   if (!settings) throw new AgentdError("unknown_agent", `unknown agent: ${spec.agent}`);
   const { harness, command, args } = settings;
+  const token = randomBytes(32).toString("base64url");
+  const hidden = doorOf(token);
   const env = agentEnv({
     harness,
     daemon: config.environment,
@@ -39,6 +44,7 @@ export function bootstrapOf({ spec, requestEnv, options, config, runDir }: Boots
     request: requestEnv,
     privateHome: spec.agent_home === "private" ? sessionHome(config.dataDir, spec.home_of).agentHome : undefined,
     temporaryDir: temporaryDirOf(runDir),
+    standIn: hidden?.standIn,
   });
   const program = findAgent({ name: spec.agent, command, path: config.environment["PATH"] });
   return {
@@ -46,7 +52,7 @@ export function bootstrapOf({ spec, requestEnv, options, config, runDir }: Boots
     session_id: spec.session_id,
     session_dir: sessionHome(config.dataDir, spec.session_id).dir,
     socket_path: join(runDir, "s"),
-    token: randomBytes(32).toString("base64url"),
+    token,
     agent: { name: spec.agent, harness, command: [program, ...args], env },
     work_dir: spec.work_dir,
     interactive: spec.interactive,
@@ -79,7 +85,7 @@ export function bootstrapOf({ spec, requestEnv, options, config, runDir }: Boots
       blobBytesMax: config.limits.blob_bytes,
       spoolBytesMax: config.limits.spool_bytes,
     },
-    ...defined({ task_id: spec.task_id }),
+    ...defined({ task_id: spec.task_id, model_door: hidden?.door }),
   };
 }
 

@@ -23,7 +23,9 @@ import { listAgents } from "./agents.ts";
 import { Attendance } from "./attendance.ts";
 import { bootstrapOf, temporaryDirOf } from "./bootstrap.ts";
 import { type Entry, recordOf, totalsOf } from "./entry.ts";
+import { checkNoOwnKey } from "./hidden-key.ts";
 import { checkHonoured } from "./honoured.ts";
+import { Keepers } from "./keepers.ts";
 import { agentHomeOf, checkNames, checkSessionId, inputTimeoutOf, isUuid, specOf } from "./spec.ts";
 import { checkWorkDir } from "./work-dir.ts";
 
@@ -38,6 +40,8 @@ export interface SupervisorOptions {
   runtimes: ReadonlyMap<string, Runtime>;
   /** Short private folder for sockets and agents' temporary files. */
   runDir: string;
+  /** The bundled key keeper. */
+  keeperPath: string;
   log(level: "info" | "warn" | "error", message: string, fields?: Record<string, unknown>): void;
 }
 
@@ -47,11 +51,18 @@ export class Supervisor {
   readonly #names = new Map<string, string>();
   /** Ids whose creation is under way, with the conversation they resume: both count as taken. */
   readonly #creating = new Map<string, string | undefined>();
+  readonly #keepers: Keepers;
   #isClosing = false;
   #onQuiet: (() => void) | undefined;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
+    this.#keepers = new Keepers({
+      config: options.config,
+      keeperPath: options.keeperPath,
+      runDirOf: (id) => this.#runDirOf(id),
+      onFault: (message, session_id) => options.log("error", message, { session_id }),
+    });
   }
 
   /** Sessions on disk: ended ones are listed again, live ones are taken over. */
@@ -120,7 +131,9 @@ export class Supervisor {
     const { agent, runtime: runtimeName } = checkNames(request, config);
     checkHonoured(request, runtimeName, config);
     checkRequestEnv(request.env ?? {});
-    const options = agentOptionsOf(request, config.agents[agent]?.harness ?? "generic");
+    const settings = config.agents[agent];
+    if (settings) checkNoOwnKey(agent, settings, request.env ?? {});
+    const options = agentOptionsOf(request, settings?.harness ?? "generic");
     if (request.permission_mode === "interactive") checkExecutables(options.executables, config);
     const runtime = this.#options.runtimes.get(runtimeName);
     if (!runtime)
@@ -180,6 +193,7 @@ export class Supervisor {
   /** `stop` ends all sessions and waits for their ends to be written; `keep` leaves them to a next daemon. */
   async close(sessions: OnShutdown): Promise<void> {
     this.#isClosing = true;
+    this.#keepers.close();
     const live = this.list().flatMap(({ attendance }) => attendance ?? []);
     if (sessions === "keep") {
       // A disk that is full may hold up a log for ever; what is not in it is in the sidecar's spool.
@@ -277,6 +291,7 @@ export class Supervisor {
         options: found.options,
         config,
         runDir: this.#runDirOf(id),
+        doorOf: (token) => this.#keepers.doorOf(id, spec.agent, token),
       });
       await mkdir(temporaryDirOf(this.#runDirOf(id)), { recursive: true, mode: 0o700 });
       entry.sidecar = found.runtime.addressOf(bootstrap);
@@ -289,6 +304,7 @@ export class Supervisor {
       const turn = await firstTurn(attendance, request);
       let handle: SidecarHandle | undefined;
       try {
+        await this.#keepers.keep(session, bootstrap.token);
         handle = await found.runtime.launch(bootstrap);
         attendance.attend(handle, { isAdopted: false });
         isLaunched = true;
@@ -509,6 +525,9 @@ export class Supervisor {
     this.#list(entry);
     if (handle) {
       entry.sidecar = handle.address;
+      await this.#keepers.keep(session, handle.address.token).catch((error: unknown) => {
+        this.#options.log("error", messageOf(error), { session_id: session.id });
+      });
       attendance.attend(handle, { isAdopted: true });
     } else {
       await attendance.adoptDead();

@@ -1,5 +1,5 @@
 /**
- * `npm run build`: bundles the two programs, each into one file that runs when it is copied alone, and
+ * `npm run build`: bundles the programs, each into one file that runs when it is copied alone, and
  * gathers the licences of what was bundled.
  */
 import { chmod, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
@@ -12,6 +12,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const programs = [
   { entry: "cmd/agentd.ts", out: "dist/agentd.js" },
   { entry: "sidecar/main.ts", out: "dist/sidecar.js" },
+  { entry: "cmd/keeper.ts", out: "dist/keeper.js" },
 ];
 
 /** Packages that are CommonJS inside call `require`, which an ES module does not have by itself. */

@@ -16,16 +16,19 @@ interface Room {
 }
 
 const sockets = ["node:net", "node:http", "node:https", "ws", "fastify", "@fastify/websocket"];
-const everyRoom = ["protocol", "process", "session", "runtime", "supervisor", "bridge", "api", "client"].map(inSrc);
+const everyRoom = ["protocol", "process", "session", "runtime", "keeper", "supervisor", "bridge", "api", "client"].map(
+  inSrc,
+);
 
 export const rooms: readonly Room[] = [
   { name: "src/protocol", rooms: [], packages: ["zod"] },
   { name: "src/process", rooms: ["src/protocol"], never: sockets },
   { name: "src/session", rooms: ["src/protocol"], never: [...sockets, "node:child_process"] },
   { name: "src/runtime", rooms: ["src/protocol", "src/process"], never: ["fastify", "@fastify/websocket"] },
+  { name: "src/keeper", rooms: ["src/protocol"], never: ["fastify", "@fastify/websocket", "ws"] },
   {
     name: "src/supervisor",
-    rooms: ["src/session", "src/runtime", "src/protocol", "src/process"],
+    rooms: ["src/session", "src/runtime", "src/keeper", "src/protocol", "src/process"],
     typesOf: ["src/config.ts"],
     never: ["fastify", "@fastify/websocket"],
   },
@@ -37,7 +40,7 @@ export const rooms: readonly Room[] = [
   },
   { name: "src/client", rooms: ["src/protocol"] },
   { name: "src", rooms: everyRoom },
-  { name: "cmd", rooms: ["src", "src/client", "src/protocol"] },
+  { name: "cmd", rooms: ["src", "src/client", "src/keeper", "src/protocol"] },
   { name: "sidecar", rooms: ["src/protocol", "src/process"], never: ["fastify", "@fastify/websocket"] },
 ];
 

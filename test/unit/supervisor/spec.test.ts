@@ -88,7 +88,10 @@ describe("what cannot be honoured is refused, naming the field", () => {
     expect(() => checkHonoured(ask({ claude: { output_format: "stream-json" } }), "local", config)).not.toThrow();
   });
   test.each(["max_turns", "output_schema", "agent_name"] as const)("%s, by an ACP agent", (field) => {
-    const acp = { ...config, agents: { kit: { args: [], env: {}, command: "kit", harness: "acp" as const } } };
+    const acp = {
+      ...config,
+      agents: { kit: { args: [], env: {}, hide_key: false, command: "kit", harness: "acp" as const } },
+    };
     const value = { max_turns: 3, output_schema: {}, agent_name: "x" }[field];
     const request = SessionRequest.parse({ agent: "kit", prompt: "hi", [field]: value });
     expect(() => checkHonoured(request, "local", acp)).toThrow(
@@ -99,7 +102,7 @@ describe("what cannot be honoured is refused, naming the field", () => {
     const plain = loadConfig({ flags: { dataDir: "/nowhere/at/all" }, environment: {} });
     const settings = {
       ...plain,
-      agents: { echo: { args: [], env: {}, command: "echo", harness: "generic" as const } },
+      agents: { echo: { args: [], env: {}, hide_key: false, command: "echo", harness: "generic" as const } },
     };
     const request = SessionRequest.parse({ agent: "echo", prompt: "hi", [field]: field === "max_turns" ? 3 : "x" });
     expect(() => checkHonoured(request, "local", settings)).toThrow(
@@ -134,7 +137,10 @@ describe("how long a question waits", () => {
 
 describe("the agent's home", () => {
   const withKey = loadConfig({ flags: { dataDir: "/nowhere/at/all" }, environment: { K: "x" } });
-  const keyed = { ...withKey, agents: { claude: { args: [], env: {}, key_env: "K", harness: "claude" as const } } };
+  const keyed = {
+    ...withKey,
+    agents: { claude: { args: [], env: {}, hide_key: false, key_env: "K", harness: "claude" as const } },
+  };
   test.each([
     ["no key", ask(), config, "user"],
     ["a key of the request", ask({ env: { ANTHROPIC_API_KEY: "x" } }), config, "private"],
@@ -208,6 +214,7 @@ test("a spec holds what was asked for and no secret", () => {
     options: found.options,
     config,
     runDir: "/run/x",
+    doorOf: () => undefined,
   });
   expect(handedOver).toMatchObject({
     instructions: "be brief",

@@ -1,0 +1,120 @@
+/** The key keepers of the sessions whose agents may not know their key: started, watched, started again. */
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Config } from "../config.ts";
+import { type KeeperBootstrap, keeperWords } from "../keeper/bootstrap.ts";
+import { launchKeeper, watchKeeper } from "../keeper/keeper-process.ts";
+import { messageOf } from "../protocol/error.ts";
+import type { ModelDoor } from "../protocol/model-door.ts";
+import type { Session } from "../session/session.ts";
+import { hiddenKeyOf } from "./hidden-key.ts";
+
+export interface KeepersOptions {
+  config: Config;
+  keeperPath: string;
+  /** The session's folder for sockets. */
+  runDirOf(sessionId: string): string;
+  onFault(message: string, sessionId: string): void;
+}
+
+/** A keeper that dies so often, each time soon after its start, is not started again. */
+const lossesMax = 5;
+const goodKeeperMs = 60_000;
+const restartMs = 200;
+
+export class Keepers {
+  readonly #options: KeepersOptions;
+  readonly #leaving = new AbortController();
+
+  constructor(options: KeepersOptions) {
+    this.#options = options;
+  }
+
+  /** What the sidecar is told, when the key of this agent is hidden. Throws `launch_failed` when it cannot be. */
+  doorOf(sessionId: string, agent: string, sidecarToken: string): { door: ModelDoor; standIn: string } | undefined {
+    const hidden = this.#hidden(agent);
+    if (!hidden) return undefined;
+    const { standIn, lease } = keeperWords(sidecarToken);
+    const { urlVariable, path } = hidden;
+    return {
+      standIn,
+      door: { socket_path: this.#socketOf(sessionId), lease, url_variable: urlVariable, path },
+    };
+  }
+
+  /** Sees to it that the session has a keeper until it ends. Rejects with `launch_failed` when the first does not start. */
+  async keep(session: Session, sidecarToken: string): Promise<void> {
+    const bootstrap = this.#bootstrapOf(session, sidecarToken);
+    if (!bootstrap) return;
+    await this.#ensure(bootstrap);
+    void this.#watch(session, bootstrap);
+  }
+
+  /** The keepers go on; nobody is watched any more. */
+  close(): void {
+    this.#leaving.abort();
+  }
+
+  async #ensure(bootstrap: KeeperBootstrap): Promise<void> {
+    const watch = watchKeeper(bootstrap);
+    const isUp = await watch.up;
+    watch.close();
+    if (isUp) return;
+    const { config, keeperPath } = this.#options;
+    await launchKeeper(
+      { keeperPath, environment: config.environment, launchTimeoutMs: config.limits.launch_timeout },
+      bootstrap,
+    );
+  }
+
+  async #watch(session: Session, bootstrap: KeeperBootstrap): Promise<void> {
+    const { signal } = this.#leaving;
+    for (let losses = 0; losses <= lossesMax; losses++) {
+      const since = Date.now();
+      const watch = watchKeeper(bootstrap);
+      signal.addEventListener("abort", watch.close, { once: true });
+      await watch.gone;
+      signal.removeEventListener("abort", watch.close);
+      if (!session.isLive || signal.aborted) return;
+      if (Date.now() - since > goodKeeperMs) losses = 0;
+      await delay(losses * restartMs);
+      try {
+        await this.#ensure(bootstrap);
+      } catch (error) {
+        this.#options.onFault(messageOf(error), session.id);
+      }
+    }
+    const message = `The key keeper of session "${session.id}" ended again and again and is not started any more: its agent no longer reaches its model. Stop the session and resume it`;
+    this.#options.onFault(message, session.id);
+    await session.appendOwn([{ type: "system", data: { subtype: "key_keeper_lost", message } }]).catch(() => {
+      // It ended meanwhile: nobody is to be told any more.
+    });
+  }
+
+  #bootstrapOf(session: Session, sidecarToken: string): KeeperBootstrap | undefined {
+    const hidden = this.#hidden(session.spec.agent);
+    if (!hidden) return undefined;
+    const { standIn, lease } = keeperWords(sidecarToken);
+    const { environment } = this.#options.config;
+    const either = (name: string) => environment[name.toLowerCase()] ?? environment[name];
+    return {
+      session_id: session.id,
+      socket_path: this.#socketOf(session.id),
+      stand_in: standIn,
+      lease,
+      key: hidden.key,
+      upstream: hidden.upstream,
+      log_path: session.home.modelRequests,
+      proxy: { http: either("HTTP_PROXY"), https: either("HTTPS_PROXY"), none: either("NO_PROXY") },
+    };
+  }
+
+  #hidden(agent: string) {
+    const settings = this.#options.config.agents[agent];
+    return settings && hiddenKeyOf(agent, settings, this.#options.config.environment);
+  }
+
+  #socketOf(sessionId: string): string {
+    return join(this.#options.runDirOf(sessionId), "k");
+  }
+}
