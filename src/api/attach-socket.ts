@@ -13,8 +13,8 @@ import { toAgentdError } from "./error-reply.ts";
 export interface AttachSocketOptions {
   supervisor: Supervisor;
   clientStallMs: number;
-  /** Told of each client that comes and goes. */
-  onClients(count: number): void;
+  /** Told that a client has come; the answer is called when it has gone. */
+  onClient(): () => void;
 }
 
 export interface AttachSockets {
@@ -102,7 +102,7 @@ export function attachSocket(app: FastifyInstance, options: AttachSocketOptions)
       });
       const client = { bridge, isAlive: true };
       clients.set(socket, client);
-      options.onClients(clients.size);
+      const leave = options.onClient();
       socket.on("pong", () => {
         client.isAlive = true;
       });
@@ -117,7 +117,7 @@ export function attachSocket(app: FastifyInstance, options: AttachSocketOptions)
       socket.on("close", () => {
         bridge.close();
         clients.delete(socket);
-        options.onClients(clients.size);
+        leave();
       });
     },
   });

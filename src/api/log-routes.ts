@@ -5,6 +5,7 @@ import { Readable } from "node:stream";
 import send from "@fastify/send";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import * as z from "zod";
+import { untilPast } from "../bridge/lines.ts";
 import { AgentdError } from "../protocol/error.ts";
 import { sessionHome } from "../session/home.ts";
 import type { Session } from "../session/session.ts";
@@ -41,7 +42,11 @@ export function logRoutes(
       );
     }
     const cursor = Math.max(session.start, Number(query.data.cursor));
-    if (query.data.wait > 0 && cursor >= session.end) await untilMore(session, cursor, query.data.wait * 1000, request);
+    if (query.data.wait > 0) {
+      const gone = new AbortController();
+      reply.raw.on("close", () => gone.abort());
+      await untilPast(session, cursor, { ms: query.data.wait * 1000, signal: gone.signal });
+    }
     const end = session.end;
     const from = Math.min(cursor, end);
     const to = query.data.limit === undefined ? end : await lineEnd(session, from, end, query.data.limit);
@@ -102,24 +107,6 @@ async function lineEnd(session: Session, from: number, end: number, limit: numbe
     if (first !== -1) return start + first + 1;
   }
   return end;
-}
-
-/** Resolves when the log has grown past `cursor`, the session has ended, time is up or the client has gone. */
-function untilMore(session: Session, cursor: number, waitMs: number, request: FastifyRequest): Promise<void> {
-  if (session.isSealed) return Promise.resolve();
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      unfollow();
-      request.raw.off("close", done);
-      resolve();
-    };
-    const timer = setTimeout(done, waitMs);
-    request.raw.on("close", done);
-    const unfollow = session.follow(() => {
-      if (session.end > cursor || session.isSealed) done();
-    });
-  });
 }
 
 /** The log of a session of ours, deleted ones included, or one that the Go daemon left. */

@@ -7,11 +7,13 @@ import type { Supervisor } from "../supervisor/supervisor.ts";
 import { agentsRoute } from "./agents-route.ts";
 import { type AttachSockets, attachSocket } from "./attach-socket.ts";
 import { replyWithError } from "./error-reply.ts";
+import { eventsRoute } from "./events-route.ts";
 import { checkCaller } from "./guard.ts";
 import { healthRoute } from "./health-route.ts";
 import { Idempotency } from "./idempotency.ts";
 import { logRoutes } from "./log-routes.ts";
 import { sessionRoutes } from "./session-routes.ts";
+import { streamRoute } from "./stream-route.ts";
 import { turnRoutes } from "./turn-routes.ts";
 
 declare module "fastify" {
@@ -89,10 +91,14 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   sessionRoutes(app, { supervisor, idempotency, dataDir: config.dataDir });
   turnRoutes(app, { supervisor, idempotency });
   logRoutes(app, { supervisor, dataDir: config.dataDir });
-  const sockets = attachSocket(app, {
-    supervisor,
-    clientStallMs: config.limits.client_stall,
-    onClients: options.onClients,
-  });
+  let clients = 0;
+  const onClient = () => {
+    options.onClients(++clients);
+    return () => options.onClients(--clients);
+  };
+  const watching = { supervisor, clientStallMs: config.limits.client_stall, onClient };
+  eventsRoute(app, watching);
+  streamRoute(app, watching);
+  const sockets = attachSocket(app, watching);
   return { app, sockets };
 }

@@ -5,6 +5,7 @@
 import { messageOf } from "../protocol/error.ts";
 import type { ServerFrame } from "../protocol/frame.ts";
 import type { Session } from "../session/session.ts";
+import { nextLinesNow, nextLinesStored } from "./lines.ts";
 
 export interface Client {
   /** Sends a text message; `sent` is called when it has left the process. */
@@ -33,8 +34,6 @@ export interface Bridge {
   checkStall(now: number): void;
 }
 
-/** Bytes of log in one frame, unless one line is longer. */
-const frameBytesMax = 256 * 1024;
 /** What a client may leave unread before it gets no more of the log. */
 const waitingBytesMax = 1024 * 1024;
 /** Answers come on top of that; a client that asks and asks without reading them is closed. */
@@ -98,7 +97,7 @@ export function openBridge(options: BridgeOptions): Bridge {
       if (phase !== "open" || client.waitingBytes >= waitingBytesMax) return;
       const to = isReplaying ? replayTo : session.end;
       if (cursor >= to) break;
-      const bytes = nextBytesNow(session, cursor, to) ?? (await nextBytesStored(session, cursor, to));
+      const bytes = nextLinesNow(session, cursor, to) ?? (await nextLinesStored(session, cursor, to));
       if (phase !== "open") return;
       cursor += bytes.length;
       if (isReplaying) sendFrame({ type: "replay", data: bytes.toString("base64"), offset: cursor });
@@ -137,29 +136,6 @@ export function openBridge(options: BridgeOptions): Bridge {
       leave(1013, `not read for ${Math.round(options.clientStallMs / 1000)} s; reconnect with since=`);
     },
   };
-}
-
-/** Whole lines from memory; undefined when the file must be asked. */
-function nextBytesNow(session: Session, from: number, to: number): Buffer | undefined {
-  const bytes = session.readRecent(from, Math.min(to, from + frameBytesMax));
-  return bytes && cutAtLine(bytes, from + bytes.length === to);
-}
-
-async function nextBytesStored(session: Session, from: number, to: number): Promise<Buffer> {
-  for (let step = frameBytesMax; ; step *= 4) {
-    const end = Math.min(to, from + step);
-    const bytes = await session.readStored(from, end);
-    if (bytes.length === 0) throw new Error(`the log ends before offset ${to}`);
-    const whole = cutAtLine(bytes, end === to);
-    if (whole) return whole;
-  }
-}
-
-/** What ends with a line; all of it when it is known to. Undefined when no line ends in it. */
-function cutAtLine(bytes: Buffer, endsWithLine: boolean): Buffer | undefined {
-  if (endsWithLine) return bytes;
-  const last = bytes.lastIndexOf(0x0a);
-  return last === -1 ? undefined : bytes.subarray(0, last + 1);
 }
 
 /** The last frame made for each session: followers at the same place share it. */

@@ -1,0 +1,69 @@
+/** A body of server-sent events that follows a log: sends when there is something, breathes when there is nothing. */
+import { Readable } from "node:stream";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { nextLines, untilPast } from "../bridge/lines.ts";
+import type { Session } from "../session/session.ts";
+
+export interface SseOptions {
+  session: Session;
+  from: number;
+  /** One portion of whole lines as events; `to` is the offset after it. */
+  render(portion: Buffer, at: { from: number; to: number }): string;
+  /** Sent before the first portion. */
+  opening: string;
+  /** Sent when the body ends by itself at this offset. */
+  closing?(at: number): string;
+  /** Ends the body after so long, so that readers behind caches come again; undefined lets it go on. */
+  lifeMs?: number;
+  clientStallMs: number;
+  /** Told that a client has come; the answer is called when it has gone. */
+  onClient(): () => void;
+}
+
+/** Proxies on the way close what is silent for long. */
+const breathMs = 15_000;
+
+export function sendEvents(request: FastifyRequest, reply: FastifyReply, options: SseOptions): FastifyReply {
+  const gone = new AbortController();
+  const leave = options.onClient();
+  reply.raw.on("close", () => {
+    gone.abort();
+    leave();
+  });
+  const body = Readable.from(events(request, options, gone.signal), { objectMode: false });
+  return (
+    reply
+      .header("content-type", "text/event-stream; charset=utf-8")
+      .header("cache-control", "no-store")
+      .header("x-content-type-options", "nosniff")
+      // Some reverse proxies would gather the events otherwise.
+      .header("x-accel-buffering", "no")
+      .send(body)
+  );
+}
+
+async function* events(request: FastifyRequest, options: SseOptions, signal: AbortSignal): AsyncGenerator<string> {
+  const { session } = options;
+  const endsAt = options.lifeMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + options.lifeMs;
+  let cursor = options.from;
+  yield options.opening;
+  while (!signal.aborted) {
+    const to = session.end;
+    if (cursor >= to) {
+      if (session.isSealed || performance.now() >= endsAt) {
+        if (options.closing) yield options.closing(cursor);
+        return;
+      }
+      await untilPast(session, cursor, { ms: Math.min(breathMs, endsAt - performance.now()), signal });
+      if (session.end <= cursor && !session.isSealed) yield ": \n\n";
+      continue;
+    }
+    const portion = await nextLines(session, cursor, to);
+    const from = cursor;
+    cursor += portion.length;
+    const stall = setTimeout(() => request.raw.destroy(), options.clientStallMs);
+    // Comes back when the client has taken most of what came before.
+    yield options.render(portion, { from, to: cursor });
+    clearTimeout(stall);
+  }
+}
