@@ -4,8 +4,7 @@ import { defined } from "../protocol/defined.ts";
 import { AgentdError } from "../protocol/error.ts";
 import { Decision, type InputRequired, type InputResolved, type SessionEvent } from "../protocol/event.ts";
 import { faultOf, isSameAnswer } from "../protocol/input-answer.ts";
-import { readLines } from "./read-lines.ts";
-import type { Session } from "./session.ts";
+import { readLines, type StoredLog } from "./read-lines.ts";
 
 /** Answered ones that are remembered, so that who asks again is told what became of it. */
 const resolvedMax = 1000;
@@ -91,8 +90,8 @@ export class Inputs {
 }
 
 /** Adds what a log says of its questions. */
-export async function readInputs(session: Session, inputs: Inputs): Promise<Inputs> {
-  for await (const line of readLines(session, /^\{"type":"(input_required|input_resolved|exit)"/)) inputs.note(line);
+export async function readInputs(log: StoredLog, inputs: Inputs): Promise<Inputs> {
+  for await (const line of readLines(log, /^\{"type":"(input_required|input_resolved|exit)"/)) inputs.note(line);
   return inputs;
 }
 
