@@ -1,7 +1,8 @@
 /** What every client command shares: the options that name a daemon, and what is made of them. */
 import type { Command } from "commander";
 import * as z from "zod";
-import { type DaemonAddress, type Environment, findDaemon } from "../src/client/daemon-address.ts";
+import type { DaemonAddress } from "../src/client/address.ts";
+import { type Environment, findDaemon } from "../src/client/daemon-address.ts";
 import { dataDirOf } from "../src/config.ts";
 import { parsePort } from "./option-values.ts";
 import type { Terminal } from "./terminal.ts";

@@ -1,7 +1,7 @@
 /** What a person does while watching a session: typed lines, the end of input, Ctrl+C → what is asked of the daemon. */
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import { type DaemonAddress, DaemonUnreachable } from "../src/client/daemon-address.ts";
+import { type DaemonAddress, DaemonUnreachable } from "../src/client/address.ts";
 import type { Follower } from "../src/client/follow.ts";
 import { answerInput, getSession, isIdle, say, stopSession } from "../src/client/sessions.ts";
 import type { InputAnswer } from "../src/protocol/command.ts";

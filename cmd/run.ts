@@ -2,7 +2,8 @@
 import { randomUUID } from "node:crypto";
 import path from "node:path";
 import * as z from "zod";
-import { type DaemonAddress, DaemonUnreachable, type Environment } from "../src/client/daemon-address.ts";
+import { type DaemonAddress, DaemonUnreachable } from "../src/client/address.ts";
+import type { Environment } from "../src/client/daemon-address.ts";
 import { findSession } from "../src/client/find-session.ts";
 import { createSession, getSession } from "../src/client/sessions.ts";
 import { dataDirOf } from "../src/config.ts";

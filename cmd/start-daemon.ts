@@ -5,7 +5,8 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { execa } from "execa";
-import { type DaemonAddress, DaemonUnreachable, type Environment, findDaemon } from "../src/client/daemon-address.ts";
+import { type DaemonAddress, DaemonUnreachable } from "../src/client/address.ts";
+import { type Environment, findDaemon } from "../src/client/daemon-address.ts";
 import { getHealth } from "../src/client/sessions.ts";
 import { makeFolder } from "../src/make-folder.ts";
 

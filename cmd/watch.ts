@@ -1,5 +1,5 @@
 /** Watching a session from a terminal: events out, while the keyboard is listened to; used by `attach`, `run` and `logs -f`. */
-import type { DaemonAddress } from "../src/client/daemon-address.ts";
+import type { DaemonAddress } from "../src/client/address.ts";
 import { type FollowItem, followSession } from "../src/client/follow.ts";
 import { adviceFor } from "./advice.ts";
 import { paintColours, paintNothing } from "./event-text.ts";

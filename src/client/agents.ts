@@ -1,7 +1,7 @@
 /** The daemon's agents. */
 import * as z from "zod";
 import { AgentView } from "../protocol/http.ts";
-import type { DaemonAddress } from "./daemon-address.ts";
+import type { DaemonAddress } from "./address.ts";
 import { callDaemon } from "./http.ts";
 
 /** With `workDir`, the agents that this folder adds as well. */

@@ -4,6 +4,7 @@ import path from "node:path";
 import * as z from "zod";
 import { errnoOf } from "../protocol/error.ts";
 import { isLoopback } from "../protocol/loopback.ts";
+import { type DaemonAddress, DaemonUnreachable } from "./address.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -15,27 +16,8 @@ export interface DaemonWanted {
   env: Environment;
 }
 
-export interface DaemonAddress {
-  /** `http://host:port`, without a slash at its end. */
-  url: string;
-  token: string | undefined;
-  /** Where the URL came from, for messages: `--url`, `daemon.json in /…`. */
-  source: string;
-}
-
 /** What a daemon leaves in its data dir for others to find it. Newer daemons may write more. */
 const DaemonFile = z.looseObject({ url: z.string(), token_file: z.string().optional() });
-
-/** No daemon answered, or none is known. `named` tells whether somebody said which daemon it should be. */
-export class DaemonUnreachable extends Error {
-  readonly named: boolean;
-
-  constructor(message: string, options: { named: boolean; cause?: unknown }) {
-    super(message, options.cause === undefined ? {} : { cause: options.cause });
-    this.name = "DaemonUnreachable";
-    this.named = options.named;
-  }
-}
 
 /** `--url`, then `--port` on this machine, then AGENTD_URL, then the daemon of the data dir. Throws DaemonUnreachable. */
 export async function findDaemon(wanted: DaemonWanted): Promise<DaemonAddress> {

@@ -1,6 +1,6 @@
 /** What a person types for a session → its id: the whole id, its name, or a prefix that only one id has. */
 import { AgentdError } from "../protocol/error.ts";
-import type { DaemonAddress } from "./daemon-address.ts";
+import type { DaemonAddress } from "./address.ts";
 import { getSession, listHistory, listSessions } from "./sessions.ts";
 
 /** More than one session begins like that: a mistake in what was typed. */

@@ -2,14 +2,13 @@
  * A session's log from an offset, for as long as the session lives: batches of whole lines, each line once and in
  * order, over as many connections as it takes. Ends with the agent's exit code.
  */
-import { setTimeout as delay } from "node:timers/promises";
-import { AgentdError, messageOf } from "../protocol/error.ts";
+import { messageOf } from "../protocol/error.ts";
 import type { InputRequired } from "../protocol/event.ts";
 import type { ClientFrame, ServerFrame } from "../protocol/frame.ts";
-import type { DaemonAddress } from "./daemon-address.ts";
-import { DaemonUnreachable } from "./daemon-address.ts";
+import type { DaemonAddress } from "./address.ts";
 import { type FrameSocket, openFrameSocket } from "./frame-socket.ts";
 import { LineCursor, type Pushed } from "./line-cursor.ts";
+import { canPass, pause } from "./retry.ts";
 import { getSession } from "./sessions.ts";
 
 export type FollowItem =
@@ -166,20 +165,5 @@ function controlItem(frame: Exclude<ServerFrame, DataFrame>): FollowItem | undef
       return undefined;
     default:
       return frame satisfies never;
-  }
-}
-
-/** A daemon that is starting, stopping or away may be back; one that says no means it. */
-function canPass(error: unknown): boolean {
-  if (error instanceof DaemonUnreachable) return true;
-  return error instanceof AgentdError && (error.status >= 500 || error.status === 409 || error.status === 429);
-}
-
-async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  try {
-    await delay(ms, undefined, signal === undefined ? {} : { signal });
-  } catch (error) {
-    // Being told to stop is no failure; the loop looks at the signal next.
-    if (!signal?.aborted) throw error;
   }
 }

@@ -2,7 +2,7 @@
 import type { IncomingMessage } from "node:http";
 import { type RawData, WebSocket } from "ws";
 import { type ClientFrame, ServerFrame } from "../protocol/frame.ts";
-import type { DaemonAddress } from "./daemon-address.ts";
+import type { DaemonAddress } from "./address.ts";
 import { readErrorAnswer } from "./error-answer.ts";
 import { unreachable } from "./http.ts";
 

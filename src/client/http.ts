@@ -1,11 +1,11 @@
 /** One call to the daemon: bearer token out, checked value or AgentdError back. */
 import * as z from "zod";
 import { errnoOf, messageOf } from "../protocol/error.ts";
-import { type DaemonAddress, DaemonUnreachable } from "./daemon-address.ts";
+import { type DaemonAddress, DaemonUnreachable } from "./address.ts";
 import { readErrorAnswer } from "./error-answer.ts";
 
 export interface Call {
-  method?: "GET" | "POST" | "PUT" | "DELETE";
+  method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** Path and query, from the slash on. */
   path: string;
   body?: unknown;

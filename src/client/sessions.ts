@@ -1,17 +1,18 @@
 /** The daemon's routes as functions. */
-import { randomUUID } from "node:crypto";
 import * as z from "zod";
-import type { InputAnswer } from "../protocol/command.ts";
+import type { Image } from "../protocol/agent-options.ts";
+import type { ContextItem, InputAnswer, MentionItem } from "../protocol/command.ts";
 import {
   Health,
   HistoryEntry,
   InputAnswered,
   PromptAccepted,
+  type SessionChange,
   SessionCreated,
   type SessionRequest,
   SessionView,
 } from "../protocol/http.ts";
-import type { DaemonAddress } from "./daemon-address.ts";
+import type { DaemonAddress } from "./address.ts";
 import { callDaemon, openCall } from "./http.ts";
 
 const Anything = z.unknown();
@@ -24,19 +25,23 @@ export function getHealth(address: DaemonAddress, signal?: AbortSignal): Promise
 export function createSession(
   address: DaemonAddress,
   request: z.input<typeof SessionRequest>,
-  options: { key: string } = { key: randomUUID() },
+  options: { key: string } = { key: crypto.randomUUID() },
 ): Promise<SessionCreated> {
   const headers = { "idempotency-key": options.key };
   return callDaemon(address, { method: "POST", path: "/sessions", body: request, headers }, SessionCreated);
 }
 
-export function listSessions(
-  address: DaemonAddress,
-  filter: { state?: string | undefined; agent?: string | undefined } = {},
-) {
+export interface SessionFilter {
+  state?: string | undefined;
+  agent?: string | undefined;
+  tags?: Readonly<Record<string, string>>;
+}
+
+export function listSessions(address: DaemonAddress, filter: SessionFilter = {}): Promise<SessionView[]> {
   const query = new URLSearchParams();
   if (filter.state !== undefined) query.set("state", filter.state);
   if (filter.agent !== undefined) query.set("agent", filter.agent);
+  for (const [key, value] of Object.entries(filter.tags ?? {})) query.set(`tag.${key}`, value);
   const suffix = query.size === 0 ? "" : `?${query}`;
   return callDaemon(address, { path: `/sessions${suffix}` }, z.array(SessionView));
 }
@@ -57,14 +62,14 @@ export function listHistory(address: DaemonAddress, limit: number): Promise<Hist
 /** Says something to the agent. The same `key` twice is heard once, so a broken connection may be tried again. */
 export function say(
   address: DaemonAddress,
-  words: { id: string; kind: "prompt" | "steer"; text: string; key: string },
+  words: { id: string; kind: "prompt" | "steer"; text: string; key: string; images?: readonly Image[] },
 ): Promise<PromptAccepted> {
   return callDaemon(
     address,
     {
       method: "POST",
       path: `${sessionPath(words.id)}/${words.kind}`,
-      body: { text: words.text },
+      body: { text: words.text, ...(words.images === undefined ? {} : { images: words.images }) },
       headers: { "idempotency-key": words.key },
     },
     PromptAccepted,
@@ -78,6 +83,38 @@ export function answerInput(
 ): Promise<InputAnswered> {
   const path = `${sessionPath(id)}/inputs/${encodeURIComponent(requestId)}`;
   return callDaemon(address, { method: "PUT", path, body: answer }, InputAnswered);
+}
+
+/** Takes back a prompt that waits. */
+export async function withdrawPrompt(
+  address: DaemonAddress,
+  { id, turnId }: { id: string; turnId: string },
+): Promise<void> {
+  const path = `${sessionPath(id)}/prompts/${encodeURIComponent(turnId)}`;
+  await callDaemon(address, { method: "DELETE", path }, Anything);
+}
+
+/** Rides with the next prompt or steer. Not to be sent again blindly: twice is twice. */
+export async function addContext(
+  address: DaemonAddress,
+  { id, item }: { id: string; item: ContextItem },
+): Promise<void> {
+  await callDaemon(address, { method: "POST", path: `${sessionPath(id)}/context`, body: item }, Anything);
+}
+
+/** The same for lines of a file. */
+export async function addMention(
+  address: DaemonAddress,
+  { id, item }: { id: string; item: MentionItem },
+): Promise<void> {
+  await callDaemon(address, { method: "POST", path: `${sessionPath(id)}/mention`, body: item }, Anything);
+}
+
+export function changeSession(
+  address: DaemonAddress,
+  { id, change }: { id: string; change: SessionChange },
+): Promise<SessionView> {
+  return callDaemon(address, { method: "PATCH", path: sessionPath(id), body: change }, SessionView);
 }
 
 export async function interruptSession(address: DaemonAddress, id: string): Promise<void> {

@@ -1,11 +1,12 @@
 /**
- * `npm run build`: bundles the programs, each into one file that runs when it is copied alone, and
- * gathers the licences of what was bundled.
+ * `npm run build`: bundles the programs, each into one file that runs when it is copied alone, and the client library
+ * with its types; gathers the licences of what was bundled.
  */
 import { chmod, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build, type Metafile } from "esbuild";
+import { type BuildOptions, build, type Metafile } from "esbuild";
+import { execa } from "execa";
 import * as z from "zod";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -14,6 +15,10 @@ const programs = [
   { entry: "sidecar/main.ts", out: "dist/sidecar.js" },
   { entry: "cmd/keeper.ts", out: "dist/keeper.js" },
 ];
+
+/** What others import: it runs wherever there is `fetch`, browsers included. */
+const library = { entry: "src/client/client.ts", out: "dist/client.js" };
+const typesDir = "dist/types";
 
 /** Packages that are CommonJS inside call `require`, which an ES module does not have by itself. */
 const requireBanner = [
@@ -24,38 +29,70 @@ const requireBanner = [
 async function main(): Promise<void> {
   const { version } = z.object({ version: z.string() }).parse(await readJson("package.json"));
   await mkdir(join(root, "dist"), { recursive: true });
-  const bundled = await Promise.allSettled(programs.map((program) => bundle(program, version)));
+  const bundled = await Promise.allSettled([
+    ...programs.map((program) => bundleProgram(program, version)),
+    bundle(library, { platform: "neutral" }),
+    emitTypes().then((): Metafile => ({ inputs: {}, outputs: {} })),
+  ]);
   const failed = bundled.find((outcome) => outcome.status === "rejected");
   if (failed) throw failed.reason;
   const metafiles = bundled.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : []));
   await writeFile(join(root, "dist/licenses.txt"), await licences(metafiles));
 }
 
-async function bundle(program: { entry: string; out: string }, version: string): Promise<Metafile> {
+async function bundleProgram(program: { entry: string; out: string }, version: string): Promise<Metafile> {
   const source = await readFile(join(root, program.entry), "utf8");
   const shebang = source.startsWith("#!") ? [] : ["#!/usr/bin/env node"];
-  const outfile = join(root, program.out);
-  const { metafile } = await build({
-    absWorkingDir: root,
-    entryPoints: [program.entry],
-    outfile,
-    bundle: true,
+  const metafile = await bundle(program, {
     platform: "node",
-    format: "esm",
-    target: "node20",
-    sourcemap: "linked",
-    sourcesContent: false,
-    legalComments: "none",
-    metafile: true,
     // `src/version.ts` reads it; a program run from its sources has none.
     define: { __AGENTRUNTIME_VERSION__: JSON.stringify(version) },
     banner: { js: [...shebang, requireBanner].join("\n") },
     // Optional native helpers of ws; it works without them.
     external: ["bufferutil", "utf-8-validate"],
-    logLevel: "warning",
   });
-  await chmod(outfile, 0o755);
+  await chmod(join(root, program.out), 0o755);
   return metafile;
+}
+
+async function bundle({ entry, out }: { entry: string; out: string }, options: BuildOptions): Promise<Metafile> {
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: [entry],
+    outfile: join(root, out),
+    bundle: true,
+    format: "esm",
+    target: "node20",
+    sourcemap: "linked",
+    sourcesContent: false,
+    legalComments: "none",
+    logLevel: "warning",
+    ...options,
+    metafile: true,
+  });
+  return metafile;
+}
+
+/** The library's types, as declarations that import each other as the JavaScript of a package does. */
+async function emitTypes(): Promise<void> {
+  const folder = join(root, typesDir);
+  await rm(folder, { recursive: true, force: true });
+  await execa(
+    join(root, "node_modules/.bin/tsc"),
+    [
+      ...["--noEmit", "false", "--declaration", "--emitDeclarationOnly", "--rootDir", "src", "--outDir", typesDir],
+      ...["--project", "test/tools/client-types.json"],
+    ],
+    { cwd: root, stdin: "ignore" },
+  );
+  const files = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith(".d.ts"));
+  await Promise.all(
+    files.map(async (name) => {
+      const path = join(folder, name);
+      const text = await readFile(path, "utf8");
+      await writeFile(path, text.replaceAll(/(from "\.[^"]*)\.ts"/g, '$1.js"'));
+    }),
+  );
 }
 
 /** The licence texts of every package whose code is in a bundle: their terms ask for them to travel along. */
@@ -88,7 +125,7 @@ try {
   await main();
 } catch (thrown) {
   // What is left from an earlier build must not be taken for this one.
-  await Promise.all(programs.map(({ out }) => rm(join(root, out), { force: true })));
+  await Promise.all([...programs, library].map(({ out }) => rm(join(root, out), { force: true })));
   console.error(thrown instanceof Error ? thrown.message : thrown);
   process.exitCode = 1;
 }

@@ -1,0 +1,103 @@
+/**
+ * A session's events from an offset to its end, by server-sent events over `fetch`: in Node, browsers and edge workers
+ * alike. Each event once and in order, over as many connections as it takes; nobody notices the reconnects.
+ */
+import { type LogLine, parseLogLine } from "../protocol/line.ts";
+import type { DaemonAddress } from "./address.ts";
+import { openCall } from "./http.ts";
+import { canPass, pause } from "./retry.ts";
+
+/** An event as the log has it, with the offset after it: pass that as `since` to go on behind it. */
+export type SessionEvent = LogLine & { readonly offset: number };
+
+export interface EventStreamOptions {
+  /** Byte offset to begin at; `end` for what comes from now on. */
+  since?: number | "end";
+  /** Ends the iteration without an error. */
+  signal?: AbortSignal;
+  /** How long a daemon may be gone before we no longer wait for it. */
+  giveUpAfterMs?: number;
+}
+
+const retryMsMin = 100;
+const retryMsMax = 5000;
+/** The daemon breathes every 15 s: a connection that is silent for longer is gone. */
+const silenceMsMax = 45_000;
+
+/** Throws AgentdError when the daemon refuses, DaemonUnreachable when it stays away. */
+export async function* readEvents(
+  address: DaemonAddress,
+  sessionId: string,
+  options: EventStreamOptions = {},
+): AsyncGenerator<SessionEvent, void> {
+  const { since = 0, signal, giveUpAfterMs = 10 * 60_000 } = options;
+  let offset = since === "end" ? undefined : since;
+  let retryMs = retryMsMin;
+  let lastSeenAt: number | undefined;
+  while (!signal?.aborted) {
+    try {
+      for await (const { id, data } of readConnection(address, { sessionId, offset, signal })) {
+        lastSeenAt = Date.now();
+        offset = id;
+        if (data === undefined) continue;
+        retryMs = retryMsMin;
+        const line = parseLogLine(data);
+        yield { ...line, offset: id };
+        if (line.type === "exit") return;
+      }
+    } catch (error) {
+      const goneMs = lastSeenAt === undefined ? Number.POSITIVE_INFINITY : Date.now() - lastSeenAt;
+      if (signal?.aborted) return;
+      if (!canPass(error) || goneMs > giveUpAfterMs) throw error;
+    }
+    await pause(retryMs, signal);
+    retryMs = Math.min(retryMs * 2, retryMsMax);
+  }
+}
+
+/** One connection: where it begins, then each line with the offset after it. Ends when it breaks. */
+async function* readConnection(
+  address: DaemonAddress,
+  at: { sessionId: string; offset: number | undefined; signal: AbortSignal | undefined },
+): AsyncGenerator<{ id: number; data: string | undefined }, void> {
+  const silence = new AbortController();
+  const query = at.offset === undefined ? "" : `?since=${at.offset}`;
+  const response = await openCall(address, {
+    path: `/sessions/${encodeURIComponent(at.sessionId)}/events${query}`,
+    signal: at.signal ? AbortSignal.any([at.signal, silence.signal]) : silence.signal,
+  });
+  if (response.body === null) return;
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  try {
+    for (;;) {
+      timer = setTimeout(() => silence.abort(), silenceMsMax);
+      const { value, done } = await reader.read().catch(() => ({ value: undefined, done: true }));
+      clearTimeout(timer);
+      if (done || value === undefined) return;
+      const blocks = (rest + value).split("\n\n");
+      rest = blocks.pop() ?? "";
+      for (const block of blocks) {
+        const item = readBlock(block);
+        if (item) yield item;
+      }
+    }
+  } finally {
+    clearTimeout(timer);
+    await reader.cancel().catch(() => {
+      // The connection is gone already.
+    });
+  }
+}
+
+/** What a daemon sends: an id and at most one line of data. Comments have neither. */
+function readBlock(block: string): { id: number; data: string | undefined } | undefined {
+  let id: number | undefined;
+  let data: string | undefined;
+  for (const line of block.split("\n")) {
+    if (line.startsWith("id: ")) id = Number(line.slice(4));
+    else if (line.startsWith("data: ")) data = line.slice(6);
+  }
+  return id === undefined ? undefined : { id, data };
+}

@@ -1,0 +1,201 @@
+/** The client library as others use it: the built package, by its name; and the examples of the documentation. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { execa } from "execa";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { type Client, createClient } from "../../src/client/client.ts";
+import { type ClaudeDaemon, startClaudeDaemon } from "../support/claude-daemon.ts";
+import { eventually } from "../support/eventually.ts";
+import { startDaemon } from "../support/start-daemon.ts";
+import { tempDir } from "../support/temp-dir.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const echoPath = fileURLToPath(new URL("../fixtures/agents/echo.mjs", import.meta.url));
+const numbersPath = fileURLToPath(new URL("../fixtures/agents/numbers.mjs", import.meta.url));
+const agents = {
+  echo: { command: process.execPath, args: [echoPath] },
+  numbers: { command: process.execPath, args: [numbersPath, "5000", "5"] },
+};
+
+let claude: ClaudeDaemon;
+let client: Client;
+beforeAll(async () => {
+  claude = await startClaudeDaemon();
+  client = createClient({ url: claude.daemon.url, token: claude.daemon.token });
+});
+afterAll(() => claude.stop());
+
+describe("a session", () => {
+  test("is created, prompted, followed and stopped", async () => {
+    const session = await client.sessions.create({ agent: "claude", interactive: true, prompt: "[[say:first]]" });
+    expect(await session.firstTurn?.result()).toMatchObject({ status: "success", text: "first" });
+    const turn = await session.prompt("[[say:second]]");
+    expect(turn).toMatchObject({ id: "t2" });
+    expect(await turn.result()).toMatchObject({ turn_id: "t2", text: "second" });
+    expect(await session.view()).toMatchObject({ session_id: session.id, state: "running" });
+    await session.stop("drain");
+    expect(await session.result()).toMatchObject({ last: { turn_id: "t2" }, exit: { code: 0 } });
+    expect((await client.sessions.list({ agent: "claude" })).map(({ session_id }) => session_id)).toContain(session.id);
+    await session.delete();
+    await expect(session.view()).rejects.toMatchObject({ code: "session_not_found" });
+  });
+
+  test("is steered, interrupted, and its question answered", async () => {
+    const session = await client.sessions.create({
+      agent: "claude",
+      interactive: true,
+      permission_mode: "interactive",
+      prompt: "[[bash:touch asked]]",
+    });
+    const kinds: string[] = [];
+    for await (const event of session.events()) {
+      kinds.push(event.type);
+      if (event.type === "input_required") await session.respond(event.data.request_id, { decision: "approve_once" });
+      if (event.type === "result" && event.data.turn_id === "t1") await session.prompt("[[slow:60]]");
+      if (event.type === "agent_message" && event.data.turn_id === "t2" && event.data.delta) break;
+    }
+    expect(kinds).toContain("input_resolved");
+    await session.interrupt();
+    for await (const event of session.events())
+      if (event.type === "result" && event.data.turn_id === "t2") {
+        expect(event.data.status).toBe("interrupted");
+        break;
+      }
+    await session.delete();
+  });
+});
+
+test("events come once and in order although the daemon is killed and comes back elsewhere in the midst of them", async () => {
+  const first = await startDaemon({ config: { agents } });
+  const port = new URL(first.url).port;
+  const session = await createClient(first).sessions.create({ agent: "numbers", prompt: "go" });
+  const seqs: number[] = [];
+  let second: Awaited<ReturnType<typeof startDaemon>> | undefined;
+  for await (const event of session.events()) {
+    seqs.push(event.seq ?? 0);
+    if (seqs.length === 500) {
+      await first.kill9();
+      second = await startDaemon({ dataDir: first.dataDir, args: ["--port", port] });
+    }
+  }
+  expect(seqs.length).toBeGreaterThan(5000);
+  expect(seqs).toEqual(seqs.map((_, index) => index + 1));
+  await second?.stop();
+  await first.stop();
+});
+
+test("a session is created once although the answer to its creation was lost", async () => {
+  const daemon = await startDaemon({ config: { agents } });
+  onTestFinished(async () => {
+    await daemon.stop();
+  });
+  const realFetch = globalThis.fetch;
+  let lost = 0;
+  globalThis.fetch = async (...args) => {
+    const response = await realFetch(...args);
+    if (lost++ > 0) return response;
+    await response.arrayBuffer();
+    throw new TypeError("fetch failed");
+  };
+  try {
+    const session = await createClient(daemon).sessions.create({ agent: "echo", interactive: true });
+    expect(lost).toBe(2);
+    expect((await createClient(daemon).sessions.list()).map(({ session_id }) => session_id)).toEqual([session.id]);
+  } finally {
+    globalThis.fetch = realFetch;
+  }
+});
+
+test("a daemon that is not there, and a token that is wrong, are said", async () => {
+  const nobody = createClient({ url: "http://127.0.0.1:9", token: "x" });
+  const events = nobody.sessions.at("any").events();
+  await expect(events[Symbol.asyncIterator]().next()).rejects.toThrow(/Cannot reach a daemon at http:\/\/127.0.0.1:9/);
+  const stranger = createClient({ url: claude.daemon.url, token: "wrong" });
+  await expect(stranger.sessions.list()).rejects.toMatchObject({ code: "unauthorized" });
+});
+
+describe("the built package", () => {
+  test("needs no more than a browser's page has", async () => {
+    const page = fileURLToPath(new URL("../fixtures/programs/client-in-a-page.mjs", import.meta.url));
+    const { stdout } = await execa(
+      process.execPath,
+      ["--experimental-vm-modules", "--no-warnings", page, join(root, "dist/client.js")],
+      { env: address() },
+    );
+    const types = stdout.split("\n");
+    expect(types[0]).toBe("user_message");
+    expect(types.slice(-2)).toEqual(["result", "exit"]);
+  });
+
+  test("is small, and has the licences of what is in it", async () => {
+    expect((await readFile(join(root, "dist/client.js"), "utf8")).length).toBeLessThan(300_000);
+    expect(await readFile(join(root, "dist/licenses.txt"), "utf8")).toContain("=== zod ");
+  });
+});
+
+describe("examples", () => {
+  test("ask.mjs prints the answer and exits as the agent did", async () => {
+    const { stdout, exitCode } = await example("ask", ["[[say:A small repository]]"]);
+    expect([stdout, exitCode]).toEqual(["A small repository", 0]);
+  });
+
+  test("turns.mjs has three turns of one conversation", async () => {
+    const { stdout } = await example("turns", []);
+    expect(stdout).toMatch(
+      /^t1 success \(\$0\.\d{4}\): You said: Name a colour\nt2 success .*\nt3 success .*\nthe agent left with code 0$/,
+    );
+  });
+
+  test("approve.mjs lets nothing but reading pass", async () => {
+    const { stdout } = await example("approve", ["[[bash:touch never-made]]"]);
+    expect(stdout).toMatch(/^denied: Bash\nsuccess: /);
+  });
+
+  test("watch.mjs goes on behind what it has seen", async () => {
+    const folder = await tempDir();
+    onTestFinished(() => folder.remove());
+    const file = join(folder.path, "offset");
+    const session = await client.sessions.create({ agent: "claude", interactive: true, prompt: "[[say:one]]" });
+    const watching = exampleProcess("watch", [session.id, file]);
+    await eventually(async () => (await session.view()).turn_count === 1 && (await lastSeen(file, session.id)), {
+      what: "all of the first turn seen",
+    });
+    watching.kill("SIGKILL");
+    const before = String((await watching).stdout).split("\n");
+    await session.stop("drain");
+    const after = String((await example("watch", [session.id, file])).stdout).split("\n");
+    const seqs = [...before, ...after].map((line) => Number(line.split(" ")[0]));
+    expect(seqs).toEqual(seqs.map((_, index) => index + 1));
+    expect(after.at(-1)).toMatch(/ exit$/);
+  });
+
+  test("many.mjs asks several agents at once", async () => {
+    const { stdout } = await example("many", ["claude", "claude"]);
+    expect(String(stdout).match(/success/g)).toHaveLength(2);
+  });
+});
+
+async function lastSeen(file: string, id: string): Promise<boolean> {
+  const { log_bytes } = await client.sessions.at(id).view();
+  return Number(await readFile(file, "utf8").catch(() => "0")) === log_bytes;
+}
+
+function address(): Record<string, string> {
+  return { AGENTD_URL: claude.daemon.url, AGENTD_TOKEN: claude.daemon.token };
+}
+
+function exampleProcess(name: string, args: readonly string[]) {
+  return execa(process.execPath, [join(root, "docs/examples", `${name}.mjs`), ...args], {
+    cwd: root,
+    env: address(),
+    reject: false,
+    stdin: "ignore",
+  });
+}
+
+async function example(name: string, args: readonly string[]) {
+  const { stdout, stderr, exitCode } = await exampleProcess(name, args);
+  if (stderr) throw new Error(`${name}.mjs: ${stderr}`);
+  return { stdout, exitCode };
+}
