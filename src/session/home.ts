@@ -1,5 +1,5 @@
 /** The session's folder: everything of a session is in it, and it is enough to find, recover or clean one. */
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { errnoOf } from "../protocol/error.ts";
 
@@ -51,6 +51,21 @@ export async function listHomes(dataDir: string): Promise<string[]> {
     if (errnoOf(error) === "ENOENT") return [];
     throw error;
   }
+}
+
+/**
+ * Whether it is what a crash left of a session that nobody was ever told of: an empty log, and nothing that a session's
+ * beginning had not made. A folder with anything else in it is somebody's.
+ */
+export async function isUnborn(home: SessionHome): Promise<boolean> {
+  for (const entry of await readdir(home.dir, { withFileTypes: true })) {
+    const path = join(home.dir, entry.name);
+    if (path === `${home.record}.tmp`) continue;
+    if (path === home.log && (await stat(path)).size === 0) continue;
+    if ((path === home.scratch || path === home.agentHome) && (await readdir(path)).length === 0) continue;
+    return false;
+  }
+  return true;
 }
 
 export async function removeHome(home: SessionHome): Promise<void> {

@@ -11,7 +11,9 @@ export type Fsync = "never" | "turn" | "always";
 
 /** What was found at the end of a log when it was opened. */
 export interface LogTail {
-  /** Offset after the last whole line. */
+  /** Offset of the last whole line; the same as `end` when there is none. */
+  start: number;
+  /** Offset after it. */
   end: number;
   seq: number;
   sidecarSeq: number;
@@ -204,13 +206,13 @@ export async function readRange(file: FileHandle, from: number, to: number): Pro
 /** The end of the last whole line and the counts it carries. */
 export async function readTail(file: FileHandle, size: number): Promise<LogTail> {
   const end = (await lastNewlineBefore(file, size)) + 1;
-  if (end === 0) return { end: 0, seq: 0, sidecarSeq: 0 };
+  if (end === 0) return { start: 0, end: 0, seq: 0, sidecarSeq: 0 };
   const start = (await lastNewlineBefore(file, end - 1)) + 1;
   const numbers = tailNumbers((await readRange(file, Math.max(start, end - 200), end)).toString("utf8"));
   if (numbers?.seq === undefined) {
     throw new Error(`its last line (bytes ${start} to ${end}) carries no seq: this is not a log that agentd wrote`);
   }
-  return { end, seq: numbers.seq, sidecarSeq: numbers.sidecarSeq };
+  return { start, end, seq: numbers.seq, sidecarSeq: numbers.sidecarSeq };
 }
 
 const blockBytes = 64 * 1024;

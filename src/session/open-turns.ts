@@ -11,6 +11,8 @@ export interface OpenTurns {
   count: number;
   /** Prompts without a result, in the order they were accepted. */
   prompts: Prompt[];
+  /** Turns that have one. */
+  ended: ReadonlySet<string>;
   totals: Totals;
 }
 
@@ -39,5 +41,5 @@ export async function openTurnsOf(
       prompts.set(turn_id, { turnId: turn_id, text, ...defined({ images }) });
     }
   }
-  return { count, prompts: [...prompts.values()], totals };
+  return { count, prompts: [...prompts.values()], ended, totals };
 }

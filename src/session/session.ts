@@ -4,8 +4,8 @@
  */
 import { type FileHandle, open } from "node:fs/promises";
 import { AgentdError } from "../protocol/error.ts";
-import { SessionEvent } from "../protocol/event.ts";
-import { encodeDaemonLine, peekType, spliceSeq, tailNumbers } from "../protocol/line.ts";
+import { type EventOf, SessionEvent } from "../protocol/event.ts";
+import { encodeDaemonLine, parseLogLine, peekType, spliceSeq, tailNumbers } from "../protocol/line.ts";
 import { ReplayRing } from "../protocol/replay-ring.ts";
 import type { PermissionMode, SessionSpec } from "../protocol/session.ts";
 import type { SessionHome } from "./home.ts";
@@ -19,6 +19,12 @@ export interface SessionOptions {
   home: SessionHome;
   ringBytesMax: number;
   fsync: Fsync;
+}
+
+/** How the agent ended, and when. */
+export interface Exit {
+  data: EventOf<"exit">["data"];
+  at: number;
 }
 
 /** What the session tells its supervisor. Called in order. */
@@ -61,6 +67,8 @@ export class Session {
   model: string | undefined;
   /** Who decides on tools now; the spec says who did at the start. */
   permissionMode: PermissionMode;
+  /** The log that was opened ended with this already, and when it was written. */
+  foundExit: Exit | undefined;
   /** Why the log could not be written, when that ended the session. */
   logError: Error | undefined;
 
@@ -152,6 +160,8 @@ export class Session {
     });
     this.#log = writer;
     this.#goOnFrom(tail);
+    this.foundExit = exitIn(await writer.read(tail.start, tail.end));
+    this.#hasExit = this.foundExit !== undefined;
   }
 
   /** For a session that ended under an earlier daemon: how long its log is. */
@@ -200,6 +210,11 @@ export class Session {
     );
     for (const event of events) this.#noteOwn(event);
     this.#store(Buffer.from(lines.join("")), true);
+    await this.#log?.stored();
+  }
+
+  /** Resolves when all that was appended until now is in the file, where readers find it. */
+  async stored(): Promise<void> {
     await this.#log?.stored();
   }
 
@@ -311,6 +326,13 @@ export class Session {
   #releaseWhenQuiet(): void {
     if (this.#state.at === "ended" && this.#followers.size === 0) this.#ring.release();
   }
+}
+
+/** Undefined when the line is another one, or none. */
+function exitIn(line: Buffer): Exit | undefined {
+  if (line.length === 0 || peekType(line, 0) !== "exit") return undefined;
+  const { type, data, timestamp } = parseLogLine(line.toString("utf8"));
+  return type === "exit" ? { data, at: timestamp } : undefined;
 }
 
 /** The count at the end of the line [start, end). Throws a RangeError when it carries none. */

@@ -101,7 +101,6 @@ export class Attendance implements SessionObserver {
       runningTurn: () => this.#status.turn_id,
       readSpool: options.readSpool,
       sweep: options.sweep,
-      onSealed: options.onChanged,
       onFault,
       onOver: () => {
         options.onEnded();
@@ -196,6 +195,9 @@ export class Attendance implements SessionObserver {
   async restore(): Promise<void> {
     await this.#turns.restore();
     await readInputs(this.session, this.session.inputs);
+    // The daemon before us wrote it and died before all that follows was done.
+    const { foundExit } = this.session;
+    if (foundExit) this.#departure.note(foundExit);
   }
 
   /** A sidecar of an earlier daemon that is gone: what it left is taken in, and the session ends. */
@@ -307,7 +309,7 @@ export class Attendance implements SessionObserver {
         this.#turns.note(event.data);
         break;
       case "exit":
-        this.#departure.note(event.data);
+        this.#departure.note({ data: event.data, at: Date.now() });
         break;
       default:
         break;

@@ -2,12 +2,12 @@
  * How one session comes to its end: its agent's `exit` is in the log, its sidecar is lost, or its log cannot be
  * written. Whichever is first runs, once; whatever fails on the way, the session ends, and the others go on.
  */
-import type { EventOf } from "../protocol/event.ts";
 import type { EndReason } from "../protocol/session.ts";
 import type { SidecarHandle } from "../runtime/runtime.ts";
 import { abortedInputs } from "../session/inputs.ts";
 import { looseEndsOf } from "../session/loose-ends.ts";
-import type { Session } from "../session/session.ts";
+import { openTurnsOf } from "../session/open-turns.ts";
+import type { Exit, Session } from "../session/session.ts";
 import { stopMs } from "./clocks.ts";
 import { endReasonOf, faultLoss, type Loss, lossError, lossExit, ownResult } from "./end-events.ts";
 import type { Turns } from "./turns.ts";
@@ -25,18 +25,16 @@ export interface DepartureOptions {
   readSpool(afterSeq: number): AsyncIterable<Buffer>;
   /** Ends whatever a dead sidecar's agent left running. */
   sweep(): Promise<void>;
-  /** The session's record on disk is to say so. */
-  onSealed(): void;
   /** Something of ours failed; the session ends all the same. */
   onFault(error: unknown): void;
-  /** All is done. Called once. */
+  /** Nothing of it is left but what is kept. Called once; only now may its record say that it ended. */
   onOver(): void;
 }
 
 export class Departure {
   readonly #options: DepartureOptions;
   readonly #session: Session;
-  #exit: EventOf<"exit">["data"] | undefined;
+  #exit: Exit | undefined;
   #isUnderWay = false;
   #isOver = false;
 
@@ -56,7 +54,7 @@ export class Departure {
   }
 
   /** `exit` passed by. */
-  note(exit: EventOf<"exit">["data"]): void {
+  note(exit: Exit): void {
     this.#exit = exit;
   }
 
@@ -102,10 +100,10 @@ export class Departure {
     });
   }
 
-  async #finish(exit: EventOf<"exit">["data"]): Promise<void> {
+  async #finish({ data, at }: Exit): Promise<void> {
     this.#isUnderWay = true;
     this.#options.stopClocks();
-    await this.#seal({ reason: endReasonOf(exit), exitCode: exit.code });
+    await this.#seal({ reason: endReasonOf(data), exitCode: data.code, endedAt: at });
     const handle = this.#options.handle();
     // The sidecar leaves by itself once its exit is acknowledged; one that does not is ended.
     const timer = setTimeout(() => handle?.destroy().catch(this.#options.onFault), stopMs);
@@ -138,9 +136,10 @@ export class Departure {
   /** Writes the end that the sidecar no longer can. */
   async #closeFor(loss: Loss): Promise<void> {
     this.#options.stopClocks();
-    const running = this.#options.runningTurn();
-    const turns = this.#options.turns.abandon();
-    if (running !== null && !turns.includes(running)) turns.unshift(running);
+    this.#options.turns.abandon();
+    // What is open is what the file says: all that came before must be in it.
+    await this.#session.stored();
+    const turns = await this.#openTurns();
     await this.#session.appendOwn([
       ...abortedInputs(this.#session.inputs),
       ...(await looseEndsOf(this.#session, Date.now())),
@@ -148,8 +147,16 @@ export class Departure {
       ...turns.map((turnId) => ownResult(this.#session, turnId, "aborted", loss.message)),
       lossExit(loss),
     ]);
-    await this.#seal({ reason: "sidecar_lost", exitCode: -1 });
+    await this.#seal({ reason: "sidecar_lost", exitCode: -1, endedAt: Date.now() });
     this.#leave();
+  }
+
+  /** Prompts without a result, and what the agent had begun by itself. */
+  async #openTurns(): Promise<string[]> {
+    const { prompts, ended } = await openTurnsOf(this.#session);
+    const turns = prompts.map(({ turnId }) => turnId);
+    const running = this.#options.runningTurn();
+    return running === null || turns.includes(running) || ended.has(running) ? turns : [running, ...turns];
   }
 
   async #endWithoutLog(error: Error): Promise<void> {
@@ -159,14 +166,13 @@ export class Departure {
     this.#options.closeLink();
     this.#options.turns.abandon();
     this.#session.logError = error;
-    await this.#seal({ reason: "log_write_failed", exitCode: -1 });
+    await this.#seal({ reason: "log_write_failed", exitCode: -1, endedAt: Date.now() });
     this.#leave();
   }
 
-  async #seal(end: { reason: EndReason; exitCode: number }): Promise<void> {
-    this.#session.apply({ type: "ended", ...end, endedAt: Date.now() });
+  async #seal(end: { reason: EndReason; exitCode: number; endedAt: number }): Promise<void> {
+    this.#session.apply({ type: "ended", ...end });
     await this.#session.seal();
-    this.#options.onSealed();
   }
 
   #leave(): void {

@@ -28,6 +28,7 @@ export function ownResult(
       num_turns: 0,
       usage: noUsage,
       reason,
+      ...(turnId.includes(".") ? { origin: "agent" as const } : {}),
     },
   };
 }
@@ -58,7 +59,7 @@ export function lossExit({ category, message }: Loss): SessionEvent {
 }
 
 export function endReasonOf(exit: EventOf<"exit">["data"]): EndReason {
-  if (exit.error_category === "stall") return "stall";
+  if (exit.error_category === "stall" || exit.error_category === "sidecar_lost") return exit.error_category;
   if (exit.signal !== undefined) return "agent_killed";
   return exit.code === 0 ? "finished" : "agent_failed";
 }

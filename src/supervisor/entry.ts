@@ -17,19 +17,24 @@ export interface Entry {
 
 export function recordOf(entry: Entry): SessionRecord {
   const { session, sidecar, attendance } = entry;
-  const { state, totals } = session;
+  const { totals } = session;
   return {
     version: 1,
     spec: session.spec,
     ...defined({ sidecar, agent_session_id: session.agentSessionId, model: session.model }),
     permission_mode: session.permissionMode,
     ...(attendance?.isClosing ? { is_closing: true } : {}),
-    ...(state.at === "stopping" ? { stop_reason: state.reason } : {}),
-    ...(state.at === "ended"
-      ? { ended: { status: state.status, reason: state.reason, exit_code: state.exitCode, at: state.endedAt } }
-      : {}),
+    ...endOf(entry),
     totals: { ...totals.usage, cost_usd: totals.costUsd ?? null, tool_calls: totals.toolCalls, turns: totals.turns },
   };
+}
+
+/** While anything of it is left, a next daemon is to find it live, and to end it for the same reason as we would have. */
+function endOf({ session: { state }, attendance }: Entry): Pick<SessionRecord, "ended" | "stop_reason"> {
+  if (state.at === "stopping") return { stop_reason: state.reason };
+  if (state.at !== "ended") return {};
+  if (attendance) return { stop_reason: state.reason };
+  return { ended: { status: state.status, reason: state.reason, exit_code: state.exitCode, at: state.endedAt } };
 }
 
 export function totalsOf(record: SessionRecord): Totals {

@@ -12,7 +12,7 @@ import { AgentdError, errnoOf, isDiskFull, messageOf } from "../protocol/error.t
 import type { AgentView, SessionChange, SessionRequest } from "../protocol/http.ts";
 import type { SessionSpec } from "../protocol/session.ts";
 import { type Runtime, SidecarAddress, type SidecarHandle } from "../runtime/runtime.ts";
-import { createHome, listHomes, removeHome, sessionHome } from "../session/home.ts";
+import { createHome, isUnborn, listHomes, removeHome, sessionHome } from "../session/home.ts";
 import { Inputs, readInputs } from "../session/inputs.ts";
 import { readRecord, type SessionRecord, writeRecord } from "../session/record.ts";
 import { Session } from "../session/session.ts";
@@ -74,6 +74,18 @@ export class Supervisor {
       } catch (error) {
         this.#options.log("warn", `Cannot read session "${id}": ${messageOf(error)}. Its folder is left as it is`);
       }
+    }
+    await this.#sweepRunDir();
+  }
+
+  /** Sockets and temporary files of sessions that are over, or that a crash let not begin. */
+  async #sweepRunDir(): Promise<void> {
+    const live = new Set(
+      this.list().flatMap(({ session, attendance }) => (attendance ? this.#runDirOf(session.id) : [])),
+    );
+    for (const name of await readdir(this.#options.runDir)) {
+      const path = join(this.#options.runDir, name);
+      if (!live.has(path)) await rm(path, { recursive: true, force: true });
     }
   }
 
@@ -374,7 +386,7 @@ export class Supervisor {
 
   #ended(entry: Entry): void {
     entry.attendance = undefined;
-    entry.saving = entry.saving.then(() => this.#cleanUp(entry.session));
+    entry.saving = this.#save(entry, this.#cleanUp(entry.session));
     const { state, logError } = entry.session;
     if (state.at === "ended") {
       this.#options.log("info", "session ended", {
@@ -483,9 +495,10 @@ export class Supervisor {
     try {
       record = await readRecord(home.record);
     } catch (error) {
+      if (errnoOf(error) !== "ENOENT") throw error;
       // A deleted session keeps its log and has no record.
-      if (errnoOf(error) === "ENOENT") return;
-      throw error;
+      if (await isUnborn(home)) await removeHome(home);
+      return;
     }
     const session = new Session({
       spec: record.spec,
@@ -534,8 +547,8 @@ export class Supervisor {
     }
   }
 
-  #save(entry: Entry): Promise<void> {
-    return entry.saving
+  #save(entry: Entry, after: Promise<void> = Promise.resolve()): Promise<void> {
+    return Promise.all([entry.saving, after])
       .then(() => writeRecord(entry.session.home.record, recordOf(entry)))
       .catch((error: unknown) => {
         this.#options.log(
