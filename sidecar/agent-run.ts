@@ -171,10 +171,8 @@ export class AgentRun {
         this.#harness.prompt({ text: command.data.content, turnId, ...defined({ images: command.data.images }) });
         return this.#remember(turnId, turnId);
       }
-      case "steer": {
-        const turnId = this.#turnId(command.data.turn_id);
-        return this.#remember(turnId, this.#harness.steer({ text: command.data.content, turnId }));
-      }
+      case "steer":
+        return this.#steer(command.data);
       case "interrupt":
         this.#harness.interrupt(withoutUndefined(command.data));
         return undefined;
@@ -202,6 +200,14 @@ export class AgentRun {
       default:
         return command satisfies never;
     }
+  }
+
+  #steer({ content: text, turn_id, record }: Extract<AgentCommand, { type: "steer" }>["data"]): string {
+    const asked = this.#turnId(turn_id);
+    const joined = this.#harness.steer({ text, turnId: asked });
+    const kind = joined === asked ? "prompt" : "steer";
+    if (record) void this.#emitOwn({ type: "user_message", data: { turn_id: joined, kind, text } });
+    return this.#remember(asked, joined);
   }
 
   get #waiting(): Waiting {

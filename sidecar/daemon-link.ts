@@ -1,6 +1,7 @@
 /** The daemon's connection: batches of lines and frames out, commands in. See src/protocol/link-frame.ts. */
 import type { WebSocket } from "ws";
 import type { Command } from "../src/protocol/command.ts";
+import { defined } from "../src/protocol/defined.ts";
 import { messageOf } from "../src/protocol/error.ts";
 import { linkProtocol, type SidecarFrame } from "../src/protocol/link-frame.ts";
 import type { AgentRun } from "./agent-run.ts";
@@ -88,7 +89,7 @@ async function answer(options: DaemonLinkOptions, link: DaemonLink, text: string
 }
 
 /** How a command went; for a prompt or steer with the turn it belongs to. */
-export type Reply = { ok: true; turn_id?: string } | { ok: false; error: string };
+export type Reply = { ok: true; turn_id?: string; sidecar_seq: number } | { ok: false; error: string };
 
 const repliesMax = 1000;
 
@@ -103,7 +104,7 @@ async function replyTo(received: ReceivedCommand, options: DaemonLinkOptions, li
   if (received.error !== undefined) return { ok: false, error: received.error };
   try {
     const turnId = await carryOut(options, link, received.command);
-    return turnId === undefined ? { ok: true } : { ok: true, turn_id: turnId };
+    return { ok: true, ...defined({ turn_id: turnId }), sidecar_seq: options.log.seq };
   } catch (error) {
     return { ok: false, error: messageOf(error) };
   }

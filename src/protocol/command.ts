@@ -58,8 +58,14 @@ export const Command = z.discriminatedUnion("type", [
     type: z.literal("prompt"),
     data: z.object({ content, turn_id: z.string().optional(), images: z.array(Image).optional() }),
   }),
-  /** Redirects the running turn; a prompt when none runs. */
-  z.object({ type: z.literal("steer"), data: z.object({ content, turn_id: z.string().optional() }) }),
+  /**
+   * Redirects the running turn; a prompt of `turn_id` when none runs. Only the sidecar knows which it was: with `record`
+   * it writes the `user_message` in the place where it belongs.
+   */
+  z.object({
+    type: z.literal("steer"),
+    data: z.object({ content, turn_id: z.string().optional(), record: z.boolean().optional() }),
+  }),
   z.object({
     type: z.literal("interrupt"),
     data: z

@@ -47,6 +47,8 @@ export const SidecarFrame = z.discriminatedUnion("type", [
       id: z.string(),
       ok: z.boolean(),
       turn_id: z.string().optional(),
+      /** Its newest count when the command had been carried out: what came of it at once is among the lines up to there. */
+      sidecar_seq: z.number().int().optional(),
       error: z.string().optional(),
     }),
   }),

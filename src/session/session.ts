@@ -40,6 +40,8 @@ export interface SessionObserver {
 }
 
 const newline = 0x0a;
+/** What somebody is told of as done: outcomes, and what was accepted. */
+const mustReachDisk: ReadonlySet<string> = new Set(["result", "exit", "user_message", "input_resolved"]);
 
 export class Session {
   readonly spec: SessionSpec;
@@ -59,6 +61,10 @@ export class Session {
   #isPaused = false;
   #isSidecarPaused = false;
   #lastActivity: number | undefined;
+  /** How far the sidecar's count has come in the file. */
+  #storedSeq = 0;
+  /** Those who wait for that. */
+  #waiters: { sidecarSeq: number; resolve(): void; reject(error: Error): void }[] = [];
   /** Counts of batches on their way into the file, oldest first. */
   #storing: number[] = [];
   /** `exit` has been taken: nothing may follow it. */
@@ -202,7 +208,7 @@ export class Session {
 
   /** Appends events of the daemon's own; resolves when they are in the file. Rejects with `session_ended` behind an `exit`. */
   async appendOwn(events: readonly SessionEvent[]): Promise<void> {
-    if (this.#hasExit) throw new AgentdError("session_ended", `Cannot add to session "${this.id}": it has ended`);
+    if (this.#hasExit || !this.#log) throw this.#closedError();
     this.#hasExit = events.at(-1)?.type === "exit";
     const timestamp = Date.now();
     const lines = events.map((event) =>
@@ -210,12 +216,19 @@ export class Session {
     );
     for (const event of events) this.#noteOwn(event);
     this.#store(Buffer.from(lines.join("")), true);
-    await this.#log?.stored();
+    await this.#log.stored();
   }
 
   /** Resolves when all that was appended until now is in the file, where readers find it. */
   async stored(): Promise<void> {
     await this.#log?.stored();
+  }
+
+  /** Resolves when the sidecar's lines up to this count are in the file, wherever they are now. Rejects when they never will be. */
+  storedUpTo(sidecarSeq: number): Promise<void> {
+    if (sidecarSeq <= this.#storedSeq) return Promise.resolve();
+    if (!this.#log) return Promise.reject(this.#closedError());
+    return new Promise((resolve, reject) => this.#waiters.push({ sidecarSeq, resolve, reject }));
   }
 
   /** Recent bytes [from, to), from memory; undefined when they must be read from the file. */
@@ -253,6 +266,7 @@ export class Session {
     if (!log) return;
     await log.flushed();
     this.#log = undefined;
+    for (const { reject } of this.#waiters.splice(0)) reject(this.#closedError());
     await log.close();
     this.#wake();
     this.#releaseWhenQuiet();
@@ -261,6 +275,7 @@ export class Session {
   #goOnFrom(tail: LogTail): void {
     this.#seq = tail.seq;
     this.#sidecarSeq = tail.sidecarSeq;
+    this.#storedSeq = tail.sidecarSeq;
     this.#end = tail.end;
     this.#ring = new ReplayRing({ capacityMax: this.#options.ringBytesMax, end: tail.end });
   }
@@ -292,7 +307,7 @@ export class Session {
     for (const start of telling) {
       const event = parseSidecarLine(batch.toString("utf8", start, batch.indexOf(newline, start)));
       if (!event) continue;
-      mustSync ||= event.type === "result" || event.type === "exit";
+      mustSync ||= mustReachDisk.has(event.type);
       this.#totals = addResult(this.#totals, event);
       this.inputs.note(event);
       this.#observer?.onEvent(event);
@@ -316,7 +331,22 @@ export class Session {
     this.#ring.push(bytes);
     const stored = this.#storing.shift();
     this.#wake();
-    if (stored !== undefined) this.#observer?.onStored(stored);
+    if (stored === undefined) return;
+    this.#storedSeq = stored;
+    this.#observer?.onStored(stored);
+    const waiters = this.#waiters;
+    this.#waiters = waiters.filter(({ sidecarSeq }) => sidecarSeq > stored);
+    for (const { sidecarSeq, resolve } of waiters) if (sidecarSeq <= stored) resolve();
+  }
+
+  /** For what would come behind the exit, or after a daemon has let go of the session: in the log it would be nowhere. */
+  #closedError(): AgentdError {
+    if (this.#hasExit || !this.isLive)
+      return new AgentdError("session_ended", `Cannot add to session "${this.id}": it has ended`);
+    return new AgentdError(
+      "shutting_down",
+      `Cannot add to session "${this.id}" now: this daemon has let go of it. The session goes on; ask the next daemon`,
+    );
   }
 
   #wake(): void {

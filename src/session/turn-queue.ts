@@ -15,6 +15,8 @@ export class TurnQueue {
   #count = 0;
   #waiting: Prompt[] = [];
   #open: string | undefined;
+  /** On their way into the log. */
+  readonly #unrecorded = new Set<string>();
 
   /** The turn that the agent was given and has not ended. */
   get open(): string | undefined {
@@ -43,15 +45,25 @@ export class TurnQueue {
     return `t${this.#count}`;
   }
 
-  /** Adds a prompt; its position is 0 when nothing is before it. */
-  add(prompt: Prompt): number {
+  /**
+   * Adds a prompt; its position is 0 when nothing is before it. It has its place at once, but is not given out before it
+   * is recorded: of what an agent does, the log must know why.
+   */
+  add(prompt: Prompt, { isRecorded }: { isRecorded: boolean }): number {
     this.#waiting.push(prompt);
+    if (!isRecorded) this.#unrecorded.add(prompt.turnId);
     return this.#waiting.length - 1 + (this.#open === undefined ? 0 : 1);
+  }
+
+  /** The log has it. */
+  recorded(turnId: string): void {
+    this.#unrecorded.delete(turnId);
   }
 
   /** The prompt to give to an idle agent now; it becomes the open turn. */
   takeNext(): Prompt | undefined {
-    if (this.#open !== undefined) return undefined;
+    const [first] = this.#waiting;
+    if (this.#open !== undefined || (first && this.#unrecorded.has(first.turnId))) return undefined;
     const prompt = this.#waiting.shift();
     this.#open = prompt?.turnId;
     return prompt;
@@ -89,6 +101,7 @@ export class TurnQueue {
     const at = this.#waiting.findIndex((prompt) => prompt.turnId === turnId);
     if (at === -1) return false;
     this.#waiting.splice(at, 1);
+    this.#unrecorded.delete(turnId);
     return true;
   }
 

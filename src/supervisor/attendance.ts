@@ -20,7 +20,7 @@ import type { Session, SessionObserver } from "../session/session.ts";
 import type { Prompt, TurnQueue } from "../session/turn-queue.ts";
 import { Clocks } from "./clocks.ts";
 import { Departure } from "./departure.ts";
-import { Link } from "./link.ts";
+import { type CommandReply, Link } from "./link.ts";
 import { type AcceptedTurn, Turns } from "./turns.ts";
 
 export interface AttendanceOptions {
@@ -218,12 +218,19 @@ export class Attendance implements SessionObserver {
     this.#assertOpen();
     this.#turns.assertBudget();
     // Should the turn end before the steer arrives, the agent takes it as a prompt of this fresh turn. Only the
-    // sidecar knows which it was, so the record is written after its answer.
+    // sidecar knows which it was, so it is the sidecar who writes it down, and no death of ours can lose it.
     const fresh = this.#turns.mintTurnId();
-    const turnId = (await this.#ask({ type: "steer", data: { content: text, turn_id: fresh } })) ?? fresh;
+    const reply = await this.#ask({ type: "steer", data: { content: text, turn_id: fresh, record: true } });
+    const turnId = reply.turnId ?? fresh;
+    if (reply.sidecarSeq === undefined) await this.#recordSteer(text, { turnId, fresh });
+    else await this.session.storedUpTo(reply.sidecarSeq);
+    return { turnId, position: 0 };
+  }
+
+  /** For a sidecar that an earlier version started, and that writes nothing down. */
+  async #recordSteer(text: string, { turnId, fresh }: { turnId: string; fresh: string }): Promise<void> {
     const kind = turnId === fresh ? "prompt" : "steer";
     await this.session.appendOwn([{ type: "user_message", data: { turn_id: turnId, kind, text } }]);
-    return { turnId, position: 0 };
   }
 
   async interrupt(): Promise<void> {
@@ -231,12 +238,17 @@ export class Attendance implements SessionObserver {
     await this.#ask({ type: "interrupt", data: { reason: "user" } });
   }
 
-  /** Answers a question of the agent; the first answer counts, whoever gives it. */
+  /** Answers a question of the agent; the first answer counts, whoever gives it. It is in the log when this resolves. */
   async respond(requestId: string, answer: InputAnswer): Promise<void> {
     await this.session.inputs.answer(requestId, answer, async () => {
       this.#assertLive();
-      await this.#ask({ type: "respond", data: { ...answer, request_id: requestId, by: "client" } });
+      const { sidecarSeq } = await this.#ask({
+        type: "respond",
+        data: { ...answer, request_id: requestId, by: "client" },
+      });
+      await this.session.storedUpTo(sidecarSeq ?? 0);
     });
+    await this.session.stored();
   }
 
   /** What may be changed while it runs; holds from the next request of the agent to its model on. */
@@ -417,7 +429,7 @@ export class Attendance implements SessionObserver {
     }
   }
 
-  async #ask(command: Parameters<Link["request"]>[0]): Promise<string | undefined> {
+  async #ask(command: Parameters<Link["request"]>[0]): Promise<CommandReply> {
     if (!this.#link) throw this.#endedError("it has not started yet");
     try {
       return await this.#link.request(command);

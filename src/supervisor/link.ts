@@ -31,10 +31,18 @@ const backoffMs = [20, 50, 100, 200, 500, 1000, 2000, 2000, 2000];
 
 const goodConnectionMs = 5000;
 
+/** How a command was taken. */
+export interface CommandReply {
+  /** The turn that a prompt or steer belongs to. */
+  turnId: string | undefined;
+  /** What came of it at once is among the lines up to here; a sidecar of an earlier version does not say. */
+  sidecarSeq: number | undefined;
+}
+
 interface Waiter {
   /** Sent again on a new connection: the sidecar knows the ids it has answered. */
   text: string;
-  resolve(turnId: string | undefined): void;
+  resolve(reply: CommandReply): void;
   reject(error: Error): void;
   timer: NodeJS.Timeout;
 }
@@ -59,10 +67,9 @@ export class Link {
   }
 
   /**
-   * Sends a command; resolves when the sidecar has taken it, with the turn that a prompt or steer belongs to. Rejects
-   * with the sidecar's reason when it could not.
+   * Sends a command; resolves when the sidecar has taken it. Rejects with the sidecar's reason when it could not.
    */
-  request(command: Command): Promise<string | undefined> {
+  request(command: Command): Promise<CommandReply> {
     const id = `${this.#epoch}-${++this.#commandId}`;
     return new Promise((resolve, reject) => {
       // A sidecar that does not answer is asked again on a new connection, and lost when there is none.
@@ -157,12 +164,12 @@ export class Link {
     }
   }
 
-  #settle(reply: { id: string; ok: boolean; turn_id?: string | undefined; error?: string | undefined }): void {
+  #settle(reply: Extract<SidecarFrame, { type: "reply" }>["data"]): void {
     const waiter = this.#waiters.get(reply.id);
     if (!waiter) return;
     this.#waiters.delete(reply.id);
     clearInterval(waiter.timer);
-    if (reply.ok) waiter.resolve(reply.turn_id);
+    if (reply.ok) waiter.resolve({ turnId: reply.turn_id, sidecarSeq: reply.sidecar_seq });
     else waiter.reject(new Error(reply.error ?? "the sidecar refused it"));
   }
 

@@ -473,15 +473,14 @@ export class Supervisor {
         session_ids: own,
       },
     });
-    await session.appendOwn([
-      warning(
-        others.map((other) => other.session.id),
-        session.spec.work_dir,
-      ),
-    ]);
+    const dir = session.spec.work_dir;
+    const warnings = [
+      { to: session, of: others.map((other) => other.session.id) },
+      ...others.map((other) => ({ to: other.session, of: [session.id] })),
+    ];
     await Promise.all(
-      others.map((other) =>
-        other.session.appendOwn([warning([session.id], session.spec.work_dir)]).catch(() => {
+      warnings.map(({ to, of }) =>
+        to.appendOwn([warning(of, dir)]).catch(() => {
           // It ended meanwhile: there is nothing to warn of any more.
         }),
       ),

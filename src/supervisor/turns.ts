@@ -88,10 +88,17 @@ export class Turns {
     }
     const turnId = this.#queue.mintTurnId();
     const stored = images.length === 0 ? {} : { images: await this.#storeImages(turnId, images) };
-    const position = this.#queue.add({ turnId, text, ...stored });
-    await this.#session.appendOwn([
-      { type: "user_message", data: { turn_id: turnId, kind: "prompt", text, ...stored } },
-    ]);
+    const position = this.#queue.add({ turnId, text, ...stored }, { isRecorded: false });
+    try {
+      await this.#session.appendOwn([
+        { type: "user_message", data: { turn_id: turnId, kind: "prompt", text, ...stored } },
+      ]);
+    } catch (error) {
+      // Nobody is told that it was accepted, so it must not run.
+      this.#queue.withdraw(turnId);
+      throw error;
+    }
+    this.#queue.recorded(turnId);
     this.#options.onChanged();
     return { turnId, position };
   }

@@ -70,6 +70,23 @@ describe("a daemon that dies in the midst of a creation", () => {
   });
 });
 
+describe("a steer", () => {
+  it("is written down by the sidecar that took it, before what comes of it", async () => {
+    counts = await startCountsDaemon();
+    const id = await counts.create({ prompt: "words=60 pause=20" });
+    await counts.until(id, (events) => events.some(({ type }) => type === "agent_message"));
+    const { body } = await counts.daemon.post(`/sessions/${id}/steer`, { text: "rather this" });
+    const events = counts.events(id);
+    const at = events.findIndex(({ type, data }) => type === "user_message" && data["text"] === "rather this");
+    expect(events[at]?.data).toEqual({ turn_id: "t1", kind: "steer", text: "rather this" });
+    expect(body.turn_id).toBe("t1");
+    // Born in the sidecar: it would be in its spool, had the daemon died before it came.
+    expect(events[at]?.sidecar_seq).toBe((events[at - 1]?.sidecar_seq ?? 0) + 1);
+    await counts.daemon.delete(`/sessions/${id}`);
+    expect(counts.faultsOf(id)).toEqual([]);
+  });
+});
+
 describe("a sidecar that dies while the daemon is away", () => {
   it("leaves a call open that only its spool knows of: it is closed all the same", async () => {
     counts = await startCountsDaemon();

@@ -257,3 +257,31 @@ async function lines() {
 async function seqs(): Promise<number[]> {
   return (await lines()).map(({ seq }) => seq);
 }
+
+describe("what is told as done", () => {
+  test("is in the file: whoever waits for the sidecar's lines is told when they are there", async () => {
+    const isStored = made.session
+      .storedUpTo(2)
+      .then(async () => (await readFile(made.home.log, "utf8")).split("\n").length);
+    made.session.appendBatch(sidecarBatch(1, [said("one"), said("two")]));
+    expect(await isStored).toBe(3);
+    await made.session.storedUpTo(1);
+  });
+
+  test("is refused when the log was let go of, also to those who wait", async () => {
+    const waiting = expect(made.session.storedUpTo(1)).rejects.toMatchObject({ code: "shutting_down" });
+    await made.session.seal();
+    await waiting;
+    await expect(made.session.appendOwn([noted("lost")])).rejects.toMatchObject({ code: "shutting_down" });
+    await expect(made.session.storedUpTo(1)).rejects.toMatchObject({ code: "shutting_down" });
+    expect(await readFile(made.home.log, "utf8")).toBe("");
+  });
+
+  test("a log that ends with its exit says so when it is opened again, and takes no more", async () => {
+    made.session.appendBatch(sidecarBatch(1, [said("one"), exited(3)]));
+    await made.session.stored();
+    const { session } = await made.again();
+    expect(session.foundExit).toEqual({ data: { code: 3 }, at: 1 });
+    await expect(session.appendOwn([noted("late")])).rejects.toMatchObject({ code: "session_ended" });
+  });
+});

@@ -25,6 +25,14 @@ test("a position counts the open turn", () => {
   expect(add("b")).toBe(1);
 });
 
+test("a prompt is not given out before the log has it, and none behind it is", () => {
+  queue.add({ turnId: queue.mintTurnId(), text: "a" }, { isRecorded: false });
+  add("b");
+  expect({ given: queue.takeNext(), waiting: queue.length }).toEqual({ given: undefined, waiting: 2 });
+  queue.recorded("t1");
+  expect(queue.takeNext()?.turnId).toBe("t1");
+});
+
 test("a result that names another turn leaves the open one open", () => {
   add("a");
   queue.takeNext();
@@ -99,5 +107,5 @@ test("whatever happens, each accepted prompt leaves the queue in exactly one way
 });
 
 function add(text: string): number {
-  return queue.add({ turnId: queue.mintTurnId(), text });
+  return queue.add({ turnId: queue.mintTurnId(), text }, { isRecorded: true });
 }

@@ -1,0 +1,168 @@
+/** Somebody who uses sessions: creates one, prompts, steers, approves, interrupts, withdraws, ends it, and begins anew. */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Answer, Caller } from "./caller.ts";
+import type { Served } from "./kept-daemon.ts";
+import type { Random } from "./random.ts";
+import { newTale, type Tale } from "./tale.ts";
+import { Watcher } from "./watcher.ts";
+
+/** An agent that sessions are made of, and how a prompt for it reads. */
+export interface Cast {
+  agent: string;
+  /** Fields of the request besides. */
+  request: Record<string, unknown>;
+  promptOf(random: Random): string;
+}
+
+export interface ActorOptions {
+  name: string;
+  random: Random;
+  caller: Caller;
+  served(): Promise<Served>;
+  casts: readonly Cast[];
+  tales: Tale[];
+  isOver(): boolean;
+}
+
+/** How long an actor waits for its session before it does something else. */
+const patienceMs = 1500;
+
+export class Actor {
+  readonly #options: ActorOptions;
+  #count = 0;
+  #texts = 0;
+
+  constructor(options: ActorOptions) {
+    this.#options = options;
+  }
+
+  async play(): Promise<void> {
+    while (!this.#options.isOver()) {
+      const random = this.#options.random.fork(`session ${this.#count++}`);
+      const cast = random.pick(this.#options.casts);
+      const tale = newTale(random.uuid(), cast.agent);
+      this.#options.tales.push(tale);
+      if (await this.#create(tale, cast, random)) await this.#use(tale, cast, random);
+      tale.isOver = true;
+    }
+  }
+
+  /** False when the daemon would not have it. An answer that was lost is asked for, as a person would. */
+  async #create(tale: Tale, cast: Cast, random: Random): Promise<boolean> {
+    const prompt = random.chance(0.5) ? this.#text(tale, cast, random) : undefined;
+    const body = { session_id: tale.id, agent: cast.agent, interactive: true, ...cast.request, prompt };
+    for (let attempt = 0; attempt < 20 && !this.#options.isOver(); attempt++) {
+      const answer = await this.#options.caller.call({ method: "POST", path: "/sessions", body, step: "create" });
+      if (answer?.status === 201) {
+        if (prompt !== undefined) tale.accepted.set(prompt, String(answer.body.turn_id));
+        return this.#exists(tale, random);
+      }
+      const found = await this.#look(tale);
+      if (found?.status === 200) return this.#exists(tale, random);
+      // 507: the disk is full just now. 409 without a session: what a crash left must not be in the way.
+      await sleep(random.between(20, 200));
+    }
+    return false;
+  }
+
+  #exists(tale: Tale, random: Random): boolean {
+    tale.isCreated = true;
+    for (let i = random.between(1, 2); i > 0; i--) tale.watchers.push(new Watcher(tale.id, this.#options.served));
+    return true;
+  }
+
+  async #use(tale: Tale, cast: Cast, random: Random): Promise<void> {
+    for (let left = random.between(3, 14); left > 0 && !this.#options.isOver(); left--) {
+      const act = random.weighted({ prompt: 5, steer: 3, approve: 5, interrupt: 2, withdraw: 1, wait: 3 });
+      const answer = await this.#act(act, tale, cast, random);
+      if (answer?.status === 404 || answer?.body?.error === "session_ended") return;
+    }
+    await this.#end(tale, random);
+  }
+
+  async #act(
+    act: "prompt" | "steer" | "approve" | "interrupt" | "withdraw" | "wait",
+    tale: Tale,
+    cast: Cast,
+    random: Random,
+  ): Promise<Answer | undefined> {
+    switch (act) {
+      case "prompt":
+      case "steer":
+        return this.#say(act, tale, this.#text(tale, cast, random));
+      case "interrupt":
+        return this.#options.caller.call({ method: "POST", path: `/sessions/${tale.id}/interrupt`, step: "interrupt" });
+      case "withdraw":
+        return this.#withdraw(tale);
+      case "approve":
+        return this.#approve(tale, random);
+      case "wait":
+        await sleep(random.between(10, 400));
+        return undefined;
+      default:
+        return act satisfies never;
+    }
+  }
+
+  async #say(step: "prompt" | "steer", tale: Tale, text: string): Promise<Answer | undefined> {
+    const path = `/sessions/${tale.id}/${step}`;
+    const answer = await this.#options.caller.call({ method: "POST", path, body: { text }, step });
+    if (answer?.status === 202) tale.accepted.set(text, String(answer.body.turn_id));
+    return answer;
+  }
+
+  async #withdraw(tale: Tale): Promise<Answer | undefined> {
+    const turnId = [...tale.accepted.values()].at(-1);
+    if (turnId === undefined) return undefined;
+    const path = `/sessions/${tale.id}/prompts/${turnId}`;
+    const answer = await this.#options.caller.call({ method: "DELETE", path, step: "withdraw" });
+    if (answer?.status === 200) tale.withdrawn.add(turnId);
+    // 404 is said of a turn too.
+    return answer?.body?.error === "turn_not_found" ? undefined : answer;
+  }
+
+  /** Waits a while for a question, and answers it. */
+  async #approve(tale: Tale, random: Random): Promise<Answer | undefined> {
+    const until = performance.now() + patienceMs;
+    while (performance.now() < until && !this.#options.isOver()) {
+      const view = await this.#look(tale);
+      if (view?.status === 404 || view?.body?.status === "completed" || view?.body?.status === "failed") return view;
+      const open = (view?.body?.inputs ?? []) as { request_id: string }[];
+      for (const { request_id } of open) tale.listed.add(request_id);
+      const [first] = open;
+      if (first) return this.#answer(tale, first.request_id, random.chance(0.7) ? "approve_once" : "deny");
+      await sleep(30);
+    }
+    return undefined;
+  }
+
+  async #answer(tale: Tale, requestId: string, decision: string): Promise<Answer | undefined> {
+    const path = `/sessions/${tale.id}/inputs/${requestId}`;
+    const answer = await this.#options.caller.call({ method: "PUT", path, body: { decision }, step: "approve" });
+    if (answer?.status === 200) tale.answers.set(requestId, decision);
+    return answer?.body?.error === "input_not_found" ? undefined : answer;
+  }
+
+  async #end(tale: Tale, random: Random): Promise<void> {
+    const path = `/sessions/${tale.id}`;
+    const how = random.weighted({ delete: 3, now: 2, drain: 2 });
+    if (how !== "delete") {
+      await this.#options.caller.call({ method: "POST", path: `${path}/stop`, body: { mode: how }, step: "stop" });
+      return;
+    }
+    tale.isDeleteAsked = true;
+    const answer = await this.#options.caller.call({ method: "DELETE", path, step: "delete" });
+    if (answer?.status === 200) tale.isDeleted = true;
+  }
+
+  #look(tale: Tale): Promise<Answer | undefined> {
+    return this.#options.caller.call({ method: "GET", path: `/sessions/${tale.id}` });
+  }
+
+  /** No two are alike: each can be found again in the log and in the agent's own journal. */
+  #text(tale: Tale, cast: Cast, random: Random): string {
+    const text = `${cast.promptOf(random)} [${this.#options.name}.${this.#count}.${++this.#texts}]`;
+    tale.sent.add(text);
+    return text;
+  }
+}

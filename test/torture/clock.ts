@@ -1,0 +1,45 @@
+/**
+ * A clock that can be made to jump. The daemon gives its sidecars no environment that a preloaded library could be named
+ * in, and the system's clock belongs to everybody: so the two bundles run from a folder in which each is started by way
+ * of clock-shim.mjs. The bundles themselves are the ones of dist, byte for byte.
+ */
+import { cpSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { agentdPath } from "../support/start-daemon.ts";
+
+export interface Clock {
+  /** The daemon's program. */
+  readonly agentd: string;
+  /** How far the clock is off now. */
+  readonly offsetMs: number;
+  jump(byMs: number): void;
+}
+
+export function makeClock(folder: string): Clock {
+  const programs = join(folder, "dist");
+  const offsetFile = join(folder, "clock-offset");
+  mkdirSync(programs, { recursive: true });
+  cpSync(fileURLToPath(new URL("./clock-shim.mjs", import.meta.url)), join(programs, "clock-shim.mjs"));
+  for (const name of ["agentd", "sidecar"]) {
+    cpSync(join(dirname(agentdPath), `${name}.js`), join(programs, `${name}-itself.js`));
+    const start = `globalThis.clockOffsetFile = ${JSON.stringify(offsetFile)};
+await import("./clock-shim.mjs");
+await import("./${name}-itself.js");
+`;
+    writeFileSync(join(programs, `${name}.js`), start);
+  }
+  writeFileSync(join(programs, "package.json"), '{"type":"module"}');
+  let offsetMs = 0;
+  return {
+    agentd: join(programs, "agentd.js"),
+    get offsetMs() {
+      return offsetMs;
+    },
+    jump: (byMs) => {
+      offsetMs += byMs;
+      writeFileSync(`${offsetFile}.new`, String(offsetMs));
+      renameSync(`${offsetFile}.new`, offsetFile);
+    },
+  };
+}

@@ -1,0 +1,283 @@
+/** The accidents: which, when, at which step. All of it is drawn from the seed before it happens. */
+import { appendFileSync, existsSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Moment, moments, type Step, steps } from "./caller.ts";
+import type { Clock } from "./clock.ts";
+import { journalOf } from "./journal.ts";
+import type { KeptDaemon } from "./kept-daemon.ts";
+import type { Random } from "./random.ts";
+import type { SmallDisk } from "./small-disk.ts";
+import type { Tale } from "./tale.ts";
+
+const weights = {
+  "kill daemon": 6,
+  "kill daemon as it starts": 2,
+  "daemon leaves": 3,
+  "stop daemon": 2,
+  "kill sidecar": 3,
+  "stop sidecar": 2,
+  "kill agent": 3,
+  "stop agent": 2,
+  "kill daemon and sidecar": 3,
+  "kill daemon and agent": 1,
+  "kill all three": 1,
+  "drop clients": 5,
+  "slow clients": 2,
+  "fill disk": 2,
+  "jump clock": 3,
+  "tear log": 3,
+} as const;
+export type FaultKind = keyof typeof weights;
+
+export interface Fault {
+  kind: FaultKind;
+  gapMs: number;
+  /** Waits for this step; absent: whatever is going on. */
+  at?: { step: Step; moment: Moment };
+  /** After that, exactly. */
+  delayUs: number;
+  /** How long it lasts, or until the daemon is started again. */
+  holdMs: number;
+  /** Which of those there are, from 0 to 1. */
+  which: number;
+  jumpMs: number;
+}
+
+/** No wait for a step may hold up the others for longer. */
+const stepWaitMs = 2500;
+
+export function drawFault(random: Random, without: readonly FaultKind[]): Fault {
+  const chosen = { ...weights, ...Object.fromEntries(without.map((kind) => [kind, 0])) };
+  const kind = random.weighted<FaultKind>(chosen);
+  const isAtStep = kind.startsWith("kill") || kind === "daemon leaves" ? random.chance(0.7) : random.chance(0.3);
+  return {
+    kind,
+    gapMs: random.between(20, 700),
+    ...(isAtStep ? { at: { step: random.pick(steps), moment: random.pick(moments) } } : {}),
+    delayUs: random.chance(0.3) ? 0 : random.between(0, 4000),
+    holdMs: random.chance(0.5) ? random.between(0, 200) : random.between(200, 1500),
+    which: random.fraction(),
+    jumpMs: (random.chance(0.5) ? 1 : -1) * random.between(1, random.chance(0.5) ? 60_000 : 48 * 3_600_000),
+  };
+}
+
+export interface World {
+  dataDir: string;
+  journalDir: string;
+  daemon: KeptDaemon;
+  tales: readonly Tale[];
+  disk: SmallDisk | undefined;
+  clock: Clock;
+}
+
+export class Faults {
+  readonly #world: World;
+  #armed: { at: { step: Step; moment: Moment }; act: () => void } | undefined;
+  /** How often each was done, not merely planned. */
+  readonly done: Record<string, number> = {};
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  /** Called in the midst of a request: kills there and then when that is what is due. */
+  onMoment(step: Step, moment: Moment): void {
+    const armed = this.#armed;
+    if (armed?.at.step !== step || armed.at.moment !== moment) return;
+    this.#armed = undefined;
+    armed.act();
+  }
+
+  /** Does it, and mends what it lasts for. */
+  async inject(fault: Fault): Promise<void> {
+    await sleep(fault.gapMs);
+    let undo: (() => Promise<void> | void) | undefined;
+    await this.#whenDue(fault, () => {
+      undo = this.#act(fault);
+    });
+    await undo?.();
+  }
+
+  #whenDue(fault: Fault, act: () => void): Promise<void> {
+    const { at, delayUs } = fault;
+    return new Promise<void>((resolve) => {
+      const now = (where: string) => {
+        clearTimeout(timer);
+        const due = performance.now() + delayUs / 1000;
+        while (performance.now() < due);
+        this.#count(where);
+        act();
+        resolve();
+      };
+      const timer = setTimeout(() => now("at some time"), at ? stepWaitMs : 0);
+      if (at) this.#armed = { at, act: () => now(`at ${at.step}, ${at.moment}`) };
+    }).then(() => {
+      this.#armed = undefined;
+    });
+  }
+
+  #count(what: string): void {
+    this.done[what] = (this.done[what] ?? 0) + 1;
+  }
+
+  /** Returns what ends it. */
+  #act(fault: Fault): (() => Promise<void> | void) | undefined {
+    const { daemon, disk, clock } = this.#world;
+    const { kind, holdMs } = fault;
+    this.#count(kind);
+    const next = { delayMs: holdMs };
+    const hold = () => sleep(holdMs);
+    switch (kind) {
+      case "kill daemon":
+        daemon.end("SIGKILL", next);
+        return undefined;
+      case "kill daemon as it starts":
+        daemon.end("SIGKILL", { delayMs: 0 });
+        return () => this.#killAgain(fault);
+      case "daemon leaves":
+        daemon.end("SIGTERM", next);
+        return undefined;
+      case "stop daemon":
+        return this.#hold([daemon.pid], hold);
+      case "kill sidecar":
+        this.#killSidecar(fault);
+        return undefined;
+      case "stop sidecar":
+        return this.#hold([this.#sidecar(fault)?.pid], hold);
+      case "kill agent":
+        signal(this.#agent(fault), "SIGKILL");
+        return undefined;
+      case "stop agent":
+        return this.#hold([this.#agent(fault)], hold);
+      case "kill daemon and sidecar":
+        daemon.end("SIGKILL", next);
+        this.#killSidecar(fault);
+        return undefined;
+      case "kill daemon and agent":
+        daemon.end("SIGKILL", next);
+        signal(this.#agent(fault), "SIGKILL");
+        return undefined;
+      case "kill all three": {
+        const agent = this.#agent(fault);
+        daemon.end("SIGKILL", next);
+        this.#killSidecar(fault);
+        signal(agent, "SIGKILL");
+        return undefined;
+      }
+      case "drop clients":
+        for (const { watchers } of this.#world.tales) for (const watcher of watchers) watcher.drop();
+        return undefined;
+      case "slow clients": {
+        const watchers = this.#world.tales.flatMap(({ watchers }) => watchers);
+        for (const watcher of watchers) watcher.pause(true);
+        return async () => {
+          await hold();
+          for (const watcher of watchers) watcher.pause(false);
+        };
+      }
+      case "fill disk":
+        disk?.fill();
+        return async () => {
+          await hold();
+          disk?.free();
+        };
+      case "jump clock":
+        clock.jump(fault.jumpMs);
+        return hold;
+      case "tear log":
+        daemon.end("SIGKILL", { ...next, beforeStart: () => this.#tear(fault) });
+        return undefined;
+      default:
+        return kind satisfies never;
+    }
+  }
+
+  async #killAgain({ holdMs, delayUs }: Fault): Promise<void> {
+    const { daemon } = this.#world;
+    const before = daemon.starts;
+    const until = performance.now() + 3000;
+    while (daemon.starts === before && performance.now() < until) await sleep(2);
+    await sleep(Math.min(300, holdMs) + (delayUs % 50));
+    daemon.end("SIGKILL", { delayMs: 0 });
+  }
+
+  #hold(pids: readonly (number | undefined)[], wait: () => Promise<unknown>): () => Promise<void> {
+    for (const pid of pids) signal(pid, "SIGSTOP");
+    return async () => {
+      await wait();
+      for (const pid of pids) signal(pid, "SIGCONT");
+    };
+  }
+
+  #killSidecar(fault: Fault): void {
+    const found = this.#sidecar(fault);
+    if (!found) return;
+    found.tale.isSidecarKilled = true;
+    signal(found.pid, "SIGKILL");
+  }
+
+  get #live(): { tale: Tale; pid: number }[] {
+    return this.#world.tales.flatMap((tale) => {
+      const pid = sidecarOf(this.#world.dataDir, tale.id);
+      return pid === undefined ? [] : [{ tale, pid }];
+    });
+  }
+
+  #sidecar({ which }: Fault): { tale: Tale; pid: number } | undefined {
+    const live = this.#live;
+    return live[Math.floor(which * live.length)];
+  }
+
+  #agent(fault: Fault): number | undefined {
+    const found = this.#sidecar(fault);
+    if (!found) return undefined;
+    const { pid } = journalOf(this.#world.journalDir, found.tale.id);
+    return pid !== undefined && isOf(pid, found.tale.id) ? pid : undefined;
+  }
+
+  /** Half a line at the end of a log, as a crash in the midst of a write leaves it. */
+  #tear(fault: Fault): void {
+    const path = this.#live
+      .map(({ tale }) => join(this.#world.dataDir, "sessions", tale.id, "events.ndjson"))
+      .filter((log) => existsSync(log) && statSync(log).size > 0)
+      .at(0);
+    if (path === undefined) return;
+    const text = readFileSync(path);
+    if (text.at(-1) !== 0x0a) return;
+    const start = text.lastIndexOf(0x0a, text.length - 2) + 1;
+    const torn = text.subarray(start, start + Math.max(1, Math.floor(fault.which * (text.length - 1 - start))));
+    try {
+      appendFileSync(path, torn);
+    } catch {
+      // No room for it: then there is no torn line either.
+    }
+  }
+}
+
+function signal(pid: number | undefined, name: NodeJS.Signals): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(pid, name);
+  } catch {
+    // It is gone already.
+  }
+}
+
+/** The sidecar that a session says it has, if that process is one. */
+export function sidecarOf(dataDir: string, sessionId: string): number | undefined {
+  try {
+    const { pid } = JSON.parse(readFileSync(join(dataDir, "sessions", sessionId, "sidecar.json"), "utf8"));
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("sidecar.js") ? Number(pid) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isOf(pid: number, sessionId: string): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, "utf8").includes(`AGENTRUNTIME_SESSION_ID=${sessionId}`);
+  } catch {
+    return false;
+  }
+}
