@@ -200,13 +200,13 @@ function readLines(options: ReaderOptions): { drain(): Promise<void> } {
     await options.onLines(batch);
   };
   const read = async () => {
-    waitingSince = Date.now();
+    waitingSince = performance.now();
     for await (const chunk of chunksOf(pipe)) {
       waitingSince = undefined;
       options.onChunk?.(chunk);
       await deliver(splitter.push(chunk), false);
       if (gate.closed) await gate.closed;
-      waitingSince = Date.now();
+      waitingSince = performance.now();
     }
     waitingSince = undefined;
     const torn = splitter.end();
@@ -214,10 +214,10 @@ function readLines(options: ReaderOptions): { drain(): Promise<void> } {
   };
   const done = read();
   const drain = async () => {
-    const drainingSince = Date.now();
+    const drainingSince = performance.now();
     const timer = setInterval(() => {
       if (waitingSince === undefined) return;
-      if (Date.now() - Math.max(waitingSince, drainingSince) > drainSilenceMs) pipe.destroy();
+      if (performance.now() - Math.max(waitingSince, drainingSince) > drainSilenceMs) pipe.destroy();
     }, 250);
     await done;
     clearInterval(timer);

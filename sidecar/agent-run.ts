@@ -126,6 +126,7 @@ export class AgentRun {
     this.#watchdog = startWatchdog({
       thresholds: stallThresholds(this.#options.bootstrap.config),
       now: this.#options.now,
+      steady: () => performance.now(),
       waiting: () => this.#waiting,
       isResting: () => this.#holds.size > 0 || this.#isStoring,
       onWarning: (data) => void this.#emitOwn({ type: "system", data }),

@@ -106,14 +106,14 @@ export class Feed {
 
   /** ws has no event for a buffer that drained; a look every few milliseconds while it is full costs nothing. */
   #waitForRoom(): void {
-    this.#fullSince = Date.now();
+    this.#fullSince = performance.now();
     this.#lastProgressAt = this.#fullSince;
     this.#options.onChange();
     let buffered = this.#options.socket.bufferedAmount;
     const timer = setInterval(() => {
       const isOpen = !this.#isClosed && this.#options.socket.readyState === WebSocket.OPEN;
       if (isOpen && this.#options.socket.bufferedAmount > bufferedBytesLow) {
-        if (this.#options.socket.bufferedAmount < buffered) this.#lastProgressAt = Date.now();
+        if (this.#options.socket.bufferedAmount < buffered) this.#lastProgressAt = performance.now();
         buffered = this.#options.socket.bufferedAmount;
         return;
       }

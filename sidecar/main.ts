@@ -124,17 +124,17 @@ async function neverLinked({ from, cleanupMs }: Assignment, { run, server }: Sid
 async function untilTold(assignment: Assignment, sidecar: Sidecar, isSignalled: () => boolean): Promise<void> {
   const { log, server, spool, activity } = sidecar;
   const isAcknowledged = () => spool !== undefined && spool.ackedSeq >= log.seq;
-  const signalDeadline = Date.now() + lastWordsMs;
-  let deadline = Date.now() + assignment.cleanupMs;
+  const signalDeadline = performance.now() + lastWordsMs;
+  let deadline = performance.now() + assignment.cleanupMs;
   while (!isAcknowledged()) {
     const until = isSignalled() ? signalDeadline : deadline;
-    if (Date.now() >= until || (isSignalled() && !server.isLinked)) return;
+    if (performance.now() >= until || (isSignalled() && !server.isLinked)) return;
     const seen = await Promise.race([
       activity().then(() => true),
-      sleep(Math.min(until - Date.now(), 200)).then(() => false),
+      sleep(Math.min(until - performance.now(), 200)).then(() => false),
     ]);
     // A daemon that is connected will acknowledge; a person's every connection starts the wait anew.
-    if (server.isLinked || (seen && assignment.from === "person")) deadline = Date.now() + assignment.cleanupMs;
+    if (server.isLinked || (seen && assignment.from === "person")) deadline = performance.now() + assignment.cleanupMs;
   }
 }
 

@@ -177,7 +177,7 @@ export class SidecarServer {
 
   /** The agent waits for sockets that are full: what it prints meanwhile would only pile up. */
   #adjustHold(): void {
-    const now = Date.now();
+    const now = performance.now();
     const full = [...this.#clients].filter(({ feed }) => feed.fullSince !== undefined);
     for (const { feed, socket } of full) {
       if (now - (feed.fullSince ?? now) < slowClientMs) continue;

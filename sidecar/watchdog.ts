@@ -85,7 +85,10 @@ function judgeSilence({ silence, thresholds, silenceS, killsAfterS, tools }: Mea
 
 export interface WatchdogOptions {
   thresholds: StallThresholds;
+  /** The wall clock, in which retries are announced. */
   now(): number;
+  /** A clock that nobody sets. Between two looks the wall clock may have been set, or the machine have slept. */
+  steady(): number;
   waiting(): Waiting;
   /** We do not read the agent just now, so its silence says nothing. */
   isResting(): boolean;
@@ -101,17 +104,28 @@ export interface Watchdog {
 }
 
 const checkEveryMs = 5_000;
+/** Less is the drift of a clock that is kept in time. */
+const jumpMs = 1_000;
 
 export function startWatchdog(options: WatchdogOptions): Watchdog {
   const { thresholds } = options;
   let lastSignAt = options.now();
   let isWarned = false;
   let waitedOn: Waiting["on"] = options.waiting().on;
+  let skew = options.now() - options.steady();
   const sign = () => {
     lastSignAt = options.now();
     isWarned = false;
   };
+  /** What the clock jumped by was no silence. */
+  const followJumps = () => {
+    const skewNow = options.now() - options.steady();
+    if (Math.abs(skewNow - skew) < jumpMs) return;
+    lastSignAt += skewNow - skew;
+    skew = skewNow;
+  };
   const check = () => {
+    followJumps();
     const waiting = options.waiting();
     // What it waits for has changed: that was a sign, whoever caused it.
     if (options.isResting() || waiting.on !== waitedOn) sign();

@@ -33,10 +33,10 @@ export class RunningCommands {
   async end(): Promise<void> {
     let left = this.#all().filter((found) => !this.#known.has(keyOf(found)));
     const isGoneWithin = async (ms: number) => {
-      const deadline = Date.now() + ms;
+      const deadline = performance.now() + ms;
       for (;;) {
         left = left.filter(({ pid, started }) => isSameProcess(pid, started));
-        if (left.length === 0 || Date.now() > deadline) return left.length === 0;
+        if (left.length === 0 || performance.now() > deadline) return left.length === 0;
         await sleep(pollMs);
       }
     };

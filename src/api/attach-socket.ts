@@ -47,7 +47,7 @@ export function attachSocket(app: FastifyInstance, options: AttachSocketOptions)
 
   const beat = setInterval(() => {
     for (const [socket, client] of clients) {
-      client.bridge.checkStall(Date.now());
+      client.bridge.checkStall(performance.now());
       // A stalled client cannot answer a ping either; its stall closes it, with the reason that helps.
       // … and while we read nothing from it, its answer is not seen.
       if (!client.isAlive && socket.bufferedAmount === 0 && !socket.isPaused) socket.terminate();
@@ -57,7 +57,7 @@ export function attachSocket(app: FastifyInstance, options: AttachSocketOptions)
   }, pingMs);
   const stallBeat = setInterval(
     () => {
-      for (const { bridge } of clients.values()) bridge.checkStall(Date.now());
+      for (const { bridge } of clients.values()) bridge.checkStall(performance.now());
     },
     Math.max(100, Math.min(5000, options.clientStallMs / 4)),
   );

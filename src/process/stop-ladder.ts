@@ -49,12 +49,12 @@ export async function stopTree(options: StopOptions): Promise<StopOutcome> {
 /** SIGKILL at once, repeated until nothing is left. Finds the session's cgroup by itself and removes it. */
 export async function killTree(options: TreeOptions & { killWaitMs?: number }): Promise<StopOutcome> {
   const cgroup = options.cgroup ?? findCgroup(options.sessionId);
-  const deadline = Date.now() + (options.killWaitMs ?? defaultStopWaits.killMs);
+  const deadline = performance.now() + (options.killWaitMs ?? defaultStopWaits.killMs);
   let needed: StopOutcome["needed"] = "nothing";
   for (;;) {
     const left = findSessionProcesses({ ...options, cgroup });
     if (left.length === 0) cgroup?.remove();
-    if (left.length === 0 || Date.now() > deadline) return { needed, left };
+    if (left.length === 0 || performance.now() > deadline) return { needed, left };
     needed = "kill";
     cgroup?.kill();
     for (const target of left) signalProcess(target, "SIGKILL");
@@ -68,7 +68,7 @@ function signalAll(options: TreeOptions, signal: NodeJS.Signals): void {
 
 /** Looks at the processes it knows first: reading all of /proc is only worth it when those are gone. */
 async function isGoneWithin(options: TreeOptions, waitMs: number, until?: Promise<unknown>): Promise<boolean> {
-  const deadline = Date.now() + waitMs;
+  const deadline = performance.now() + waitMs;
   let mayGoOn = false;
   until?.then(
     () => (mayGoOn = true),
@@ -76,7 +76,7 @@ async function isGoneWithin(options: TreeOptions, waitMs: number, until?: Promis
   );
   let known = findSessionProcesses(options);
   while (known.length > 0) {
-    if (mayGoOn || Date.now() > deadline) return false;
+    if (mayGoOn || performance.now() > deadline) return false;
     await sleep(pollMs);
     known = known.filter(({ pid, started }) => isSameProcess(pid, started));
     if (known.length === 0) known = findSessionProcesses(options);

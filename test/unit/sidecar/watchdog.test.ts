@@ -68,6 +68,7 @@ describe("the watchdog", () => {
     const watchdog = startWatchdog({
       thresholds: { warnS: 0.04, killS: 0.08 },
       now: () => now,
+      steady: () => now,
       waiting: () => ({ on: "model" }),
       isResting: () => isResting,
       onWarning: ({ subtype }) => seen.push(subtype),
@@ -84,4 +85,34 @@ describe("the watchdog", () => {
     watchdog.stop();
     expect(seen).toEqual(["stall_warning", "stall_kill"]);
   });
+
+  it.each([3_600_000, -3_600_000])(
+    "takes a clock that was set by %i ms for no silence, and counts on",
+    async (jump) => {
+      const seen: string[] = [];
+      let wall = 5_000_000;
+      let steady = 0;
+      let looks = 0;
+      const watchdog = startWatchdog({
+        thresholds: { warnS: 0.04, killS: 0.08 },
+        now: () => wall,
+        steady: () => steady,
+        waiting: () => {
+          looks++;
+          return { on: "model" };
+        },
+        isResting: () => false,
+        onWarning: ({ subtype, silence_s }) => seen.push(`${subtype} ${silence_s}`),
+        onStall: ({ subtype, silence_s }) => seen.push(`${subtype} ${silence_s}`),
+      });
+      wall += jump;
+      await eventually(() => looks > 5);
+      expect(seen).toEqual([]);
+      wall += 100;
+      steady += 100;
+      await eventually(() => seen.length > 0);
+      watchdog.stop();
+      expect(seen).toEqual(["stall_kill 0.1"]);
+    },
+  );
 });
