@@ -1,6 +1,6 @@
 /** The daemon's own things in the data dir: the lock that makes it the only one, its address, its token. */
 import { createHash, randomBytes } from "node:crypto";
-import { chmod, link, lstat, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, link, lstat, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import * as z from "zod";
@@ -41,6 +41,7 @@ export async function lockDataDir(dataDir: string, version: string): Promise<Dat
   const pidStarted = startTimeOf(process.pid);
   const own: DaemonFile = { pid: process.pid, pid_started: pidStarted ?? "", version };
   await takeLock(path, own, dataDir);
+  await removeDrafts(dataDir);
   return {
     announce: (served) => replaceFile(path, { ...own, ...served }),
     release: () => rm(path, { force: true }),
@@ -50,8 +51,8 @@ export async function lockDataDir(dataDir: string, version: string): Promise<Dat
 /** A hard link appears whole or not at all, and fails when the name is taken. */
 async function takeLock(path: string, own: DaemonFile, dataDir: string): Promise<void> {
   const draft = `${path}.${process.pid}`;
-  await writeFile(draft, JSON.stringify(own), { mode: 0o600 });
   try {
+    await writeFile(draft, JSON.stringify(own), { mode: 0o600 });
     for (let attempt = 0; attempt < 10; attempt++) {
       try {
         await link(draft, path);
@@ -79,6 +80,14 @@ async function takeLock(path: string, own: DaemonFile, dataDir: string): Promise
     );
   } finally {
     await rm(draft, { force: true });
+  }
+}
+
+/** Of daemons that were killed while they began. One that is alive may still need its own. */
+async function removeDrafts(dataDir: string): Promise<void> {
+  for (const name of await readdir(dataDir)) {
+    const pid = /^daemon\.json\.(?:old\.)?(\d+)$/.exec(name)?.[1];
+    if (pid !== undefined && startTimeOf(Number(pid)) === undefined) await rm(join(dataDir, name), { force: true });
   }
 }
 

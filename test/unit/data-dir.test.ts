@@ -28,6 +28,15 @@ describe("the lock", () => {
     expect(await readdir(data)).toEqual([]);
   });
 
+  test("clears away what daemons left that were killed while they took it", async () => {
+    await mkdir(data, { recursive: true });
+    for (const name of ["daemon.json.999999999", "daemon.json.old.999999999", `daemon.json.old.${process.ppid}`])
+      await writeFile(join(data, name), "");
+    const lock = await lockDataDir(data, "1");
+    expect(await readdir(data)).toEqual(["daemon.json", `daemon.json.old.${process.ppid}`]);
+    await lock.release();
+  });
+
   test("is refused while a living process holds it, naming it", async () => {
     const lock = await lockDataDir(data, "1");
     await lock.announce({ url: "http://127.0.0.1:1", token_file: "/t" });
