@@ -3,7 +3,7 @@
  * in, and the system's clock belongs to everybody: so the two bundles run from a folder in which each is started by way
  * of clock-shim.mjs. The bundles themselves are the ones of dist, byte for byte.
  */
-import { cpSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { cpSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { agentdPath } from "../support/start-daemon.ts";
@@ -19,10 +19,10 @@ export interface Clock {
 export function makeClock(folder: string): Clock {
   const programs = join(folder, "dist");
   const offsetFile = join(folder, "clock-offset");
-  mkdirSync(programs, { recursive: true });
+  cpSync(dirname(agentdPath), programs, { recursive: true });
   cpSync(fileURLToPath(new URL("./clock-shim.mjs", import.meta.url)), join(programs, "clock-shim.mjs"));
   for (const name of ["agentd", "sidecar"]) {
-    cpSync(join(dirname(agentdPath), `${name}.js`), join(programs, `${name}-itself.js`));
+    renameSync(join(programs, `${name}.js`), join(programs, `${name}-itself.js`));
     const start = `globalThis.clockOffsetFile = ${JSON.stringify(offsetFile)};
 await import("./clock-shim.mjs");
 await import("./${name}-itself.js");

@@ -2,6 +2,7 @@
 import { appendFileSync, existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { sessionProcesses } from "../support/processes.ts";
 import { type Moment, moments, type Step, steps } from "./caller.ts";
 import type { Clock } from "./clock.ts";
 import { journalOf } from "./journal.ts";
@@ -233,7 +234,8 @@ export class Faults {
     const found = this.#sidecar(fault);
     if (!found) return undefined;
     const { pid } = journalOf(this.#world.journalDir, found.tale.id);
-    return pid !== undefined && isOf(pid, found.tale.id) ? pid : undefined;
+    if (pid === undefined) return sessionProcesses(found.tale.id)[0];
+    return isOf(pid, found.tale.id) ? pid : undefined;
   }
 
   /** Half a line at the end of a log, as a crash in the midst of a write leaves it. */

@@ -40,6 +40,7 @@ export class KeptDaemon {
   #restartDelayMs = 0;
   #beforeStart: (() => void) | undefined;
   #life: Promise<void> | undefined;
+  #said: string[] = [];
   starts = 0;
 
   constructor(options: KeptDaemonOptions) {
@@ -67,7 +68,8 @@ export class KeptDaemon {
     const deadline = performance.now() + startMs;
     for (;;) {
       if (this.#served) return this.#served;
-      if (performance.now() > deadline) throw new Error(`the daemon did not come back within ${startMs / 1000} s`);
+      if (performance.now() > deadline)
+        throw new Error(`the daemon did not come back within ${startMs / 1000} s: ${this.#said.join("").slice(-2000)}`);
       await sleep(10);
     }
   }
@@ -111,7 +113,8 @@ export class KeptDaemon {
 
   async #run(): Promise<void> {
     const { agentd, dataDir, env = {} } = this.#options;
-    const said: string[] = [];
+    this.#said = [];
+    const said = this.#said;
     this.#wasAsked = false;
     const child = serve([agentd, "serve", "--port", "0", "--data-dir", dataDir, "--config", this.#configPath], env);
     const keep = (chunk: unknown) => {

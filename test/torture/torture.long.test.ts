@@ -1,0 +1,30 @@
+import { expect, test } from "vitest";
+import { startRealAgents } from "./real-agents.ts";
+import { printReport } from "./report.ts";
+import { torture } from "./torture.ts";
+
+/** Seeds that once found something, and what it was: they stay. */
+const foundOnce: readonly [seed: number, what: string][] = [
+  [1, "a second exit behind the first, when the daemon died before the record of the end"],
+  [2, "a steer that the agent had and the log had not, when the daemon died in between"],
+  [10, "the draft of a lock, when the daemon died while it took it"],
+];
+
+test.each(foundOnce)("seed %i, which once found %s, finds nothing", async (seed) => {
+  const report = await torture({ seed, durationMs: 20_000, actors: 4 });
+  console.log(printReport(report));
+  expect(report.problems).toEqual([]);
+  expect(report.total.numbers).toBeGreaterThan(0);
+});
+
+test("the real Claude Code and Codex beside the counting agent: nothing is found either", async () => {
+  const real = await startRealAgents();
+  try {
+    const report = await torture({ seed: 5, durationMs: 30_000, actors: 4, extra: real });
+    console.log(printReport(report));
+    expect(report.problems).toEqual([]);
+    expect(report.total.events).toBeGreaterThan(0);
+  } finally {
+    await real.stop();
+  }
+});
