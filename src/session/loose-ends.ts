@@ -4,13 +4,10 @@ import type { LogLine } from "../protocol/line.ts";
 import { readLines } from "./read-lines.ts";
 import type { Session } from "./session.ts";
 
-/** What the lines since the last result leave open: earlier turns were closed by their own agent. */
+/** A result is no sign that all before it was closed: it may be of a prompt that was taken back while another turn runs. */
 export async function looseEndsOf(session: Session, now: number): Promise<SessionEvent[]> {
   const ends = new LooseEnds();
-  for await (const line of readLines(session, /^\{"type":"(tool_use|tool_result|agent_message|result)"/)) {
-    if (line.type === "result") ends.clear();
-    else ends.add(line);
-  }
+  for await (const line of readLines(session, /^\{"type":"(tool_use|tool_result|agent_message)"/)) ends.add(line);
   return ends.close(now);
 }
 
@@ -28,11 +25,6 @@ export class LooseEnds {
     else if (line.type !== "agent_message") return;
     else if (line.data.delta) this.#items.set(line.data.item_id, line);
     else this.#items.delete(line.data.item_id);
-  }
-
-  clear(): void {
-    this.#calls.clear();
-    this.#items.clear();
   }
 
   /** The events that close it, in order: a `superseded` end for each item of text, a made-up result for each call. */

@@ -70,6 +70,20 @@ describe("a daemon that dies in the midst of a creation", () => {
   });
 });
 
+describe("a prompt that is taken back while another turn runs", () => {
+  it("closes nothing of that turn: its open call has its end when the sidecar dies", async () => {
+    counts = await startCountsDaemon();
+    const id = await counts.create({ prompt: "words=2 ask=1", permission_mode: "interactive" });
+    await counts.until(id, (events) => events.some(({ type }) => type === "input_required"));
+    const { body } = await counts.daemon.post(`/sessions/${id}/prompt`, { text: "never mind" });
+    expect((await counts.daemon.delete(`/sessions/${id}/prompts/${body.turn_id}`)).status).toBe(200);
+    process.kill(counts.sidecarPid(id), "SIGKILL");
+    const events = await counts.until(id);
+    expect(events.filter(({ type }) => type === "tool_result")).toMatchObject([{ data: { synthetic: true } }]);
+    expect(counts.faultsOf(id)).toEqual([]);
+  });
+});
+
 describe("a steer", () => {
   it("is written down by the sidecar that took it, before what comes of it", async () => {
     counts = await startCountsDaemon();

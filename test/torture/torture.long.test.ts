@@ -8,6 +8,7 @@ const foundOnce: readonly [seed: number, what: string][] = [
   [1, "a second exit behind the first, when the daemon died before the record of the end"],
   [2, "a steer that the agent had and the log had not, when the daemon died in between"],
   [10, "the draft of a lock, when the daemon died while it took it"],
+  [20, "a call without an end, behind a prompt that was taken back while it ran"],
 ];
 
 test.each(foundOnce)("seed %i, which once found %s, finds nothing", async (seed) => {
