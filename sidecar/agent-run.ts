@@ -13,6 +13,8 @@ import type { EventLog } from "./event-log.ts";
 import { exitEvent } from "./exit-event.ts";
 import type { Harness, HarnessHost, HarnessOutput, Waiting } from "./harness.ts";
 import { OpenInputs } from "./open-inputs.ts";
+import { type Hold, RunGate } from "./run-gate.ts";
+import { TakenTurns } from "./taken-turns.ts";
 import { stallThresholds, startWatchdog, type Watchdog } from "./watchdog.ts";
 
 export interface AgentRunOptions {
@@ -24,9 +26,6 @@ export interface AgentRunOptions {
   /** Given to the agent when it has started; no other will follow. */
   onlyPrompt?: string;
 }
-
-/** What keeps the agent's pipe from being read. */
-export type Hold = "paused" | "full";
 
 export type RunState =
   | { phase: "waiting" }
@@ -40,8 +39,6 @@ export type AgentCommand = Exclude<Command, { type: "ack" | "pause" | "resume" }
 
 /** What may be in the log of an agent that crashed at its start: complaints, and what we ourselves say of its turn. */
 const complaints: readonly EventType[] = ["stderr", "system", "error", "progress", "result"];
-/** How many prompts and steers are remembered as taken; a daemon has one or two on their way. */
-const takenMax = 1000;
 /** After a stop nothing may hold back the last events for longer than this. */
 const stopHoldMs = 12_000;
 
@@ -49,19 +46,14 @@ export class AgentRun {
   readonly #options: AgentRunOptions;
   readonly #harness: Harness;
   readonly #inputs: OpenInputs;
-  readonly #holds = new Set<Hold>();
-  /** Turn ids under which prompts and steers came, and the turns they became part of. */
-  readonly #taken = new Map<string, string>();
-  #waiters: (() => void)[] = [];
+  readonly #gate = new RunGate();
+  readonly #taken = new TakenTurns();
   readonly #oomKillsBefore = oomKillCount();
-  #isLettingGo = false;
   #state: RunState = { phase: "waiting" };
   #status: SidecarStatus;
   #stopReason: string | undefined;
   #hasSpoken = false;
   #isStoring = false;
-  #turnCount = 0;
-  #lastTurn = 0;
   #watchdog: Watchdog | undefined;
   #starting: Promise<void> | undefined;
   #resolveEnded: () => void = () => undefined;
@@ -100,7 +92,7 @@ export class AgentRun {
 
   /** The highest number among the turn ids that came: whoever numbers turns must go on from there. */
   get lastTurn(): number {
-    return this.#lastTurn;
+    return this.#taken.last;
   }
 
   get agentSessionId(): string | undefined {
@@ -128,7 +120,7 @@ export class AgentRun {
       now: this.#options.now,
       steady: () => performance.now(),
       waiting: () => this.#waiting,
-      isResting: () => this.#holds.size > 0 || this.#isStoring,
+      isResting: () => this.#gate.isHeld || this.#isStoring,
       onWarning: (data) => void this.#emitOwn({ type: "system", data }),
       onStall: (data) => {
         void this.#emitOwn({ type: "system", data });
@@ -138,7 +130,7 @@ export class AgentRun {
     void this.#finish();
     if (this.#stopReason !== undefined) await this.stop(this.#stopReason);
     else if (this.#options.onlyPrompt !== undefined) {
-      this.#harness.prompt({ text: this.#options.onlyPrompt, turnId: this.#turnId(undefined) });
+      this.#harness.prompt({ text: this.#options.onlyPrompt, turnId: this.#taken.idFor(undefined) });
       this.#harness.finish();
     }
   }
@@ -161,16 +153,16 @@ export class AgentRun {
 
   #act(command: Exclude<AgentCommand, { type: "stop" }>): string | undefined {
     if (command.type === "prompt" || command.type === "steer") {
-      const taken = command.data.turn_id === undefined ? undefined : this.#taken.get(command.data.turn_id);
+      const taken = this.#taken.of(command.data.turn_id);
       if (taken !== undefined) return taken;
     }
     if (this.#state.phase !== "running") throw new Error(`Cannot ${command.type}: ${notRunning(this.#state)}`);
     this.#watchdog?.sign();
     switch (command.type) {
       case "prompt": {
-        const turnId = this.#turnId(command.data.turn_id);
+        const turnId = this.#taken.idFor(command.data.turn_id);
         this.#harness.prompt({ text: command.data.content, turnId, ...defined({ images: command.data.images }) });
-        return this.#remember(turnId, turnId);
+        return this.#taken.remember(turnId, turnId);
       }
       case "steer":
         return this.#steer(command.data);
@@ -204,11 +196,11 @@ export class AgentRun {
   }
 
   #steer({ content: text, turn_id, record }: Extract<AgentCommand, { type: "steer" }>["data"]): string {
-    const asked = this.#turnId(turn_id);
+    const asked = this.#taken.idFor(turn_id);
     const joined = this.#harness.steer({ text, turnId: asked });
     const kind = joined === asked ? "prompt" : "steer";
     if (record) void this.#emitOwn({ type: "user_message", data: { turn_id: joined, kind, text } });
-    return this.#remember(asked, joined);
+    return this.#taken.remember(asked, joined);
   }
 
   get #waiting(): Waiting {
@@ -244,15 +236,6 @@ export class AgentRun {
     }
   }
 
-  /** A daemon that lost its link asks again under the same id: what was taken is not taken twice. */
-  #remember(asked: string, turnId: string): string {
-    this.#taken.set(asked, turnId);
-    this.#lastTurn = Math.max(this.#lastTurn, Number(/^t(\d{1,15})$/.exec(asked)?.[1] ?? 0));
-    const [oldest] = this.#taken.keys();
-    if (this.#taken.size > takenMax && oldest !== undefined) this.#taken.delete(oldest);
-    return turnId;
-  }
-
   /** Ends the agent and all it started; its last events and `exit` follow. The first reason counts. Never rejects. */
   async stop(reason: string): Promise<void> {
     const { phase } = this.#state;
@@ -263,7 +246,7 @@ export class AgentRun {
       await this.#exit({ code: 0, stderrTail: "" });
       return;
     }
-    const letGo = setTimeout(() => this.#letGo(), stopHoldMs);
+    const letGo = setTimeout(() => this.#gate.letGo(), stopHoldMs);
     try {
       await this.#harness.stop(reason);
     } catch (error) {
@@ -271,16 +254,15 @@ export class AgentRun {
     }
     clearTimeout(letGo);
     // What is left of its output is bounded now, and `exit` must come.
-    this.#letGo();
+    this.#gate.letGo();
   }
 
   hold(reason: Hold): void {
-    this.#holds.add(reason);
+    this.#gate.hold(reason);
   }
 
   release(reason: Hold): void {
-    this.#holds.delete(reason);
-    if (this.#holds.size === 0) this.#wake();
+    this.#gate.release(reason);
   }
 
   /** An event of the sidecar itself. */
@@ -295,14 +277,13 @@ export class AgentRun {
     if (!this.#hasSpoken) this.#hasSpoken = outputs.some(({ event }) => !complaints.includes(event.type));
     const stored = this.#options.log.append(outputs);
     if (this.#inputs.count > 0 !== openBefore > 0) this.#options.onStatus(this.status);
-    if (stored && !this.#isLettingGo) {
+    if (stored && !this.#gate.isLettingGo) {
       // A silence of our own making, while there is no room, is not the agent's.
       this.#isStoring = true;
-      await Promise.race([stored, this.#untilLetGo()]);
+      await Promise.race([stored, this.#gate.untilLetGo()]);
       this.#isStoring = false;
     }
-    while (this.#holds.size > 0 && !this.#isLettingGo)
-      await new Promise<void>((resolve) => this.#waiters.push(resolve));
+    await this.#gate.untilOpen();
   }
 
   async #emitOwn(event: HarnessOutput["event"]): Promise<void> {
@@ -313,11 +294,6 @@ export class AgentRun {
   #setStatus(change: Partial<SidecarStatus>): void {
     this.#status = { ...this.#status, ...change };
     this.#options.onStatus(this.status);
-  }
-
-  #turnId(asked: string | undefined): string {
-    this.#turnCount++;
-    return asked ?? `t${this.#turnCount}`;
   }
 
   async #finish(): Promise<void> {
@@ -355,21 +331,6 @@ export class AgentRun {
     this.#setStatus({ activity: "ended", turn_id: null, background: 0 });
     await stored;
     this.#resolveEnded();
-  }
-
-  #letGo(): void {
-    this.#isLettingGo = true;
-    this.#wake();
-  }
-
-  async #untilLetGo(): Promise<void> {
-    while (!this.#isLettingGo) await new Promise<void>((resolve) => this.#waiters.push(resolve));
-  }
-
-  #wake(): void {
-    const waiters = this.#waiters;
-    this.#waiters = [];
-    for (const resume of waiters) resume();
   }
 }
 

@@ -6,9 +6,10 @@ import type { InputAnswer, InterruptReason } from "../../src/protocol/command.ts
 import type { SessionEvent } from "../../src/protocol/event.ts";
 import type { SidecarStatus } from "../../src/protocol/link-frame.ts";
 import type { PermissionMode } from "../../src/protocol/session.ts";
-import { plainLine, progress, serverFailed, unknownLine } from "../facts.ts";
+import { plainLine, progress, unknownLine } from "../facts.ts";
 import type { Failure } from "../failure.ts";
 import type { HarnessOutput, Waiting } from "../harness.ts";
+import { Outbox } from "../outbox.ts";
 import { AgentOutput } from "./agent-output.ts";
 import { BackgroundWork } from "./background-work.ts";
 import { categoryOf } from "./failure.ts";
@@ -24,7 +25,8 @@ import {
   type UserLine,
 } from "./raw.ts";
 import { Retries } from "./retries.ts";
-import { initData, systemFact } from "./session-facts.ts";
+import { systemFact } from "./session-facts.ts";
+import { SessionIdentity } from "./session-identity.ts";
 import { readDelta } from "./text-delta.ts";
 import { type Turn, TurnBook } from "./turn-book.ts";
 import { TurnEndings } from "./turn-endings.ts";
@@ -57,27 +59,23 @@ export class Normalizer {
   readonly #retries = new Retries();
   readonly #questions = new Questions();
   readonly #endings: TurnEndings;
-  #outputs: HarnessOutput[] = [];
-  #shown = "";
+  readonly #identity: SessionIdentity;
+  readonly #out = new Outbox();
   #replies: string[] = [];
   #answered: Effects["answered"] = [];
   #isGivingUp = false;
-  #sessionId: string;
-  #lastInit = "";
-  #model: string | undefined;
-  #line: string | undefined;
   permissionMode: PermissionMode;
 
   constructor(options: NormalizerOptions) {
-    this.#sessionId = options.agentSessionId;
+    this.#identity = new SessionIdentity(options.agentSessionId);
     this.permissionMode = options.permissionMode;
     const { isResumed } = options;
-    const sessionId = () => this.#sessionId;
+    const sessionId = () => this.#identity.sessionId;
     this.#endings = new TurnEndings({ book: this.#book, agent: this.#agent, isResumed, sessionId });
   }
 
   get agentSessionId(): string {
-    return this.#sessionId;
+    return this.#identity.sessionId;
   }
 
   get running(): Turn | undefined {
@@ -105,8 +103,8 @@ export class Normalizer {
       activity: turn ? (this.#retries.dueAt === undefined ? "busy" : "retrying") : "idle",
       turn_id: turn?.id ?? null,
       background: this.background,
-      agent_session_id: this.#sessionId,
-      ...(this.#model === undefined ? {} : { model: this.#model }),
+      agent_session_id: this.#identity.sessionId,
+      ...(this.#identity.model === undefined ? {} : { model: this.#identity.model }),
     };
   }
 
@@ -138,7 +136,7 @@ export class Normalizer {
 
   /** The next turn's first line says what came of it. */
   modelChanged(model: string): void {
-    this.#model = model;
+    this.#identity.model = model;
   }
 
   /** Throws a sentence for people when there is no such question. */
@@ -151,56 +149,53 @@ export class Normalizer {
   // What the agent said.
 
   push(line: string, now: number): void {
-    this.#line = line;
+    this.#out.line = line;
     let value: unknown;
     try {
       value = JSON.parse(line);
     } catch {
-      if (line.trim() !== "") this.#emit(plainLine("stdout_raw", line));
+      if (line.trim() !== "") this.#out.emit(plainLine("stdout_raw", line));
       return;
     }
     const delta = readDelta(value);
     if (delta === "skip") return;
     if (delta) {
       const event = this.#agent.delta(delta, this.#turnIdOf(delta.parent));
-      if (event) this.#emit(event);
+      if (event) this.#out.emit(event);
       return;
     }
     const raw = readRaw(value);
     // The counts of a whole block come right behind it or not at all.
-    if (this.#agent.isHolding && raw.kind !== "stream") this.#emitAll(this.#agent.release());
+    if (this.#agent.isHolding && raw.kind !== "stream") this.#out.emitAll(this.#agent.release());
     this.#read(raw, line, now);
   }
 
   stderr(line: string): void {
-    this.#line = undefined;
+    this.#out.line = undefined;
     const text = line.trim();
-    if (text !== "") this.#emit(plainLine("stderr", text));
+    if (text !== "") this.#out.emit(plainLine("stderr", text));
   }
 
   /** An event from elsewhere, in its place among the others. */
   add(event: SessionEvent): void {
-    this.#line = undefined;
-    this.#emit(event);
+    this.#out.add(event);
   }
 
   /** The agent is gone: closes whatever is open. */
   end(reason: string, now: number): void {
-    this.#line = undefined;
-    this.#emitAll(this.#agent.agentEnded(now));
-    this.#emitAll(this.#endings.agentEnded(reason, now));
+    this.#out.addAll(this.#agent.agentEnded(now));
+    this.#out.emitAll(this.#endings.agentEnded(reason, now));
     this.#background.ended();
   }
 
   take(): Effects {
     const effects: Effects = {
-      outputs: this.#outputs,
-      isStatusNew: this.#hasNewStatus(),
+      outputs: this.#out.take(),
+      isStatusNew: this.#out.isNews(this.status),
       replies: this.#replies,
       isGivingUp: this.#isGivingUp,
       answered: this.#answered,
     };
-    this.#outputs = [];
     this.#replies = [];
     this.#answered = [];
     this.#isGivingUp = false;
@@ -211,7 +206,7 @@ export class Normalizer {
     switch (raw.kind) {
       case "stream":
         if (raw.line.event.type === "message_start") this.#beginMessage(raw.line.parent_tool_use_id ?? undefined, now);
-        this.#emitAll(this.#agent.frame(raw.line, this.#turnIdOf(raw.line.parent_tool_use_id ?? undefined)));
+        this.#out.emitAll(this.#agent.frame(raw.line, this.#turnIdOf(raw.line.parent_tool_use_id ?? undefined)));
         return;
       case "assistant":
         return this.#assistant(raw.line, now);
@@ -219,19 +214,19 @@ export class Normalizer {
         return this.#user(raw.line, now);
       case "result":
         this.#retries.over();
-        return this.#emitAll(this.#endings.result(raw.line, this.#lastInit !== "", now));
+        return this.#out.emitAll(this.#endings.result(raw.line, this.#identity.hasBegun, now));
       case "init":
         return this.#init(raw.line, now);
       case "api_retry": {
         const { event, isHopeless } = this.#retries.announced(raw.line, this.#book, now);
         if (isHopeless) this.#isGivingUp = true;
-        return this.#emit(event);
+        return this.#out.emit(event);
       }
       case "background_tasks":
         return this.#background.changed(raw.line.tasks, !this.#book.current);
       case "session_state":
         this.#background.sessionIs(raw.line.state);
-        if (raw.line.state === "idle") this.#emitAll(this.#endings.silence());
+        if (raw.line.state === "idle") this.#out.emitAll(this.#endings.silence());
         return;
       case "system":
         return this.#system(raw.line, now);
@@ -241,7 +236,7 @@ export class Normalizer {
         return this.#asked(raw.line);
       case "control_cancel": {
         const withdrawn = this.#questions.withdrawn(raw.line.request_id, (id) => this.#isInterrupted(id));
-        return this.#emitAll(withdrawn ? [withdrawn] : []);
+        return this.#out.emitAll(withdrawn ? [withdrawn] : []);
       }
       case "control_response": {
         const { request_id: id, subtype, error, response } = raw.line.response;
@@ -252,7 +247,7 @@ export class Normalizer {
       case "silent":
         return;
       case "unknown":
-        return this.#emit(unknownLine(line));
+        return this.#out.emit(unknownLine(line));
       default:
         raw satisfies never;
     }
@@ -265,7 +260,7 @@ export class Normalizer {
       parentId: callId === undefined ? undefined : this.#agent.parentOfCall(callId),
     };
     const { event, reply } = this.#questions.asked(line, { place, isAutonomous: this.permissionMode === "autonomous" });
-    if (event) this.#emit(event);
+    if (event) this.#out.emit(event);
     if (reply !== undefined) this.#replies.push(reply);
   }
 
@@ -279,7 +274,7 @@ export class Normalizer {
     if (message.model === "<synthetic>") return this.#synthetic(line);
     this.#beginMessage(parentId, now);
     if (parentId === undefined && message.model && this.#book.current) this.#book.current.model = message.model;
-    this.#emitAll(this.#agent.assistant(line, this.#turnIdOf(parentId), now));
+    this.#out.emitAll(this.#agent.assistant(line, this.#turnIdOf(parentId), now));
   }
 
   /** Text that the CLI wrote in the model's place. */
@@ -288,7 +283,7 @@ export class Normalizer {
       .flatMap((block) => (typeof block["text"] === "string" ? [block["text"]] : []))
       .join("\n");
     if (!error) {
-      if (text !== "") this.#emit({ type: "system", data: { subtype: "notice", text } });
+      if (text !== "") this.#out.emit({ type: "system", data: { subtype: "notice", text } });
       return;
     }
     const turn = this.#book.running;
@@ -301,13 +296,13 @@ export class Normalizer {
       return;
     }
     const { events, isStray } = this.#agent.user(line, now);
-    if (isStray && this.#line !== undefined) this.#emit(unknownLine(this.#line));
-    this.#emitAll(events);
+    if (isStray && this.#out.line !== undefined) this.#out.emit(unknownLine(this.#out.line));
+    this.#out.emitAll(events);
   }
 
   #delivered(uuid: string): void {
     const steered = this.#book.deliver(uuid);
-    if (steered) this.#emit(progress(steered.id, "input_delivered", { input: "steer" }));
+    if (steered) this.#out.emit(progress(steered.id, "input_delivered", { input: "steer" }));
   }
 
   #lifecycle(line: CommandLifecycle, now: number): void {
@@ -319,7 +314,7 @@ export class Normalizer {
       case "cancelled":
       case "discarded":
       case "refused":
-        return this.#emitAll(this.#endings.dropped(line.command_uuid, now));
+        return this.#out.emitAll(this.#endings.dropped(line.command_uuid, now));
       default:
         return;
     }
@@ -327,20 +322,11 @@ export class Normalizer {
 
   #init(init: Init, now: number): void {
     this.#background.turnBegan();
-    this.#sessionId = init.session_id;
-    this.#model = init.model ?? this.#model;
-    const data = initData(init);
-    const fingerprint = JSON.stringify(data);
-    if (fingerprint !== this.#lastInit) {
-      this.#lastInit = fingerprint;
-      this.#emit({ type: "system", data });
-      for (const { name } of init.mcp_servers.filter(({ status }) => status === "failed"))
-        this.#emit(serverFailed(name, "the agent could not connect to it"));
-    }
+    this.#out.emitAll(this.#identity.init(init));
     const uuids = init.user_message_uuids ?? [];
     if (!this.#book.beginNamed(uuids) && uuids.length === 0) this.#book.begin(now);
     const turn = this.#book.current;
-    if (turn && this.#model !== undefined) turn.model ??= this.#model;
+    if (turn && this.#identity.model !== undefined) turn.model ??= this.#identity.model;
   }
 
   /** The main agent writes: a turn is under way, and a retry has succeeded. */
@@ -353,32 +339,15 @@ export class Normalizer {
   #system(line: OtherSystem, now: number): void {
     if (line.subtype === "status" && line["status"] === "requesting") this.#retries.over();
     const fact = systemFact(line, this.#book.nearestId, (id) => this.#agent.turnOfCall(id));
-    if (fact) this.#emit(fact);
+    if (fact) this.#out.emit(fact);
     const toolUseId = line["tool_use_id"];
     if (line.subtype !== "task_notification" || typeof toolUseId !== "string") return;
-    this.#emitAll(this.#agent.subagentEnded(toolUseId, now));
+    this.#out.emitAll(this.#agent.subagentEnded(toolUseId, now));
   }
 
   /** A call's lines, such as a subagent's, belong to the turn that it was made in, also when they come between turns. */
   #turnIdOf(callId: string | undefined): string {
     if (callId === undefined) return this.#book.nearestId;
     return this.#agent.turnOfCall(callId) ?? this.#book.nearestId;
-  }
-
-  /** The line goes with the first of its events. */
-  #emit(event: SessionEvent): void {
-    this.#outputs.push(this.#line === undefined ? { event } : { event, raw: this.#line });
-    this.#line = undefined;
-  }
-
-  #emitAll(events: readonly SessionEvent[]): void {
-    for (const event of events) this.#emit(event);
-  }
-
-  #hasNewStatus(): boolean {
-    const status = JSON.stringify(this.status);
-    const isNew = status !== this.#shown;
-    this.#shown = status;
-    return isNew;
   }
 }

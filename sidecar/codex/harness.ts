@@ -15,17 +15,8 @@ import { codexCommand } from "./args.ts";
 import { allInstructions } from "./instructions.ts";
 import { Interruption } from "./interruption.ts";
 import { type Effects, Normalizer } from "./normalize.ts";
-import {
-  initializedLine,
-  initializeLine,
-  permissions,
-  request,
-  steerLine,
-  type TurnSettings,
-  textInput,
-  threadLine,
-  turnLine,
-} from "./requests.ts";
+import { Opening } from "./opening.ts";
+import { permissions, request, steerLine, type TurnSettings, textInput, threadLine, turnLine } from "./requests.ts";
 import { type Steer, Steers } from "./steers.ts";
 import type { Turn } from "./turn-book.ts";
 
@@ -33,9 +24,6 @@ export function createCodexHarness(bootstrap: Bootstrap, host: HarnessHost): Har
   return new CodexHarness(bootstrap, host);
 }
 
-/** How long it may take to answer to its name, and to have its thread (MCP servers start meanwhile). */
-const initializeMs = 30_000;
-const threadMs = 90_000;
 class CodexHarness implements Harness {
   readonly #bootstrap: Bootstrap;
   readonly #host: HarnessHost;
@@ -43,8 +31,7 @@ class CodexHarness implements Harness {
   readonly #context = new PendingContext();
   readonly #settings: TurnSettings = {};
   #process: AgentProcess | undefined;
-  #phase: "initializing" | "opening" | "ready" | "failed" = "initializing";
-  #deadline: NodeJS.Timeout | undefined;
+  readonly #opening: Opening;
   #startFailure: { message: string; category: ErrorCategory } | undefined;
   #isFinishing = false;
   #stopReason: string | undefined;
@@ -68,6 +55,19 @@ class CodexHarness implements Harness {
       isStructured: output_schema !== undefined,
       permissionMode: permission_mode ?? "autonomous",
       ...(max_turns === undefined ? {} : { roundsMax: max_turns }),
+    });
+    this.#opening = new Opening({
+      isResuming: bootstrap.config.resume_session !== undefined,
+      threadLine: (id) => {
+        const { work_dir: workDir, config } = bootstrap;
+        return threadLine(id, { workDir, config, instructions: allInstructions(config, workDir) });
+      },
+      tell: (line, asked) => {
+        if (asked) this.#normalizer.asked(asked, asked);
+        this.#tell(line);
+      },
+      threadId: () => this.#normalizer.threadId,
+      onFailed: (failure) => this.#failToStart(failure),
     });
     this.#steers = new Steers({ send: (steer) => this.#sendSteer(steer) });
     this.#interruption = new Interruption({
@@ -107,16 +107,14 @@ class CodexHarness implements Harness {
     });
     this.#process = agentProcess;
     this.#host.setStatus({ agent_pid: agentProcess.pid });
-    this.#normalizer.asked("initialize", "initialize");
-    this.#tell(initializeLine("initialize"));
-    this.#expectWithin(initializeMs, "its handshake");
+    this.#opening.begin();
     void this.#finishAfter(agentProcess);
   }
 
   prompt({ text, turnId, images }: { text: string; turnId: string; images?: readonly Image[] }): void {
     const turnOf = () => this.#normalizer.prompted(turnId, this.#host.now());
     this.#withContext({ text, images }, (input) => {
-      if (this.#phase === "ready") this.#begin(input, turnOf);
+      if (this.#opening.isReady) this.#begin(input, turnOf);
       else this.#unsent.push({ turn: turnOf(), input });
     });
     void this.#settle();
@@ -245,9 +243,9 @@ class CodexHarness implements Harness {
     const effects = this.#normalizer.take();
     const stored = effects.outputs.length > 0 ? this.#host.emit(effects.outputs) : undefined;
     for (const line of effects.lines) this.#tell(line);
-    const wasReady = this.#phase === "ready";
+    const wasReady = this.#opening.isReady;
     this.#takeReplies(effects.replies);
-    const isReady = this.#phase === "ready";
+    const isReady = this.#opening.isReady;
     this.#interruption.settle(this.#normalizer.running, this.#normalizer.codexTurns);
     if (isReady) this.#sendWaiting();
     // Until it is ready it shows as starting, whatever waits for it already.
@@ -260,55 +258,21 @@ class CodexHarness implements Harness {
     const waiting = this.#onIdle;
     this.#onIdle = [];
     for (const resume of waiting) resume();
-    const isDone = this.#phase === "ready" && this.#normalizer.status.background === 0;
+    const isDone = this.#opening.isReady && this.#normalizer.status.background === 0;
     if (this.#isFinishing && isDone) this.#process?.endInput();
   }
 
   #takeReplies(replies: Effects["replies"]): void {
-    for (const { id, error } of replies) {
-      if (id === "initialize") this.#initialized(error);
-      else if (id === "thread") this.#opened(error);
-      this.#attempt(() => this.#steers.replied(id, error !== undefined, this.#normalizer.running));
+    for (const reply of replies) {
+      this.#opening.replied(reply);
+      this.#attempt(() => this.#steers.replied(reply.id, reply.error !== undefined, this.#normalizer.running));
     }
   }
 
-  #initialized(error: { message: string } | undefined): void {
-    if (this.#phase !== "initializing") return;
-    if (error) return this.#failToStart(`codex refused the handshake: ${error.message}`, "startup_crash");
-    this.#phase = "opening";
-    this.#normalizer.asked("thread", "thread");
-    this.#tell(initializedLine);
-    const { work_dir: workDir, config } = this.#bootstrap;
-    this.#tell(threadLine("thread", { workDir, config, instructions: allInstructions(config, workDir) }));
-    this.#expectWithin(threadMs, "its thread");
-  }
-
-  #opened(error: { code: number; message: string } | undefined): void {
-    if (this.#phase !== "opening") return;
-    const isResuming = this.#bootstrap.config.resume_session !== undefined;
-    if (error || this.#normalizer.threadId === undefined) {
-      const message = `codex could not ${isResuming ? "go on with the" : "begin a"} conversation: ${error?.message ?? "it named no thread"}`;
-      // An invalid request to resume names a conversation that is not there; other codes are failures of its own.
-      return this.#failToStart(message, isResuming && error?.code === -32600 ? "session_not_found" : "startup_crash");
-    }
-    clearTimeout(this.#deadline);
-    this.#phase = "ready";
-  }
-
-  #expectWithin(ms: number, what: string): void {
-    clearTimeout(this.#deadline);
-    this.#deadline = setTimeout(() => {
-      this.#failToStart(`codex did not answer within ${ms / 1000} s when asked for ${what}`, "startup_crash");
-      void this.#settle();
-    }, ms);
-  }
-
-  #failToStart(message: string, category: ErrorCategory): void {
-    clearTimeout(this.#deadline);
-    this.#phase = "failed";
-    this.#startFailure = { message, category };
+  #failToStart(failure: { message: string; category: ErrorCategory }): void {
+    this.#startFailure = failure;
     this.#unsent = [];
-    this.#normalizer.failed({ message, category }, this.#host.now());
+    this.#normalizer.failed(failure, this.#host.now());
     void this.#process?.stop();
     void this.#settle();
   }
@@ -350,7 +314,7 @@ class CodexHarness implements Harness {
 
   async #finishAfter(agentProcess: AgentProcess): Promise<void> {
     const exit = await agentProcess.ended;
-    clearTimeout(this.#deadline);
+    this.#opening.close();
     this.#interruption.close();
     this.#normalizer.end(this.#stopReason ?? endReason(exit), this.#host.now());
     const { outputs } = this.#normalizer.take();

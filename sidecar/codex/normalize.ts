@@ -10,15 +10,16 @@ import type { PermissionMode } from "../../src/protocol/session.ts";
 import { plainLine, progress, unknownLine } from "../facts.ts";
 import type { Failure } from "../failure.ts";
 import type { HarnessOutput, Waiting } from "../harness.ts";
-import { AgentOutput, type Place, parentOf } from "./agent-output.ts";
+import { Outbox } from "../outbox.ts";
+import { AgentOutput, parentOf } from "./agent-output.ts";
 import { failureOf } from "./failure.ts";
-import { receiversOf } from "./item-tool.ts";
+import { Items } from "./items.ts";
+import { Places } from "./places.ts";
 import { Questions } from "./questions.ts";
 import {
   type Asked,
   type ErrorLine,
   InitializeReply,
-  type ItemLine,
   type Raw,
   type Reply,
   readRaw,
@@ -28,6 +29,7 @@ import {
   type UsageLine,
 } from "./raw.ts";
 import type { RpcId } from "./requests.ts";
+import { Retries } from "./retries.ts";
 import { initData, notice, serverStatus, todoItems } from "./session-facts.ts";
 import { readDelta } from "./text-delta.ts";
 import { Threads } from "./threads.ts";
@@ -57,8 +59,6 @@ export interface NormalizerOptions {
 /** What a request of ours was for, so that its reply can be understood. */
 type Sent = { for: "initialize" } | { for: "thread" } | { for: "turn"; turn: Turn };
 
-/** A refused key is retried for a while (0.169.0); the second refusal is believed, as one may be a hiccup of the service. */
-const refusalsMax = 2;
 const sentMax = 1000;
 
 export class Normalizer {
@@ -66,21 +66,19 @@ export class Normalizer {
   readonly #roundsMax: number;
   readonly #book = new TurnBook();
   readonly #threads = new Threads();
+  readonly #places = new Places({ book: this.#book, threads: this.#threads });
   readonly #agent = new AgentOutput();
   readonly #meter = new UsageMeter();
   readonly #questions: Questions;
   readonly #endings: TurnEndings;
+  readonly #items: Items;
+  readonly #retries = new Retries();
+  readonly #out = new Outbox();
   readonly #sent = new Map<string, Sent>();
-  /** Our names of steers that have not reached the model. */
-  readonly #steers = new Set<string>();
-  #outputs: HarnessOutput[] = [];
   #lines: string[] = [];
   #replies: Effects["replies"] = [];
-  #shown = "";
   #userAgent: string | undefined;
   #model: string | undefined;
-  #retryAt: number | undefined;
-  #line: string | undefined;
 
   constructor(options: NormalizerOptions) {
     this.permissionMode = options.permissionMode;
@@ -95,6 +93,15 @@ export class Normalizer {
       model: () => this.#model,
       isStructured: options.isStructured ?? false,
     });
+    this.#items = new Items({
+      agent: this.#agent,
+      book: this.#book,
+      places: this.#places,
+      threads: this.#threads,
+      endings: this.#endings,
+      model: () => this.#model,
+      onModelAnswers: () => this.#modelAnswers(),
+    });
   }
 
   /** The session's thread, once Codex has named it. */
@@ -108,12 +115,7 @@ export class Normalizer {
 
   /** Codex's turns that run: the session's own and those of its sub-agents. */
   get codexTurns(): { threadId: string; turnId: string }[] {
-    const main = this.#threads.main;
-    const own = this.#book.running?.codexId;
-    const children = this.#threads.running.flatMap(({ threadId, codexTurnId }) =>
-      codexTurnId === undefined ? [] : [{ threadId, turnId: codexTurnId }],
-    );
-    return main !== undefined && own !== undefined ? [{ threadId: main, turnId: own }, ...children] : children;
+    return this.#places.codexTurns;
   }
 
   /** Why the last turn failed, for the end of the agent. */
@@ -124,7 +126,7 @@ export class Normalizer {
   get status(): Partial<SidecarStatus> {
     const turn = this.#book.running;
     return {
-      activity: turn ? (this.#retryAt === undefined ? "busy" : "retrying") : "idle",
+      activity: turn ? (this.#retries.dueAt === undefined ? "busy" : "retrying") : "idle",
       turn_id: turn?.id ?? null,
       background: this.#threads.running.length,
       ...(this.#threads.main === undefined ? {} : { agent_session_id: this.#threads.main }),
@@ -136,7 +138,8 @@ export class Normalizer {
     const turn = this.#book.running;
     if (!turn) return { on: "nothing" };
     if (this.#questions.count > 0) return { on: "person" };
-    if (this.#retryAt !== undefined) return { on: "retry", dueAt: this.#retryAt };
+    const { dueAt } = this.#retries;
+    if (dueAt !== undefined) return { on: "retry", dueAt };
     const names = this.#agent.openTools(turn.id);
     return names.length > 0 ? { on: "tool", names } : { on: "model" };
   }
@@ -159,9 +162,7 @@ export class Normalizer {
   }
 
   steered(messageId: string): void {
-    this.#steers.add(messageId);
-    const [oldest] = this.#steers;
-    if (this.#steers.size > sentMax && oldest !== undefined) this.#steers.delete(oldest);
+    this.#items.steered(messageId);
   }
 
   interrupted(reason: InterruptReason, detail: string | undefined): void {
@@ -170,9 +171,8 @@ export class Normalizer {
 
   /** Throws a sentence for people when the answer cannot be given. Returns what is left to be said to the agent. */
   responded(requestId: string, answer: InputAnswer & { by: string }): string | undefined {
-    this.#line = undefined;
     const { event, line, note } = this.#questions.respond(requestId, answer);
-    this.#emit(event);
+    this.#out.add(event);
     this.#lines.push(line);
     return note;
   }
@@ -184,68 +184,60 @@ export class Normalizer {
 
   /** A prompt that never went out. */
   dropped(turn: Turn, now: number): void {
-    this.#line = undefined;
-    this.#emitAll(this.#endings.dropped(turn, now));
+    this.#out.addAll(this.#endings.dropped(turn, now));
   }
 
   /** Turns that were cut short end now, whatever became of their commands. */
   letGo(now: number): void {
-    this.#line = undefined;
-    this.#emitAll(this.#endings.letGo(now));
+    this.#out.addAll(this.#endings.letGo(now));
   }
 
   // What the agent said.
 
   push(line: string, now: number): void {
-    this.#line = line;
+    this.#out.line = line;
     let value: unknown;
     try {
       value = JSON.parse(line);
     } catch {
-      if (line.trim() !== "") this.#emit(plainLine("stdout_raw", line));
+      if (line.trim() !== "") this.#out.emit(plainLine("stdout_raw", line));
       return;
     }
     const delta = readDelta(value);
     if (delta) {
-      const place = this.#placeOf(delta.threadId, undefined);
+      const place = this.#places.of(delta.threadId, undefined);
       if (place.parentId === undefined) this.#modelAnswers();
-      this.#emitAll(this.#agent.delta(delta, place));
+      this.#out.emitAll(this.#agent.delta(delta, place));
       return;
     }
     this.#read(readRaw(value), line, now);
   }
 
   stderr(line: string): void {
-    this.#line = undefined;
+    this.#out.line = undefined;
     const text = stripVTControlCharacters(line).trim();
-    if (text !== "") this.#emit(plainLine("stderr", text));
+    if (text !== "") this.#out.emit(plainLine("stderr", text));
   }
 
   /** An event from elsewhere, in its place among the others. */
   add(event: SessionEvent): void {
-    this.#line = undefined;
-    this.#emit(event);
+    this.#out.add(event);
   }
 
   /** Codex will never begin what was asked: open turns end with this. */
   failed(failure: Failure, now: number): void {
-    this.#line = undefined;
-    this.#emitAll(this.#endings.failed(failure, now));
+    this.#out.addAll(this.#endings.failed(failure, now));
   }
 
   /** The agent is gone: closes whatever is open. */
   end(reason: string, now: number): void {
-    this.#line = undefined;
-    this.#retryAt = undefined;
-    this.#emitAll(this.#endings.agentEnded(reason, now));
+    this.#retries.over();
+    this.#out.addAll(this.#endings.agentEnded(reason, now));
   }
 
   take(): Effects {
-    const status = JSON.stringify(this.status);
-    const isStatusNew = status !== this.#shown;
-    this.#shown = status;
-    const effects = { outputs: this.#outputs, isStatusNew, lines: this.#lines, replies: this.#replies };
-    this.#outputs = [];
+    const isStatusNew = this.#out.isNews(this.status);
+    const effects = { outputs: this.#out.take(), isStatusNew, lines: this.#lines, replies: this.#replies };
     this.#lines = [];
     this.#replies = [];
     return effects;
@@ -262,17 +254,19 @@ export class Normalizer {
       case "turn_completed":
         return this.#turnCompleted(raw.line, now);
       case "item_started":
-        return this.#itemStarted(raw.line, now);
+        return this.#out.emitAll(this.#items.started(raw.line, now));
       case "item_completed":
-        return this.#itemCompleted(raw.line, now);
+        return this.#out.emitAll(this.#items.completed(raw.line, now));
       case "usage":
         return this.#usage(raw.line);
       case "error":
         return this.#error(raw.line, now);
       case "raw_item":
-        return this.#emitAll(this.#agent.rawItem(raw.line, this.#placeOf(raw.line.threadId, raw.line.turnId), now));
+        return this.#out.emitAll(
+          this.#agent.rawItem(raw.line, this.#places.of(raw.line.threadId, raw.line.turnId), now),
+        );
       case "resolved":
-        return this.#emitAll(this.#questions.withdrawn(raw.line.requestId));
+        return this.#out.emitAll(this.#questions.withdrawn(raw.line.requestId));
       case "settings":
         if (raw.line.threadId === this.#threads.main) this.#model = raw.line.threadSettings.model;
         return;
@@ -280,20 +274,20 @@ export class Normalizer {
         if (raw.line.threadId === this.#threads.main) this.#model = raw.line.toModel;
         return;
       case "plan": {
-        const place = this.#placeOf(raw.line.threadId, raw.line.turnId);
-        return this.#emit(progress(place.turnId, "todo", { items: todoItems(raw), ...parentOf(place) }));
+        const place = this.#places.of(raw.line.threadId, raw.line.turnId);
+        return this.#out.emit(progress(place.turnId, "todo", { items: todoItems(raw), ...parentOf(place) }));
       }
       case "server_status": {
         const event = serverStatus(raw);
-        if (event) this.#emit(event);
+        if (event) this.#out.emit(event);
         return;
       }
       case "notice":
-        return this.#emit(notice(raw));
+        return this.#out.emit(notice(raw));
       case "silent":
         return;
       case "unknown":
-        return this.#emit(unknownLine(line));
+        return this.#out.emit(unknownLine(line));
       default:
         raw satisfies never;
     }
@@ -315,7 +309,7 @@ export class Normalizer {
         if (!this.#book.open.includes(sent.turn)) return;
         if (named !== undefined && this.#book.idOf(named) === undefined) this.#meter.turnBegan();
         if (named !== undefined) this.#book.named(sent.turn, named, now);
-        else this.#emitAll(this.#endings.refused(sent.turn, error?.message ?? "Codex did not begin the turn", now));
+        else this.#out.emitAll(this.#endings.refused(sent.turn, error?.message ?? "Codex did not begin the turn", now));
         return;
       }
       default:
@@ -330,20 +324,20 @@ export class Normalizer {
     this.#threads.main = thread.id;
     this.#model = model ?? this.#model;
     const facts = { threadId: thread.id, model: this.#model, cwd: cwd ?? undefined, userAgent: this.#userAgent };
-    this.#emit({ type: "system", data: initData({ ...facts, permissionMode: this.permissionMode }) });
+    this.#out.emit({ type: "system", data: initData({ ...facts, permissionMode: this.permissionMode }) });
   }
 
   #askedOfUs(id: RpcId, method: string, params: Asked): void {
-    const place = this.#placeOf(params.threadId, params.turnId);
+    const place = this.#places.of(params.threadId, params.turnId);
     const call = this.#agent.callOf(params.itemId);
     const asked = this.#questions.asked({ id, method, params, turnId: place.turnId, parentId: place.parentId, call });
     if (!asked) return;
-    if ("event" in asked) this.#emit(asked.event);
+    if ("event" in asked) this.#out.emit(asked.event);
     else this.#lines.push(asked.line);
   }
 
   #turnStarted({ threadId, turn }: TurnLine, now: number): void {
-    if (this.#isOwn(threadId)) {
+    if (this.#places.isOwn(threadId)) {
       if (this.#book.idOf(turn.id) === undefined) this.#meter.turnBegan();
       this.#book.started(turn.id, now);
       return;
@@ -353,133 +347,50 @@ export class Normalizer {
     child.codexTurnId = turn.id;
     child.meter.turnBegan();
     const data = { event: "started", id: child.parentId, thread_id: threadId, parent_id: child.parentId };
-    this.#emit(progress(child.turnId, "task", data));
+    this.#out.emit(progress(child.turnId, "task", data));
   }
 
   #turnCompleted({ threadId, turn }: TurnLine, now: number): void {
-    if (this.#isOwn(threadId)) {
-      this.#retryAt = undefined;
-      this.#emitAll(this.#endings.completed(turn, now));
+    if (this.#places.isOwn(threadId)) {
+      this.#retries.over();
+      this.#out.emitAll(this.#endings.completed(turn, now));
       return;
     }
-    this.#emitAll(this.#endings.childCompleted(threadId, turn, now));
-  }
-
-  #itemStarted({ threadId, turnId, item }: ItemLine, now: number): void {
-    const place = this.#placeOf(threadId, turnId);
-    if (item.type === "userMessage") return this.#delivered(item.clientId, place);
-    if (place.parentId === undefined) this.#modelAnswers();
-    this.#emitAll(this.#agent.started(item, place, now));
-  }
-
-  #itemCompleted({ threadId, turnId, item }: ItemLine, now: number): void {
-    const place = this.#placeOf(threadId, turnId);
-    switch (item.type) {
-      case "userMessage":
-        return this.#delivered(item.clientId, place);
-      case "contextCompaction":
-        return this.#emit({
-          type: "system",
-          data: { subtype: "compaction", turn_id: place.turnId, ...parentOf(place) },
-        });
-      case "plan":
-        return this.#emit(progress(place.turnId, "plan", { text: item.text ?? "", ...parentOf(place) }));
-      default:
-    }
-    if (item.type === "agentMessage" && place.parentId === undefined && item.text) {
-      const turn = this.#book.running;
-      if (turn?.id === place.turnId) turn.text = item.text;
-    }
-    const model = place.parentId === undefined ? this.#model : undefined;
-    this.#emitAll(this.#agent.completed(item, { ...place, model }, now));
-    for (const child of receiversOf(item))
-      if (child !== this.#threads.main) this.#threads.ensureChild(child, { parentId: item.id, turnId: place.turnId });
-    this.#emitAll(this.#endings.callEnded(now));
-  }
-
-  /** A message has reached the model. What the model was writing is thrown away for it. */
-  #delivered(messageId: string | null | undefined, { threadId, turnId }: Place): void {
-    if (!messageId || !this.#steers.delete(messageId)) return;
-    this.#emitAll(this.#agent.textCut(threadId));
-    this.#emit(progress(turnId, "input_delivered", { input: "steer" }));
+    this.#out.emitAll(this.#endings.childCompleted(threadId, turn, now));
   }
 
   #usage({ threadId, tokenUsage }: UsageLine): void {
-    if (this.#isOwn(threadId)) this.#meter.reported(tokenUsage);
+    if (this.#places.isOwn(threadId)) this.#meter.reported(tokenUsage);
     else this.#threads.child(threadId)?.meter.reported(tokenUsage);
   }
 
   #error({ threadId, turnId, error, willRetry }: ErrorLine, now: number): void {
-    const place = this.#placeOf(threadId, turnId);
+    const place = this.#places.of(threadId, turnId);
     const turn = place.parentId === undefined ? this.#book.running : undefined;
     const failure = failureOf(error, turn?.failure);
     if (turn) turn.failure = failure;
     if (!willRetry) {
       // The end of the turn says the same; without a turn nothing else will.
-      if (!turn && place.parentId === undefined) this.#emitAll(this.#endings.complain(failure));
+      if (!turn && place.parentId === undefined) this.#out.emitAll(this.#endings.complain(failure));
       return;
     }
-    if (turn) this.#retrying(turn, failure, now);
-    this.#emitAll(this.#agent.textCut(place.threadId));
-    // `Reconnecting... 2/5`: for people to read, nothing depends on it.
-    const [, limit] = /\d+\/(\d+)$/.exec(error.message) ?? [];
-    this.#emit(
-      progress(place.turnId, "retry", {
-        ...(turn ? { attempt: turn.retries } : {}),
-        ...(limit ? { max_attempts: Number(limit) } : {}),
-        http_status: failure.status ?? null,
-        // Without a status it may have been nobody's answer as well as a failing server's (0.169.0).
-        ...(failure.category && failure.status !== null ? { error_category: failure.category } : {}),
-        ...(error.additionalDetails ? { message: error.additionalDetails } : {}),
-        ...parentOf(place),
-      }),
-    );
-  }
-
-  #retrying(turn: Turn, failure: Failure, now: number): void {
-    this.#retryAt = now;
-    turn.retries++;
-    if (failure.category !== "auth_error" && failure.category !== "permission_denied") return;
-    turn.refusals++;
-    if (turn.refusals < refusalsMax) return;
-    turn.refusal ??= failure;
+    const retry = this.#retries.announced(error, { place, turn, failure }, now);
+    this.#out.emitAll(this.#agent.textCut(place.threadId));
+    this.#out.emit(retry);
   }
 
   /** The model is heard: a retry has gone well, and a round has begun. */
   #modelAnswers(): void {
-    this.#retryAt = undefined;
+    this.#retries.over();
     const turn = this.#book.running;
     if (!turn) return;
     turn.retries = 0;
     if (this.#meter.rounds >= this.#roundsMax) turn.interrupt ??= { reason: "limit", detail: "max_turns" };
   }
 
-  #isOwn(threadId: string): boolean {
-    return threadId === this.#threads.main;
-  }
-
-  /** A sub-agent's lines belong to the turn that called it, also when they come after that. */
-  #placeOf(threadId: string | null | undefined, codexTurnId: string | null | undefined): Place {
-    const turnId = this.#book.idOf(codexTurnId) ?? this.#book.nearestId;
-    if (!threadId || this.#isOwn(threadId)) return { threadId: threadId ?? "", turnId, parentId: undefined };
-    const child = this.#threads.child(threadId);
-    if (child) return { threadId, turnId: child.turnId, parentId: child.parentId };
-    return { threadId, turnId, parentId: threadId };
-  }
-
   #remember(id: string, sent: Sent): void {
     this.#sent.set(id, sent);
     const [oldest] = this.#sent.keys();
     if (this.#sent.size > sentMax && oldest !== undefined) this.#sent.delete(oldest);
-  }
-
-  /** The line goes with the first of its events. */
-  #emit(event: SessionEvent): void {
-    this.#outputs.push(this.#line === undefined ? { event } : { event, raw: this.#line });
-    this.#line = undefined;
-  }
-
-  #emitAll(events: readonly SessionEvent[]): void {
-    for (const event of events) this.#emit(event);
   }
 }

@@ -17,11 +17,13 @@ import type { AgentEnd, Harness, HarnessHost, Waiting } from "../harness.ts";
 import { Api } from "./api.ts";
 import { Conversation, Refusal } from "./conversation.ts";
 import { endsWithin, within } from "./deadline.ts";
-import { type EventBatch, type EventStream, openEventStream } from "./event-stream.ts";
+import type { EventBatch } from "./event-stream.ts";
 import { instructionFiles } from "./instruction-files.ts";
+import { LiveEvents } from "./live-events.ts";
 import { type ModelId, modelIdOf, modelName, unknownModel } from "./model-choice.ts";
 import { Normalizer } from "./normalize.ts";
 import { preparePrivateHome, privateFolders } from "./private-home.ts";
+import { RequestLine } from "./request-line.ts";
 import { startServer } from "./server-process.ts";
 import { serveSettings } from "./settings.ts";
 import { reportedStatus, writeStatusPlugin } from "./status-plugin.ts";
@@ -41,8 +43,6 @@ const disposeMs = 2_000;
 /** An abort that comes before the run has begun meets nothing. */
 const abortAgainMs = 1_500;
 const abortsMax = 5;
-const reconnectsMax = 8;
-const reconnectMs = 100;
 /** Events that were sent before the process ended are in our socket by now. */
 const lastEventsMs = 1_000;
 
@@ -56,12 +56,11 @@ class OpencodeHarness implements Harness {
   readonly #queue: Prompt[] = [];
   #process: AgentProcess | undefined;
   #api: Api | undefined;
-  #stream: EventStream | undefined;
+  #live: LiveEvents | undefined;
   #opening: Promise<Conversation> | undefined;
   #models: ReadonlySet<string> | undefined;
   #model: ModelId | undefined;
-  /** Requests go out one after the other: an abort must not overtake its prompt. */
-  #line: Promise<unknown> = Promise.resolve();
+  readonly #line = new RequestLine(() => this.#opening);
   #isReady = false;
   /** The first status after the start was told: it may be no other than the one before. */
   #hasStatus = false;
@@ -120,7 +119,8 @@ class OpencodeHarness implements Harness {
     void this.#finishAfter(started.process);
     if (started.url === undefined) return;
     this.#api = new Api({ url: started.url, password: this.#password });
-    this.#opening = this.#open(this.#api);
+    this.#live = this.#follow(this.#api, started.process);
+    this.#opening = this.#open(this.#api, this.#live);
     // Whoever needs the conversation hears of its failure; nobody may.
     this.#opening.catch((error: unknown) => this.#failToOpen(error));
   }
@@ -221,8 +221,8 @@ class OpencodeHarness implements Harness {
     return join(dirname(this.#bootstrap.socket_path), "instructions.md");
   }
 
-  async #open(api: Api): Promise<Conversation> {
-    await this.#connect(api);
+  async #open(api: Api, live: LiveEvents): Promise<Conversation> {
+    await live.connect();
     const { agent, config, session_id, work_dir } = this.#bootstrap;
     const isPrivate = privateFolders(agent.env) !== undefined;
     const conversation = await Conversation.open(api, { config, title: session_id, workDir: work_dir, isPrivate });
@@ -259,33 +259,21 @@ class OpencodeHarness implements Harness {
     }
   }
 
-  async #connect(api: Api): Promise<void> {
-    const onEvents = (batch: EventBatch) => this.#takeEvents(batch);
-    this.#stream = await openEventStream({ api, lineBytesMax: this.#bootstrap.limits.lineBytesMax, onEvents });
-    void this.#stream.ended.then(() => this.#reconnect(api));
-  }
-
-  /** A stream that ends while the server lives is opened again, and what was missed is asked for. */
-  async #reconnect(api: Api): Promise<void> {
-    for (
-      let count = 0;
-      !this.#isClosing && this.#process && !(await endsWithin(this.#process, reconnectMs * 2 ** count));
-    ) {
-      try {
-        await this.#connect(api);
+  #follow(api: Api, agentProcess: AgentProcess): LiveEvents {
+    return new LiveEvents({
+      api,
+      agentProcess,
+      lineBytesMax: this.#bootstrap.limits.lineBytesMax,
+      onEvents: (batch) => this.#takeEvents(batch),
+      isClosing: () => this.#isClosing,
+      missed: async () => {
         const turn = this.#normalizer.running;
         const conversation = await this.#opening;
-        if (turn && conversation) await this.#takeEvents({ events: await conversation.missed(turn.startedAt) });
-        return;
-      } catch (error) {
-        count++;
-        if (count < reconnectsMax) continue;
-        return this.#giveUp({
-          message: `Cannot follow opencode any more: ${messageOf(error)}`,
-          category: "agent_crash",
-        });
-      }
-    }
+        return turn && conversation ? conversation.missed(turn.startedAt) : [];
+      },
+      onLost: (error) =>
+        this.#giveUp({ message: `Cannot follow opencode any more: ${messageOf(error)}`, category: "agent_crash" }),
+    });
   }
 
   async #failToOpen(error: unknown): Promise<void> {
@@ -309,33 +297,24 @@ class OpencodeHarness implements Harness {
   #send(inputId: string, said: Omit<Prompt, "turnId">): void {
     const model = this.#model;
     const { effort, agent_name: agent } = this.#bootstrap.config;
-    this.#line = this.#line.then(async () => {
-      try {
-        const conversation = await this.#opening;
-        if (model && !this.#isKnown(model)) throw new Refusal(unknownModel(model));
-        await conversation?.send({ inputId, ...said, model, effort, agent });
-      } catch (error) {
-        // Of a server that is going away the end of the turn comes with the end of the process.
-        if (this.#isClosing || this.#openFailure) return;
-        const failure = error instanceof Refusal ? error.failure : { message: messageOf(error), category: undefined };
-        this.#normalizer.refused(inputId, failure, this.#host.now());
-        void this.#settle();
-      }
+    const send = async (conversation: Conversation) => {
+      if (model && !this.#isKnown(model)) throw new Refusal(unknownModel(model));
+      await conversation.send({ inputId, ...said, model, effort, agent });
+    };
+    void this.#line.add(send, (error) => {
+      // Of a server that is going away the end of the turn comes with the end of the process.
+      if (this.#isClosing || this.#openFailure) return;
+      const failure = error instanceof Refusal ? error.failure : { message: messageOf(error), category: undefined };
+      this.#normalizer.refused(inputId, failure, this.#host.now());
+      void this.#settle();
     });
   }
 
   /** A request whose failure is told, and changes nothing else. */
   #do(what: string, act: (conversation: Conversation) => Promise<void>): Promise<void> {
-    const done = this.#line.then(async () => {
-      try {
-        const conversation = await this.#opening;
-        if (conversation) await act(conversation);
-      } catch (error) {
-        if (!this.#isClosing && !this.#openFailure) await this.#say(`Cannot ${what}: ${messageOf(error)}`);
-      }
+    return this.#line.add(act, async (error) => {
+      if (!this.#isClosing && !this.#openFailure) await this.#say(`Cannot ${what}: ${messageOf(error)}`);
     });
-    this.#line = done;
-    return done;
   }
 
   async #abort(): Promise<void> {
@@ -421,10 +400,10 @@ class OpencodeHarness implements Harness {
 
   async #finishAfter(agentProcess: AgentProcess): Promise<void> {
     const exit = await agentProcess.ended;
-    if (this.#stream) await within(this.#stream.ended, lastEventsMs);
+    await this.#live?.endWithin(lastEventsMs);
     const wasClosing = this.#isClosing;
     this.#isClosing = true;
-    this.#stream?.close();
+    this.#live?.close();
     clearTimeout(this.#deadline);
     this.#normalizer.end(this.#stopReason ?? this.#openFailure?.message ?? endReason(exit), this.#host.now());
     const { outputs } = this.#normalizer.take();
