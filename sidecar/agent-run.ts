@@ -7,10 +7,10 @@ import type { Bootstrap } from "../src/protocol/bootstrap.ts";
 import type { Command, InterruptReason } from "../src/protocol/command.ts";
 import { defined } from "../src/protocol/defined.ts";
 import { AgentdError, messageOf } from "../src/protocol/error.ts";
-import type { EventOf, EventType } from "../src/protocol/event.ts";
+import type { EventOf } from "../src/protocol/event.ts";
 import type { SidecarStatus } from "../src/protocol/link-frame.ts";
 import type { EventLog } from "./event-log.ts";
-import { exitEvent } from "./exit-event.ts";
+import { exitEvent, isWordOfAgent } from "./exit-event.ts";
 import type { Harness, HarnessHost, HarnessOutput, Waiting } from "./harness.ts";
 import { OpenInputs } from "./open-inputs.ts";
 import { type Hold, RunGate } from "./run-gate.ts";
@@ -37,8 +37,6 @@ export type RunState =
 /** Commands that are for the agent; the others are for the link. */
 export type AgentCommand = Exclude<Command, { type: "ack" | "pause" | "resume" }>;
 
-/** What may be in the log of an agent that crashed at its start: complaints, and what we ourselves say of its turn. */
-const complaints: readonly EventType[] = ["stderr", "system", "error", "progress", "result"];
 /** After a stop nothing may hold back the last events for longer than this. */
 const stopHoldMs = 12_000;
 
@@ -274,7 +272,7 @@ export class AgentRun {
     this.#watchdog?.sign();
     const openBefore = this.#inputs.count;
     const outputs = this.#inputs.pass(emitted);
-    if (!this.#hasSpoken) this.#hasSpoken = outputs.some(({ event }) => !complaints.includes(event.type));
+    this.#hasSpoken ||= outputs.some(({ event }) => isWordOfAgent(event));
     const stored = this.#options.log.append(outputs);
     if (this.#inputs.count > 0 !== openBefore > 0) this.#options.onStatus(this.status);
     if (stored && !this.#gate.isLettingGo) {

@@ -1,5 +1,11 @@
 /** The last event of a session, from how its agent ended. Pure. */
-import { type ErrorCategory, type EventOf, isRetryable } from "../src/protocol/event.ts";
+import {
+  type ErrorCategory,
+  type EventOf,
+  type EventType,
+  isRetryable,
+  type SessionEvent,
+} from "../src/protocol/event.ts";
 import type { AgentEnd } from "./harness.ts";
 
 export interface Ending {
@@ -13,6 +19,16 @@ export interface Ending {
 }
 
 const detailCharactersMax = 8 * 1024;
+
+/** What may be in the log of an agent that crashed at its start: complaints, and what we ourselves say of its turn. */
+const complaints: readonly EventType[] = ["stderr", "system", "error", "result"];
+
+/** Whether the agent did something, as far as this event tells. */
+export function isWordOfAgent({ type, data }: SessionEvent): boolean {
+  if (complaints.includes(type)) return false;
+  // That a line was written to it says nothing of what became of it.
+  return !(type === "progress" && data["kind"] === "input_delivered");
+}
 
 export function exitEvent(ending: Ending): EventOf<"exit"> {
   const { end } = ending;
@@ -37,5 +53,6 @@ function endCategory({ end, stopReason, hasSpoken, isOutOfMemory }: Ending): Err
   if (isOutOfMemory) return "oom";
   if (end.category !== undefined) return end.category;
   if (end.signal !== undefined) return "agent_crash";
-  return end.code !== 0 && !hasSpoken ? "startup_crash" : undefined;
+  // A failure of which the agent itself has told is one of its work.
+  return end.code !== 0 && !hasSpoken && end.detail === undefined ? "startup_crash" : undefined;
 }

@@ -278,7 +278,8 @@ class OpencodeHarness implements Harness {
 
   async #failToOpen(error: unknown): Promise<void> {
     if (this.#isClosing || (this.#process && (await endsWithin(this.#process, lastEventsMs)))) return;
-    this.#giveUp(error instanceof Refusal ? error.failure : { message: messageOf(error), category: "agent_crash" });
+    if (!(error instanceof Refusal)) return this.#giveUp({ message: messageOf(error), category: "agent_crash" });
+    this.#giveUp({ ...error.failure, category: error.failure.category ?? "startup_crash" });
   }
 
   #giveUp(failure: Failure): void {
