@@ -8,6 +8,8 @@ import type { Config } from "./config.ts";
 import { ensureRunDir, ensureToken, lockDataDir } from "./data-dir.ts";
 import { AgentdError, errnoOf, messageOf } from "./protocol/error.ts";
 import { localRuntime } from "./runtime/local.ts";
+import { openSqliteStore } from "./store/sqlite.ts";
+import type { Store } from "./store/store.ts";
 import { Supervisor } from "./supervisor/supervisor.ts";
 import { version } from "./version.ts";
 
@@ -36,10 +38,13 @@ export async function startDaemon(config: Config): Promise<Daemon> {
   // Everything this daemon writes is for its own user.
   process.umask(0o077);
   const lock = await lockDataDir(config.dataDir, version);
+  let store: Store | undefined;
   try {
     const token = await ensureToken(config.tokenFile);
     const runDir = await ensureRunDir(config.dataDir);
     const log = logger(config);
+    store = await openSqliteStore({ path: join(config.dataDir, "state.db"), isSynced: config.fsync !== "never" });
+    const opened = store;
     const local = localRuntime({
       sidecarPath: programPath("sidecar.js"),
       launchTimeoutMs: config.limits.launch_timeout,
@@ -54,6 +59,7 @@ export async function startDaemon(config: Config): Promise<Daemon> {
     const supervisor = new Supervisor({
       config,
       runtimes: new Map([["local", local]]),
+      store,
       runDir,
       keeperPath: programPath("keeper.js"),
       log,
@@ -63,6 +69,7 @@ export async function startDaemon(config: Config): Promise<Daemon> {
     const server = await createServer({
       config,
       supervisor,
+      answers: store.answers,
       token: config.auth ? token : undefined,
       version,
       onClients,
@@ -83,6 +90,7 @@ export async function startDaemon(config: Config): Promise<Daemon> {
         await supervisor.close(config.onShutdown);
         server.sockets.closeAll({ reason, sessionsGoOn: false });
         await server.app.close();
+        await opened.close();
         // Empty by now; should it not be, the next daemon of this data dir finds what is in it.
         await rmdir(runDir).catch(() => undefined);
         await lock.release();
@@ -90,6 +98,7 @@ export async function startDaemon(config: Config): Promise<Daemon> {
       },
     };
   } catch (error) {
+    await store?.close();
     await lock.release();
     throw error;
   }

@@ -43,6 +43,8 @@ const Since = z.looseObject({
 
 export function attachSocket(app: FastifyInstance, options: AttachSocketOptions): AttachSockets {
   const { supervisor } = options;
+  /** What an upgrade is for, found before it: from then on nothing may be awaited, or frames would be missed. */
+  const sessions = new WeakMap<object, Session>();
   const clients = new Map<WebSocket, { bridge: Bridge; isAlive: boolean }>();
 
   const beat = setInterval(() => {
@@ -73,7 +75,7 @@ export function attachSocket(app: FastifyInstance, options: AttachSocketOptions)
     url: "/ws/sessions/:id",
     // Before the upgrade, so that an unknown session is an ordinary 404.
     preValidation: async (request) => {
-      supervisor.get(request.params.id);
+      sessions.set(request, (await supervisor.get(request.params.id)).session);
     },
     handler: () => {
       throw new AgentdError(
@@ -82,7 +84,8 @@ export function attachSocket(app: FastifyInstance, options: AttachSocketOptions)
       );
     },
     wsHandler: (socket, request) => {
-      const { session } = supervisor.get(request.params.id);
+      const session = sessions.get(request);
+      if (!session) throw new Error("an upgrade was not looked into beforehand");
       const { since } = Since.parse(request.query);
       const bridge = openBridge({
         session,
@@ -225,19 +228,19 @@ async function carryOut(frame: ClientFrame, bridge: Bridge, supervisor: Supervis
       if (hasLoneSurrogate(text))
         throw new AgentdError("invalid_frame", `Cannot take the ${frame.type}: ${cutCharacter}`);
       if (text.trim() === "") return;
-      const attendance = supervisor.attendanceOf(session.id);
+      const attendance = await supervisor.attendanceOf(session.id);
       const { turnId, position } = await (frame.type === "steer" ? attendance.steer(text) : attendance.prompt(text));
       bridge.tell({ type: "accepted", turn_id: turnId, position });
       return;
     }
     case "interrupt":
-      return supervisor.attendanceOf(session.id).interrupt();
+      return (await supervisor.attendanceOf(session.id)).interrupt();
     case "context":
-      return supervisor.attendanceOf(session.id).context(frame.context);
+      return (await supervisor.attendanceOf(session.id)).context(frame.context);
     case "mention":
-      return supervisor.attendanceOf(session.id).mention(frame.mention);
+      return (await supervisor.attendanceOf(session.id)).mention(frame.mention);
     case "withdraw":
-      return supervisor.attendanceOf(session.id).withdraw(frame.turn_id);
+      return (await supervisor.attendanceOf(session.id)).withdraw(frame.turn_id);
     case "respond": {
       const { type: _type, request_id, ...answer } = frame;
       await supervisor.respond(session.id, request_id, answer);

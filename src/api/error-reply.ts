@@ -1,7 +1,7 @@
 /** Whatever was thrown → status and body. */
 import type { FastifyError, FastifyReply } from "fastify";
 import * as z from "zod";
-import { AgentdError, type ErrorCode, isDiskFull } from "../protocol/error.ts";
+import { AgentdError, type ErrorCode, errnoOf, isDiskFull, messageOf } from "../protocol/error.ts";
 
 const fastifyCodes: Readonly<Record<string, ErrorCode>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: "body_too_large",
@@ -20,6 +20,12 @@ export function toAgentdError(error: unknown): AgentdError {
     return new AgentdError(
       "disk_full",
       "Cannot do it now: the disk that holds the data dir is full. Make room and try again",
+      { cause: error },
+    );
+  if (errnoOf(error)?.startsWith("SQLITE_"))
+    return new AgentdError(
+      "store_failed",
+      `The daemon's store could not be used: ${messageOf(error)}. Sessions go on; if it says so again, stop the daemon and run "agentd reindex"`,
       { cause: error },
     );
   if (error instanceof z.ZodError) return new AgentdError("invalid_request", firstIssue(error), { cause: error });
@@ -56,7 +62,7 @@ function firstIssue(error: z.ZodError): string {
 
 export function replyWithError(thrown: unknown, reply: FastifyReply, onInternalError: (error: unknown) => void): void {
   const error = toAgentdError(thrown);
-  if (error.code === "internal") onInternalError(thrown);
+  if (error.code === "internal" || error.code === "store_failed") onInternalError(thrown);
   // The rest of the body is read and dropped: a connection closed in its midst would take the answer with it.
   if (error.code === "body_too_large") {
     void reply.header("connection", "keep-alive");

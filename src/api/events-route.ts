@@ -18,7 +18,7 @@ export interface StreamRouteOptions {
 
 export function eventsRoute(app: FastifyInstance, options: StreamRouteOptions): void {
   app.get<{ Params: { id: string } }>("/sessions/:id/events", async (request, reply) => {
-    const { session } = options.supervisor.get(request.params.id);
+    const { session } = await options.supervisor.get(request.params.id);
     const query = EventsQuery.safeParse(request.query);
     if (!query.success)
       throw new AgentdError("invalid_cursor", "invalid since: it must be a whole number, an offset in bytes");

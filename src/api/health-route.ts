@@ -10,7 +10,7 @@ export function healthRoute(
 ): void {
   const { config, supervisor, version } = options;
   app.get("/health", { config: { isOpen: true } }, async (): Promise<Health> => {
-    const isPaused = supervisor.list().some(({ session }) => session.isPaused);
+    const { isPaused } = supervisor;
     return {
       status: "ok",
       version,

@@ -1,50 +1,112 @@
-/** Same key and body: the first answer again. In memory, bounded in time and number. */
+/**
+ * Same key and body: the first answer again, also after a restart. What was set out to do is on disk before it is
+ * begun, the answer before it is given; when a daemon dies between the two, the sessions themselves say what came of it.
+ */
 import { createHash } from "node:crypto";
 import type { FastifyRequest } from "fastify";
 import { AgentdError } from "../protocol/error.ts";
+import type { AnswerBook, AnswerKey, EarlierClaim, KeptAnswer } from "../store/store.ts";
 
-export interface Answer {
-  status: number;
-  body: unknown;
+/** A request that must not be carried out twice. */
+export interface OnceOnly<Intent> {
+  /** What is to be done, chosen before it is done, so that it can be found again. */
+  intent: Intent;
+  act(intent: Intent): Promise<KeptAnswer>;
+  /** What an earlier daemon made of it, if anything; asked only when that one died over it. */
+  recall(claim: { intent: unknown; claimedAt: number }): Promise<Recalled>;
 }
 
+/** `nothing`: it was not begun, or left nothing behind, and may be done now. */
+export type Recalled = { was: "done"; answer: KeptAnswer } | { was: "nothing" };
+
 const keptMs = 24 * 60 * 60 * 1000;
-const keysMax = 10_000;
+const keysMax = 100_000;
+const keyLengthMax = 256;
+/** Old ones are looked for so often. */
+const forgetEveryMs = 60_000;
 
 export class Idempotency {
-  readonly #kept = new Map<string, { body: string; answer: Promise<Answer>; at: number }>();
+  readonly #book: AnswerBook;
+  /** Requests that this daemon is carrying out. What is claimed and not here was claimed by one that is dead. */
+  readonly #underWay = new Map<string, { bodyHash: string; answer: Promise<KeptAnswer> }>();
+  #forgotAt = 0;
 
-  /** Runs `act` once for each Idempotency-Key; without a key, always. An answer that failed is not kept. */
-  async once(request: FastifyRequest, act: () => Promise<Answer>): Promise<Answer> {
+  constructor(book: AnswerBook) {
+    this.#book = book;
+  }
+
+  /** Acts once for each Idempotency-Key; without a key, always. An answer that failed is not kept. */
+  async once<Intent>(request: FastifyRequest, once: OnceOnly<Intent>): Promise<KeptAnswer> {
     const key = request.headers["idempotency-key"];
-    if (typeof key !== "string" || key === "") return act();
-    if (key.length > 256) throw new AgentdError("invalid_request", "Idempotency-Key must be at most 256 characters");
-    this.#forgetOld();
-    const id = `${request.method} ${request.url} ${key}`;
-    const body = createHash("sha256")
+    if (typeof key !== "string" || key === "") return once.act(once.intent);
+    if (key.length > keyLengthMax)
+      throw new AgentdError("invalid_request", `Idempotency-Key must be at most ${keyLengthMax} characters`);
+    const named = { scope: `${request.method} ${request.url}`, key };
+    const bodyHash = createHash("sha256")
       .update(JSON.stringify(request.body ?? null))
       .digest("base64");
-    const known = this.#kept.get(id);
+    const id = `${named.scope} ${key}`;
+    const known = this.#underWay.get(id);
     if (known) {
-      if (known.body !== body)
-        throw new AgentdError(
-          "idempotency_conflict",
-          `Cannot use the Idempotency-Key ${JSON.stringify(key)} again: it was sent with another body. Use a new key`,
-        );
+      checkBody(key, known.bodyHash, bodyHash);
       return known.answer;
     }
-    const answer = act();
-    this.#kept.set(id, { body, answer, at: Date.now() });
-    answer.catch(() => this.#kept.delete(id));
+    const answer = this.#answer(named, bodyHash, once);
+    this.#underWay.set(id, { bodyHash, answer });
+    try {
+      return await answer;
+    } finally {
+      this.#underWay.delete(id);
+    }
+  }
+
+  async #answer<Intent>(key: AnswerKey, bodyHash: string, once: OnceOnly<Intent>): Promise<KeptAnswer> {
+    await this.#forgetOld();
+    const earlier = await this.#book.claim(key, { bodyHash, intent: once.intent, at: Date.now() });
+    if (earlier) {
+      checkBody(key.key, earlier.bodyHash, bodyHash);
+      return earlier.answer ?? (await this.#takeUp(key, earlier, once));
+    }
+    return this.#act(key, once.intent, once);
+  }
+
+  /** Claimed by a daemon that died over it. */
+  async #takeUp<Intent>(key: AnswerKey, earlier: EarlierClaim, once: OnceOnly<Intent>): Promise<KeptAnswer> {
+    const recalled = await once.recall(earlier);
+    if (recalled.was === "done") {
+      await this.#book.keep(key, recalled.answer);
+      return recalled.answer;
+    }
+    // With an intent of this time: what comes of it is to be found again too.
+    await this.#book.release(key);
+    await this.#book.claim(key, { bodyHash: earlier.bodyHash, intent: once.intent, at: Date.now() });
+    return this.#act(key, once.intent, once);
+  }
+
+  async #act<Intent>(key: AnswerKey, intent: Intent, once: OnceOnly<Intent>): Promise<KeptAnswer> {
+    let answer: KeptAnswer;
+    try {
+      answer = await once.act(intent);
+    } catch (error) {
+      await this.#book.release(key);
+      throw error;
+    }
+    await this.#book.keep(key, answer);
     return answer;
   }
 
-  /** A Map keeps the order of insertion, so the oldest come first. */
-  #forgetOld(): void {
-    const oldest = Date.now() - keptMs;
-    for (const [id, { at }] of this.#kept) {
-      if (at >= oldest && this.#kept.size < keysMax) return;
-      this.#kept.delete(id);
-    }
+  async #forgetOld(): Promise<void> {
+    const now = Date.now();
+    if (now - this.#forgotAt < forgetEveryMs) return;
+    this.#forgotAt = now;
+    await this.#book.forget({ before: now - keptMs, countMax: keysMax });
   }
+}
+
+function checkBody(key: string, first: string, now: string): void {
+  if (first === now) return;
+  throw new AgentdError(
+    "idempotency_conflict",
+    `Cannot use the Idempotency-Key ${JSON.stringify(key)} again: it was sent with another body. Use a new key`,
+  );
 }

@@ -32,7 +32,7 @@ export function logRoutes(
   { supervisor, dataDir }: { supervisor: Supervisor; dataDir: string },
 ): void {
   app.get<ById>("/sessions/:id/logs", async (request, reply) => {
-    const { session } = supervisor.get(request.params.id);
+    const { session } = await supervisor.get(request.params.id);
     const query = LogsQuery.safeParse(request.query);
     if (!query.success) {
       const isCursor = query.error.issues.some((issue) => issue.path[0] === "cursor");
@@ -68,7 +68,7 @@ export function logRoutes(
   });
 
   app.get<{ Params: { id: string; name: string } }>("/sessions/:id/blobs/:name", async (request, reply) => {
-    const { session } = supervisor.get(request.params.id);
+    const { session } = await supervisor.get(request.params.id);
     const { name } = request.params;
     const path = join(session.home.blobs, name);
     const isThere =
@@ -111,7 +111,7 @@ async function lineEnd(session: Session, from: number, end: number, limit: numbe
 
 /** The log of a session of ours, deleted ones included, or one that the Go daemon left. */
 async function logFile(dataDir: string, supervisor: Supervisor, ref: string): Promise<string | undefined> {
-  const known = supervisor.find(ref);
+  const known = await supervisor.find(ref);
   const id = known?.session.id ?? ref;
   if (!/^[A-Za-z0-9][A-Za-z0-9-]{0,63}$/.test(id)) return undefined;
   const candidates = [

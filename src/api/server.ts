@@ -3,6 +3,7 @@ import websocket from "@fastify/websocket";
 import fastify, { type FastifyInstance } from "fastify";
 import type { Config } from "../config.ts";
 import { AgentdError, errnoOf } from "../protocol/error.ts";
+import type { AnswerBook } from "../store/store.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import { agentsRoute } from "./agents-route.ts";
 import { type AttachSockets, attachSocket } from "./attach-socket.ts";
@@ -26,6 +27,7 @@ declare module "fastify" {
 export interface ServerOptions {
   config: Config;
   supervisor: Supervisor;
+  answers: AnswerBook;
   token: string | undefined;
   version: string;
   onClients(count: number): void;
@@ -85,7 +87,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   });
   // Behind the plugin's own hook, which must know of an upgrade that is refused here: it closes its socket.
   app.addHook("onRequest", async (request) => checkCaller(request, guard));
-  const idempotency = new Idempotency();
+  const idempotency = new Idempotency(options.answers);
   healthRoute(app, { config, supervisor, version: options.version });
   agentsRoute(app, { supervisor });
   sessionRoutes(app, { supervisor, idempotency, dataDir: config.dataDir });

@@ -1,19 +1,20 @@
 /** Create, list, inspect, stop, delete. */
 
-import type { FastifyInstance } from "fastify";
+import { randomUUID } from "node:crypto";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import * as z from "zod";
 import { defined } from "../protocol/defined.ts";
 import { AgentdError } from "../protocol/error.ts";
 import type { SessionCreated, SessionView } from "../protocol/http.ts";
 import { SessionChange, SessionRequest, StopRequest } from "../protocol/http.ts";
 import { SessionStatus } from "../protocol/session.ts";
-import { statusOf } from "../session/lifecycle.ts";
-import type { Entry } from "../supervisor/entry.ts";
+import type { SessionRow } from "../store/store.ts";
+import { rowOf } from "../supervisor/entry.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import { bodyOf } from "./body.ts";
-import { history } from "./history.ts";
-import type { Idempotency } from "./idempotency.ts";
-import { infoOf, urlsOf, viewOf } from "./view.ts";
+import type { Idempotency, OnceOnly, Recalled } from "./idempotency.ts";
+import { listQueryOf } from "./list-query.ts";
+import { historyEntryOf, infoOf, urlsOf, viewOf } from "./view.ts";
 
 export interface SessionRoutesOptions {
   supervisor: Supervisor;
@@ -27,87 +28,86 @@ interface ById {
 
 const historyDefault = 50;
 
-const ListQuery = z.looseObject({
-  state: SessionStatus.optional(),
-  agent: z.string().optional(),
-  limit: z.coerce.number().int().min(1).max(1000).optional(),
-  after: z.string().optional(),
-});
-
 export function sessionRoutes(app: FastifyInstance, { supervisor, idempotency, dataDir }: SessionRoutesOptions): void {
   app.post("/sessions", async (request, reply) => {
     const asked = bodyOf(request, SessionRequest, "create a session");
-    const { status, body } = await idempotency.once(request, async () => {
-      const { entry, turnId } = await supervisor.create(asked);
-      const { spec, state } = entry.session;
-      const created: SessionCreated = {
-        session_id: spec.session_id,
-        agent: spec.agent,
-        runtime: spec.runtime,
-        status: statusOf(state),
-        ...urlsOf(spec.session_id, request),
-        ...defined({ task_id: spec.task_id, name: spec.name, turn_id: turnId }),
-      };
-      return { status: 201, body: created };
-    });
+    const { status, body } = await idempotency.once(request, creation(supervisor, asked, request));
     return reply.code(status).send(body);
   });
 
   app.get("/sessions", async (request, reply) => {
-    const query = ListQuery.parse(request.query);
-    const { page, next } = pageOf(supervisor.list(), query);
+    const { page, next } = await supervisor.list(listQueryOf(request.query));
     if (next !== undefined) void reply.header("Agentruntime-Next", next);
-    return page.map(viewOf) satisfies SessionView[];
+    return page.map((listed) => viewOf(listed, dataDir)) satisfies SessionView[];
   });
 
   app.get("/sessions/history", async (request) => {
     const { limit } = z.looseObject({ limit: z.string().optional() }).parse(request.query);
     const count = Number(limit);
-    return history(dataDir, supervisor.list(), Number.isInteger(count) && count > 0 ? count : historyDefault);
+    const rows = await supervisor.history(Number.isInteger(count) && count > 0 ? count : historyDefault);
+    return rows.map((row) => historyEntryOf(row, dataDir));
   });
 
-  app.get<ById>("/sessions/:id", async (request) => viewOf(supervisor.get(request.params.id)));
+  app.get<ById>("/sessions/:id", async (request) => viewOf(await supervisor.show(request.params.id), dataDir));
 
-  app.get<ById>("/sessions/:id/info", async (request) => infoOf(supervisor.get(request.params.id), request));
+  app.get<ById>("/sessions/:id/info", async (request) =>
+    infoOf(await supervisor.show(request.params.id), dataDir, request),
+  );
 
   app.patch<ById>("/sessions/:id", async (request) => {
     const change = SessionChange.parse(request.body);
     await supervisor.change(request.params.id, change);
-    return viewOf(supervisor.get(request.params.id));
+    return viewOf(await supervisor.show(request.params.id), dataDir);
   });
 
   app.post<ById>("/sessions/:id/stop", async (request, reply) => {
     const { mode } = StopRequest.parse(request.body);
-    const entry = supervisor.get(request.params.id);
+    const entry = await supervisor.get(request.params.id);
     entry.attendance?.stop(mode, "stopped");
-    return reply.code(202).send(viewOf(entry));
+    return reply.code(202).send(viewOf({ row: rowOf(entry), entry }, dataDir));
   });
 
   app.delete<ById>("/sessions/:id", async (request) => {
-    const { session } = supervisor.get(request.params.id);
-    await supervisor.remove(session.id);
-    return { id: session.id, state: "failed" };
+    const id = await supervisor.remove(request.params.id);
+    return { id, state: "failed" };
   });
 }
 
-/** The entries that fit the query, and the id after which the next page begins. */
-function pageOf(entries: Entry[], query: z.infer<typeof ListQuery>): { page: Entry[]; next: string | undefined } {
-  const tags = Object.entries(query).flatMap(([key, value]) =>
-    key.startsWith("tag.") ? [[key.slice(4), value] as const] : [],
-  );
-  const fits = ({ session }: Entry) =>
-    (query.state === undefined || statusOf(session.state) === query.state) &&
-    (query.agent === undefined || session.spec.agent === query.agent) &&
-    tags.every(([key, value]) => session.spec.tags[key] === value);
-  const afterAt = entries.findIndex(({ session }) => session.id === query.after);
-  if (query.after !== undefined && afterAt === -1) {
-    throw new AgentdError(
-      "invalid_request",
-      `Cannot list what follows ${JSON.stringify(query.after.slice(0, 80))}: no session of that id is listed. Begin again without after`,
-    );
-  }
-  const start = afterAt + 1;
-  const rest = entries.slice(start).filter(fits);
-  const page = rest.slice(0, query.limit);
-  return { page, next: page.length < rest.length ? page.at(-1)?.session.id : undefined };
+const CreationIntent = z.object({ session_id: z.string() });
+type CreationIntent = z.infer<typeof CreationIntent>;
+
+/** The id is chosen beforehand: by it a session is found again whose creator died before it could answer. */
+function creation(supervisor: Supervisor, asked: SessionRequest, request: FastifyRequest): OnceOnly<CreationIntent> {
+  const hasPrompt = asked.prompt !== undefined && asked.prompt.trim() !== "";
+  return {
+    intent: { session_id: asked.session_id ?? randomUUID() },
+    act: async ({ session_id }) => {
+      const { entry, turnId } = await supervisor.create({ ...asked, session_id });
+      return { status: 201, body: createdOf(rowOf(entry), turnId, request) };
+    },
+    recall: async ({ intent, claimedAt }): Promise<Recalled> => {
+      const { session_id } = CreationIntent.parse(intent);
+      const row = await supervisor.show(session_id).then(
+        (listed) => listed.row,
+        (error: unknown) => {
+          if (error instanceof AgentdError && error.code === "session_not_found") return undefined;
+          throw error;
+        },
+      );
+      // An older one that has the id by chance would have been refused.
+      if (!row || (row.created_at ?? 0) < claimedAt) return { was: "nothing" };
+      return { was: "done", answer: { status: 201, body: createdOf(row, hasPrompt ? "t1" : undefined, request) } };
+    },
+  };
+}
+
+function createdOf(row: SessionRow, turnId: string | undefined, request: FastifyRequest): SessionCreated {
+  return {
+    session_id: row.id,
+    agent: row.agent ?? "",
+    runtime: row.runtime ?? "",
+    status: SessionStatus.parse(row.status),
+    ...urlsOf(row.id, request),
+    ...defined({ task_id: row.task_id ?? undefined, name: row.name ?? undefined, turn_id: turnId }),
+  };
 }

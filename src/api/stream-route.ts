@@ -27,12 +27,12 @@ interface ById {
 export function streamRoute(app: FastifyInstance, options: StreamRouteOptions): void {
   const { supervisor } = options;
   app.head<ById>("/sessions/:id/stream", async (request, reply) => {
-    const { session } = supervisor.get(request.params.id);
+    const { session } = await supervisor.get(request.params.id);
     return withPosition(reply, session, session.end).header("content-type", "application/json").send();
   });
 
   app.get<ById>("/sessions/:id/stream", async (request, reply) => {
-    const { session } = supervisor.get(request.params.id);
+    const { session } = await supervisor.get(request.params.id);
     const { live, cursor, from, isTail } = await parse(request, session);
     if (live === "sse") return sendLive(request, reply, { session, from, cursor, options });
     if (live === "long-poll") {

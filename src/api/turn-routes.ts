@@ -12,6 +12,7 @@ import {
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import { bodyOf } from "./body.ts";
 import type { Idempotency } from "./idempotency.ts";
+import { recallTurn, type TurnIntent } from "./recall.ts";
 
 interface ById {
   Params: { id: string };
@@ -28,20 +29,27 @@ export function turnRoutes(
         verb === "prompt"
           ? bodyOf(request, PromptRequest, act)
           : { ...bodyOf(request, SteerRequest, act), images: undefined };
-      const { status, body } = await idempotency.once(request, async () => {
-        const attendance = supervisor.attendanceOf(request.params.id);
-        const { turnId, position } = await (verb === "prompt"
-          ? attendance.prompt(text, images)
-          : attendance.steer(text));
-        const accepted: PromptAccepted = { session_id: attendance.session.id, turn_id: turnId, position };
-        return { status: 202, body: accepted };
+      // One that is gone is found missing behind the key: its first answer may still be known.
+      const session = (await supervisor.find(request.params.id))?.session;
+      const { status, body } = await idempotency.once<TurnIntent>(request, {
+        intent: { session_id: session?.id ?? request.params.id, log_end: session?.end ?? 0 },
+        act: async () => {
+          const attendance = await supervisor.attendanceOf(request.params.id);
+          const { turnId, position } = await (verb === "prompt"
+            ? attendance.prompt(text, images)
+            : attendance.steer(text));
+          const accepted: PromptAccepted = { session_id: attendance.session.id, turn_id: turnId, position };
+          return { status: 202, body: accepted };
+        },
+        recall: ({ intent }) => recallTurn({ supervisor, kind: verb, text, intent }),
       });
       return reply.code(status).send(body);
     });
   }
 
   app.delete<{ Params: { id: string; turn: string } }>("/sessions/:id/prompts/:turn", async (request) => {
-    await supervisor.attendanceOf(request.params.id).withdraw(request.params.turn);
+    const attendance = await supervisor.attendanceOf(request.params.id);
+    await attendance.withdraw(request.params.turn);
     return { turn_id: request.params.turn, status: "withdrawn" };
   });
 
@@ -54,21 +62,21 @@ export function turnRoutes(
   });
 
   app.post<ById>("/sessions/:id/interrupt", async (request, reply) => {
-    const attendance = supervisor.attendanceOf(request.params.id);
+    const attendance = await supervisor.attendanceOf(request.params.id);
     await attendance.interrupt();
     return reply.code(202).send({ session_id: attendance.session.id });
   });
 
   app.post<ById>("/sessions/:id/context", async (request, reply) => {
     const item = bodyOf(request, ContextRequest, "add context");
-    const attendance = supervisor.attendanceOf(request.params.id);
+    const attendance = await supervisor.attendanceOf(request.params.id);
     await attendance.context(item);
     return reply.code(202).send({ session_id: attendance.session.id });
   });
 
   app.post<ById>("/sessions/:id/mention", async (request, reply) => {
     const item = bodyOf(request, MentionRequest, "mention a file");
-    const attendance = supervisor.attendanceOf(request.params.id);
+    const attendance = await supervisor.attendanceOf(request.params.id);
     await attendance.mention(item);
     return reply.code(202).send({ session_id: attendance.session.id });
   });

@@ -2,68 +2,95 @@
 
 import type { FastifyRequest } from "fastify";
 import { defined } from "../protocol/defined.ts";
-import type { SessionInfo, SessionView } from "../protocol/http.ts";
-import { statusOf } from "../session/lifecycle.ts";
-import type { Entry } from "../supervisor/entry.ts";
+import type { HistoryEntry, SessionInfo, SessionView } from "../protocol/http.ts";
+import { SessionStatus } from "../protocol/session.ts";
+import { sessionHome } from "../session/home.ts";
+import type { SessionRow } from "../store/store.ts";
+import { foreignLog } from "../supervisor/foreign-logs.ts";
+import type { Listed } from "../supervisor/listing.ts";
 
-export function viewOf({ session, attendance }: Entry): SessionView {
-  const { spec, state, totals } = session;
-  const status = statusOf(state);
-  const hasTotals = totals.turns > 0 || totals.toolCalls > 0;
+export function viewOf({ row, entry }: Listed, dataDir: string): SessionView {
+  const { attendance, session } = entry ?? {};
+  const status = SessionStatus.parse(row.status);
+  const home = sessionHome(dataDir, row.id);
+  const hasTotals = row.turns > 0 || row.tool_calls > 0;
+  const agent = row.agent ?? "";
+  const runtime = row.runtime ?? "";
   return {
-    session_id: session.id,
-    id: session.id,
-    agent: spec.agent,
-    agent_name: spec.agent,
-    runtime: spec.runtime,
-    runtime_name: spec.runtime,
+    session_id: row.id,
+    id: row.id,
+    agent,
+    agent_name: agent,
+    runtime,
+    runtime_name: runtime,
     status,
     state: status,
-    interactive: spec.interactive,
-    created_at: new Date(spec.created_at).toISOString(),
-    work_dir: spec.work_dir,
-    agent_home: spec.agent_home,
-    session_dir: session.home.dir,
-    log_file: session.home.log,
-    log_bytes: session.end,
-    last_seq: session.seq,
-    permission_mode: session.permissionMode,
-    inputs: attendance ? [...session.inputs.open] : [],
+    interactive: row.interactive,
+    created_at: isoOf(row.created_at ?? 0),
+    work_dir: row.work_dir ?? "",
+    agent_home: row.agent_home ?? "user",
+    session_dir: home.dir,
+    log_file: home.log,
+    log_bytes: row.log_bytes,
+    last_seq: row.last_seq,
+    permission_mode: row.permission_mode ?? "autonomous",
+    inputs: attendance && session ? [...session.inputs.open] : [],
     queue: attendance?.queued ?? [],
-    turn_count: totals.turns,
-    ...(Object.keys(spec.tags).length > 0 ? { tags: spec.tags } : {}),
-    ...(state.at === "ended"
-      ? { end_reason: state.reason, exit_code: state.exitCode, ended_at: new Date(state.endedAt).toISOString() }
-      : {}),
+    turn_count: row.turns,
+    ...(Object.keys(row.tags).length > 0 ? { tags: { ...row.tags } } : {}),
     ...(hasTotals
-      ? {
-          input_tokens: totals.usage.input_tokens,
-          output_tokens: totals.usage.output_tokens,
-          tool_call_count: totals.toolCalls,
-        }
+      ? { input_tokens: row.input_tokens, output_tokens: row.output_tokens, tool_call_count: row.tool_calls }
       : {}),
     ...defined({
-      task_id: spec.task_id,
-      name: spec.name,
+      end_reason: row.end_reason ?? undefined,
+      exit_code: row.exit_code ?? undefined,
+      ended_at: row.ended_at === null ? undefined : isoOf(row.ended_at),
+      task_id: row.task_id ?? undefined,
+      name: row.name ?? undefined,
       activity: attendance?.activity,
-      last_activity: session.lastActivity === undefined ? undefined : new Date(session.lastActivity).toISOString(),
-      model: session.model ?? spec.model,
-      agent_session_id: session.agentSessionId,
+      last_activity: row.last_activity === null ? undefined : isoOf(row.last_activity),
+      model: row.model ?? undefined,
+      agent_session_id: row.agent_session_id ?? undefined,
       turn_id: attendance?.openTurn,
-      cost_usd: totals.costUsd,
+      cost_usd: row.cost_usd ?? undefined,
     }),
   };
 }
 
-export function infoOf(entry: Entry, request: FastifyRequest): SessionInfo {
-  const { spec, state } = entry.session;
-  const until = state.at === "ended" ? state.endedAt : Date.now();
-  return { ...viewOf(entry), ...urlsOf(entry.session.id, request), uptime: uptime(until - spec.created_at) };
+export function infoOf(listed: Listed, dataDir: string, request: FastifyRequest): SessionInfo {
+  const { id, created_at, ended_at } = listed.row;
+  const upMs = (ended_at ?? Date.now()) - (created_at ?? 0);
+  return { ...viewOf(listed, dataDir), ...urlsOf(id, request), uptime: uptime(upMs) };
+}
+
+export function historyEntryOf(row: SessionRow, dataDir: string): HistoryEntry {
+  const isForeign = row.standing === "foreign";
+  const hasTotals = row.agent !== null;
+  return {
+    session_id: row.id,
+    log_file: isForeign ? foreignLog(dataDir, row.id) : sessionHome(dataDir, row.id).log,
+    file_size: row.log_bytes,
+    ...(hasTotals
+      ? { input_tokens: row.input_tokens, output_tokens: row.output_tokens, tool_calls: row.tool_calls }
+      : {}),
+    ...defined({
+      agent: row.agent ?? undefined,
+      status: row.status ?? undefined,
+      created_at: row.created_at === null ? undefined : isoOf(row.created_at),
+      ended_at: row.ended_at === null ? undefined : isoOf(row.ended_at),
+      exit_code: row.exit_code ?? undefined,
+      cost_usd: row.cost_usd ?? undefined,
+    }),
+  };
 }
 
 export function urlsOf(id: string, request: FastifyRequest): { ws_url: string; log_url: string } {
   const host = request.headers.host ?? "localhost";
   return { ws_url: `ws://${host}/ws/sessions/${id}`, log_url: `http://${host}/sessions/${id}/logs` };
+}
+
+function isoOf(ms: number): string {
+  return new Date(ms).toISOString();
 }
 
 /** Whole seconds: `42s`, `3m5s`, `1h0m9s`. */

@@ -34,6 +34,7 @@ export const errorStatus = {
   input_answered: 409,
   budget_spent: 409,
   idempotency_conflict: 409,
+  outcome_unknown: 409,
   body_too_large: 413,
   unsupported_media_type: 415,
   upgrade_required: 426,
@@ -44,6 +45,7 @@ export const errorStatus = {
   shutting_down: 503,
   disk_full: 503,
   log_write_failed: 500,
+  store_failed: 500,
   launch_failed: 500,
   agent_not_found: 500,
   agent_failed: 500,
@@ -95,5 +97,5 @@ export function errnoOf(thrown: unknown): string | undefined {
 /** There is no room left for what was to be written. */
 export function isDiskFull(thrown: unknown): boolean {
   const errno = errnoOf(thrown);
-  return errno === "ENOSPC" || errno === "EDQUOT";
+  return errno === "ENOSPC" || errno === "EDQUOT" || errno === "SQLITE_FULL";
 }

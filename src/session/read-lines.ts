@@ -10,9 +10,10 @@ export interface StoredLog {
 
 const stepBytes = 1024 * 1024;
 
-export async function* readLines(log: StoredLog, wanted: RegExp): AsyncGenerator<LogLine> {
+/** `start` is where a line begins. */
+export async function* readLines(log: StoredLog, wanted: RegExp, start = 0): AsyncGenerator<LogLine> {
   let rest = "";
-  for (let from = 0; from < log.end; from += stepBytes) {
+  for (let from = start; from < log.end; from += stepBytes) {
     // Latin-1 keeps each byte as one character, so that a step may end inside a UTF-8 sequence.
     const step = await log.readStored(from, Math.min(log.end, from + stepBytes));
     const parts = (rest + step.toString("latin1")).split("\n");

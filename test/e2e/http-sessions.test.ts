@@ -253,7 +253,7 @@ describe("the log", () => {
     const entry = (await daemon.get("/sessions/history?limit=1000")).body.find(
       (one: { session_id: string }) => one.session_id === id,
     );
-    expect(entry).toMatchObject({ session_id: id, status: "success", file_size: text.length });
+    expect(entry).toMatchObject({ session_id: id, status: "completed", file_size: text.length });
   });
 
   test("of the Go daemon is served and listed", async () => {

@@ -48,8 +48,9 @@ async function bundleProgram(program: { entry: string; out: string }, version: s
     // `src/version.ts` reads it; a program run from its sources has none.
     define: { __AGENTRUNTIME_VERSION__: JSON.stringify(version) },
     banner: { js: [...shebang, requireBanner].join("\n") },
-    // Optional native helpers of ws; it works without them.
-    external: ["bufferutil", "utf-8-validate"],
+    // Optional native helpers of ws, without which it works; and the database, which is native and therefore installed.
+    // The daemon loads it when it opens its store, so that all else runs from the bundle alone.
+    external: ["bufferutil", "utf-8-validate", "libsql"],
   });
   await chmod(join(root, program.out), 0o755);
   return metafile;

@@ -16,27 +16,37 @@ interface Room {
 }
 
 const sockets = ["node:net", "node:http", "node:https", "ws", "fastify", "@fastify/websocket"];
-const everyRoom = ["protocol", "process", "session", "runtime", "keeper", "supervisor", "bridge", "api", "client"].map(
-  inSrc,
-);
+const everyRoom = [
+  "protocol",
+  "process",
+  "session",
+  "store",
+  "runtime",
+  "keeper",
+  "supervisor",
+  "bridge",
+  "api",
+  "client",
+].map(inSrc);
 
 export const rooms: readonly Room[] = [
   { name: "src/protocol", rooms: [], packages: ["zod"] },
   { name: "src/process", rooms: ["src/protocol"], never: sockets },
   { name: "src/session", rooms: ["src/protocol"], never: [...sockets, "node:child_process"] },
+  { name: "src/store", rooms: ["src/protocol"], never: [...sockets, "node:child_process"] },
   { name: "src/runtime", rooms: ["src/protocol", "src/process"], never: ["fastify", "@fastify/websocket"] },
   { name: "src/keeper", rooms: ["src/protocol"], never: ["fastify", "@fastify/websocket", "ws"] },
   {
     name: "src/supervisor",
     rooms: ["src/session", "src/runtime", "src/keeper", "src/protocol", "src/process"],
-    typesOf: ["src/config.ts"],
+    typesOf: ["src/config.ts", "src/store/store.ts"],
     never: ["fastify", "@fastify/websocket"],
   },
   { name: "src/bridge", rooms: ["src/session", "src/protocol"], never: sockets },
   {
     name: "src/api",
     rooms: ["src/supervisor", "src/session", "src/bridge", "src/protocol"],
-    typesOf: ["src/config.ts"],
+    typesOf: ["src/config.ts", "src/store/store.ts"],
   },
   { name: "src/client", rooms: ["src/protocol"] },
   { name: "src", rooms: everyRoom },
@@ -49,6 +59,8 @@ const onlyIn: Readonly<Record<string, readonly string[]>> = {
   commander: ["cmd"],
   fastify: ["src/api"],
   "@fastify/websocket": ["src/api"],
+  kysely: ["src/store"],
+  libsql: ["src/store"],
 };
 
 /** Files that may end the process. */

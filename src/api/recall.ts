@@ -1,0 +1,51 @@
+/** What became of a request over which an earlier daemon died, as the session's own record and log tell it. */
+import * as z from "zod";
+import { AgentdError } from "../protocol/error.ts";
+import type { PromptAccepted } from "../protocol/http.ts";
+import { readLines } from "../session/read-lines.ts";
+import type { Session } from "../session/session.ts";
+import type { Supervisor } from "../supervisor/supervisor.ts";
+import type { Recalled } from "./idempotency.ts";
+
+/** What a prompt or steer set out to do: anything of it stands behind this place in the log. */
+export const TurnIntent = z.object({ session_id: z.string(), log_end: z.number() });
+export type TurnIntent = z.infer<typeof TurnIntent>;
+
+export interface TurnRecall {
+  supervisor: Supervisor;
+  kind: "prompt" | "steer";
+  text: string;
+  intent: unknown;
+}
+
+/** A prompt is in the log before anything is done with it; a steer is with the agent before that. */
+export async function recallTurn({ supervisor, kind, text, intent }: TurnRecall): Promise<Recalled> {
+  const { session_id, log_end } = TurnIntent.parse(intent);
+  const { session, attendance } = await supervisor.get(session_id);
+  const turnId = await turnWith(session, log_end, { kind, text });
+  if (turnId !== undefined) {
+    const position = attendance?.queued.find((queued) => queued.turn_id === turnId)?.position ?? 0;
+    return {
+      was: "done",
+      answer: { status: 202, body: { session_id, turn_id: turnId, position } satisfies PromptAccepted },
+    };
+  }
+  if (kind === "prompt") return { was: "nothing" };
+  throw new AgentdError(
+    "outcome_unknown",
+    `Cannot tell whether session "${session_id}" was given the steer of this Idempotency-Key: the daemon died over it. Look at its log, then send it with a new key if it is still wanted`,
+  );
+}
+
+async function turnWith(
+  session: Session,
+  from: number,
+  { kind, text }: { kind: "prompt" | "steer"; text: string },
+): Promise<string | undefined> {
+  for await (const line of readLines(session, /^\{"type":"user_message"/, from)) {
+    if (line.type !== "user_message" || line.data.text !== text || line.data.turn_id === null) continue;
+    // A steer that came too late for its turn is recorded as a prompt.
+    if (line.data.kind === kind || (kind === "steer" && line.data.kind === "prompt")) return line.data.turn_id;
+  }
+  return undefined;
+}

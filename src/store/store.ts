@@ -1,0 +1,132 @@
+/**
+ * What the daemon keeps in its database: an index over the sessions' folders, which can be made again from them, and
+ * answers to idempotency keys, which no log holds. Types only: SQLite is one way to keep it.
+ */
+import type { AgentHome, EndReason, PermissionMode, SessionStatus } from "../protocol/session.ts";
+
+export interface Store {
+  readonly sessions: SessionIndex;
+  readonly answers: AnswerBook;
+  close(): Promise<void>;
+}
+
+/**
+ * Where a session stands: `live` until its end is in the index, `ended`, `removing` while a DELETE is under way,
+ * `removed` when only its log is left, `foreign` for a log that the Go daemon left.
+ */
+export type Standing = "live" | "ended" | "removing" | "removed" | "foreign";
+
+/** One session. Times are Unix ms. What is not known is null. */
+export interface SessionRow {
+  id: string;
+  standing: Standing;
+  name: string | null;
+  task_id: string | null;
+  agent: string | null;
+  runtime: string | null;
+  /** The public word; of a foreign log, the status of its last result. */
+  status: string | null;
+  interactive: boolean;
+  work_dir: string | null;
+  agent_home: AgentHome | null;
+  /** Session whose private home it uses. */
+  home_of: string | null;
+  permission_mode: PermissionMode | null;
+  model: string | null;
+  agent_session_id: string | null;
+  tags: Readonly<Record<string, string>>;
+  created_at: number | null;
+  ended_at: number | null;
+  last_activity: number | null;
+  end_reason: EndReason | null;
+  exit_code: number | null;
+  /** How far the log has been read: what stands here of it is of its first so many bytes and lines. */
+  log_bytes: number;
+  last_seq: number;
+  turns: number;
+  tool_calls: number;
+  input_tokens: number;
+  output_tokens: number;
+  cost_usd: number | null;
+}
+
+export interface SessionFilter {
+  status?: SessionStatus | undefined;
+  agent?: string | undefined;
+  workDir?: string | undefined;
+  taskId?: string | undefined;
+  idPrefix?: string | undefined;
+  tags?: Readonly<Record<string, string>> | undefined;
+  /** Created at or after. */
+  since?: number | undefined;
+  /** Created before. */
+  until?: number | undefined;
+}
+
+/** A place in the order of creation: sessions made in one millisecond are told apart by id. */
+export interface Place {
+  created_at: number;
+  id: string;
+}
+
+export interface Page {
+  /** Begins behind this one. */
+  after?: Place | undefined;
+  order: "oldest" | "newest";
+  limit: number;
+}
+
+export interface SessionIndex {
+  /** Makes the row, or replaces it. */
+  put(row: SessionRow): Promise<void>;
+  /** The session of this id, at any standing. */
+  byId(id: string): Promise<SessionRow | undefined>;
+  /** The ended session of this id, else of this name. */
+  findEnded(ref: string): Promise<SessionRow | undefined>;
+  /** The newest ended session on this conversation of the agent's. */
+  findConversation(agentSessionId: string): Promise<SessionRow | undefined>;
+  /** Who has this id or name, live or ended. */
+  ownerOf(name: string): Promise<string | undefined>;
+  /** Whether another session that is live or ended uses the private home of that one. */
+  isHomeUsed(homeOf: string, besides: string): Promise<boolean>;
+  /** Ended sessions. */
+  pageEnded(filter: SessionFilter, page: Page): Promise<SessionRow[]>;
+  /** All that have a log and are not live, newest end first. */
+  history(limit: number): Promise<SessionRow[]>;
+  /** Every id, with where it stands; or those that stand at one place. */
+  standings(only?: Standing): Promise<{ id: string; standing: Standing; log_bytes: number }[]>;
+  setStanding(id: string, standing: Standing): Promise<void>;
+  drop(ids: readonly string[]): Promise<void>;
+}
+
+/** A request that is carried out once. */
+export interface AnswerKey {
+  /** Method and address. */
+  scope: string;
+  key: string;
+}
+
+export interface KeptAnswer {
+  status: number;
+  body: unknown;
+}
+
+/** What is known of a key that somebody sent before. */
+export interface EarlierClaim {
+  bodyHash: string;
+  /** What the first request set out to do; whoever finds no answer looks by it whether that came about. */
+  intent: unknown;
+  claimedAt: number;
+  answer: KeptAnswer | undefined;
+}
+
+export interface AnswerBook {
+  /** Reserves the key, on disk; or tells what was reserved before. */
+  claim(key: AnswerKey, claim: { bodyHash: string; intent: unknown; at: number }): Promise<EarlierClaim | undefined>;
+  /** The answer is on disk when this resolves. */
+  keep(key: AnswerKey, answer: KeptAnswer): Promise<void>;
+  /** Nothing came of it: the key is free again. */
+  release(key: AnswerKey): Promise<void>;
+  /** Forgets what was claimed before, and the oldest ones above a number. */
+  forget(limits: { before: number; countMax: number }): Promise<void>;
+}

@@ -1,0 +1,22 @@
+/** The tables, as the query builder knows them. */
+import type { SessionRow } from "./store.ts";
+
+export interface Tables {
+  sessions: SessionColumns;
+  session_tags: { session_id: string; key: string; value: string };
+  answers: {
+    scope: string;
+    key: string;
+    body_hash: string;
+    /** JSON. */
+    intent: string;
+    claimed_at: number;
+    /** Null until the request was carried out. */
+    status: number | null;
+    /** JSON. */
+    body: string | null;
+  };
+}
+
+/** Tags stand here as JSON too: a list shows them without a second query. */
+export type SessionColumns = Omit<SessionRow, "interactive" | "tags"> & { interactive: number; tags: string };

@@ -1,0 +1,69 @@
+/** Entries of live sessions: each with its attendance, and what follows when that is over. */
+import { readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { readSpool } from "../process/spool-reader.ts";
+import { defined } from "../protocol/defined.ts";
+import { messageOf } from "../protocol/error.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { Session } from "../session/session.ts";
+import { TurnQueue } from "../session/turn-queue.ts";
+import { Attendance } from "./attendance.ts";
+import { type Context, runDirOf } from "./context.ts";
+import type { Entry } from "./entry.ts";
+
+export interface Attended {
+  entry: Entry;
+  attendance: Attendance;
+}
+
+/** It is not in the registry yet. */
+export function attended(context: Context, session: Session, runtime: Runtime): Attended {
+  const entry: Entry = { session, attendance: undefined, sidecar: undefined, saving: Promise.resolve() };
+  const { config, books, log } = context;
+  const attendance = new Attendance({
+    session,
+    queue: new TurnQueue(),
+    queueLengthMax: config.limits.queue_length,
+    harness: config.agents[session.spec.agent]?.harness ?? "generic",
+    readSpool: (afterSeq) => readSpool(session.home.dir, afterSeq),
+    sweep: () => runtime.sweep(session.id),
+    onChanged: () => books.save(entry),
+    onFault: (error) =>
+      log("error", "a session could not be ended as it should", { session_id: session.id, error: detailOf(error) }),
+    onEnded: () => ended(context, entry),
+  });
+  entry.attendance = attendance;
+  return { entry, attendance };
+}
+
+function ended(context: Context, entry: Entry): void {
+  entry.attendance = undefined;
+  context.books.close(entry, () => cleanUp(context, entry.session));
+  const { state, logError } = entry.session;
+  if (state.at === "ended") {
+    context.log("info", "session ended", {
+      session_id: entry.session.id,
+      status: state.status,
+      end_reason: state.reason,
+      exit_code: state.exitCode,
+      ...defined({ log_error: logError?.message }),
+    });
+  }
+  context.registry.checkQuiet();
+}
+
+/** What only a live session needs: its sockets, and what the log now holds too. */
+async function cleanUp({ runDir, log }: Context, { id, home }: Session): Promise<void> {
+  try {
+    await rm(runDirOf(runDir, id), { recursive: true, force: true });
+    for (const name of await readdir(home.dir)) {
+      if (name.startsWith("spool-") || name === "sidecar.json") await rm(join(home.dir, name), { force: true });
+    }
+  } catch (error) {
+    log("warn", `Cannot clean up behind session "${id}": ${messageOf(error)}`);
+  }
+}
+
+function detailOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

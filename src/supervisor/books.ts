@@ -1,0 +1,73 @@
+/** What is written of a session when it changes: its record in its folder, then its row in the store. */
+import { setTimeout as delay } from "node:timers/promises";
+import { messageOf } from "../protocol/error.ts";
+import { writeRecord } from "../session/record.ts";
+import type { Store } from "../store/store.ts";
+import type { Log } from "./context.ts";
+import { type Entry, recordOf, rowOf } from "./entry.ts";
+import type { Registry } from "./registry.ts";
+
+/** How long until the end of a session is tried to be written again. */
+const retryMs = 2000;
+
+export interface BooksOptions {
+  store: Store;
+  registry: Registry;
+  log: Log;
+  isClosing(): boolean;
+}
+
+export class Books {
+  readonly #options: BooksOptions;
+
+  constructor(options: BooksOptions) {
+    this.#options = options;
+  }
+
+  /** Something has changed that they hold. Never rejects: the session goes on, and the log is its truth. */
+  save(entry: Entry): void {
+    entry.saving = entry.saving.then(async () => {
+      await this.#write(entry);
+    });
+  }
+
+  /** It has ended: once that is in the store, it is held in memory no longer. `cleanUp` comes first. */
+  close(entry: Entry, cleanUp: () => Promise<void>): void {
+    entry.saving = entry.saving.then(async () => {
+      await cleanUp();
+      // Written once more, for the case that the last attempt failed.
+      const isWritten = await this.#write(entry);
+      if (isWritten) this.#options.registry.drop(entry.session.id);
+      else void this.#closeLater(entry);
+    });
+  }
+
+  /** Until it succeeds the session is listed from memory; after a restart, from its record or its log. */
+  async #closeLater(entry: Entry): Promise<void> {
+    while (!this.#options.isClosing()) {
+      await delay(retryMs, undefined, { ref: false });
+      if (this.#options.registry.find(entry.session.id) !== entry) return;
+      if (await this.#write(entry)) return this.#options.registry.drop(entry.session.id);
+    }
+  }
+
+  async #write(entry: Entry): Promise<boolean> {
+    const { store, log } = this.#options;
+    const { id, home } = entry.session;
+    try {
+      await writeRecord(home.record, recordOf(entry));
+    } catch (error) {
+      const message = `Cannot write "${home.record}": ${messageOf(error)}. After a restart the session may be shown as it was before`;
+      log("error", message, { session_id: id });
+      return false;
+    }
+    try {
+      await store.sessions.put(rowOf(entry));
+      return true;
+    } catch (error) {
+      const message = `Cannot write session "${id}" into the store: ${messageOf(error)}. The next start reads it from its folder`;
+      log("error", message, { session_id: id });
+      return false;
+    }
+  }
+}

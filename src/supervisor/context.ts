@@ -1,0 +1,41 @@
+/** What the parts of the supervisor share. */
+import { createHash } from "node:crypto";
+import { realpath } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import type { Config } from "../config.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { Store } from "../store/store.ts";
+import type { Archive } from "./archive.ts";
+import type { Books } from "./books.ts";
+import type { Keepers } from "./keepers.ts";
+import type { Registry } from "./registry.ts";
+import type { WorkDirGuard } from "./work-dir.ts";
+
+export type Log = (level: "info" | "warn" | "error", message: string, fields?: Record<string, unknown>) => void;
+
+export interface Context {
+  readonly config: Config;
+  readonly runtimes: ReadonlyMap<string, Runtime>;
+  /** Short private folder for sockets and agents' temporary files. */
+  readonly runDir: string;
+  readonly store: Store;
+  readonly registry: Registry;
+  readonly archive: Archive;
+  readonly books: Books;
+  readonly keepers: Keepers;
+  readonly log: Log;
+  /** The daemon is leaving: nothing new may begin. */
+  isClosing(): boolean;
+}
+
+/** A session's own folder for sockets. */
+export function runDirOf(runDir: string, id: string): string {
+  // Ids are chosen by callers; a digest keeps those that begin alike apart.
+  return join(runDir, createHash("sha256").update(id).digest("base64url").slice(0, 12));
+}
+
+export async function workDirGuard({ environment, dataDir }: Config): Promise<WorkDirGuard> {
+  const home = environment["HOME"] || homedir();
+  return { home: await realpath(home).catch(() => home), dataDir };
+}

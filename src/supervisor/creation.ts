@@ -1,0 +1,213 @@
+/** Creating a session: what is checked, what is reserved, what is on disk before its sidecar starts. */
+import { randomUUID } from "node:crypto";
+import { mkdir, rm, stat } from "node:fs/promises";
+import { AgentdError, errnoOf, isDiskFull } from "../protocol/error.ts";
+import type { SessionRequest } from "../protocol/http.ts";
+import type { SessionSpec } from "../protocol/session.ts";
+import type { Runtime, SidecarHandle } from "../runtime/runtime.ts";
+import { createHome, removeHome, type SessionHome, sessionHome } from "../session/home.ts";
+import { writeRecord } from "../session/record.ts";
+import { Session } from "../session/session.ts";
+import { checkRequestEnv } from "./agent-env.ts";
+import { type AgentOptions, agentOptionsOf, checkExecutables } from "./agent-options.ts";
+import type { Attendance } from "./attendance.ts";
+import { type Attended, attended } from "./attended.ts";
+import { bootstrapOf, temporaryDirOf } from "./bootstrap.ts";
+import { type Context, runDirOf, workDirGuard } from "./context.ts";
+import { type Entry, recordOf } from "./entry.ts";
+import { checkNoOwnKey } from "./hidden-key.ts";
+import { checkHonoured } from "./honoured.ts";
+import { takenId, takenName } from "./registry.ts";
+import { type Resumed, resumedBy } from "./resuming.ts";
+import { warnOfSharedDir } from "./shared-dir.ts";
+import { agentHomeOf, checkNames, checkSessionId, inputTimeoutOf, specOf } from "./spec.ts";
+import { checkWorkDir } from "./work-dir.ts";
+
+export interface Created {
+  entry: Entry;
+  turnId: string | undefined;
+}
+
+/** What was found out about a request before anything was made. */
+interface Found {
+  agent: string;
+  runtime: Runtime;
+  requestedDir: string | undefined;
+  resumed: Resumed | undefined;
+  options: AgentOptions;
+}
+
+/** Nothing is left behind when it rejects. */
+export async function createSession(context: Context, request: SessionRequest): Promise<Created> {
+  const found = await lookInto(context, request);
+  const id = request.session_id === undefined ? randomUUID() : checkSessionId(request.session_id);
+  const { registry } = context;
+  if (registry.all().some(({ session }) => session.isPaused)) throw diskFull(context);
+  assertOpen(context);
+  const { name } = request;
+  // A fork is a conversation of its own.
+  const conversation = request.fork === true ? undefined : found.resumed?.agentSessionId;
+  registry.claim({ id, name, conversation, homeOf: found.resumed?.homeOf });
+  try {
+    // Behind the claim: whoever asks for the same meanwhile is refused by it.
+    await refuseTaken(context, { id, name });
+    const created = await start(context, { id, request, found });
+    await warnOfSharedDir(created.entry, registry.all());
+    return created;
+  } finally {
+    registry.release(id);
+  }
+}
+
+async function lookInto(context: Context, request: SessionRequest): Promise<Found> {
+  const { config } = context;
+  const { agent, runtime: runtimeName } = checkNames(request, config);
+  checkHonoured(request, runtimeName, config);
+  checkRequestEnv(request.env ?? {});
+  const settings = config.agents[agent];
+  if (settings) checkNoOwnKey(agent, settings, request.env ?? {});
+  const options = agentOptionsOf(request, settings?.harness ?? "generic");
+  if (request.permission_mode === "interactive") checkExecutables(options.executables, config);
+  const runtime = context.runtimes.get(runtimeName);
+  if (!runtime)
+    throw new AgentdError(
+      "unknown_runtime",
+      `Cannot use the runtime "${runtimeName}": it is not available on this machine`,
+    );
+  const requestedDir =
+    request.work_dir === undefined ? undefined : await checkWorkDir(request.work_dir, await workDirGuard(config));
+  const resumed =
+    request.resume_session === undefined ? undefined : await resumedBy(context, request.resume_session, agent);
+  return { agent, runtime, requestedDir, resumed, options };
+}
+
+function assertOpen(context: Context): void {
+  if (context.isClosing())
+    throw new AgentdError("shutting_down", "Cannot start a session: the daemon is shutting down");
+}
+
+/** Sessions that have ended keep their ids and names, and deleted ones their logs. */
+async function refuseTaken({ config, store }: Context, wanted: { id: string; name: string | undefined }) {
+  if ((await store.sessions.ownerOf(wanted.id)) !== undefined) throw takenId(wanted.id);
+  const owner = wanted.name === undefined ? undefined : await store.sessions.ownerOf(wanted.name);
+  if (owner !== undefined) throw takenName(wanted.name ?? "", owner);
+  if (await isThere(sessionHome(config.dataDir, wanted.id).dir))
+    throw new AgentdError("session_exists", `session_id already exists: ${wanted.id} was deleted, and its log is kept`);
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return false;
+    throw error;
+  }
+}
+
+interface Wanted {
+  id: string;
+  request: SessionRequest;
+  found: Found;
+}
+
+async function start(context: Context, wanted: Wanted): Promise<Created> {
+  const { config, runDir, store } = context;
+  const home = sessionHome(config.dataDir, wanted.id);
+  await createHome(home);
+  let made: Attended | undefined;
+  try {
+    const spec = await specFor(context, wanted, home);
+    const session = new Session({ spec, home, ringBytesMax: config.limits.ring_bytes, fsync: config.fsync });
+    made = attended(context, session, wanted.found.runtime);
+    await session.open(made.attendance);
+    return await launch(context, wanted, made);
+  } catch (error) {
+    await made?.entry.saving;
+    await removeHome(home);
+    await rm(runDirOf(runDir, wanted.id), { recursive: true, force: true });
+    // Should that fail, the next start finds the row without a folder.
+    if (made) await store.sessions.drop([wanted.id]).catch(() => {});
+    throw isDiskFull(error) ? diskFull(context, error) : error;
+  }
+}
+
+async function specFor({ config }: Context, { id, request, found }: Wanted, home: SessionHome): Promise<SessionSpec> {
+  if (found.requestedDir === undefined) await mkdir(home.scratch, { mode: 0o700 });
+  const agentHome = found.resumed?.agentHome ?? agentHomeOf(request, config);
+  if (request.agent_home !== undefined && request.agent_home !== agentHome) {
+    throw new AgentdError(
+      "invalid_request",
+      `Cannot resume with agent_home "${request.agent_home}": the conversation is in a ${agentHome} home. Leave agent_home out`,
+    );
+  }
+  const homeOf = found.resumed?.homeOf ?? id;
+  if (agentHome === "private")
+    await mkdir(sessionHome(config.dataDir, homeOf).agentHome, { recursive: true, mode: 0o700 });
+  return specOf(request, {
+    id,
+    agent: found.agent,
+    runtime: found.runtime.name,
+    workDir: found.requestedDir ?? home.scratch,
+    isScratch: found.requestedDir === undefined,
+    agentHome,
+    homeOf,
+    resumeAgentSession: found.resumed?.agentSessionId,
+    inputTimeoutMs: inputTimeoutOf(request, config),
+    options: found.options,
+    createdAt: Date.now(),
+  });
+}
+
+async function launch(context: Context, { id, request, found }: Wanted, made: Attended): Promise<Created> {
+  const { config, registry, keepers, runDir } = context;
+  const { entry, attendance } = made;
+  const { session } = entry;
+  const { spec, home } = session;
+  const bootstrap = bootstrapOf({
+    spec,
+    requestEnv: request.env ?? {},
+    options: found.options,
+    config,
+    runDir: runDirOf(runDir, id),
+    doorOf: (token) => keepers.doorOf(id, spec.agent, token),
+  });
+  await mkdir(temporaryDirOf(runDirOf(runDir, id)), { recursive: true, mode: 0o700 });
+  entry.sidecar = found.runtime.addressOf(bootstrap);
+  // Unlike later writes, this one must not fail: what is not on disk could not be found again.
+  await writeRecord(home.record, recordOf(entry));
+  assertOpen(context);
+  registry.add(entry);
+  const turn = await firstTurn(attendance, request).catch((error: unknown) => {
+    registry.drop(id);
+    throw error;
+  });
+  let handle: SidecarHandle | undefined;
+  try {
+    await keepers.keep(session, bootstrap.token);
+    handle = await found.runtime.launch(bootstrap);
+    attendance.attend(handle, { isAdopted: false });
+  } catch (error) {
+    await handle?.destroy();
+    entry.attendance = undefined;
+    registry.drop(id);
+    // Whoever is attached already is to hear of the end.
+    if (session.isLive) session.apply({ type: "ended", reason: "launch_failed", exitCode: -1, endedAt: Date.now() });
+    await session.seal();
+    attendance.abandon();
+    throw error;
+  }
+  return { entry, turnId: turn?.turnId };
+}
+
+async function firstTurn(attendance: Attendance, { prompt = "", images }: SessionRequest) {
+  return prompt.trim() === "" ? undefined : attendance.prompt(prompt, images);
+}
+
+function diskFull({ config }: Context, cause?: unknown): AgentdError {
+  return new AgentdError(
+    "disk_full",
+    `Cannot start a session: the disk that holds "${config.dataDir}" is full. Make room, then try again`,
+    { cause },
+  );
+}

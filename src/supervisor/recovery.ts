@@ -1,0 +1,117 @@
+/**
+ * The start of a daemon: live sessions are taken over, and the index is brought up to what the folders say. Of the
+ * sessions that the index knows as ended nothing is read.
+ */
+import { readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { errnoOf, messageOf } from "../protocol/error.ts";
+import { SidecarAddress } from "../runtime/runtime.ts";
+import { isUnborn, listHomes, removeHome, sessionHome } from "../session/home.ts";
+import { readRecord, type SessionRecord } from "../session/record.ts";
+import type { Standing } from "../store/store.ts";
+import { attended } from "./attended.ts";
+import { type Context, runDirOf } from "./context.ts";
+import { endedEntry, rowOf } from "./entry.ts";
+import { rowOfLog } from "./log-row.ts";
+import { resumeRemoval } from "./removal.ts";
+import { endedSession, restoredSession } from "./restored.ts";
+
+/** Folders that are read at once. */
+const atOnce = 16;
+
+export async function recover(context: Context): Promise<void> {
+  const { config, store } = context;
+  const folders = new Set(await listHomes(config.dataDir));
+  const known = new Map((await store.sessions.standings()).map(({ id, standing }) => [id, standing]));
+  const gone = [...known].filter(([id, standing]) => standing !== "foreign" && !folders.has(id)).map(([id]) => id);
+  await store.sessions.drop(gone);
+  const unsettled = [...folders].filter((id) => !isSettled(known.get(id)));
+  const rest = unsettled.values();
+  await Promise.all(
+    Array.from({ length: atOnce }, async () => {
+      for (const id of rest) await recoverOne(context, id, known.get(id));
+    }),
+  );
+  await sweepRunDir(context);
+}
+
+function isSettled(standing: Standing | undefined): boolean {
+  return standing === "ended" || standing === "removed";
+}
+
+async function recoverOne(context: Context, id: string, standing: Standing | undefined): Promise<void> {
+  try {
+    if (standing === "removing") return await resumeRemoval(context, id);
+    const record = await recordIn(context, id);
+    if (!record) return await recoverLog(context, id);
+    if (record.ended) return await indexEnded(context, record);
+    await adopt(context, record);
+  } catch (error) {
+    context.log("warn", `Cannot read session "${id}": ${messageOf(error)}. Its folder is left as it is`);
+  }
+}
+
+async function recordIn({ config }: Context, id: string): Promise<SessionRecord | undefined> {
+  try {
+    return await readRecord(sessionHome(config.dataDir, id).record);
+  } catch (error) {
+    // A deleted session keeps its log and has no record.
+    if (errnoOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+/** A folder without a record: a deleted session's, or one whose creation a crash cut short. */
+async function recoverLog({ config, store }: Context, id: string): Promise<void> {
+  const home = sessionHome(config.dataDir, id);
+  if (await isUnborn(home)) {
+    await removeHome(home);
+    await store.sessions.drop([id]);
+    return;
+  }
+  try {
+    await store.sessions.put(await rowOfLog(id, home.log, "removed"));
+  } catch (error) {
+    // Somebody's folder, and no session's.
+    if (errnoOf(error) !== "ENOENT") throw error;
+  }
+}
+
+/** Sockets and temporary files of sessions that are over, or that a crash let not begin. */
+async function sweepRunDir({ registry, runDir }: Context): Promise<void> {
+  const live = new Set(
+    registry.all().flatMap(({ session, attendance }) => (attendance ? runDirOf(runDir, session.id) : [])),
+  );
+  for (const name of await readdir(runDir)) {
+    const path = join(runDir, name);
+    if (!live.has(path)) await rm(path, { recursive: true, force: true });
+  }
+}
+
+async function indexEnded({ config, store }: Context, record: SessionRecord): Promise<void> {
+  const session = await endedSession(config, record);
+  if (session) await store.sessions.put(rowOf(endedEntry(session)));
+}
+
+async function adopt(context: Context, record: SessionRecord): Promise<void> {
+  const { config, registry, keepers, log } = context;
+  const runtime = context.runtimes.get(record.spec.runtime);
+  if (!runtime) throw new Error(`its runtime "${record.spec.runtime}" is not enabled`);
+  const session = restoredSession(config, record);
+  const { entry, attendance } = attended(context, session, runtime);
+  await session.open(attendance);
+  await attendance.restore();
+  attendance.restoreIntent({ isClosing: record.is_closing ?? false, stopReason: record.stop_reason });
+  const address = SidecarAddress.safeParse(record.sidecar);
+  const handle = address.success ? await runtime.recover(address.data) : undefined;
+  registry.add(entry);
+  if (handle) {
+    entry.sidecar = handle.address;
+    await keepers.keep(session, handle.address.token).catch((error: unknown) => {
+      log("error", messageOf(error), { session_id: session.id });
+    });
+    attendance.attend(handle, { isAdopted: true });
+  } else {
+    await attendance.adoptDead();
+  }
+}

@@ -1,0 +1,29 @@
+/** Sessions made again from their records. */
+import type { Config } from "../config.ts";
+import { sessionHome } from "../session/home.ts";
+import type { SessionRecord } from "../session/record.ts";
+import { Session } from "../session/session.ts";
+import { totalsOf } from "./entry.ts";
+
+/** Without its end and its totals. */
+export function restoredSession(config: Config, record: SessionRecord): Session {
+  const session = new Session({
+    spec: record.spec,
+    home: sessionHome(config.dataDir, record.spec.session_id),
+    ringBytesMax: config.limits.ring_bytes,
+    fsync: config.fsync,
+  });
+  session.agentSessionId = record.agent_session_id;
+  session.model = record.model;
+  session.permissionMode = record.permission_mode ?? record.spec.permission_mode;
+  return session;
+}
+
+/** One that has ended, with its log's length; undefined when the record does not say that it has. */
+export async function endedSession(config: Config, record: SessionRecord): Promise<Session | undefined> {
+  if (!record.ended) return undefined;
+  const session = restoredSession(config, record);
+  const { status, reason, exit_code, at } = record.ended;
+  await session.restoreEnded({ at: "ended", status, reason, exitCode: exit_code, endedAt: at }, totalsOf(record));
+  return session;
+}
