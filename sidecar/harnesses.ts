@@ -1,25 +1,27 @@
-/** Which harness drives which agent. */
-import type { Bootstrap } from "../src/protocol/bootstrap.ts";
-import { createAcpHarness } from "./acp/harness.ts";
+/**
+ * Which harness drives which agent. Those that begin with large schemas of another program's messages are evaluated only
+ * where they are needed: they would cost every sidecar 2 MiB and a tenth of its start.
+ */
+import type { Bootstrap, HarnessName } from "../src/protocol/bootstrap.ts";
 import { createClaudeHarness } from "./claude/harness.ts";
-import { createCodexHarness } from "./codex/harness.ts";
 import { createGenericHarness } from "./generic/harness.ts";
 import type { Harness, HarnessHost } from "./harness.ts";
-import { createOpencodeHarness } from "./opencode/harness.ts";
 
-export function createHarness(bootstrap: Bootstrap, host: HarnessHost): Harness {
-  switch (bootstrap.agent.harness) {
+export type CreateHarness = (bootstrap: Bootstrap, host: HarnessHost) => Harness;
+
+export async function loadHarness(name: HarnessName): Promise<CreateHarness> {
+  switch (name) {
     case "claude":
-      return createClaudeHarness(bootstrap, host);
+      return createClaudeHarness;
     case "generic":
-      return createGenericHarness(bootstrap, host);
+      return createGenericHarness;
     case "codex":
-      return createCodexHarness(bootstrap, host);
+      return (await import("./codex/harness.ts")).createCodexHarness;
     case "opencode":
-      return createOpencodeHarness(bootstrap, host);
+      return (await import("./opencode/harness.ts")).createOpencodeHarness;
     case "acp":
-      return createAcpHarness(bootstrap, host);
+      return (await import("./acp/harness.ts")).createAcpHarness;
     default:
-      return bootstrap.agent.harness satisfies never;
+      return name satisfies never;
   }
 }

@@ -6,11 +6,12 @@ import { linkProtocol } from "../src/protocol/link-frame.ts";
 import { AgentRun } from "./agent-run.ts";
 import { type Assignment, isStartedByPerson, readAssignment } from "./bootstrap.ts";
 import { EventLog } from "./event-log.ts";
-import { createHarness } from "./harnesses.ts";
+import { type CreateHarness, loadHarness } from "./harnesses.ts";
 import { withModelDoor } from "./model-door.ts";
 import { openRawLog } from "./raw-log.ts";
 import { SidecarServer } from "./server.ts";
 import { Spool } from "./spool.ts";
+import { takePlace } from "./take-place.ts";
 
 /** How long a fault of ours may take to end the agent in order. */
 const lastActMs = 20_000;
@@ -27,10 +28,13 @@ interface Sidecar {
 }
 
 async function main(): Promise<void> {
-  surviveTheDaemon();
+  // Nobody may be left to hear our answer.
+  process.stdout.on("error", () => undefined);
   const given = await readAssignment(process.stdin);
+  if (given.from === "daemon") takePlace(given.bootstrap.session_dir);
+  surviveTheDaemon();
   const assignment: Assignment = { ...given, bootstrap: await withModelDoor(given.bootstrap) };
-  const sidecar = assemble(assignment);
+  const sidecar = assemble(assignment, await loadHarness(assignment.bootstrap.agent.harness));
   let isSignalled = false;
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.on(signal, () => {
@@ -47,7 +51,7 @@ async function main(): Promise<void> {
   if (assignment.from === "person") rmSync(assignment.bootstrap.session_dir, { recursive: true, force: true });
 }
 
-function assemble(assignment: Assignment): Sidecar {
+function assemble(assignment: Assignment, createHarness: CreateHarness): Sidecar {
   const { bootstrap } = assignment;
   const now = () => Date.now();
   const spool = assignment.from === "daemon" ? openSpool(assignment, () => sidecar) : undefined;
@@ -158,7 +162,6 @@ function answer(message: BootstrapAnswer): void {
 /** Its end must not be ours: it may take our terminal and the readers of our pipes with it. */
 function surviveTheDaemon(): void {
   process.on("SIGHUP", () => undefined);
-  process.stdout.on("error", () => undefined);
   process.stderr.on("error", () => undefined);
 }
 

@@ -56,6 +56,8 @@ const Limits = z.strictObject({
   input_timeout: DurationOrNone.optional(),
   /** How long a sidecar may take to come up. */
   launch_timeout: Duration.default(15_000),
+  /** Sidecars started ahead, so that a session need not wait for node's start; 0 starts each when it is needed. */
+  ready_sidecars: z.number().int().min(0).max(32).default(2),
 });
 
 const OnShutdown = z.enum(["keep", "stop"]);

@@ -46,9 +46,15 @@ export async function startDaemon(config: Config): Promise<Daemon> {
     store = await openSqliteStore({ path: join(config.dataDir, "state.db"), isSynced: config.fsync !== "never" });
     const opened = store;
     const local = localRuntime({
-      sidecarPath: programPath("sidecar.js"),
+      program: { path: programPath("sidecar.js"), environment: config.environment },
       launchTimeoutMs: config.limits.launch_timeout,
-      environment: config.environment,
+      ready: {
+        // The daemon of one `agentd run` starts one session, as soon as it is up.
+        count: config.leaveWhenIdle ? 0 : config.limits.ready_sidecars,
+        dir: config.dataDir,
+        onSkipped: (reason, session_id) =>
+          log("warn", "a ready sidecar could not be used; a fresh one is started", { session_id, reason }),
+      },
     });
     // A fault that nobody waited for must not end the sessions of others.
     process.on("unhandledRejection", (reason) => {
@@ -81,13 +87,14 @@ export async function startDaemon(config: Config): Promise<Daemon> {
     const url = await listen(server, config);
     await lock.announce({ url, token_file: config.tokenFile });
     if (config.leaveWhenIdle) begin();
+    local.keepReady();
     return {
       url,
       idle: reached,
       close: async (reason) => {
         const kept = config.onShutdown === "keep" ? supervisor.liveCount : 0;
         if (kept > 0) server.sockets.closeAll({ reason: `the daemon leaves (${reason})`, sessionsGoOn: true });
-        await supervisor.close(config.onShutdown);
+        await Promise.all([supervisor.close(config.onShutdown), local.close()]);
         server.sockets.closeAll({ reason, sessionsGoOn: false });
         await server.app.close();
         await opened.close();

@@ -1,5 +1,6 @@
 /** Processor time and memory of a process, from /proc. */
 import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 
 /** Milliseconds of processor time so far, user and system. */
 export function cpuMs(pid: number): number {
@@ -15,6 +16,11 @@ export function cpuMs(pid: number): number {
 export function privateKib(pid: number): number {
   const text = readFileSync(`/proc/${pid}/smaps_rollup`, "latin1");
   return [...text.matchAll(/^Private_\w+:\s+(\d+) kB$/gm)].reduce((sum, [, kib]) => sum + Number(kib), 0);
+}
+
+/** The sidecar of a session, by the daemon's own record of it. */
+export function sidecarPid(dataDir: string, sessionId: string): number {
+  return JSON.parse(readFileSync(join(dataDir, "sessions", sessionId, "sidecar.json"), "utf8")).pid;
 }
 
 /** Direct children whose command line contains a word. */

@@ -2,7 +2,7 @@
 import { performance } from "node:perf_hooks";
 import type WebSocket from "ws";
 import type { Daemon } from "../support/start-daemon.ts";
-import { childrenOf, cpuMs, percentile } from "./process-figures.ts";
+import { cpuMs, percentile, sidecarPid } from "./process-figures.ts";
 import { startRelay } from "./relay.ts";
 
 export interface Flow {
@@ -20,14 +20,14 @@ export interface Delay {
 }
 
 const endMark = "flood-end";
+const goFrame = JSON.stringify({ type: "prompt", data: "go" });
 
 /** A whole run through the daemon: a session of `agent`, one client, from "go" to the last line. */
 export async function flowThroughDaemon(daemon: Daemon, agent: string): Promise<Flow> {
   const session = await openSession(daemon, agent);
-  const sidecar = childrenOf(daemon.pid, "sidecar")[0];
-  const pids = { sidecar, daemon: daemon.pid, client: process.pid };
+  const pids = { sidecar: session.sidecarPid, daemon: daemon.pid, client: process.pid };
   const before = cpuOf(pids);
-  const flow = await countFrames(session.socket, textOfFrame, JSON.stringify({ type: "prompt", data: "go" }));
+  const flow = await countFrames(session.socket, textOfFrame, goFrame);
   const after = cpuOf(pids);
   await session.close();
   const used = Object.fromEntries(Object.entries(after).map(([name, ms]) => [name, ms - (before[name] ?? 0)]));
@@ -41,18 +41,34 @@ export async function flowThroughRelay(command: readonly string[], go: string): 
   return { ...flow, cpuMs: {} };
 }
 
-export async function delayThroughDaemon(daemon: Daemon, agent: string): Promise<Delay> {
-  const session = await openSession(daemon, agent);
-  const delay = await measureDelay(session.socket, textOfFrame, JSON.stringify({ type: "prompt", data: "go" }));
-  await session.close();
-  return delay;
+/** Floods that many sessions at once; from the first "go" to the last line of the last. */
+export async function floodAll(daemon: Daemon, agent: string, count: number): Promise<Omit<Flow, "cpuMs">> {
+  const sessions = await openSessions(daemon, agent, count);
+  const start = performance.now();
+  const flows = await Promise.all(sessions.map(({ socket }) => countFrames(socket, textOfFrame, goFrame)));
+  const seconds = (performance.now() - start) / 1000;
+  await Promise.all(sessions.map(({ close }) => close()));
+  const sum = (pick: (flow: (typeof flows)[number]) => number) => flows.reduce((total, flow) => total + pick(flow), 0);
+  return { seconds, events: sum(({ events }) => events), bytes: sum(({ bytes }) => bytes) };
 }
 
-export async function delayThroughRelay(command: readonly string[]): Promise<Delay> {
-  const relay = await startRelay(command);
-  const delay = await measureDelay(relay.socket, (data) => data.toString("latin1"), "go\n");
-  await relay.close();
-  return delay;
+export async function delaysThroughDaemon(daemon: Daemon, agent: string, count: number): Promise<Delay> {
+  const sessions = await openSessions(daemon, agent, count);
+  const delays = await Promise.all(sessions.map(({ socket }) => measureDelays(socket, textOfFrame, goFrame)));
+  await Promise.all(sessions.map(({ close }) => close()));
+  return delayOf(delays.flat());
+}
+
+export async function delaysThroughRelays(command: readonly string[], count: number): Promise<Delay> {
+  const relays = await Promise.all(Array.from({ length: count }, () => startRelay(command)));
+  const plain = (data: Buffer) => data.toString("latin1");
+  const delays = await Promise.all(relays.map(({ socket }) => measureDelays(socket, plain, "go\n")));
+  await Promise.all(relays.map((relay) => relay.close()));
+  return delayOf(delays.flat());
+}
+
+function delayOf(delays: readonly number[]): Delay {
+  return { p50Ms: percentile(delays, 0.5), p99Ms: percentile(delays, 0.99), samples: delays.length };
 }
 
 type TextOf = (data: Buffer) => string;
@@ -74,7 +90,7 @@ function countFrames(socket: WebSocket, textOf: TextOf, go: string): Promise<Omi
   });
 }
 
-function measureDelay(socket: WebSocket, textOf: TextOf, go: string): Promise<Delay> {
+function measureDelays(socket: WebSocket, textOf: TextOf, go: string): Promise<number[]> {
   const delays: number[] = [];
   return new Promise((resolve, reject) => {
     socket.on("close", () => reject(new Error(`the socket closed after ${delays.length} events`)));
@@ -82,8 +98,7 @@ function measureDelay(socket: WebSocket, textOf: TextOf, go: string): Promise<De
       const now = process.hrtime.bigint();
       const text = textOf(data);
       for (const found of text.matchAll(/tick (\d+) tock/g)) delays.push(Number(now - BigInt(found[1] ?? 0)) / 1e6);
-      if (!text.includes(endMark)) return;
-      resolve({ p50Ms: percentile(delays, 0.5), p99Ms: percentile(delays, 0.99), samples: delays.length });
+      if (text.includes(endMark)) resolve(delays);
     });
     socket.send(go);
   });
@@ -96,6 +111,17 @@ function textOfFrame(data: Buffer): string {
   return frame.type === "stdout" ? (frame.data ?? "") : "";
 }
 
+/** A few at a time: a flood of starts is not what is measured. */
+async function openSessions(daemon: Daemon, agent: string, count: number) {
+  const sessions: Awaited<ReturnType<typeof openSession>>[] = [];
+  const open = async () => {
+    for (let i = 0; i < Math.ceil(count / 4) && sessions.length < count; i++)
+      sessions.push(await openSession(daemon, agent));
+  };
+  await Promise.all([open(), open(), open(), open()]);
+  return sessions;
+}
+
 async function openSession(daemon: Daemon, agent: string) {
   const created = await daemon.post("/sessions", { agent, interactive: true });
   if (created.status !== 201) throw new Error(`Cannot start a session of ${agent}: ${created.text}`);
@@ -106,6 +132,7 @@ async function openSession(daemon: Daemon, agent: string) {
   client.socket.removeAllListeners("message");
   return {
     socket: client.socket,
+    sidecarPid: sidecarPid(daemon.dataDir, id),
     close: async () => {
       client.socket.removeAllListeners("close");
       client.socket.terminate();

@@ -13,5 +13,5 @@ function tick() {
     if (sent < count) return;
     clearInterval(timer);
     process.stdout.write("flood-end\n");
-  }, 1);
+  }, 1000 / rate);
 }
