@@ -87,7 +87,11 @@ describe("a sidecar that was ready", () => {
     const id = ids.find((candidate) => sidecarOf(of, candidate) === pid) ?? "";
     const other = ids.find((candidate) => candidate !== id) ?? "";
     const ready = surroundings(sidecarOf(of, id));
-    expect(ready).toMatchObject({ workDir: folder(of, id), stderr: join(folder(of, id), "sidecar.log"), umask: "0077" });
+    expect(ready).toMatchObject({
+      workDir: folder(of, id),
+      stderr: join(folder(of, id), "sidecar.log"),
+      umask: "0077",
+    });
     const fresh = surroundings(sidecarOf(of, other));
     const place = (text: string) => text.replaceAll(other, id);
     expect({ ...fresh, workDir: place(fresh.workDir), stderr: place(fresh.stderr) }).toEqual(ready);
