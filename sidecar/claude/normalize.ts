@@ -12,6 +12,7 @@ import type { HarnessOutput, Waiting } from "../harness.ts";
 import { Outbox } from "../outbox.ts";
 import { AgentOutput } from "./agent-output.ts";
 import { BackgroundWork } from "./background-work.ts";
+import { DeltaShape } from "./delta-shape.ts";
 import { categoryOf } from "./failure.ts";
 import { Questions } from "./questions.ts";
 import {
@@ -27,7 +28,7 @@ import {
 import { Retries } from "./retries.ts";
 import { systemFact } from "./session-facts.ts";
 import { SessionIdentity } from "./session-identity.ts";
-import { readDelta } from "./text-delta.ts";
+import { type Delta, readDelta } from "./text-delta.ts";
 import { type Turn, TurnBook } from "./turn-book.ts";
 import { TurnEndings } from "./turn-endings.ts";
 
@@ -60,6 +61,7 @@ export class Normalizer {
   readonly #questions = new Questions();
   readonly #endings: TurnEndings;
   readonly #identity: SessionIdentity;
+  readonly #deltas = new DeltaShape();
   readonly #out = new Outbox();
   #replies: string[] = [];
   #answered: Effects["answered"] = [];
@@ -150,6 +152,8 @@ export class Normalizer {
 
   push(line: string, now: number): void {
     this.#out.line = line;
+    const piece = this.#deltas.read(line);
+    if (piece) return this.#takeDelta(piece);
     let value: unknown;
     try {
       value = JSON.parse(line);
@@ -160,14 +164,18 @@ export class Normalizer {
     const delta = readDelta(value);
     if (delta === "skip") return;
     if (delta) {
-      const event = this.#agent.delta(delta, this.#turnIdOf(delta.parent));
-      if (event) this.#out.emit(event);
-      return;
+      this.#deltas.learn(line, delta);
+      return this.#takeDelta(delta);
     }
     const raw = readRaw(value);
     // The counts of a whole block come right behind it or not at all.
     if (this.#agent.isHolding && raw.kind !== "stream") this.#out.emitAll(this.#agent.release());
     this.#read(raw, line, now);
+  }
+
+  #takeDelta(delta: Delta): void {
+    const event = this.#agent.delta(delta, this.#turnIdOf(delta.parent));
+    if (event) this.#out.emit(event);
   }
 
   stderr(line: string): void {
