@@ -9,6 +9,8 @@ export interface Figure {
   target?: { atLeast: number } | { atMost: number };
   /** What a reader needs to judge it. */
   note?: string;
+  /** Its place in a series, for the chart. */
+  point?: { series: string; of: "sessions" | "clients" | "events" | "MiB of log"; x: number };
 }
 
 export interface RowOptions {

@@ -1,7 +1,7 @@
 /** One session with a thousand clients: what a client costs the daemon for each frame. */
 import { startDaemon } from "../../support/start-daemon.ts";
 import { agentOf, tickerCommand } from "../agents.ts";
-import { fanOutOf } from "../fan-out.ts";
+import { bareFanOut, fanOutOf } from "../fan-out.ts";
 import { percentile } from "../process-figures.ts";
 import type { Figure, RowOptions } from "../row.ts";
 
@@ -15,8 +15,13 @@ export async function fanOut({ runs }: RowOptions): Promise<Figure[]> {
     const rates: number[] = [];
     const events: number[] = [];
     const costs: number[] = [];
+    const shares: number[] = [];
+    const bares: number[] = [];
     for (let i = 0; i < runs; i++) {
       const { frames, seconds, daemonCpuMs } = await fanOutOf(daemon, "ticker", clients);
+      const bare = await bareFanOut(clients, 100);
+      bares.push(bare.frames / bare.seconds);
+      shares.push(frames / seconds / (bare.frames / bare.seconds));
       rates.push(frames / seconds);
       events.push((2_000 * clients) / seconds);
       costs.push((daemonCpuMs * 1000) / frames);
@@ -28,6 +33,12 @@ export async function fanOut({ runs }: RowOptions): Promise<Figure[]> {
         unit: "frames/s",
         target: { atLeast: 100_000 },
         note: `${Math.round(percentile(events, 0.5)).toLocaleString("en-US")} events/s delivered; clients on the same processors`,
+      },
+      {
+        name: "fan-out: share of a program that only writes to its sockets",
+        value: percentile(shares, 0.5),
+        unit: "",
+        note: `that one: ${Math.round(percentile(bares, 0.5)).toLocaleString("en-US")} frames/s, the kernel's price of a small write`,
       },
       { name: "fan-out: daemon", value: percentile(costs, 0.5), unit: "µs of processor a frame" },
     ];

@@ -7,7 +7,7 @@ import { agentOf, floodCommand, tickerCommand } from "../agents.ts";
 import { fanOutOf } from "../fan-out.ts";
 import { endAll, idleAgents, startIdle } from "../live-sessions.ts";
 import { makeLongLog } from "../long-log.ts";
-import { cpuMs, privateKib } from "../process-figures.ts";
+import { privateKib } from "../process-figures.ts";
 import type { Figure } from "../row.ts";
 import { delaysThroughDaemon, flowThroughDaemon } from "../stream.ts";
 import { readHttp, replayed } from "./replay.ts";
@@ -26,24 +26,19 @@ export async function growth(): Promise<Figure[]> {
 async function bySessions(): Promise<Figure[]> {
   const ticker = agentOf(tickerCommand({ lines: 250, perSecond: 50 }));
   const daemon = await startDaemon({ config: { agents: { ticker, ...idleAgents } } });
+  const figure = pointsOf("sessions");
   try {
     const figures: Figure[] = [];
     for (const count of sessionSteps) {
       const ids = await startIdle(daemon, count);
-      figures.push({ name: `daemon with ${count} idle sessions`, value: privateKib(daemon.pid) / 1024, unit: "MiB" });
-      await endAll(daemon, ids);
-      const before = cpuMs(daemon.pid);
-      const { p50Ms, p99Ms } = await delaysThroughDaemon(daemon, "ticker", count);
-      const events = 250 * count;
       figures.push(
-        { name: `delay with ${count} sessions × 50 events/s, p50`, value: p50Ms, unit: "ms" },
-        { name: `delay with ${count} sessions × 50 events/s, p99`, value: p99Ms, unit: "ms" },
-        {
-          name: `daemon with ${count} sessions × 50 events/s`,
-          value: ((cpuMs(daemon.pid) - before) * 1000) / events,
-          unit: "µs of processor an event",
-          note: "starting and ending them included",
-        },
+        figure("idle sessions: daemon, private", count, { value: privateKib(daemon.pid) / 1024, unit: "MiB" }),
+      );
+      await endAll(daemon, ids);
+      const { p50Ms, p99Ms } = await delaysThroughDaemon(daemon, "ticker", count);
+      figures.push(
+        figure("50 events/s each: delay, p50", count, { value: p50Ms, unit: "ms" }),
+        figure("50 events/s each: delay, p99", count, { value: p99Ms, unit: "ms" }),
       );
     }
     return figures;
@@ -55,15 +50,13 @@ async function bySessions(): Promise<Figure[]> {
 async function byClients(): Promise<Figure[]> {
   const agents = { ticker: agentOf(tickerCommand({ lines: 500, perSecond: 100 })) };
   const daemon = await startDaemon({ config: { agents } });
+  const figure = pointsOf("clients");
   try {
     const figures: Figure[] = [];
     for (const count of clientSteps) {
       const { frames, daemonCpuMs } = await fanOutOf(daemon, "ticker", count);
-      figures.push({
-        name: `daemon with ${count} clients on 100 events/s`,
-        value: (daemonCpuMs * 1000) / frames,
-        unit: "µs of processor a frame",
-      });
+      const value = (daemonCpuMs * 1000) / frames;
+      figures.push(figure("one session of 100 events/s: daemon", count, { value, unit: "µs a frame" }));
     }
     return figures;
   } finally {
@@ -73,17 +66,14 @@ async function byClients(): Promise<Figure[]> {
 
 async function byEvents(): Promise<Figure[]> {
   const figures: Figure[] = [];
+  const figure = pointsOf("events");
   for (const count of eventSteps) {
     const daemon = await startDaemon({ config: { agents: { flood: agentOf(floodCommand(count)) } } });
     try {
       const { events, seconds } = await flowThroughDaemon(daemon, "flood");
       figures.push(
-        { name: `one session of ${count.toLocaleString("en-US")} events`, value: events / seconds, unit: "events/s" },
-        {
-          name: `daemon after ${count.toLocaleString("en-US")} events`,
-          value: privateKib(daemon.pid) / 1024,
-          unit: "MiB",
-        },
+        figure("one session, end to end", count, { value: events / seconds, unit: "events/s" }),
+        figure("daemon after them, private", count, { value: privateKib(daemon.pid) / 1024, unit: "MiB" }),
       );
     } finally {
       await daemon.stop();
@@ -94,6 +84,7 @@ async function byEvents(): Promise<Figure[]> {
 
 async function byLogSize(): Promise<Figure[]> {
   const figures: Figure[] = [];
+  const figure = pointsOf("MiB of log");
   for (const mib of logSteps) {
     const folder = await tempDir();
     const dataDir = join(folder.path, "data");
@@ -104,9 +95,9 @@ async function byLogSize(): Promise<Figure[]> {
         readHttp(daemon, log.id, onBytes),
       );
       figures.push(
-        { name: `log of ${mib} MiB: first byte`, value: firstByteMs, unit: "ms" },
-        { name: `log of ${mib} MiB: replay`, value: rate, unit: "MB/s" },
-        { name: `log of ${mib} MiB: growth of the daemon`, value: grownMib, unit: "MiB" },
+        figure("replay: first byte", mib, { value: firstByteMs, unit: "ms" }),
+        figure("replay", mib, { value: rate, unit: "MB/s" }),
+        figure("replay: growth of the daemon", mib, { value: grownMib, unit: "MiB" }),
       );
     } finally {
       await daemon.stop();
@@ -114,4 +105,13 @@ async function byLogSize(): Promise<Figure[]> {
     }
   }
   return figures;
+}
+
+/** Makes figures that are points of a series over this quantity. */
+function pointsOf(of: NonNullable<Figure["point"]>["of"]) {
+  return (series: string, x: number, measured: { value: number; unit: string }): Figure => ({
+    name: `${series}, ${x.toLocaleString("en-US")} ${of}`,
+    ...measured,
+    point: { series, of, x },
+  });
 }
