@@ -42,7 +42,12 @@ const { values: flags } = parseArgs({
   },
 });
 const options = { runs: Number(flags.runs), sessions: Number(flags.sessions) };
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const at = new Date().toISOString();
+const file = join(root, ".bench", `${at.replaceAll(":", "-")}.json`);
+const machine = { node: process.version, cpus: cpus().length, model: cpus()[0]?.model };
 const measured: { row: string; load: number; figures: Figure[] }[] = [];
+await mkdir(join(root, ".bench"), { recursive: true });
 for (const key of flags.only.split(",")) {
   const row = rows[key];
   if (!row) throw new Error(`There is no row "${key}"; there are ${Object.keys(rows).join(", ")}`);
@@ -50,14 +55,9 @@ for (const key of flags.only.split(",")) {
   const figures = await row(options);
   measured.push({ row: key, load, figures });
   console.log(`\n${key} (load before: ${load.toFixed(1)})\n${tableOf(figures)}`);
+  // After each row: a run that is broken off has not been for nothing.
+  await writeFile(file, `${JSON.stringify({ at, ...machine, options, measured }, null, 2)}\n`);
 }
-
-const root = fileURLToPath(new URL("../..", import.meta.url));
-await mkdir(join(root, ".bench"), { recursive: true });
-const at = new Date().toISOString();
-const file = join(root, ".bench", `${at.replaceAll(":", "-")}.json`);
-const machine = { node: process.version, cpus: cpus().length, model: cpus()[0]?.model };
-await writeFile(file, `${JSON.stringify({ at, ...machine, options, measured }, null, 2)}\n`);
 const judged = measured.flatMap(({ figures }) => figures).filter((figure) => figure.target);
 const reached = judged.filter((figure) => isReached(figure)).length;
 console.log(`\n${reached} of ${judged.length} targets reached; node ${process.version}, ${cpus().length} cores`);

@@ -12,10 +12,10 @@ import type { Figure } from "../row.ts";
 import { delaysThroughDaemon, flowThroughDaemon } from "../stream.ts";
 import { readHttp, replayed } from "./replay.ts";
 
-const sessionSteps = [1, 10, 50, 100];
+const sessionSteps = [1, 10, 40];
 const clientSteps = [1, 10, 100, 1_000];
-const eventSteps = [50_000, 200_000, 800_000];
-const logSteps = [1, 16, 256, 1_024];
+const eventSteps = [25_000, 100_000, 400_000];
+const logSteps = [1, 16, 256];
 const mebibyte = 1024 ** 2;
 
 export async function growth(): Promise<Figure[]> {
