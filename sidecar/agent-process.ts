@@ -33,6 +33,8 @@ export interface AgentProcessOptions {
   /** Blobs go below it. */
   sessionDir: string;
   limits: SidecarLimits;
+  /** The session's processes that are not the agent's, see `HarnessHost`. */
+  apart?: () => readonly ProcessIdentity[];
   /** Awaited before the pipe is read again. Must not reject: it has nowhere to go. */
   onLines(batch: LineBatch): Promise<void>;
   onStderrLines(batch: LineBatch): Promise<void>;
@@ -80,7 +82,7 @@ export async function startAgentProcess(options: AgentProcessOptions): Promise<A
   const { subprocess, pid, exited } = await spawn(options, cgroup);
   const started = startTimeOf(pid);
   const roots: ProcessIdentity[] = started === undefined ? [] : [{ pid, started }];
-  const tree = { sessionId, roots, ...(cgroup ? { cgroup } : {}) };
+  const tree = { sessionId, roots, apart: options.apart, ...(cgroup ? { cgroup } : {}) };
   const gate = readGate();
   const tail = stderrTailKeeper();
   const blobs = new BlobStore({ sessionDir: options.sessionDir, blobBytesMax: options.limits.blobBytesMax });

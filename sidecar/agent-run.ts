@@ -12,6 +12,7 @@ import type { SidecarStatus } from "../src/protocol/link-frame.ts";
 import type { EventLog } from "./event-log.ts";
 import { exitEvent, isWordOfAgent } from "./exit-event.ts";
 import type { Harness, HarnessHost, HarnessOutput, Waiting } from "./harness.ts";
+import { Hooks } from "./hooks.ts";
 import { OpenInputs } from "./open-inputs.ts";
 import { type Hold, RunGate } from "./run-gate.ts";
 import { TakenTurns } from "./taken-turns.ts";
@@ -43,6 +44,7 @@ const stopHoldMs = 12_000;
 export class AgentRun {
   readonly #options: AgentRunOptions;
   readonly #harness: Harness;
+  readonly #hooks: Hooks;
   readonly #inputs: OpenInputs;
   readonly #gate = new RunGate();
   readonly #taken = new TakenTurns();
@@ -52,6 +54,10 @@ export class AgentRun {
   #stopReason: string | undefined;
   #hasSpoken = false;
   #isStoring = false;
+  /** Hooks have still to run before it may be prompted. */
+  #isPreparing: boolean;
+  /** Why it had to be ended before it was ready. */
+  #hookFailure: string | undefined;
   #watchdog: Watchdog | undefined;
   #starting: Promise<void> | undefined;
   #resolveEnded: () => void = () => undefined;
@@ -70,10 +76,13 @@ export class AgentRun {
       now: options.now,
       onExpired: (requestId) => void this.#expire(requestId, timeoutS ?? 0),
     });
+    this.#hooks = new Hooks({ bootstrap: options.bootstrap, report: (event) => this.#emitOwn(event) });
+    this.#isPreparing = this.#hooks.has("post_init") || this.#hooks.has("sidecar");
     this.#harness = options.createHarness(options.bootstrap, {
       emit: (outputs) => this.#emit(outputs),
       setStatus: (change) => this.#setStatus(change),
       now: options.now,
+      apart: () => this.#hooks.apart(),
     });
   }
 
@@ -84,6 +93,7 @@ export class AgentRun {
   /** While a person is awaited, that is what a busy agent does. */
   get status(): SidecarStatus {
     const { activity } = this.#status;
+    if (this.#isPreparing && activity !== "ended") return { ...this.#status, activity: "starting" };
     const isAwaiting = this.#inputs.count > 0 && (activity === "busy" || activity === "retrying");
     return isAwaiting ? { ...this.#status, activity: "awaiting_input" } : this.#status;
   }
@@ -107,11 +117,15 @@ export class AgentRun {
     if (this.#state.phase !== "waiting") return;
     this.#state = { phase: "starting" };
     try {
-      await this.#harness.start();
+      await this.#hooks.beforeAgent();
+      if (this.#stopReason === undefined) await this.#harness.start();
     } catch (error) {
-      await this.#failToStart(error);
-      return;
+      if (this.#stopReason === undefined) return this.#failToStart(error);
     }
+    if (this.#stopReason !== undefined && this.#status.agent_pid === undefined) return this.#neverStarted();
+    void this.#finish();
+    await this.#prepare();
+    if (this.#hookFailure !== undefined || this.#isOver) return;
     this.#state = { phase: "running" };
     this.#watchdog = startWatchdog({
       thresholds: stallThresholds(this.#options.bootstrap.config),
@@ -125,12 +139,37 @@ export class AgentRun {
         void this.stop("stall");
       },
     });
-    void this.#finish();
     if (this.#stopReason !== undefined) await this.stop(this.#stopReason);
     else if (this.#options.onlyPrompt !== undefined) {
       this.#harness.prompt({ text: this.#options.onlyPrompt, turnId: this.#taken.idFor(undefined) });
       this.#harness.finish();
     }
+  }
+
+  get #isOver(): boolean {
+    return this.#state.phase === "ended" || this.#state.phase === "failed";
+  }
+
+  /** What is to happen between the agent's start and its first prompt. */
+  async #prepare(): Promise<void> {
+    if (!this.#isPreparing) return;
+    try {
+      await this.#hooks.afterStart(this.#status.agent_pid);
+    } catch (error) {
+      if (this.#stopReason !== undefined || this.#isOver) return;
+      this.#hookFailure = messageOf(error);
+      await this.#emitOwn(startError("agent_failed", this.#hookFailure));
+      await this.#harness.stop("hook_failed");
+    } finally {
+      this.#isPreparing = false;
+      if (!this.#isOver) this.#options.onStatus(this.status);
+    }
+  }
+
+  /** It was stopped before there was an agent. */
+  async #neverStarted(): Promise<void> {
+    await this.#hooks.agentEnded(0);
+    await this.#exit({ code: 0, stderrTail: "" });
   }
 
   /**
@@ -239,6 +278,7 @@ export class AgentRun {
     const { phase } = this.#state;
     if (phase === "ended" || phase === "failed") return;
     this.#stopReason ??= reason;
+    this.#hooks.cutShort();
     if (phase === "waiting") {
       this.#state = { phase: "starting" };
       await this.#exit({ code: 0, stderrTail: "" });
@@ -296,7 +336,10 @@ export class AgentRun {
 
   async #finish(): Promise<void> {
     try {
-      await this.#exit(await this.#harness.ended);
+      const end = await this.#harness.ended;
+      await this.#hooks.agentEnded(end.code);
+      const failed = { code: end.code || 1, category: "startup_crash", stderrTail: "" } as const;
+      await this.#exit(this.#hookFailure === undefined ? end : { ...failed, detail: this.#hookFailure });
     } catch (error) {
       // A fault of ours: the session must still end, and say why.
       await this.#exit({ code: 1, stderrTail: "", detail: messageOf(error), category: "agent_crash" });
@@ -321,15 +364,18 @@ export class AgentRun {
     const category = "startup_crash";
     const end = { code: 1, stderrTail: "", detail: message, category } as const;
     const exit = exitEvent({ end, hasSpoken: false, isOutOfMemory: false });
+    await this.#emitOwn(startError(code, message));
+    await this.#hooks.agentEnded(1);
     this.#state = { phase: "failed", message };
-    const stored = this.#options.log.append([
-      { event: { type: "error", data: { code, message, retryable: false, error_category: category } } },
-      { event: exit },
-    ]);
+    const stored = this.#options.log.append([{ event: exit }]);
     this.#setStatus({ activity: "ended", turn_id: null, background: 0 });
     await stored;
     this.#resolveEnded();
   }
+}
+
+function startError(code: "agent_failed" | "agent_not_found", message: string): EventOf<"error"> {
+  return { type: "error", data: { code, message, retryable: false, error_category: "startup_crash" } };
 }
 
 /** An optional value that is there and undefined is absent. */

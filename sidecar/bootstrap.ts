@@ -7,6 +7,7 @@ import * as z from "zod";
 import { AgentConfig, Bootstrap, defaultSidecarLimits } from "../src/protocol/bootstrap.ts";
 import { longestMs, parseDuration } from "../src/protocol/duration.ts";
 import { messageOf } from "../src/protocol/error.ts";
+import { type HookPlan, Hooks } from "../src/protocol/hooks.ts";
 import { linkProtocol } from "../src/protocol/link-frame.ts";
 
 export type Assignment =
@@ -25,6 +26,7 @@ export type Assignment =
 type Environment = Readonly<Record<string, string | undefined>>;
 
 const defaultPort = 9090;
+const defaultHookTimeoutS = 30;
 const defaultCleanupMs = 60_000;
 const bootstrapBytesMax = 4 * 1024 * 1024;
 
@@ -76,12 +78,22 @@ export function assignmentOfPerson(env: Environment): Extract<Assignment, { from
     },
     work_dir: env["WORK_DIR"] || process.cwd(),
     config,
+    ...hooksOf(config.lifecycle),
     interactive: onlyPrompt === undefined,
     keep_raw: false,
     limits: defaultSidecarLimits,
   };
   const token = env["SIDECAR_TOKEN"] ?? "";
   return { from: "person", bootstrap, port, cleanupMs, token, ...(onlyPrompt === undefined ? {} : { onlyPrompt }) };
+}
+
+/** Who starts a sidecar by hand is its operator. */
+function hooksOf(lifecycle: AgentConfig["lifecycle"]): { hooks?: HookPlan } {
+  if (lifecycle === undefined) return {};
+  const { hook_timeout, ...paths } = lifecycle;
+  const named = Object.entries(paths).filter(([, path]) => path !== undefined && path !== "");
+  const commands = Hooks.parse(Object.fromEntries(named.map(([name, path]) => [name, [path]])));
+  return { hooks: { commands, timeoutMs: (hook_timeout || defaultHookTimeoutS) * 1000 } };
 }
 
 export function parseBootstrap(line: string): Bootstrap {

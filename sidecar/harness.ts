@@ -1,4 +1,5 @@
 /** The contract that each agent driver meets. Types only. */
+import type { ProcessIdentity } from "../src/process/identity.ts";
 import type { Image } from "../src/protocol/agent-options.ts";
 import type { ContextItem, InputAnswer, InterruptReason, MentionItem } from "../src/protocol/command.ts";
 import type { ErrorCategory, SessionEvent } from "../src/protocol/event.ts";
@@ -41,6 +42,8 @@ export interface HarnessHost {
   /** Tells the daemon that the status changed. Ordered with the events emitted before it. */
   setStatus(change: Partial<SidecarStatus>): void;
   now(): number;
+  /** Processes of the session that are not the agent's: they go on when it ends, and are ended by the sidecar. */
+  apart(): readonly ProcessIdentity[];
 }
 
 /**

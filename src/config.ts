@@ -6,6 +6,7 @@ import * as z from "zod";
 import { HarnessName } from "./protocol/bootstrap.ts";
 import { Duration, DurationOrNone } from "./protocol/duration.ts";
 import { AgentdError, errnoOf, messageOf } from "./protocol/error.ts";
+import { Hooks } from "./protocol/hooks.ts";
 import { isLoopback } from "./protocol/loopback.ts";
 
 const bytes = z.number().int().positive();
@@ -25,6 +26,8 @@ const AgentSettings = z.strictObject({
   base_url: z.url().optional(),
   /** Keep the key from the agent: a process beside it adds the key to what it asks of its model. */
   hide_key: z.boolean().default(false),
+  /** Programs that run around it, each in place of the one in `hooks`. */
+  hooks: Hooks.optional(),
   /** What drives it; by default the harness of that name for claude, codex and opencode, `generic` for any other. */
   harness: HarnessName.optional(),
 });
@@ -54,6 +57,8 @@ const Limits = z.strictObject({
   stall_kill: z.union([z.literal("off"), Duration]).default(3_000_000),
   /** How long a question of an agent waits for a person, when the request does not say. */
   input_timeout: DurationOrNone.optional(),
+  /** How long a hook may take that is to end by itself. */
+  hook_timeout: Duration.default(30_000),
   /** How long a sidecar may take to come up. */
   launch_timeout: Duration.default(15_000),
   /** Sidecars started ahead, so that a session need not wait for node's start; 0 starts each when it is needed. */
@@ -83,6 +88,8 @@ export const ConfigFile = z.strictObject({
   agents: z.record(z.string().regex(/^[a-z0-9][a-z0-9_-]{0,31}$/), AgentSettings).default({}),
   /** Whether a request may name programs (stdio MCP servers, hooks) that run in sessions in which a person decides on tools. */
   allow_executables: z.boolean().default(false),
+  /** Programs that run around the agent of each session, beside it and with its rights. */
+  hooks: Hooks.optional(),
   limits: Limits.prefault({}),
   /** When the log is forced to disk: never, at each prompt and result, or at each write. */
   fsync: z.enum(["never", "turn", "always"]).default("turn"),

@@ -74,11 +74,16 @@ class AcpHarness implements Harness {
       sessionId: session_id,
       sessionDir: session_dir,
       limits,
+      apart: () => this.#host.apart(),
       onLines: (batch) => this.#takeLines(batch),
       onStderrLines: (batch) => this.#takeStderr(batch),
     });
     this.#process = agentProcess;
-    this.#commands = new RunningCommands(session_id, agentProcess.pid);
+    this.#commands = new RunningCommands({
+      sessionId: session_id,
+      pid: agentProcess.pid,
+      apart: () => this.#host.apart(),
+    });
     this.#host.setStatus({ agent_pid: agentProcess.pid });
     this.#normalizer.begin();
     void this.#settle();

@@ -13,14 +13,23 @@ const termMs = 1_000;
 const killMs = 2_000;
 const pollMs = 50;
 
+export interface RunningCommandsOptions {
+  sessionId: string;
+  /** The agent's. */
+  pid: number;
+  apart(): readonly ProcessIdentity[];
+}
+
 export class RunningCommands {
   readonly #sessionId: string;
+  readonly #apart: () => readonly ProcessIdentity[];
   readonly #roots: ProcessIdentity[];
   #known = new Set<string>();
 
-  constructor(sessionId: string, pid: number) {
+  constructor({ sessionId, pid, apart }: RunningCommandsOptions) {
     const started = startTimeOf(pid);
     this.#sessionId = sessionId;
+    this.#apart = apart;
     this.#roots = started === undefined ? [] : [{ pid, started }];
   }
 
@@ -52,6 +61,7 @@ export class RunningCommands {
       sessionId: this.#sessionId,
       roots: this.#roots,
       cgroup: findCgroup(this.#sessionId),
+      apart: this.#apart,
     });
   }
 }

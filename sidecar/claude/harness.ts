@@ -85,6 +85,7 @@ class ClaudeHarness implements Harness {
       sessionId: session_id,
       sessionDir: session_dir,
       limits,
+      apart: () => this.#host.apart(),
       onLines: (batch) => this.#takeLines(batch),
       onStderrLines: (batch) => this.#takeStderr(batch),
     });

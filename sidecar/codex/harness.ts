@@ -102,6 +102,7 @@ class CodexHarness implements Harness {
       sessionId: session_id,
       sessionDir: session_dir,
       limits,
+      apart: () => this.#host.apart(),
       onLines: (batch) => this.#takeLines(batch),
       onStderrLines: (batch) => this.#takeStderr(batch),
     });

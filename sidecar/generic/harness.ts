@@ -53,6 +53,7 @@ class GenericHarness implements Harness {
       sessionId: session_id,
       sessionDir: session_dir,
       limits,
+      apart: () => this.#host.apart(),
       onLines: (batch) => this.#host.emit(outputsOf("stdout", batch)),
       onStderrLines: (batch) => this.#host.emit(outputsOf("stderr", batch)),
     });

@@ -107,6 +107,7 @@ class OpencodeHarness implements Harness {
     const plugin = writeStatusPlugin(this.#bootstrap.session_dir);
     const started = await startServer({
       bootstrap: this.#bootstrap,
+      apart: () => this.#host.apart(),
       settings: (port) => this.#settings(port, plugin),
       onProcess: (agentProcess) => {
         this.#process = agentProcess;

@@ -1,5 +1,6 @@
 /** `opencode serve` as a process on a port of its own, ready to be asked. */
 import { createServer } from "node:net";
+import type { ProcessIdentity } from "../../src/process/identity.ts";
 import type { Bootstrap } from "../../src/protocol/bootstrap.ts";
 import { type AgentProcess, type LineBatch, type ProcessExit, startAgentProcess } from "../agent-process.ts";
 
@@ -11,6 +12,7 @@ export interface ServerProcess {
 
 export interface ServerStart {
   bootstrap: Bootstrap;
+  apart(): readonly ProcessIdentity[];
   /** Program, arguments and environment for a port. */
   settings(port: number): { command: string[]; env: Record<string, string> };
   /** Called as soon as there is a process to be stopped. */
@@ -46,6 +48,7 @@ async function startOnce(start: ServerStart): Promise<ServerProcess> {
     sessionId: session_id,
     sessionDir: session_dir,
     limits,
+    apart: start.apart,
     onLines: (batch) => {
       for (const line of batch.lines) {
         const url = readyLine.exec(line)?.[1];

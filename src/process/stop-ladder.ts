@@ -53,10 +53,11 @@ export async function killTree(options: TreeOptions & { killWaitMs?: number }): 
   let needed: StopOutcome["needed"] = "nothing";
   for (;;) {
     const left = findSessionProcesses({ ...options, cgroup });
-    if (left.length === 0) cgroup?.remove();
+    const isWhole = (options.apart?.() ?? []).length === 0;
+    if (left.length === 0 && isWhole) cgroup?.remove();
     if (left.length === 0 || performance.now() > deadline) return { needed, left };
     needed = "kill";
-    cgroup?.kill();
+    if (isWhole) cgroup?.kill();
     for (const target of left) signalProcess(target, "SIGKILL");
     await sleep(pollMs);
   }

@@ -14,6 +14,8 @@ export interface TreeOptions {
   /** Processes known to belong to the session; their descendants do too. */
   roots?: readonly ProcessIdentity[];
   cgroup?: Cgroup | undefined;
+  /** Processes that are left out, with what they started. */
+  apart?: (() => readonly ProcessIdentity[]) | undefined;
 }
 
 /** The live processes of a session, each with its start time. Never this process itself. */
@@ -27,7 +29,21 @@ export function findSessionProcesses(options: TreeOptions): ProcessIdentity[] {
     addGroupMembers(all, found, options.roots ?? []);
   }
   addDescendants(all, found);
+  for (const pid of familyOf(all, options.apart?.() ?? [])) found.delete(pid);
   return all.filter(({ pid, isZombie }) => found.has(pid) && !isZombie).map(({ pid, started }) => ({ pid, started }));
+}
+
+/** Those of these processes that live, and all that descends from them. */
+export function findFamily(roots: readonly ProcessIdentity[]): ProcessIdentity[] {
+  const all = process.platform === "linux" ? processesFromProc() : processesFromPs();
+  const found = familyOf(all, roots);
+  return all.filter(({ pid, isZombie }) => found.has(pid) && !isZombie).map(({ pid, started }) => ({ pid, started }));
+}
+
+function familyOf(all: readonly ProcessSeen[], roots: readonly ProcessIdentity[]): Set<number> {
+  const found = new Set(roots.filter(({ pid, started }) => isSameProcess(pid, started)).map(({ pid }) => pid));
+  if (found.size > 0) addDescendants(all, found);
+  return found;
 }
 
 interface ProcessSeen extends ProcessStat {

@@ -1,6 +1,7 @@
 /** The one message a sidecar starts with (a JSON line on stdin), and its one answer (a JSON line on stdout). */
 import * as z from "zod";
 import { McpServerSpec } from "./agent-options.ts";
+import { HookPlan } from "./hooks.ts";
 import { ModelDoor } from "./model-door.ts";
 import { PermissionMode } from "./session.ts";
 
@@ -52,7 +53,16 @@ export const AgentConfig = z.object({
   team_name: z.string().optional(),
   team_agent_name: z.string().optional(),
   team_agent_id: z.string().optional(),
-  lifecycle: z.unknown().optional(),
+  /** Hooks of older starters, who give paths and seconds. */
+  lifecycle: z
+    .object({
+      pre_init: z.string().optional(),
+      post_init: z.string().optional(),
+      sidecar: z.string().optional(),
+      post_run: z.string().optional(),
+      hook_timeout: z.number().nonnegative().optional(),
+    })
+    .optional(),
 });
 export type AgentConfig = z.infer<typeof AgentConfig>;
 
@@ -94,6 +104,8 @@ export const Bootstrap = z.object({
   /** Given when the agent is not to know the key of its model. */
   model_door: ModelDoor.optional(),
   config: AgentConfig,
+  /** Programs of the operator's around the agent. */
+  hooks: HookPlan.optional(),
   interactive: z.boolean(),
   keep_raw: z.boolean(),
   limits: SidecarLimits,

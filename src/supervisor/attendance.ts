@@ -26,6 +26,8 @@ import { type AcceptedTurn, Turns } from "./turns.ts";
 export interface AttendanceOptions {
   session: Session;
   queue: TurnQueue;
+  /** What the operator's hooks may take of a start and of an end. */
+  hookAllowance: { startMs: number; endMs: number };
   queueLengthMax: number;
   harness: HarnessName;
   /** Lines of a sidecar that died, after this count, from what it left on disk. */
@@ -87,6 +89,7 @@ export class Attendance implements SessionObserver {
     this.#clocks = new Clocks({
       sessionMs: session.spec.timeout_ms,
       turnMs: session.spec.turn_timeout_ms,
+      hooks: options.hookAllowance,
       onSessionLimit: () => this.stop("now", "timeout"),
       onTurnLimit: () => this.#onTurnTimeout(),
       onStartLimit: () => this.stop("now", "launch_failed"),

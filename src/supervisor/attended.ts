@@ -1,4 +1,6 @@
 /** Entries of live sessions: each with its attendance, and what follows when that is over. */
+import { hookAllowance } from "../protocol/hooks.ts";
+import { hooksOf } from "./hooks.ts";
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { readSpool } from "../process/spool-reader.ts";
@@ -25,6 +27,7 @@ export function attended(context: Context, session: Session, runtime: Runtime): 
     queue: new TurnQueue(),
     queueLengthMax: config.limits.queue_length,
     harness: config.agents[session.spec.agent]?.harness ?? "generic",
+    hookAllowance: hookAllowance(hooksOf(config, session.spec.agent)),
     readSpool: (afterSeq) => readSpool(session.home.dir, afterSeq),
     sweep: () => runtime.sweep(session.id),
     onChanged: () => books.save(entry),

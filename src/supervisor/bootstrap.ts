@@ -12,6 +12,7 @@ import { findAgent } from "../runtime/find-agent.ts";
 import { sessionHome } from "../session/home.ts";
 import { agentEnv } from "./agent-env.ts";
 import type { AgentOptions } from "./agent-options.ts";
+import { hooksOf } from "./hooks.ts";
 
 export interface BootstrapOptions {
   spec: SessionSpec;
@@ -85,7 +86,7 @@ export function bootstrapOf({ spec, requestEnv, options, config, runDir, doorOf 
       blobBytesMax: config.limits.blob_bytes,
       spoolBytesMax: config.limits.spool_bytes,
     },
-    ...defined({ task_id: spec.task_id, model_door: hidden?.door }),
+    ...defined({ task_id: spec.task_id, model_door: hidden?.door, hooks: hooksOf(config, spec.agent) }),
   };
 }
 

@@ -6,6 +6,8 @@ export interface ClocksOptions {
   /** What the request allows; undefined without a limit. */
   sessionMs: number | undefined;
   turnMs: number | undefined;
+  /** What the operator's hooks may take besides. */
+  hooks: { startMs: number; endMs: number };
   onSessionLimit(): void;
   onTurnLimit(): void;
   onStartLimit(): void;
@@ -31,11 +33,11 @@ export class Clocks {
 
   /** A session adopted in mid-start gets the whole time again; nobody is hurt by that. */
   beginStart(): void {
-    this.#startTimer = setTimeout(this.#options.onStartLimit, startMs);
+    this.#startTimer = setTimeout(this.#options.onStartLimit, startMs + this.#options.hooks.startMs);
   }
 
   beginStop(): void {
-    this.#stopTimer = setTimeout(this.#options.onStopLimit, stopMs);
+    this.#stopTimer = setTimeout(this.#options.onStopLimit, stopMs + this.#options.hooks.endMs);
   }
 
   /** Time counts while the agent works or starts for somebody; it stands still while a person is awaited. */

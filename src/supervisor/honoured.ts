@@ -10,7 +10,7 @@ const containerOnly = ["container", "volumes", "mounts", "pty", "persist_session
 
 /** Fields of the wire that nothing here honours yet, with what to do instead. */
 const unhonoured = {
-  lifecycle: "this version of agentd does not support it",
+  lifecycle: "hooks are programs, and the operator's alone to name: `hooks` in the configuration",
   team: "sessions of this version of agentd form no teams. Start a session for each agent",
 } as const;
 

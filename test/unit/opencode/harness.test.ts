@@ -45,6 +45,7 @@ async function start(command: string[], config: Bootstrap["config"] = {}) {
       events.push(...outputs.map(({ event }) => event));
     },
     setStatus: ({ activity }) => activities.push(activity),
+    apart: () => [],
     now: Date.now,
   });
   await harness.start();
