@@ -5,14 +5,13 @@ import type { Image } from "../../src/protocol/agent-options.ts";
 import type { AgentConfig } from "../../src/protocol/bootstrap.ts";
 import { defined } from "../../src/protocol/defined.ts";
 import { errnoOf } from "../../src/protocol/error.ts";
-import type { PermissionMode } from "../../src/protocol/session.ts";
 import type { Failure } from "../failure.ts";
 import type { Api, ApiAnswer } from "./api.ts";
 import { failureOf } from "./failure.ts";
 import type { Reply } from "./inputs.ts";
 import type { ModelId } from "./model-choice.ts";
 import { inputMark } from "./normalize.ts";
-import { permissionRules, ruleList } from "./permission-rules.ts";
+import { type PermissionRules, ruleList } from "./permission-rules.ts";
 import { RawError } from "./raw.ts";
 
 /** What went wrong, as a value to be told and not to be thrown away. */
@@ -35,6 +34,8 @@ export interface Message {
   effort: string | undefined;
   /** A custom agent of the program; its standard one without. */
   agent: string | undefined;
+  /** JSON Schema of what the answer must be. */
+  schema: Record<string, unknown> | undefined;
 }
 
 const Session = z.looseObject({ id: z.string(), directory: z.string() });
@@ -78,7 +79,7 @@ export class Conversation {
   }
 
   /** Resolves when it is stored. Rejects with a Refusal. */
-  async send({ inputId, text, context, images, model, effort, agent }: Message): Promise<void> {
+  async send({ inputId, text, context, images, model, effort, agent, schema }: Message): Promise<void> {
     const parts = [
       ...images.map(({ media_type, data }, i) => ({
         type: "file",
@@ -89,7 +90,8 @@ export class Conversation {
       ...context.map((piece) => ({ type: "text", text: piece, synthetic: true })),
       { type: "text", text, metadata: { [inputMark]: inputId } },
     ];
-    const body = { parts, ...defined({ model, variant: effort, agent }) };
+    const format = schema && { type: "json_schema", schema };
+    const body = { parts, ...defined({ model, variant: effort, agent, format }) };
     expectOk(await this.#call("POST", "prompt_async", body));
   }
 
@@ -104,18 +106,15 @@ export class Conversation {
     else expectOk(await this.#api.call("POST", `${path}/reply`, { answers: reply.answers }));
   }
 
-  async setPermissionMode(mode: PermissionMode): Promise<void> {
+  async setRules(rules: PermissionRules): Promise<void> {
     const path = `/session/${encodeURIComponent(this.id)}`;
-    expectOk(await this.#api.call("PATCH", path, { permission: ruleList(permissionRules(mode)) }));
+    expectOk(await this.#api.call("PATCH", path, { permission: ruleList(rules) }));
   }
 
   /** The MCP servers, with why each of them is not there if it is not. */
   async servers(): Promise<{ name: string; failure: string | undefined }[]> {
     const found = Servers.safeParse((await this.#api.call("GET", "/mcp")).body).data ?? {};
-    return Object.entries(found).map(([name, { status, error }]) => ({
-      name,
-      failure: status === "failed" ? (error ?? "opencode does not say why") : undefined,
-    }));
+    return Object.entries(found).map(([name, { status, error }]) => ({ name, failure: serverFailure(status, error) }));
   }
 
   /** Names of the agents that a prompt may be given to. */
@@ -154,6 +153,23 @@ export class Conversation {
 
   #call(method: string, rest: string, body?: unknown): Promise<ApiAnswer> {
     return this.#api.call(method, `/session/${encodeURIComponent(this.id)}/${rest}`, body);
+  }
+}
+
+/** One that is switched off is as the operator wants it. */
+function serverFailure(status: string, error: string | undefined): string | undefined {
+  switch (status) {
+    case "connected":
+    case "disabled":
+      return undefined;
+    case "failed":
+      return error ?? "opencode does not say why";
+    case "needs_auth":
+      return error ?? "it wants a login; give it a token";
+    case "needs_client_registration":
+      return error ?? "it wants this client to be registered with it; give it a token";
+    default:
+      return error ?? `opencode calls it ${JSON.stringify(status.slice(0, 100))}`;
   }
 }
 

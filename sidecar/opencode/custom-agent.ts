@@ -14,7 +14,7 @@ const fileBytesMax = 256 * 1024;
 /** As the program's configuration names agents; empty when there is no such file, or the program reads it by itself. */
 export function customAgent(config: AgentConfig, workDir: string): Record<string, object> {
   const { agent_name: name } = config;
-  if (name === undefined || config.trust_workspace || !/^[\w.-]+$/.test(name)) return {};
+  if (name === undefined || config.trust_workspace || !isWanted(config) || !/^[\w.-]+$/.test(name)) return {};
   for (const folder of ["agent", "agents"]) {
     const text = readInside(join(workDir, ".opencode", folder, `${name}.md`), workDir);
     if (text === undefined) continue;
@@ -24,6 +24,11 @@ export function customAgent(config: AgentConfig, workDir: string): Record<string
     return { [name]: { mode: "primary", prompt: body.trim(), ...about } };
   }
   return {};
+}
+
+function isWanted({ auto_discover, bare }: AgentConfig): boolean {
+  if (bare) return false;
+  return typeof auto_discover === "object" ? auto_discover["agents"] === true : (auto_discover ?? true);
 }
 
 /** A link that leads out of the checkout could show the model any file of ours. */

@@ -12,7 +12,12 @@ export const byName: Readonly<Record<string, ErrorCategory>> = {
 };
 
 /** The words of model services for an account that is used up, whatever status they send with them. */
-const quotaWords = new Set(["insufficient_quota", "billing_error", "quota_exceeded", "insufficient_credits"]);
+export const quotaWords: ReadonlySet<string> = new Set([
+  "insufficient_quota",
+  "billing_error",
+  "quota_exceeded",
+  "insufficient_credits",
+]);
 
 const ErrorBody = z.looseObject({
   error: z.looseObject({

@@ -25,8 +25,8 @@ import { Normalizer } from "./normalize.ts";
 import { preparePrivateHome, privateFolders } from "./private-home.ts";
 import { RequestLine } from "./request-line.ts";
 import { startServer } from "./server-process.ts";
-import { serveSettings } from "./settings.ts";
-import { reportedStatus, writeStatusPlugin } from "./status-plugin.ts";
+import { serveSettings, sessionRules } from "./settings.ts";
+import { reportedAnswer, writeStatusPlugin } from "./status-plugin.ts";
 
 export function createOpencodeHarness(bootstrap: Bootstrap, host: HarnessHost): Harness {
   return new OpencodeHarness(bootstrap, host);
@@ -168,7 +168,9 @@ class OpencodeHarness implements Harness {
 
   setPermissionMode(mode: PermissionMode): void {
     this.#normalizer.permissionMode = mode;
-    void this.#do("change the permissions", (conversation) => conversation.setPermissionMode(mode));
+    void this.#do("change the permissions", (conversation) =>
+      conversation.setRules(sessionRules(this.#bootstrap, mode)),
+    );
   }
 
   context(item: ContextItem): void {
@@ -230,7 +232,7 @@ class OpencodeHarness implements Harness {
     this.#normalizer.opened(conversation.id);
     // The rules of the server's start hold until a session has its own, and a resumed one has kept those of its last mode.
     if (config.resume_session !== undefined)
-      await conversation.setPermissionMode(config.permission_mode ?? "autonomous");
+      await conversation.setRules(sessionRules(this.#bootstrap, config.permission_mode ?? "autonomous"));
     const model = this.#model ? { model: modelName(this.#model) } : {};
     const data = { subtype: "init", session_id: conversation.id, cwd: work_dir, ...model };
     this.#normalizer.add({ type: "system", data });
@@ -298,10 +300,10 @@ class OpencodeHarness implements Harness {
 
   #send(inputId: string, said: Omit<Prompt, "turnId">): void {
     const model = this.#model;
-    const { effort, agent_name: agent } = this.#bootstrap.config;
+    const { effort, agent_name: agent, output_schema: schema } = this.#bootstrap.config;
     const send = async (conversation: Conversation) => {
       if (model && !this.#isKnown(model)) throw new Refusal(unknownModel(model));
-      await conversation.send({ inputId, ...said, model, effort, agent });
+      await conversation.send({ inputId, ...said, model, effort, agent, schema });
     };
     void this.#line.add(send, (error) => {
       // Of a server that is going away the end of the turn comes with the end of the process.
@@ -349,8 +351,8 @@ class OpencodeHarness implements Harness {
   async #takeStderr({ oversized, lines }: LineBatch): Promise<void> {
     if (oversized) this.#normalizer.add(oversizedLineEvent(oversized));
     for (const line of lines) {
-      const status = reportedStatus(line);
-      if (status !== undefined) this.#normalizer.httpStatus(status);
+      const answer = reportedAnswer(line);
+      if (answer) this.#normalizer.serviceAnswered(answer);
       else if (line.trim() !== "") this.#normalizer.add(plainLine("stderr", line));
     }
     await this.#settle();

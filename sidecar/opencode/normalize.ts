@@ -16,6 +16,7 @@ import type { AskedBy, Reply } from "./inputs.ts";
 import { Places, parentOf } from "./places.ts";
 import { type AssistantInfo, type Part, type Raw, type RawError, readRaw } from "./raw.ts";
 import { Retries } from "./retries.ts";
+import type { ServiceAnswer } from "./status-plugin.ts";
 import { type Place, TextParts } from "./text-parts.ts";
 import { ToolParts } from "./tool-parts.ts";
 import type { Turn } from "./turn.ts";
@@ -170,9 +171,9 @@ export class Normalizer {
     this.#read(raw, now);
   }
 
-  /** Of a call of the model; null when nobody answered. */
-  httpStatus(status: number | null): void {
-    this.#retries.httpStatus(status);
+  /** Of a call of the model. */
+  serviceAnswered(answer: ServiceAnswer): void {
+    this.#retries.serviceAnswered(answer);
   }
 
   /** An event from elsewhere, in its place among the others. */
@@ -267,6 +268,7 @@ export class Normalizer {
     if (!isDone) return;
     turn.openMessages.delete(info.id);
     if (info.finish && !info.summary) turn.finish = info.finish;
+    if (info.structured != null && !info.summary) turn.structured = info.structured;
     if (info.error && info.error.name !== "MessageAbortedError") turn.failure = failureOf(info.error);
   }
 

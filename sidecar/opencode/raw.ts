@@ -43,6 +43,8 @@ const AssistantInfo = z.looseObject({
   providerID: optionalText,
   modelID: optionalText,
   finish: optionalText,
+  /** The answer that was to fit a schema. */
+  structured: z.unknown().optional(),
   error: RawError.nullish().catch(undefined),
   summary: z.boolean().nullish().catch(undefined),
   time: z.looseObject({ completed: optionalNumber }).nullish().catch(undefined),

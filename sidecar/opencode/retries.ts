@@ -2,7 +2,8 @@
 import type { EventOf } from "../../src/protocol/event.ts";
 import { progress } from "../facts.ts";
 import type { Failure } from "../failure.ts";
-import { categoryOfHttp } from "./failure.ts";
+import { categoryOfHttp, quotaWords } from "./failure.ts";
+import type { ServiceAnswer } from "./status-plugin.ts";
 
 /** A service may ask for hours (retry-after), and the program would wait. */
 const waitMsMax = 10 * 60_000;
@@ -17,8 +18,7 @@ export interface RetryNotice {
 export class Retries {
   readonly #attemptsMax: number;
   #dueAt: number | undefined;
-  /** The last answer of a model service; null when there was none. */
-  #httpStatus: number | null | undefined;
+  #lastAnswer: ServiceAnswer | undefined;
 
   constructor(options: { attemptsMax: number }) {
     this.#attemptsMax = options.attemptsMax;
@@ -33,15 +33,18 @@ export class Retries {
     this.#dueAt = undefined;
   }
 
-  httpStatus(status: number | null): void {
-    this.#httpStatus = status;
+  serviceAnswered(answer: ServiceAnswer): void {
+    this.#lastAnswer = answer;
   }
 
   /** `failure`: this was one try too many. */
   announced(notice: RetryNotice, turnId: string, now: number): { event: EventOf<"progress">; failure?: Failure } {
     this.#dueAt = notice.next;
-    const status = this.#httpStatus;
-    const category = status === undefined ? undefined : categoryOfHttp(status);
+    const status = this.#lastAnswer?.status;
+    // An account that is used up is so at the next try as well.
+    const isHopeless = this.#lastAnswer?.words.some((word) => quotaWords.has(word)) ?? false;
+    const known = status === undefined ? undefined : categoryOfHttp(status);
+    const category = isHopeless ? "quota" : known;
     const message = notice.message ?? "The model service did not answer as it should";
     const delayMs = Math.max(0, Math.round(notice.next - now));
     const http = typeof status === "number" && status >= 400 ? { http_status: status } : {};
@@ -53,7 +56,7 @@ export class Retries {
       ...http,
       ...(category ? { error_category: category } : {}),
     });
-    if (notice.attempt <= this.#attemptsMax && delayMs <= waitMsMax) return { event };
+    if (!isHopeless && notice.attempt <= this.#attemptsMax && delayMs <= waitMsMax) return { event };
     return { event, failure: { message, category, ...(http.http_status ? { status: http.http_status } : {}) } };
   }
 }

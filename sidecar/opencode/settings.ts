@@ -3,9 +3,11 @@ import { randomUUID } from "node:crypto";
 import * as z from "zod";
 import type { McpServerSpec } from "../../src/protocol/agent-options.ts";
 import type { Bootstrap } from "../../src/protocol/bootstrap.ts";
+import type { PermissionMode } from "../../src/protocol/session.ts";
 import { customAgent } from "./custom-agent.ts";
+import { deepMerge } from "./deep-merge.ts";
 import { type ModelId, modelIdOf, serviceAtHand, serviceEntry } from "./model-choice.ts";
-import { permissionRules } from "./permission-rules.ts";
+import { type PermissionRules, permissionRules } from "./permission-rules.ts";
 import { privateFolders } from "./private-home.ts";
 
 export interface ServeSettings {
@@ -31,6 +33,8 @@ const ours = ["OPENCODE_MODEL_BASE_URL", "OPENCODE_MODEL_API_KEY", "OPENCODE_MAX
 const retriesMaxDefault = 6;
 
 const ConfigObject = z.record(z.string(), z.unknown());
+const Action = z.enum(["allow", "ask", "deny"]);
+const Rules = z.record(z.string(), z.union([Action, z.record(z.string(), Action)]));
 
 /** Throws an Error with a sentence for people when what the operator configured cannot be read. */
 export function serveSettings(start: ServeStart): ServeSettings {
@@ -57,12 +61,9 @@ export function serveSettings(start: ServeStart): ServeSettings {
 }
 
 function configuration(start: ServeStart, { model, isPrivate }: { model: ModelId | undefined; isPrivate: boolean }) {
-  const { agent, config } = start.bootstrap;
-  // The request's own settings come over the operator's; what is relied on here comes over both.
-  const operators = {
-    ...operatorsConfig(agent.env["OPENCODE_CONFIG_CONTENT"]),
-    ...inert(config.native_settings ?? {}),
-  };
+  const { config } = start.bootstrap;
+  // What is relied on here comes over both.
+  const operators = givenConfig(start.bootstrap);
   const name = model === undefined ? undefined : `${model.providerID}/${model.modelID}`;
   return {
     ...operators,
@@ -72,12 +73,41 @@ function configuration(start: ServeStart, { model, isPrivate }: { model: ModelId
     ...(isPrivate ? { snapshot: false } : {}),
     ...(name === undefined ? {} : { model: name, small_model: name }),
     ...services(start.bootstrap, { model, isPrivate, operators }),
-    permission: { ...permissionRules(config.permission_mode ?? "autonomous"), ...members(operators["permission"]) },
+    permission: sessionRules(start.bootstrap, config.permission_mode ?? "autonomous"),
     plugin: [...list(operators["plugin"]), start.plugin],
     instructions: [...list(operators["instructions"]), ...start.instructions],
     agent: { ...members(operators["agent"]), ...inert(customAgent(config, start.bootstrap.work_dir)) },
     mcp: { ...members(operators["mcp"]), ...inert(mcpServers(config.mcp_servers ?? [])) },
   };
+}
+
+/** The operator's settings with the request's over them, as the program itself lays one configuration over another. */
+function givenConfig({ agent, config }: Bootstrap): Record<string, unknown> {
+  const operators = operatorsConfig(agent.env["OPENCODE_CONFIG_CONTENT"]);
+  const requests = inert(config.native_settings ?? {});
+  const lists = Object.fromEntries(
+    ["plugin", "instructions"]
+      .map((key) => [key, [...list(operators[key]), ...list(requests[key])]] as const)
+      .filter(([, items]) => items.length > 0),
+  );
+  // One rule for all is said as such, so that the rules of the other lie beside it.
+  const rules = deepMerge(rulesOf(operators["permission"]), rulesOf(requests["permission"]));
+  return {
+    ...deepMerge(operators, requests),
+    ...lists,
+    ...(Object.keys(rules).length > 0 ? { permission: rules } : {}),
+  };
+}
+
+/** Ours by the mode, the operator's over them, the request's over both; the last one that fits counts. */
+export function sessionRules(bootstrap: Bootstrap, mode: PermissionMode): PermissionRules {
+  const given = Rules.safeParse(givenConfig(bootstrap)["permission"]).data ?? {};
+  const ours = Object.entries(permissionRules(mode)).filter(([name]) => !Object.hasOwn(given, name));
+  return { ...Object.fromEntries(ours), ...given };
+}
+
+function rulesOf(value: unknown): Record<string, unknown> {
+  return typeof value === "string" ? { "*": value } : members(value);
 }
 
 /**

@@ -35,6 +35,7 @@ export class Turn {
   finish?: string;
   model?: string;
   text?: string;
+  structured?: unknown;
   steps = 0;
   #usage: Usage = noUsage;
   #cost = 0;
@@ -109,6 +110,7 @@ export class Turn {
         usage: this.#usage,
         ...(this.isAgents ? { origin: "agent" } : {}),
         ...(this.model === undefined ? {} : { model: this.model }),
+        ...(status === "success" && this.structured != null ? { structured_output: this.structured } : {}),
         ...(reason === undefined ? {} : { reason }),
         ...(category === undefined ? {} : { error_category: category }),
       },

@@ -67,10 +67,9 @@ export const capabilities: Readonly<Record<HarnessName, Capabilities>> = {
     max_budget_usd: "native",
   },
   codex: { ...agent, output_schema: "native" },
-  opencode: { ...agent, agent_name: "native" },
+  opencode: { ...agent, agent_name: "native", output_schema: "native" },
   acp: {
     ...agent,
-    images: "none",
     max_turns: "none",
     instructions: "emulated",
     native_settings: "none",

@@ -62,7 +62,9 @@ it("asks a person before it calls one", async () => {
       permission_mode: "interactive",
       mcp_servers: [{ name: "lab", url: server.url }],
     });
-    const input = await eventually(async () => (await opencode.daemon.get(`/sessions/${id}`)).body.inputs[0]);
+    const input = await eventually(async () => (await opencode.daemon.get(`/sessions/${id}`)).body.inputs[0], {
+      deadlineMs: 90_000,
+    });
     expect(input).toMatchObject({ kind: "permission", tool: { name: "weather", server: "lab" } });
     await opencode.daemon.put(`/sessions/${id}/inputs/${input.request_id}`, { decision: "deny" });
     await opencode.log(id, hasResults(1));
@@ -119,4 +121,45 @@ it("takes settings in its own form", async () => {
   const id = await opencode.create({ prompt: "[[bash:echo forbidden fruit]]", opencode: { config } });
   const events = await opencode.log(id);
   expect(JSON.stringify(ofType(events, "tool_result"))).not.toContain("fruit\\n");
+});
+
+const city = { type: "object", properties: { city: { type: "string" } }, required: ["city"] };
+
+it("an answer that was to fit a schema comes as structured_output", async () => {
+  const id = await opencode.create({ prompt: '[[call:StructuredOutput {"city":"Rome"}]]', output_schema: city });
+  const events = await opencode.log(id);
+  expect(ofType(events, "result")).toMatchObject([{ status: "success", structured_output: { city: "Rome" } }]);
+});
+
+it("an answer that does not fit its schema is an error that says so", async () => {
+  const id = await opencode.create({ prompt: "just talk", output_schema: city });
+  const events = await opencode.log(id);
+  expect(ofType(events, "result")).toMatchObject([{ status: "error", error_category: "invalid_request" }]);
+});
+
+it("rules of the request hold after a change of the permission mode", async () => {
+  const id = await opencode.create({
+    prompt: "hello",
+    interactive: true,
+    opencode: { config: { permission: { bash: "deny" } } },
+  });
+  await opencode.log(id, hasResults(1));
+  await opencode.daemon.patch(`/sessions/${id}`, { permission_mode: "interactive" });
+  await opencode.daemon.patch(`/sessions/${id}`, { permission_mode: "autonomous" });
+  await opencode.prompt(id, "[[bash:echo forbidden]]");
+  const events = await opencode.log(id, hasResults(2));
+  expect(ofType(events, "tool_result").filter(({ is_error }) => is_error === false)).toEqual([]);
+  await opencode.daemon.delete(`/sessions/${id}`);
+});
+
+it("an agent of the checkout is not read when the session is to be bare of such things", async () => {
+  mkdirSync(join(folder.path, ".opencode", "agents"), { recursive: true });
+  writeFileSync(join(folder.path, ".opencode", "agents", "quiet.md"), "---\nmode: primary\n---\nBe quiet.\n");
+  const id = await opencode.create({
+    prompt: "hello",
+    work_dir: folder.path,
+    agent_name: "quiet",
+    auto_discover: false,
+  });
+  expect((await opencode.log(id)).at(-1)?.data).toMatchObject({ error_category: "invalid_request" });
 });

@@ -153,3 +153,26 @@ it("leaves references to variables and files to the operator", () => {
   expect(written.match(/\{(env|file):/g)).toEqual(["{env:"]);
   expect(content.username).toBe("{env:KEY}");
 });
+
+describe("settings over settings", () => {
+  const operators = { mcp: { desk: { type: "local", command: ["desk"] } }, permission: { bash: "ask" } };
+  const env = { OPENCODE_CONFIG_CONTENT: JSON.stringify(operators) };
+
+  it("a request's lie beside the operator's, and over them member by member", () => {
+    const native_settings = {
+      mcp: { desk: { enabled: false }, shelf: { type: "local", command: ["shelf"] } },
+      permission: { edit: "deny" },
+    };
+    const { content } = settingsOf({ config: { native_settings }, settings: { env } });
+    expect(content.mcp).toEqual({
+      desk: { type: "local", command: ["desk"], enabled: false },
+      shelf: { type: "local", command: ["shelf"] },
+    });
+    expect(content.permission).toMatchObject({ "*": "allow", bash: "ask", edit: "deny" });
+  });
+
+  it("one rule for all is over all of ours", () => {
+    const { content } = settingsOf({ config: { native_settings: { permission: "ask" } } });
+    expect(Object.entries(content.permission).at(-1)).toEqual(["*", "ask"]);
+  });
+});

@@ -107,7 +107,7 @@ describe("retries", () => {
     prompt("t1");
     echo("input of t1", "msg_1");
     step("msg_2", "msg_1");
-    normalizer.httpStatus(529);
+    normalizer.serviceAnswered({ status: 529, words: [] });
     retry(1);
     retry(2);
     expect(normalizer.waiting).toEqual({ on: "retry", dueAt: now + 1000 });
@@ -124,14 +124,14 @@ describe("retries", () => {
   it("are stopped at once when the service asks for hours", () => {
     prompt("t1");
     echo("input of t1", "msg_1");
-    normalizer.httpStatus(429);
+    normalizer.serviceAnswered({ status: 429, words: [] });
     retry(1, now + 3_600_000);
     expect(isGivingUp).toBe(true);
   });
 
   it("without an answer are the network's", () => {
     prompt("t1");
-    normalizer.httpStatus(null);
+    normalizer.serviceAnswered({ status: null, words: [] });
     retry(1);
     expect(ofType("progress")).toMatchObject([{ kind: "retry", attempt: 1, error_category: "network" }]);
   });

@@ -63,7 +63,7 @@ describe("what cannot be honoured is refused, naming the field", () => {
     ["opencode.config", { opencode: { config: {} } }, "unsupported_by_agent"],
     ["acp.mode", { acp: { mode: "plan" } }, "unsupported_by_agent"],
     ["agent_name", { agent: "codex", agent_name: "reviewer" }, "unsupported_by_agent"],
-    ["output_schema", { agent: "opencode", output_schema: {} }, "unsupported_by_agent"],
+    ["output_schema", { agent: "acp", output_schema: {} }, "unsupported_by_agent"],
   ])("%s", (field, more, code) => {
     expect(() => checkHonoured(ask(more), "local", config)).toThrow(
       expect.objectContaining({ code, message: expect.stringContaining(`"${field}"`) }),
