@@ -30,6 +30,7 @@ export interface SessionFacts {
   modes: readonly string[];
   /** Takes another model by this option; undefined where it offers no choice, `models` where it offers the older one. */
   modelBy: string | "models" | undefined;
+  takesImages: boolean;
 }
 
 export type Move = { next: Request } | { ready: SessionFacts } | { failed: Failure };
@@ -186,6 +187,7 @@ export class Handshake {
       mode: currentValue(optionFor(options, "mode")) ?? answer.modes?.currentModeId ?? undefined,
       modes: (answer.modes?.availableModes ?? []).map(({ id }) => id),
       modelBy: modelOption?.id ?? (answer.models ? "models" : undefined),
+      takesImages: this.#agent?.agentCapabilities?.promptCapabilities?.image ?? false,
     };
     this.#step = "option";
     return this.#askForWish();

@@ -1,6 +1,7 @@
 /** Any agent that speaks the Agent Client Protocol over its pipes, as one process for a whole session. */
 import { randomBytes } from "node:crypto";
 import { defaultStopWaits } from "../../src/process/stop-ladder.ts";
+import type { Image } from "../../src/protocol/agent-options.ts";
 import type { Bootstrap } from "../../src/protocol/bootstrap.ts";
 import type { ContextItem, InputAnswer, InterruptReason, MentionItem } from "../../src/protocol/command.ts";
 import type { PermissionMode } from "../../src/protocol/session.ts";
@@ -90,11 +91,11 @@ class AcpHarness implements Harness {
     void this.#finishAfter(agentProcess);
   }
 
-  prompt({ text, turnId }: { text: string; turnId: string }): void {
+  prompt({ text, turnId, images = [] }: { text: string; turnId: string; images?: readonly Image[] }): void {
     this.#running();
     this.#commands?.remember();
     this.#send(text, (texts) => {
-      this.#normalizer.prompted({ turnId, texts }, this.#host.now());
+      this.#normalizer.prompted({ turnId, said: [...images, ...texts] }, this.#host.now());
       this.#flush(() => this.#normalizer.unprompted(turnId));
     });
     void this.#settle();

@@ -29,7 +29,7 @@ import { type ChunkUpdate, PromptAnswer, type Raw, RawUsage, type RpcError, read
 import { initEvent, noteEvent, optionsOf } from "./session-notes.ts";
 import { ToolUpdates } from "./tool-updates.ts";
 import { TurnFlow } from "./turn-flow.ts";
-import type { Turn } from "./turns.ts";
+import type { Said, Turn } from "./turns.ts";
 import { UsageMeter } from "./usage-meter.ts";
 
 /** What came of the lines and commands since the last `take`. */
@@ -78,6 +78,7 @@ export class Normalizer {
       permissions: this.#permissions,
       usage: this.#usage,
       readySessionId: () => (this.#phase.is === "ready" ? this.#phase.facts.sessionId : undefined),
+      takesImages: () => this.#phase.is === "ready" && this.#phase.facts.takesImages,
       facts: () => ({ model: this.#model, sessionId: this.#sessionId ?? "" }),
     });
   }
@@ -143,7 +144,7 @@ export class Normalizer {
     this.#handshakeId = this.#dialogue.ask(this.#handshake.begin);
   }
 
-  prompted(asked: { turnId: string; texts: string[] }, now: number): void {
+  prompted(asked: { turnId: string; said: Said[] }, now: number): void {
     this.#flow.prompted(asked, now);
   }
 
@@ -382,7 +383,7 @@ export class Normalizer {
     this.#model = ready.model;
     this.#tools.agentName = ready.agent.name;
     this.#out.emit(initEvent(ready, this.#options.workDir));
-    this.#flow.advance();
+    this.#flow.advance(now);
   }
 
   #usageTold(used: number | undefined, size: number | undefined): void {

@@ -14,6 +14,7 @@ import type {
 } from "@agentclientprotocol/sdk";
 import type { McpServerSpec } from "../../src/protocol/agent-options.ts";
 import type { RequestId } from "./raw.ts";
+import type { Said } from "./turns.ts";
 
 export const protocolVersion = 1;
 
@@ -86,8 +87,12 @@ export function setModel(sessionId: string, modelId: string): Request {
 }
 
 /** Every agent must take text; other kinds of blocks are what it says it can. */
-export function prompt(sessionId: string, texts: readonly string[]): Request {
-  const blocks: ContentBlock[] = texts.map((text) => ({ type: "text", text }));
+export function prompt(sessionId: string, said: readonly Said[]): Request {
+  const blocks: ContentBlock[] = said.map((piece) =>
+    typeof piece === "string"
+      ? { type: "text", text: piece }
+      : { type: "image", mimeType: piece.media_type, data: piece.data },
+  );
   const params: PromptRequest = { sessionId, prompt: blocks };
   return { method: "session/prompt", params };
 }

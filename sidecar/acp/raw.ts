@@ -158,6 +158,10 @@ export const InitializeAnswer = z.looseObject({
   agentCapabilities: z
     .looseObject({
       loadSession: z.boolean().nullish().catch(undefined),
+      promptCapabilities: z
+        .looseObject({ image: z.boolean().nullish().catch(undefined) })
+        .nullish()
+        .catch(undefined),
       mcpCapabilities: z
         .looseObject({ http: z.boolean().nullish().catch(undefined) })
         .nullish()

@@ -12,7 +12,7 @@ import { cancelLine, prompt } from "./outgoing.ts";
 import type { Permissions } from "./permissions.ts";
 import { toldFailure } from "./session-notes.ts";
 import type { ToolUpdates } from "./tool-updates.ts";
-import { interruptedAs, type Outcome, resultEvent, type Turn, Turns } from "./turns.ts";
+import { interruptedAs, type Outcome, resultEvent, type Said, type Turn, Turns } from "./turns.ts";
 import type { UsageMeter } from "./usage-meter.ts";
 
 export interface TurnFlowOptions {
@@ -24,9 +24,16 @@ export interface TurnFlowOptions {
   usage: UsageMeter;
   /** Of the conversation, once it can be spoken to. */
   readySessionId(): string | undefined;
+  /** Whether it says that it takes pictures. */
+  takesImages(): boolean;
   /** For the results. */
   facts(): { model: string | undefined; sessionId: string };
 }
+
+const imagesRefused: Failure = {
+  message: "This agent takes no images: it does not say so in its promptCapabilities. Send the prompt without them",
+  category: "invalid_request",
+};
 
 export class TurnFlow {
   readonly #options: TurnFlowOptions;
@@ -55,9 +62,9 @@ export class TurnFlow {
     return was;
   }
 
-  prompted(asked: { turnId: string; texts: string[] }, now: number): void {
+  prompted(asked: { turnId: string; said: Said[] }, now: number): void {
     this.#turns.add(asked, now);
-    this.advance();
+    this.advance(now);
   }
 
   /** The prompt could not be written. */
@@ -86,10 +93,12 @@ export class TurnFlow {
   }
 
   /** Sends what the running turn has to say, when the agent can hear it. */
-  advance(): void {
+  advance(now: number): void {
     const turn = this.#turns.running;
     const sessionId = this.#options.readySessionId();
     if (!turn || sessionId === undefined || turn.requestId !== undefined || turn.pending.length === 0) return;
+    if (turn.pending.some((said) => typeof said !== "string") && !this.#options.takesImages())
+      return this.#fail(turn, imagesRefused, now);
     turn.requestId = this.#options.dialogue.ask(prompt(sessionId, turn.pending));
     turn.pending = [];
     turn.unconfirmed = turn.pendingSteers;
@@ -169,12 +178,16 @@ export class TurnFlow {
     // It was cancelled for these; how it ended says nothing.
     if (turn.pending.length > 0) {
       this.#turnFailure = undefined;
-      return this.advance();
+      return this.advance(now);
     }
     if (!("failure" in how)) return this.#finish(turn, how, now);
-    this.#options.out.emit(errorEvent(how.failure, turn.id));
-    this.#finish(turn, { status: "error", category: how.failure.category }, now);
-    this.failure = how.failure;
+    this.#fail(turn, how.failure, now);
+  }
+
+  #fail(turn: Turn, failure: Failure, now: number): void {
+    this.#options.out.emit(errorEvent(failure, turn.id));
+    this.#finish(turn, { status: "error", category: failure.category }, now);
+    this.failure = failure;
   }
 
   #outcomeOf(stopReason: string, turn: Turn): Outcome | { failure: Failure } {
@@ -205,7 +218,7 @@ export class TurnFlow {
     const figures = { ...usage.take(), text: text.lastMessage, ...facts() };
     text.forget();
     out.emit(resultEvent(turn, outcome, figures, now));
-    this.advance();
+    this.advance(now);
   }
 
   #closeOpen(now: number): void {

@@ -1,12 +1,16 @@
 /** The turns that are open: the first one is running, others wait for it. One accepted prompt ends in one `result`. */
+import type { Image } from "../../src/protocol/agent-options.ts";
 import type { InterruptReason } from "../../src/protocol/command.ts";
 import type { ErrorCategory, EventOf, TurnStatus, Usage } from "../../src/protocol/event.ts";
+
+/** A piece of a message: text, or a picture. */
+export type Said = string | Image;
 
 export interface Turn {
   readonly id: string;
   readonly startedAt: number;
-  /** Texts of the next `session/prompt`, not sent yet: of the prompt itself, or of steers. */
-  pending: string[];
+  /** What the next `session/prompt` says, not sent yet: of the prompt itself, or of steers. */
+  pending: Said[];
   /** Steers among them. */
   pendingSteers: number;
   /** The `session/prompt` that is to be answered. */
@@ -36,11 +40,11 @@ export class Turns {
     return this.running?.id ?? this.#lastId;
   }
 
-  add(prompt: { turnId: string; texts: string[] }, now: number): void {
+  add(prompt: { turnId: string; said: Said[] }, now: number): void {
     this.#open.push({
       id: prompt.turnId,
       startedAt: now,
-      pending: prompt.texts,
+      pending: prompt.said,
       pendingSteers: 0,
       requestId: undefined,
       unconfirmed: 0,

@@ -145,7 +145,10 @@ export function resultEvent(turn: Turn, outcome: Outcome, figures: Figures): Eve
   const { status, reason, durationMs } = outcome;
   const { usage, rounds, sessionId, model, isStructured } = figures;
   const category = turn.failure?.category;
-  const structured = isStructured && status === "success" ? parsed(turn.text) : undefined;
+  const isAsked = isStructured && status === "success";
+  const structured = isAsked ? parsed(turn.text) : undefined;
+  // A success all the same: the schema is the model service's to hold, and the text is there.
+  const why = reason ?? (isAsked && structured === undefined ? "the answer is no JSON" : undefined);
   return {
     type: "result",
     data: {
@@ -161,7 +164,7 @@ export function resultEvent(turn: Turn, outcome: Outcome, figures: Figures): Eve
       usage,
       ...(turn.isAgents ? { origin: "agent" } : {}),
       ...(model === undefined ? {} : { model }),
-      ...(reason === undefined ? {} : { reason }),
+      ...(why === undefined ? {} : { reason: why }),
       ...(status === "error" && category ? { error_category: category } : {}),
     },
   };

@@ -124,7 +124,9 @@ export function agentEnv(options: AgentEnvOptions): Record<string, string> {
     // Not below TMPDIR, or its helpers are refused and every sandboxed command fails (codex 0.169.0).
     if (options.harness === "codex") env["CODEX_HOME"] = `${privateHome}/.codex`;
   }
-  if (privateHome !== undefined && options.harness === "opencode") Object.assign(env, opencodeFolders(privateHome));
+  // OpenCode is spoken to over ACP as well; other programs keep to these folders or do not know them.
+  if (privateHome !== undefined && (options.harness === "opencode" || options.harness === "acp"))
+    Object.assign(env, ownFolders(privateHome));
   const codexHome = daemon["CODEX_HOME"];
   if (privateHome === undefined && options.harness === "codex" && codexHome !== undefined)
     env["CODEX_HOME"] = codexHome;
@@ -139,7 +141,7 @@ export function agentEnv(options: AgentEnvOptions): Record<string, string> {
  * In a place where no person keeps anything, so that the sidecar knows a private home by it. Not in `.opencode`: the
  * program takes that for a folder of configuration and installs a package from the network into it (1.18.33).
  */
-function opencodeFolders(privateHome: string): Record<string, string> {
+function ownFolders(privateHome: string): Record<string, string> {
   const kinds = ["CONFIG", "DATA", "STATE", "CACHE"];
   return Object.fromEntries(
     kinds.map((kind) => [`XDG_${kind}_HOME`, `${privateHome}/.agentruntime/${kind.toLowerCase()}`]),

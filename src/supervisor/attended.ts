@@ -1,17 +1,18 @@
 /** Entries of live sessions: each with its attendance, and what follows when that is over. */
-import { hookAllowance } from "../protocol/hooks.ts";
-import { hooksOf } from "./hooks.ts";
+
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { readSpool } from "../process/spool-reader.ts";
 import { defined } from "../protocol/defined.ts";
 import { messageOf } from "../protocol/error.ts";
+import { hookAllowance } from "../protocol/hooks.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Session } from "../session/session.ts";
 import { TurnQueue } from "../session/turn-queue.ts";
 import { Attendance } from "./attendance.ts";
 import { type Context, runDirOf } from "./context.ts";
 import type { Entry } from "./entry.ts";
+import { hooksOf } from "./hooks.ts";
 
 export interface Attended {
   entry: Entry;

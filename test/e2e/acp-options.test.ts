@@ -50,6 +50,13 @@ describe.each(programNames)("%s", (agent) => {
     await acp.allGone(id);
   });
 
+  it("shows the model the images of a prompt", async () => {
+    const data = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==";
+    const id = await acp.create({ agent, prompt: "what is this", images: [{ media_type: "image/png", data }] });
+    expect(results(await acp.log(id))).toEqual([{ turn: "t1", status: "success" }]);
+    expect(sent()).toContain(data);
+  });
+
   it("tells the model its instructions", async () => {
     const id = await acp.create({ agent, prompt: "hello", instructions: "Speak only of marmalade." });
     await acp.log(id);

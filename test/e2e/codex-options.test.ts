@@ -103,6 +103,13 @@ it("gives its answer in the form that was asked for", async () => {
   expect(sent()).toContain('"additionalProperties":false');
 });
 
+it("says so when the answer is not in the form that was asked for", async () => {
+  const id = await codex.create({ prompt: "[[say:four]]", output_schema: { type: "object" } });
+  const [result] = ofType(await codex.log(id), "result");
+  expect(result).toMatchObject({ status: "success", text: "four", reason: "the answer is no JSON" });
+  expect(result).not.toHaveProperty("structured_output");
+});
+
 it("takes settings in its own form", async () => {
   const id = await codex.create({ prompt: "hello", codex: { config_toml: { model_verbosity: "low" } } });
   const events = await codex.log(id);

@@ -101,7 +101,7 @@ class Player {
     const turnId = `t${this.#turnIds.length + 1}`;
     this.#turnIds.push(turnId);
     const texts = (params?.prompt ?? []).flatMap(({ text }) => text ?? []);
-    this.#normalizer.prompted({ turnId, texts }, this.#now);
+    this.#normalizer.prompted({ turnId, said: texts }, this.#now);
   }
 
   /** An answer comes under the number that our request had. One to a request that we would not make is left out. */

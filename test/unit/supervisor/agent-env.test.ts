@@ -46,6 +46,16 @@ test("a private home takes the place of everything that points into the person's
   });
 });
 
+test.each(["opencode", "acp"] as const)(
+  "a private home of a %s agent has the standard folders in a place of ours",
+  (harness) => {
+    expect(agentEnv({ ...plain, harness, privateHome: "/s/home" })).toMatchObject({
+      XDG_CONFIG_HOME: "/s/home/.agentruntime/config",
+      XDG_DATA_HOME: "/s/home/.agentruntime/data",
+    });
+  },
+);
+
 test.each([
   ["claude", "ANTHROPIC_API_KEY", "ANTHROPIC_API_KEY"],
   ["claude", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_AUTH_TOKEN"],
