@@ -16,20 +16,33 @@ export async function agents(options: z.infer<typeof AgentsOptions>, context: Co
   return exitCode.ok;
 }
 
+export const sourceWords = {
+  configuration: "configuration",
+  installed: "agentd agents install",
+  path: "PATH",
+  beside: "beside agentd",
+} as const satisfies Record<NonNullable<AgentView["program_source"]>, string>;
+
 /** A row for each agent, and below it those that the project adds to it. Pure. */
 export function formatAgents(found: readonly AgentView[]): string {
   const rows = [
-    ["AGENT", "HARNESS", "PROGRAM"],
-    ...found.flatMap(({ name, harness, program, custom_agents }) => [
-      [name, harness, program === null ? "not found" : plainLine(program, 4096)],
+    ["AGENT", "HARNESS", "FROM", "PROGRAM"],
+    ...found.flatMap(({ name, harness, program, program_source, custom_agents }) => [
+      [
+        name,
+        harness,
+        program_source === null ? "-" : sourceWords[program_source],
+        program === null ? "not found" : plainLine(program, 4096),
+      ],
       ...custom_agents.map((custom) => [
         `  ${plainLine(custom.name, 64)}`,
         "-",
+        "project",
         plainLine(`${custom.source}${custom.description ? `: ${custom.description}` : ""}`, 160),
       ]),
     ]),
   ];
-  const widths = [0, 1].map((column) => Math.max(...rows.map((cells) => cells[column]?.length ?? 0)));
+  const widths = [0, 1, 2].map((column) => Math.max(...rows.map((cells) => cells[column]?.length ?? 0)));
   return rows
     .map(
       (cells) =>

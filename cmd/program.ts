@@ -2,7 +2,7 @@
 import { Command, Option } from "commander";
 import { SessionStatus } from "../src/protocol/session.ts";
 import { version } from "../src/version.ts";
-import { AgentsOptions, agents } from "./agents.ts";
+import { addAgentsCommands } from "./agents-command.ts";
 import type { KnownWords } from "./argv.ts";
 import { AttachOptions, attach } from "./attach.ts";
 import { addDaemonOptions, type CommandContext, DaemonOptions } from "./client-options.ts";
@@ -246,16 +246,15 @@ function addEnding(program: Command, context: CommandContext): void {
 }
 
 function addAgents(program: Command, context: CommandContext): void {
-  const group = add(program, "agents", "what agents there are; without another word: list", "agentd agents --json");
-  const example = "agentd agents list --work-dir ~/project";
-  const list = group
-    .command("list", { isDefault: true })
-    .description("list the daemon's agents and whether their programs are there")
-    .addHelpText("after", `\nExample:\n  ${example}`);
-  addDaemonOptions(list)
-    .option("--work-dir <dir>", "also the agents that this project folder defines")
-    .option("--json", "print them as the daemon sends them, with what each can do")
-    .action(async (options: unknown) => context.exit(await agents(AgentsOptions.parse(options), context)));
+  addAgentsCommands(
+    add(
+      program,
+      "agents",
+      "what agents there are, and installing them; without another word: list",
+      "agentd agents --json",
+    ),
+    context,
+  );
 }
 
 /** commander's own shows the program's help for a command that there is not. */

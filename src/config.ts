@@ -14,7 +14,7 @@ const mebibyte = 1024 * 1024;
 
 /** How one agent is started. Only the operator names command lines; a caller of the API names an agent. */
 const AgentSettings = z.strictObject({
-  /** The program; without it the agent is looked for in PATH, then beside agentd. */
+  /** The program; without it the agent is looked for: see src/runtime/find-agent.ts. */
   command: z.string().min(1).optional(),
   /** Put before the arguments that the harness adds. */
   args: z.array(z.string()).default([]),

@@ -313,6 +313,8 @@ export const AgentView = z.object({
   harness: HarnessName,
   /** Null when there is none to be found. */
   program: z.string().nullable(),
+  /** How it was found: as configured, as `agentd agents install` put it, in PATH, or in node_modules beside agentd. */
+  program_source: z.enum(["configuration", "installed", "path", "beside"]).nullable(),
   is_found: z.boolean(),
   capabilities: z.record(CapabilityName, Capability),
   custom_agents: z.array(CustomAgent),

@@ -1,14 +1,14 @@
 /** The agents of the configuration: whether their programs are there, what they can do, and what a checkout adds. */
 import { constants } from "node:fs";
-import { access, open, readdir, realpath } from "node:fs/promises";
-import { isAbsolute, join } from "node:path";
+import { open, readdir, realpath } from "node:fs/promises";
+import { join } from "node:path";
 import type { Config } from "../config.ts";
 import type { HarnessName } from "../protocol/bootstrap.ts";
 import { capabilities } from "../protocol/capabilities.ts";
 import { defined } from "../protocol/defined.ts";
 import { readFrontMatter } from "../protocol/front-matter.ts";
 import type { AgentView, CustomAgent } from "../protocol/http.ts";
-import { findAgent } from "../runtime/find-agent.ts";
+import { locateAgent } from "../runtime/find-agent.ts";
 
 /** Where a checkout keeps agents of its own, by harness. Codex takes roles for its subagents only from its home. */
 const folders: Partial<Record<HarnessName, readonly string[]>> = {
@@ -22,24 +22,17 @@ const fileBytesMax = 256 * 1024;
 export function listAgents(config: Config, workDir: string | undefined): Promise<AgentView[]> {
   return Promise.all(
     Object.entries(config.agents).map(async ([name, { harness, command }]) => {
-      const program = findAgent({ name, command, path: config.environment["PATH"] });
-      const isFound = isAbsolute(program) && (await isProgram(program));
+      const found = locateAgent({ name, command, path: config.environment["PATH"], dataDir: config.dataDir });
       return {
         name,
         harness,
-        program: isFound ? program : null,
-        is_found: isFound,
+        program: found?.program ?? null,
+        program_source: found?.source ?? null,
+        is_found: found !== undefined,
         capabilities: { ...capabilities[harness] },
         custom_agents: workDir === undefined ? [] : await customAgents(workDir, folders[harness] ?? []),
       };
     }),
-  );
-}
-
-async function isProgram(path: string): Promise<boolean> {
-  return access(path, constants.X_OK).then(
-    () => true,
-    () => false,
   );
 }
 

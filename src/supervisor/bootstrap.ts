@@ -47,7 +47,12 @@ export function bootstrapOf({ spec, requestEnv, options, config, runDir, doorOf 
     temporaryDir: temporaryDirOf(runDir),
     standIn: hidden?.standIn,
   });
-  const program = findAgent({ name: spec.agent, command, path: config.environment["PATH"] });
+  const program = findAgent({
+    name: spec.agent,
+    command,
+    path: config.environment["PATH"],
+    dataDir: config.dataDir,
+  });
   return {
     protocol: linkProtocol,
     session_id: spec.session_id,

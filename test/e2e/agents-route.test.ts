@@ -30,6 +30,7 @@ it("tells of each agent whether its program is there and what it can do", async 
     name: "here",
     harness: "generic",
     program: process.execPath,
+    program_source: "configuration",
     is_found: true,
     capabilities: capabilities.generic,
     custom_agents: [],
@@ -67,8 +68,8 @@ it("looks into no folder that could not be a work dir", async () => {
 it("agentd agents prints them", async () => {
   const { stdout, exitCode } = await daemon.cli("agents");
   expect(exitCode).toBe(0);
-  expect(stdout).toMatch(/^AGENT +HARNESS +PROGRAM\n/);
-  expect(stdout).toMatch(/^gone +acp +not found$/m);
+  expect(stdout).toMatch(/^AGENT +HARNESS +FROM +PROGRAM\n/);
+  expect(stdout).toMatch(/^gone +acp +- +not found$/m);
   const json = await daemon.cli("agents", "list", "--json", "--work-dir", dir.path);
   expect(JSON.parse((await daemon.cli("--json", "agents")).stdout)).toHaveLength(5);
   expect((await daemon.cli("agents", "nonsense")).exitCode).toBe(2);

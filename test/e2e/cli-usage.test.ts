@@ -7,6 +7,8 @@ const commands = [
   "run",
   "attach",
   "ls",
+  "agents",
+  "doctor",
   "logs",
   "prompt",
   "steer",

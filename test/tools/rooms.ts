@@ -50,7 +50,7 @@ export const rooms: readonly Room[] = [
   },
   { name: "src/client", rooms: ["src/protocol"] },
   { name: "src", rooms: everyRoom },
-  { name: "cmd", rooms: ["src", "src/client", "src/keeper", "src/protocol"] },
+  { name: "cmd", rooms: ["src", "src/client", "src/keeper", "src/protocol", "src/runtime"] },
   { name: "sidecar", rooms: ["src/protocol", "src/process"], never: ["fastify", "@fastify/websocket"] },
 ];
 
