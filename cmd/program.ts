@@ -6,6 +6,7 @@ import { addAgentsCommands } from "./agents-command.ts";
 import type { KnownWords } from "./argv.ts";
 import { AttachOptions, attach } from "./attach.ts";
 import { addDaemonOptions, type CommandContext, DaemonOptions } from "./client-options.ts";
+import { addDoctorOptions } from "./doctor-command.ts";
 import { ApproveOptions, approve, DenyOptions, deny, InputsOptions, listInputs } from "./inputs.ts";
 import { LogsOptions, logs } from "./logs.ts";
 import {
@@ -26,7 +27,7 @@ Exit codes: 0 all went well, 1 it failed, 2 the command line was wrong.
 run, attach and wait exit as the agent did.
 
 A session is named by its id, the beginning of its id, or its name.
-All commands but serve and run need a daemon that is up: "agentd serve" keeps one up,
+All commands but serve, run, doctor and agents install need a daemon that is up: "agentd serve" keeps one up,
 one that run started leaves with its last session and client.
 
 Examples:
@@ -52,6 +53,7 @@ export function createProgram(context: CommandContext): Command {
   addAnswering(program, context);
   addEnding(program, context);
   addAgents(program, context);
+  addDoctor(program, context);
   addAbout(program, context);
   addHelp(program);
   return program;
@@ -255,6 +257,11 @@ function addAgents(program: Command, context: CommandContext): void {
     ),
     context,
   );
+}
+
+function addDoctor(program: Command, context: CommandContext): void {
+  const what = "tell what is right and wrong with this machine and its agents, and what to do";
+  addDoctorOptions(add(program, "doctor [agent...]", what, "agentd doctor\n  agentd doctor claude --probe"), context);
 }
 
 /** commander's own shows the program's help for a command that there is not. */

@@ -1,4 +1,7 @@
 /** What a program says of its version. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { execa } from "execa";
 import { messageOf } from "../protocol/error.ts";
 import { versionIn } from "./tested-agents.ts";
@@ -13,17 +16,22 @@ export async function programVersion(
   program: string,
   options: { args?: readonly string[]; env?: Readonly<Record<string, string>> } = {},
 ): Promise<SaidVersion> {
+  const dir = await mkdtemp(join(tmpdir(), "agentd-version-"));
   try {
     const { stdout } = await execa(program, [...(options.args ?? []), "--version"], {
       stdin: "ignore",
       timeout: versionMsMax,
       maxBuffer: outputBytesMax,
-      ...(options.env ? { env: options.env, extendEnv: false } : {}),
+      extendEnv: options.env === undefined,
+      // Some leave folders behind even for this question.
+      env: { ...options.env, TMPDIR: dir, XDG_CACHE_HOME: dir, XDG_STATE_HOME: dir, CODEX_HOME: dir },
     });
     const version = versionIn(stdout);
     return version === undefined ? { version, fault: `it says ${JSON.stringify(stdout.slice(0, 100))}` } : { version };
   } catch (error) {
     return { version: undefined, fault: shortOf(error) };
+  } finally {
+    await rm(dir, { recursive: true, force: true });
   }
 }
 

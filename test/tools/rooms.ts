@@ -49,8 +49,14 @@ export const rooms: readonly Room[] = [
     typesOf: ["src/config.ts", "src/store/store.ts"],
   },
   { name: "src/client", rooms: ["src/protocol"] },
+  {
+    name: "src/doctor",
+    rooms: ["src/supervisor", "src/runtime", "src/client", "src/process", "src/protocol"],
+    typesOf: ["src/config.ts"],
+  },
+  { name: "src/probe", rooms: ["src/client", "src/protocol"] },
   { name: "src", rooms: everyRoom },
-  { name: "cmd", rooms: ["src", "src/client", "src/keeper", "src/protocol", "src/runtime"] },
+  { name: "cmd", rooms: ["src", "src/client", "src/doctor", "src/keeper", "src/probe", "src/protocol", "src/runtime"] },
   { name: "sidecar", rooms: ["src/protocol", "src/process"], never: ["fastify", "@fastify/websocket"] },
 ];
 

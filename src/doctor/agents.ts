@@ -1,0 +1,146 @@
+/** Each agent of the configuration: its program, that program's version, and its key or login. */
+import type { AgentSettings, Config } from "../config.ts";
+import { type FoundAgent, locateAgent } from "../runtime/find-agent.ts";
+import { programVersion } from "../runtime/program-version.ts";
+import { placeOf, type TestedAgent, TestedName, testedAgents } from "../runtime/tested-agents.ts";
+import { agentEnv, keyVariables } from "../supervisor/agent-env.ts";
+import { type Examined, type Finding, finding } from "./finding.ts";
+import { loginOf } from "./login.ts";
+
+interface Subject {
+  name: string;
+  settings: AgentSettings;
+  config: Config;
+  /** What the agent would get in the person's home. */
+  env: Record<string, string>;
+  tested: TestedAgent | undefined;
+}
+
+export async function checkAgents({ config }: Examined): Promise<Finding[]> {
+  if (config === undefined) return [];
+  const all = await Promise.all(Object.keys(config.agents).map((name) => checkAgent(config, name)));
+  return [...all.flat(), ...anyReady(all)];
+}
+
+export function programOf(config: Config, name: string): FoundAgent | undefined {
+  const command = config.agents[name]?.command;
+  return locateAgent({ name, command, path: config.environment["PATH"], dataDir: config.dataDir });
+}
+
+async function checkAgent(config: Config, name: string): Promise<Finding[]> {
+  const settings = config.agents[name];
+  if (settings === undefined) return [];
+  const env = agentEnv({
+    harness: settings.harness,
+    daemon: config.environment,
+    settings,
+    request: {},
+    privateHome: undefined,
+    temporaryDir: "/tmp",
+  });
+  const known = TestedName.safeParse(settings.harness);
+  const subject = { name, settings, config, env, tested: known.success ? testedAgents[known.data] : undefined };
+  const found = programOf(config, name);
+  if (found === undefined) return [notFound(subject)];
+  const program = finding(name, "program", "ok", `${found.program} (${sourceWords[found.source]})`);
+  if (settings.harness === "generic") return [program];
+  return [program, await versionFinding(subject, found), await loginFinding(subject)];
+}
+
+const sourceWords: Readonly<Record<FoundAgent["source"], string>> = {
+  configuration: "configured",
+  installed: "installed by agentd",
+  path: "in PATH",
+  beside: "beside agentd",
+};
+
+function notFound({ name, settings, tested }: Subject): Finding {
+  if (settings.command !== undefined) {
+    const advice = `Mend agents.${name}.command, or make the program executable`;
+    return finding(name, "program", "wrong", `there is no program "${settings.command}"`, advice);
+  }
+  // Those that are always there need not be used.
+  const status = isConfigured(settings) ? "wrong" : "note";
+  const advice =
+    tested && name in testedAgents ? `agentd agents install ${name}` : `Name it with agents.${name}.command`;
+  return finding(name, "program", status, "not found", advice);
+}
+
+function isConfigured(settings: AgentSettings): boolean {
+  return settings.key_env !== undefined || settings.base_url !== undefined || Object.keys(settings.env).length > 0;
+}
+
+async function versionFinding({ name, settings, env, tested }: Subject, { program }: FoundAgent): Promise<Finding> {
+  if (tested === undefined)
+    return finding(name, "version", "note", "not looked at: agentd is tested with other programs of this protocol");
+  const said = await programVersion(program, { args: settings.args, env });
+  const range = tested.oldest === tested.newest ? tested.newest : `${tested.oldest} to ${tested.newest}`;
+  const isOurs = settings.command === undefined && name in testedAgents;
+  const advice = isOurs ? `agentd agents install ${name}` : `Tested is ${range}`;
+  const place = placeOf(said.version, tested);
+  switch (place) {
+    case "tested":
+      return finding(name, "version", "ok", `${said.version}, tested`);
+    case "older":
+    case "newer":
+      return finding(name, "version", "warning", `${said.version}, ${place} than the tested ${range}`, advice);
+    case "unreadable":
+      return finding(name, "version", "wrong", `the program does not say its version: ${said.fault}`, advice);
+    default:
+      return place satisfies never;
+  }
+}
+
+async function loginFinding(subject: Subject): Promise<Finding> {
+  const { name, settings, config, env } = subject;
+  if (settings.key_env !== undefined && !config.environment[settings.key_env]) {
+    const advice = `Set ${settings.key_env} where the daemon is started, or change agents.${name}.key_env`;
+    return finding(name, "login", "wrong", `${settings.key_env} is not set in this environment`, advice);
+  }
+  const login = await loginOf(settings.harness, env);
+  switch (login.kind) {
+    case "key":
+      return finding(name, "login", "ok", `a key in ${login.from}`);
+    case "login":
+      return finding(name, "login", "ok", `logged in (${login.from})`);
+    case "unknown":
+      return finding(name, "login", "note", `cannot be told: ${login.why}`);
+    case "none":
+      return finding(name, "login", "warning", `no key, and no login in ${login.looked}`, loginAdvice(subject));
+    default:
+      return login satisfies never;
+  }
+}
+
+const loginCommands: Partial<Record<AgentSettings["harness"], string>> = {
+  claude: 'run "claude" and log in',
+  codex: 'run "codex login"',
+  opencode: 'run "opencode auth login"',
+};
+
+/** The commonest surprise first: a key in the environment that no agent is given. */
+function loginAdvice({ name, settings, config }: Subject): string {
+  const own = settings.harness === "claude" ? /^(ANTHROPIC|CLAUDE)_/ : /^(OPENAI|CODEX)_/;
+  const unused = keyVariables.find(
+    (key) => config.environment[key] && (settings.harness === "opencode" || own.test(key)),
+  );
+  const how = `As the daemon's user ${loginCommands[settings.harness] ?? "log in"}`;
+  if (unused !== undefined)
+    return `${unused} is set, but agents get no key that the configuration does not name: set agents.${name}.key_env to "${unused}". Or: ${how}`;
+  return `${how}, or name the variable that holds a key with agents.${name}.key_env`;
+}
+
+/** Each may be missing; all may not. */
+function anyReady(agents: readonly Finding[][]): Finding[] {
+  const stands = (findings: readonly Finding[], check: string, status: Finding["status"]) =>
+    findings.some((each) => each.check === check && each.status === status);
+  const isReady = agents.some(
+    (findings) =>
+      stands(findings, "program", "ok") &&
+      !findings.some(({ status }) => status === "wrong") &&
+      !stands(findings, "login", "warning"),
+  );
+  if (isReady) return [];
+  const advice = 'Install one ("agentd agents install"), and log in or name a key with agents.NAME.key_env';
+  return [finding("machine", "agents", "wrong", "none can be used: each lacks its program, or a key or login", advice)];
+}

@@ -1,0 +1,22 @@
+/** All that doctor looks at, in the order in which it is told. A new check is a function in this list. */
+import { checkAgents } from "./agents.ts";
+import { checkDaemon, checkPort } from "./daemon.ts";
+import type { Check, Examined, Finding } from "./finding.ts";
+import { checkConfig, checkControlGroup, checkNode } from "./machine.ts";
+import { checkDataDir, checkRoom } from "./storage.ts";
+
+const checks: readonly Check[] = [
+  checkNode,
+  checkConfig,
+  checkDataDir,
+  checkRoom,
+  checkDaemon,
+  checkPort,
+  checkControlGroup,
+  checkAgents,
+];
+
+export async function examine(examined: Examined): Promise<Finding[]> {
+  const found = await Promise.all(checks.map((check) => check(examined)));
+  return found.flat();
+}
