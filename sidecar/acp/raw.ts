@@ -54,7 +54,7 @@ const ChunkUpdate = z.looseObject({
 });
 export type ChunkUpdate = z.infer<typeof ChunkUpdate>;
 
-const Update = z.discriminatedUnion("sessionUpdate", [
+export const Update = z.discriminatedUnion("sessionUpdate", [
   ChunkUpdate,
   z.looseObject({ sessionUpdate: z.literal("user_message_chunk") }),
   ToolUpdate.extend({ sessionUpdate: z.enum(["tool_call", "tool_call_update"]) }),

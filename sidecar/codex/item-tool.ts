@@ -10,23 +10,32 @@ export interface ItemCall {
 }
 
 const text = z.string().nullish().catch(undefined);
-const Command = z.looseObject({ command: z.string(), cwd: text, aggregatedOutput: text });
+export const Command = z.looseObject({ command: z.string(), cwd: text, aggregatedOutput: text });
 const Change = z.looseObject({
   path: z.string(),
   kind: z.looseObject({ type: z.string(), move_path: text }),
   diff: z.string().catch(""),
 });
 type Change = z.infer<typeof Change>;
-const Changes = z.looseObject({ changes: z.array(Change) });
-const McpCall = z.looseObject({
+export const Changes = z.looseObject({ changes: z.array(Change) });
+export const McpCall = z.looseObject({
   server: z.string(),
   tool: z.string(),
   arguments: z.unknown().optional(),
   result: z.looseObject({ content: z.unknown() }).nullish().catch(undefined),
   error: z.looseObject({ message: z.string() }).nullish().catch(undefined),
 });
-const DynamicCall = z.looseObject({ tool: z.string(), arguments: z.unknown().optional(), contentItems: z.unknown() });
-const CollabCall = z.looseObject({ tool: z.string(), prompt: text, model: text, receiverThreadIds: z.unknown() });
+export const DynamicCall = z.looseObject({
+  tool: z.string(),
+  arguments: z.unknown().optional(),
+  contentItems: z.unknown(),
+});
+export const CollabCall = z.looseObject({
+  tool: z.string(),
+  prompt: text,
+  model: text,
+  receiverThreadIds: z.unknown(),
+});
 
 /** Undefined for an item that is no tool call, or not one that we can read. */
 export function callOf(item: Item): ItemCall | undefined {

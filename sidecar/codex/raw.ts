@@ -54,10 +54,10 @@ const Turn = z.looseObject({
   error: FailureInfo.nullish().catch(undefined),
   durationMs: number,
 });
-const TurnLine = z.looseObject({ threadId: z.string(), turn: Turn });
+export const TurnLine = z.looseObject({ threadId: z.string(), turn: Turn });
 export type TurnLine = z.infer<typeof TurnLine>;
 
-const ItemLine = z.looseObject({ ...place, item: Item });
+export const ItemLine = z.looseObject({ ...place, item: Item });
 export type ItemLine = z.infer<typeof ItemLine>;
 
 const tokens = z.number().catch(0).default(0);
@@ -69,10 +69,10 @@ const Tokens = z.looseObject({
   outputTokens: tokens,
 });
 export type Tokens = z.infer<typeof Tokens>;
-const UsageLine = z.looseObject({ ...place, tokenUsage: z.looseObject({ total: Tokens, last: Tokens }) });
+export const UsageLine = z.looseObject({ ...place, tokenUsage: z.looseObject({ total: Tokens, last: Tokens }) });
 export type UsageLine = z.infer<typeof UsageLine>;
 
-const ErrorLine = z.looseObject({
+export const ErrorLine = z.looseObject({
   threadId: text,
   turnId: text,
   error: FailureInfo,
@@ -80,7 +80,7 @@ const ErrorLine = z.looseObject({
 });
 export type ErrorLine = z.infer<typeof ErrorLine>;
 
-const RawItemLine = z.looseObject({
+export const RawItemLine = z.looseObject({
   ...place,
   item: z.looseObject({
     type: z.string(),
@@ -94,17 +94,17 @@ const RawItemLine = z.looseObject({
 });
 export type RawItemLine = z.infer<typeof RawItemLine>;
 
-const Resolved = z.looseObject({ requestId: RpcId });
-const Settings = z.looseObject({ threadId: z.string(), threadSettings: z.looseObject({ model: z.string() }) });
-const Rerouted = z.looseObject({ threadId: z.string(), toModel: z.string() });
-const Plan = z.looseObject({
+export const Resolved = z.looseObject({ requestId: RpcId });
+export const Settings = z.looseObject({ threadId: z.string(), threadSettings: z.looseObject({ model: z.string() }) });
+export const Rerouted = z.looseObject({ threadId: z.string(), toModel: z.string() });
+export const Plan = z.looseObject({
   ...place,
   plan: z.array(z.looseObject({ step: z.string(), status: z.string() })),
 });
-const ServerStatus = z.looseObject({ name: z.string(), status: z.string(), error: text });
-const Notice = z.looseObject({ threadId: text, message: text, summary: text, details: text });
+export const ServerStatus = z.looseObject({ name: z.string(), status: z.string(), error: text });
+export const Notice = z.looseObject({ threadId: text, message: text, summary: text, details: text });
 
-const Asked = z.looseObject({ threadId: text, turnId: text, itemId: text });
+export const Asked = z.looseObject({ threadId: text, turnId: text, itemId: text });
 export type Asked = z.infer<typeof Asked>;
 
 export type Raw =

@@ -38,7 +38,7 @@ export interface Message {
   schema: Record<string, unknown> | undefined;
 }
 
-const Session = z.looseObject({ id: z.string(), directory: z.string() });
+export const Session = z.looseObject({ id: z.string(), directory: z.string() });
 type Session = z.infer<typeof Session>;
 export interface OpenOptions {
   config: AgentConfig;
@@ -48,14 +48,14 @@ export interface OpenOptions {
   isPrivate: boolean;
 }
 
-const Stored = z.looseObject({
+export const Stored = z.looseObject({
   info: z.looseObject({ id: z.string(), sessionID: z.string(), time: z.looseObject({ created: z.number() }) }),
   parts: z.array(z.looseObject({ id: z.string() })),
 });
-const Waiting = z.array(z.looseObject({ sessionID: z.string() }));
-const Servers = z.record(z.string(), z.looseObject({ status: z.string(), error: z.string().optional() }));
+export const Waiting = z.array(z.looseObject({ sessionID: z.string() }));
+export const Servers = z.record(z.string(), z.looseObject({ status: z.string(), error: z.string().optional() }));
 const Statuses = z.record(z.string(), z.unknown());
-const Services = z.looseObject({
+export const Services = z.looseObject({
   providers: z.array(z.looseObject({ id: z.string(), models: z.record(z.string(), z.unknown()) })),
 });
 

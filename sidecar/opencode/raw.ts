@@ -140,7 +140,7 @@ const said = <T extends string, P extends z.ZodType>(type: T, properties: P) =>
   z.looseObject({ type: z.literal(type), properties });
 const answered = z.looseObject({ sessionID, requestID: z.string() });
 
-const Known = z.discriminatedUnion("type", [
+export const Known = z.discriminatedUnion("type", [
   said("message.updated", z.looseObject({ sessionID, info: z.discriminatedUnion("role", [UserInfo, AssistantInfo]) })),
   said("message.part.updated", z.looseObject({ sessionID, part: Part })),
   said(
