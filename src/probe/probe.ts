@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import * as z from "zod";
-import type { DaemonAddress } from "../client/daemon-address.ts";
+import type { DaemonAddress } from "../client/address.ts";
 import { createSession, getSession, interruptSession, readLog, say, stopSession } from "../client/sessions.ts";
 import { messageOf } from "../protocol/error.ts";
 import { answers, probeWords } from "./model-request.ts";

@@ -87,7 +87,9 @@ function kindOf(schema: Json): string[] {
   if (words !== undefined) return words.map((word) => JSON.stringify(word));
   const { type } = schema;
   if (Array.isArray(type)) return type.map(String);
-  return [typeof type === "string" ? type : Object.keys(asJson(schema["properties"])).length > 0 ? "object" : "anything"];
+  return [
+    typeof type === "string" ? type : Object.keys(asJson(schema["properties"])).length > 0 ? "object" : "anything",
+  ];
 }
 
 function wordsOf(schema: Json): unknown[] | undefined {
