@@ -1,0 +1,153 @@
+/** A sidecar within the test's process: everything of a real one but the process and the agent, which is a puppet. */
+import { connect, createServer, type Socket } from "node:net";
+import { join } from "node:path";
+import { AgentRun } from "../../../sidecar/agent-run.ts";
+import { EventLog } from "../../../sidecar/event-log.ts";
+import type { AgentEnd, Harness, HarnessHost } from "../../../sidecar/harness.ts";
+import { SidecarServer } from "../../../sidecar/server.ts";
+import { Spool } from "../../../sidecar/spool.ts";
+import { bootstrapFor } from "../../support/sidecar.ts";
+
+export interface PuppetSidecar {
+  readonly socketPath: string;
+  readonly token: string;
+  /** Count of the newest line. */
+  readonly seq: number;
+  readonly ackedSeq: number;
+  /** Breaks every connection in an instant, whatever is on its way. */
+  drop(): void;
+  /** Prints these lines, one batch; as an agent, it waits for room before it prints the next. */
+  print(texts: readonly string[]): void;
+  /** The agent ends once all is printed; `exit` follows. */
+  end(): Promise<void>;
+  /** Its process is gone in an instant: sockets break, and nothing is said. */
+  die(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function startPuppetSidecar(dir: string, limits: { spoolBytesMax: number; segmentBytesMax: number }) {
+  const spool = new Spool({
+    sessionDir: dir,
+    ...limits,
+    onStorage: () => undefined,
+    onFailed: (error) => {
+      throw error;
+    },
+  });
+  const log = new EventLog({ now: Date.now, spool });
+  let host: HarnessHost | undefined;
+  let resolveEnded: (end: AgentEnd) => void = () => undefined;
+  const ended = new Promise<AgentEnd>((resolve) => {
+    resolveEnded = resolve;
+  });
+  const bootstrap = bootstrapFor(dir, ["puppet"]);
+  const run = new AgentRun({
+    bootstrap,
+    log,
+    now: Date.now,
+    onStatus: (data) => server.tell({ type: "status", data }),
+    createHarness: (_bootstrap, given) => {
+      host = given;
+      return puppetHarness(ended);
+    },
+  });
+  const server: SidecarServer = new SidecarServer({
+    access: { token: bootstrap.token, isOnPort: false },
+    sessionId: bootstrap.session_id,
+    agentType: "puppet",
+    run,
+    log,
+    spool,
+    now: Date.now,
+    onActivity: () => undefined,
+  });
+  const innerPath = join(dir, "inner.sock");
+  await server.listen({ path: innerPath });
+  const socketPath = join(dir, "sidecar.sock");
+  const wire = await openWire(socketPath, innerPath);
+  let printing: Promise<void> = Promise.resolve();
+  let isDead = false;
+  return {
+    socketPath,
+    token: bootstrap.token,
+    get seq() {
+      return log.seq;
+    },
+    get ackedSeq() {
+      return spool.ackedSeq;
+    },
+    print: (texts: readonly string[]) => {
+      printing = printing.then(async () => {
+        if (isDead) return;
+        await host?.emit(texts.map((text) => ({ event: { type: "stdout", data: { text } } })));
+      });
+    },
+    end: async () => {
+      await printing;
+      resolveEnded({ code: 0, stderrTail: "" });
+      await run.ended;
+    },
+    drop: wire.drop,
+    die: async () => {
+      isDead = true;
+      wire.close();
+      spool.close();
+    },
+    close: async () => {
+      wire.close();
+      await server.close();
+      // Its watchdog rests for good once it has ended.
+      resolveEnded({ code: 0, stderrTail: "" });
+      await new Promise((resolve) => setImmediate(resolve));
+      spool.close();
+    },
+  } satisfies PuppetSidecar;
+}
+
+/** What lies between the two: it can break with bytes in it, as a socket does whose other end is killed. */
+async function openWire(path: string, to: string): Promise<{ drop(): void; close(): void }> {
+  const sockets = new Set<Socket>();
+  const server = createServer((outer) => {
+    const inner = connect(to);
+    for (const [from, into] of [
+      [outer, inner],
+      [inner, outer],
+    ] as const) {
+      sockets.add(from);
+      from.on("error", () => undefined);
+      from.on("close", () => {
+        sockets.delete(from);
+        into.destroy();
+      });
+      from.pipe(into);
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+  const drop = () => {
+    for (const socket of sockets) socket.destroy();
+  };
+  return {
+    drop,
+    close: () => {
+      drop();
+      server.close();
+    },
+  };
+}
+
+function puppetHarness(ended: Promise<AgentEnd>): Harness {
+  const nothing = () => undefined;
+  return {
+    agentSessionId: undefined,
+    waiting: { on: "nothing" },
+    ended,
+    start: async () => undefined,
+    prompt: nothing,
+    steer: ({ turnId }) => turnId,
+    interrupt: nothing,
+    context: nothing,
+    mention: nothing,
+    finish: nothing,
+    stop: async () => undefined,
+  };
+}
