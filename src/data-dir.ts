@@ -6,7 +6,7 @@ import { join } from "node:path";
 import * as z from "zod";
 import { makeFolder } from "./make-folder.ts";
 import { isSameProcess, startTimeOf } from "./process/identity.ts";
-import { AgentdError, errnoOf, messageOf } from "./protocol/error.ts";
+import { AgentdError, errnoOf, isDiskFull, messageOf } from "./protocol/error.ts";
 
 /** `daemon.json`: how the commands find the daemon of a data dir. */
 export const DaemonFile = z.object({
@@ -40,12 +40,26 @@ export async function lockDataDir(dataDir: string, version: string): Promise<Dat
   const path = join(dataDir, "daemon.json");
   const pidStarted = startTimeOf(process.pid);
   const own: DaemonFile = { pid: process.pid, pid_started: pidStarted ?? "", version };
-  await takeLock(path, own, dataDir);
+  await needingRoom(dataDir, () => takeLock(path, own, dataDir));
   await removeDrafts(dataDir);
   return {
-    announce: (served) => replaceFile(path, { ...own, ...served }),
+    announce: (served) => needingRoom(dataDir, () => replaceFile(path, { ...own, ...served })),
     release: () => rm(path, { force: true }),
   };
+}
+
+/** Without a few bytes of room there is no lock, and so no daemon. */
+async function needingRoom(dataDir: string, act: () => Promise<void>): Promise<void> {
+  try {
+    await act();
+  } catch (error) {
+    if (!isDiskFull(error)) throw error;
+    throw new AgentdError(
+      "disk_full",
+      `Cannot serve the data dir "${dataDir}": the disk that holds it is full. Make room, then start again; running sessions wait meanwhile`,
+      { cause: error },
+    );
+  }
 }
 
 /** A hard link appears whole or not at all, and fails when the name is taken. */

@@ -3,8 +3,9 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync }
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { eventually } from "../support/eventually.ts";
-import { type Daemon, startDaemon } from "../support/start-daemon.ts";
+import { type Daemon, runCli, startDaemon } from "../support/start-daemon.ts";
 import { type TempDir, tempDir } from "../support/temp-dir.ts";
+import { fillDisk } from "../torture/small-disk.ts";
 
 const node = (name: string, ...args: string[]) => ({
   command: process.execPath,
@@ -59,6 +60,16 @@ describe.skipIf(!isRoot)("a full disk (needs root)", () => {
     rmSync(join(mountPoint, "ballast"), { force: true });
     await daemon?.stop();
     execFileSync("umount", [mountPoint]);
+  });
+
+  test("lets no daemon begin, and it says why", async () => {
+    const dataDir = join(mountPoint, "data");
+    mkdirSync(dataDir);
+    fillDisk(join(mountPoint, "ballast"));
+    const { exitCode, stderr } = await runCli(["serve", "--port", "0", "--data-dir", dataDir]);
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain("the disk that holds it is full. Make room, then start again");
+    expect(readdirSync(dataDir).filter((name) => statSync(join(dataDir, name)).size > 0)).toEqual([]);
   });
 
   test("is told to all who ask or watch, refuses what is new, and costs nothing once there is room", async () => {

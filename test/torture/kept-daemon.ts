@@ -9,8 +9,8 @@ export interface KeptDaemonOptions {
   dataDir: string;
   config: Record<string, unknown>;
   env?: Record<string, string>;
-  /** A death that nobody asked for, or a start that failed; with what it said. */
-  onUnasked(what: string): void;
+  /** A death that nobody asked for, or a start that failed; with what it said, and when that process had begun. */
+  onUnasked(what: string, startedAt: number): void;
 }
 
 export interface Served {
@@ -116,6 +116,7 @@ export class KeptDaemon {
     this.#said = [];
     const said = this.#said;
     this.#wasAsked = false;
+    const startedAt = performance.now();
     const child = serve([agentd, "serve", "--port", "0", "--data-dir", dataDir, "--config", this.#configPath], env);
     const keep = (chunk: unknown) => {
       said.push(String(chunk));
@@ -136,7 +137,10 @@ export class KeptDaemon {
     }
     const { exitCode, signal } = await over;
     if (!this.#wasAsked) {
-      this.#options.onUnasked(`the daemon ended with ${signal ?? `code ${exitCode}`}: ${said.join("").slice(-2000)}`);
+      this.#options.onUnasked(
+        `the daemon ended with ${signal ?? `code ${exitCode}`}: ${said.join("").slice(-2000)}`,
+        startedAt,
+      );
     }
   }
 

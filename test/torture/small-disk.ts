@@ -19,18 +19,20 @@ export function mountSmallDisk(path: string, mebibytes: number): SmallDisk {
   const ballast = join(path, "ballast");
   return {
     path,
-    fill: () => {
-      const file = openSync(ballast, "w");
-      try {
-        // In ever smaller pieces, so that the last byte is taken too.
-        for (let bytes = 1024 * 1024; bytes >= 1; bytes = Math.floor(bytes / 16)) writeUntilFull(file, bytes);
-      } finally {
-        closeSync(file);
-      }
-    },
+    fill: () => fillDisk(ballast),
     free: () => rmSync(ballast, { force: true }),
     remove: () => execFileSync("umount", [path]),
   };
+}
+
+export function fillDisk(ballast: string): void {
+  const file = openSync(ballast, "w");
+  try {
+    // In ever smaller pieces, so that the last byte is taken too.
+    for (let bytes = 1024 * 1024; bytes >= 1; bytes = Math.floor(bytes / 16)) writeUntilFull(file, bytes);
+  } finally {
+    closeSync(file);
+  }
 }
 
 function writeUntilFull(file: number, bytes: number): void {
