@@ -93,6 +93,8 @@ export class Faults {
   /** Does it, and mends what it lasts for. */
   async inject(fault: Fault): Promise<void> {
     await sleep(fault.gapMs);
+    // One that never gets as far as serving is only killed over and over; that has a kind of its own.
+    if (/daemon|three|log/.test(fault.kind)) await this.#world.daemon.serving();
     let undo: (() => Promise<void> | void) | undefined;
     await this.#whenDue(fault, () => {
       undo = this.#act(fault);
