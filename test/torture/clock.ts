@@ -3,7 +3,7 @@
  * in, and the system's clock belongs to everybody: so the two bundles run from a folder in which each is started by way
  * of clock-shim.mjs. The bundles themselves are the ones of dist, byte for byte.
  */
-import { cpSync, renameSync, writeFileSync } from "node:fs";
+import { cpSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { agentdPath } from "../support/start-daemon.ts";
@@ -20,6 +20,8 @@ export function makeClock(folder: string): Clock {
   const programs = join(folder, "dist");
   const offsetFile = join(folder, "clock-offset");
   cpSync(dirname(agentdPath), programs, { recursive: true });
+  // What is not in the bundles is beside them.
+  symlinkSync(fileURLToPath(new URL("../../node_modules", import.meta.url)), join(folder, "node_modules"));
   cpSync(fileURLToPath(new URL("./clock-shim.mjs", import.meta.url)), join(programs, "clock-shim.mjs"));
   for (const name of ["agentd", "sidecar"]) {
     renameSync(join(programs, `${name}.js`), join(programs, `${name}-itself.js`));
