@@ -1,4 +1,5 @@
 /** The `agentd` program: arguments in, exit code out. */
+import { setTimeout as delay } from "node:timers/promises";
 import { CommanderError } from "commander";
 import { AmbiguousSession } from "../src/client/find-session.ts";
 import { readEnvironment } from "../src/config.ts";
@@ -43,6 +44,12 @@ function written(stream: NodeJS.WriteStream): Promise<void> {
   return new Promise((resolve) => stream.write("", () => resolve()));
 }
 
+/** Who does not read what went wrong must not keep a program from leaving. */
+const stderrMs = 500;
+
 const code = await main(process.argv.slice(2));
-await Promise.all([written(process.stdout), written(process.stderr)]);
+await Promise.all([
+  written(process.stdout),
+  Promise.race([written(process.stderr), delay(stderrMs, undefined, { ref: false })]),
+]);
 process.exit(code);

@@ -38,19 +38,13 @@ export async function serve(options: ServeOptions, context: CommandContext): Pro
   const daemon = await starting;
   terminal.note(`agentd ${version} listening on ${daemon.url} (data dir ${config.dataDir}, runtime ${config.runtime})`);
   const reason = await (config.leaveWhenIdle ? Promise.race([asked, daemon.idle.then(() => "idle")]) : asked);
-  terminal.note(reason === "idle" ? "Closing: the last session and the last client are gone" : `Closing: ${reason}`);
+  daemon.note(reason === "idle" ? "Closing: the last session and the last client are gone" : `Closing: ${reason}`);
   const impatient = () => {
-    terminal.note("Leaving at once: asked a second time");
+    daemon.note("Leaving at once: asked a second time");
     process.exit(exitCode.failure);
   };
   for (const signal of stopSignals) process.once(signal, impatient);
-  const { kept } = await daemon.close(reason);
-  if (kept > 0) {
-    const sessions = kept === 1 ? "1 session goes on" : `${kept} sessions go on`;
-    terminal.note(
-      `${sessions}: the next "agentd serve" of this data dir takes over. To end them too: --on-shutdown stop`,
-    );
-  }
+  await daemon.close(reason);
   return exitCode.ok;
 }
 

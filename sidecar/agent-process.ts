@@ -6,6 +6,8 @@ import type { Readable, Writable } from "node:stream";
 import { execa } from "execa";
 import { type Cgroup, ensureCgroup } from "../src/process/cgroup.ts";
 import { type ProcessIdentity, startTimeOf } from "../src/process/identity.ts";
+import { oomKillCount } from "../src/process/oom.ts";
+import { asExpendable } from "../src/process/oom-score.ts";
 import { type AskStep, defaultStopWaits, killTree, type StopOutcome, stopTree } from "../src/process/stop-ladder.ts";
 import { type SidecarLimits, sessionMarker } from "../src/protocol/bootstrap.ts";
 import { LineSplitter } from "../src/protocol/ndjson.ts";
@@ -44,6 +46,8 @@ export interface ProcessExit {
   /** The exit code; 128 + number for a death by signal. */
   code: number;
   signal?: NodeJS.Signals;
+  /** It was killed, and the kernel has killed for want of memory while it ran. */
+  isOutOfMemory?: true;
 }
 
 export interface AgentProcess {
@@ -78,7 +82,9 @@ const drainSilenceMs = 2_000;
 /** Starts the agent. Rejects with a sentence for people when it cannot be started. */
 export async function startAgentProcess(options: AgentProcessOptions): Promise<AgentProcess> {
   const { sessionId } = options;
-  const cgroup = ensureCgroup(sessionId);
+  const cgroup = ensureCgroup(sessionId, options.limits.resources);
+  const oomKills = () => [cgroup?.oomKills(), oomKillCount()].join();
+  const oomKillsBefore = oomKills();
   const { subprocess, pid, exited } = await spawn(options, cgroup);
   const started = startTimeOf(pid);
   const roots: ProcessIdentity[] = started === undefined ? [] : [{ pid, started }];
@@ -103,10 +109,12 @@ export async function startAgentProcess(options: AgentProcessOptions): Promise<A
 
   const finish = async (): Promise<ProcessExit> => {
     const exit = await exited;
+    // Before the group goes with the last of its members.
+    const isOutOfMemory = exit.signal === "SIGKILL" && oomKills() !== oomKillsBefore;
     // Whoever stops it has a ladder under way, which comes to the same end.
     await killTree(tree);
     await Promise.all(readers.map((reader) => reader.drain()));
-    return exit;
+    return isOutOfMemory ? { ...exit, isOutOfMemory } : exit;
   };
 
   return {
@@ -145,8 +153,17 @@ function start(options: AgentProcessOptions) {
   });
 }
 
+/** What has limits is born with them: we are in its group ourselves for that moment, and where it is easier to spare than we. */
+function startInside(options: AgentProcessOptions, cgroup: Cgroup | undefined) {
+  return asExpendable(() => (cgroup && hasLimits(options) ? cgroup.inside(() => start(options)) : start(options)));
+}
+
+function hasLimits({ limits }: AgentProcessOptions): boolean {
+  return Object.values(limits.resources ?? {}).some((value) => value !== undefined);
+}
+
 async function spawn(options: AgentProcessOptions, cgroup: Cgroup | undefined) {
-  const subprocess = start(options);
+  const subprocess = startInside(options, cgroup);
   const { pid } = subprocess;
   if (pid === undefined) {
     const { cause, originalMessage } = await subprocess;
@@ -154,7 +171,7 @@ async function spawn(options: AgentProcessOptions, cgroup: Cgroup | undefined) {
     throw await spawnFailure(options, cause ?? new Error(originalMessage ?? "it could not be started"));
   }
   // Straight after the spawn: what it forked before this is still found by its marker.
-  cgroup?.add(pid);
+  if (!hasLimits(options)) cgroup?.add(pid);
   // Otherwise execa would read the pipes to nowhere before the first reader is there.
   subprocess.stdout.pause();
   subprocess.stderr.pause();

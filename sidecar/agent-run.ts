@@ -2,7 +2,6 @@
  * One agent from its start to its `exit`: gives the harness its host, carries commands to it, watches for stalls, and
  * sees to it that `exit` comes last, comes once and always comes.
  */
-import { oomKillCount } from "../src/process/oom.ts";
 import type { Bootstrap } from "../src/protocol/bootstrap.ts";
 import type { Command, InterruptReason } from "../src/protocol/command.ts";
 import { defined } from "../src/protocol/defined.ts";
@@ -48,7 +47,6 @@ export class AgentRun {
   readonly #inputs: OpenInputs;
   readonly #gate = new RunGate();
   readonly #taken = new TakenTurns();
-  readonly #oomKillsBefore = oomKillCount();
   #state: RunState = { phase: "waiting" };
   #status: SidecarStatus;
   #stopReason: string | undefined;
@@ -349,8 +347,7 @@ export class AgentRun {
   async #exit(end: Parameters<typeof exitEvent>[0]["end"]): Promise<void> {
     if (this.#state.phase === "ended") return;
     this.#watchdog?.stop();
-    const isOutOfMemory = end.signal === "SIGKILL" && oomKillCount() !== this.#oomKillsBefore;
-    const event = exitEvent({ end, stopReason: this.#stopReason, hasSpoken: this.#hasSpoken, isOutOfMemory });
+    const event = exitEvent({ end, stopReason: this.#stopReason, hasSpoken: this.#hasSpoken });
     this.#state = { phase: "ended", code: end.code };
     const stored = this.#options.log.append([...this.#inputs.abort(), { event }]);
     this.#setStatus({ activity: "ended", turn_id: null, background: 0 });
@@ -363,7 +360,7 @@ export class AgentRun {
     const message = messageOf(error);
     const category = "startup_crash";
     const end = { code: 1, stderrTail: "", detail: message, category } as const;
-    const exit = exitEvent({ end, hasSpoken: false, isOutOfMemory: false });
+    const exit = exitEvent({ end, hasSpoken: false });
     await this.#emitOwn(startError(code, message));
     await this.#hooks.agentEnded(1);
     this.#state = { phase: "failed", message };

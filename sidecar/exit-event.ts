@@ -14,8 +14,6 @@ export interface Ending {
   stopReason?: string | undefined;
   /** It had something to say beyond complaints before it ended. */
   hasSpoken: boolean;
-  /** It was killed, and the kernel has killed for want of memory while it ran. */
-  isOutOfMemory: boolean;
 }
 
 const detailCharactersMax = 8 * 1024;
@@ -45,12 +43,12 @@ export function exitEvent(ending: Ending): EventOf<"exit"> {
   };
 }
 
-function endCategory({ end, stopReason, hasSpoken, isOutOfMemory }: Ending): ErrorCategory | undefined {
+function endCategory({ end, stopReason, hasSpoken }: Ending): ErrorCategory | undefined {
   // Our own act comes first: what the agent said while it was being ended is a consequence.
   if (stopReason === "stall" || stopReason === "timeout" || stopReason === "sidecar_lost") return stopReason;
   if (stopReason === "launch_failed") return "startup_crash";
   if (stopReason !== undefined) return "stopped";
-  if (isOutOfMemory) return "oom";
+  if (end.isOutOfMemory === true) return "oom";
   if (end.category !== undefined) return end.category;
   if (end.signal !== undefined) return "agent_crash";
   // A failure of which the agent itself has told is one of its work.

@@ -24,6 +24,8 @@ export type Waiting =
 export interface AgentEnd {
   code: number;
   signal?: string;
+  /** It was killed, and the kernel has killed for want of memory while it ran. */
+  isOutOfMemory?: true;
   /** The last 8 KiB of stderr. */
   stderrTail: string;
   /** Why, when the harness knows from structured facts. */

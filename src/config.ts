@@ -8,6 +8,7 @@ import { Duration, DurationOrNone } from "./protocol/duration.ts";
 import { AgentdError, errnoOf, messageOf } from "./protocol/error.ts";
 import { Hooks } from "./protocol/hooks.ts";
 import { isLoopback } from "./protocol/loopback.ts";
+import { CpuCount, MemorySize, PidCount } from "./protocol/resources.ts";
 
 const bytes = z.number().int().positive();
 const mebibyte = 1024 * 1024;
@@ -38,6 +39,8 @@ export type AgentSettings = z.infer<typeof AgentSettings> & { harness: HarnessNa
 const Limits = z.strictObject({
   /** Live sessions at once; 0 is no limit. */
   max_sessions: z.number().int().nonnegative().default(0),
+  /** Connections at once, of clients and of requests. */
+  max_connections: z.number().int().positive().default(10_000),
   /** Memory of a session's replay ring, in bytes. */
   ring_bytes: bytes.default(mebibyte),
   /** Body of a request and message of a client, in bytes. */
@@ -59,6 +62,10 @@ const Limits = z.strictObject({
   input_timeout: DurationOrNone.optional(),
   /** How long a hook may take that is to end by itself. */
   hook_timeout: Duration.default(30_000),
+  /** What a session may use unless it asks for less; it may not ask for more. */
+  session_memory: MemorySize.optional(),
+  session_cpus: CpuCount.optional(),
+  session_pids: PidCount.optional(),
   /** How long a sidecar may take to come up. */
   launch_timeout: Duration.default(15_000),
   /** Sidecars started ahead, so that a session need not wait for node's start; 0 starts each when it is needed. */
@@ -96,6 +103,8 @@ export const ConfigFile = z.strictObject({
   /** What becomes of live sessions when the daemon is told to leave: they go on, for the next daemon, or they end. */
   on_shutdown: OnShutdown.optional(),
   log_level: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
+  /** Where an OpenTelemetry collector takes OTLP over HTTP, such as `http://127.0.0.1:4318`; without it there are no traces. */
+  otlp_endpoint: z.url({ protocol: /^https?$/ }).optional(),
 });
 export type ConfigFile = z.infer<typeof ConfigFile>;
 
@@ -116,12 +125,15 @@ export interface ConfigFlags {
   leaveWhenIdle?: boolean | undefined;
 }
 
-export interface Config extends Omit<ConfigFile, "runtimes" | "token_file" | "agents" | "on_shutdown"> {
+export interface Config
+  extends Omit<ConfigFile, "runtimes" | "token_file" | "agents" | "on_shutdown" | "otlp_endpoint"> {
   readonly agents: Readonly<Record<string, AgentSettings>>;
   readonly dataDir: string;
   readonly tokenFile: string;
   readonly runtimes: readonly ("local" | "docker")[];
   readonly onShutdown: OnShutdown;
+  /** Where spans are sent; undefined sends none. */
+  readonly otlpTracesUrl: string | undefined;
   /** Close when the last session and the last client are gone. */
   readonly leaveWhenIdle: boolean;
   /** The daemon's own environment, from which agents get an allow-list. */
@@ -157,7 +169,7 @@ export function loadConfig(given: {
       `Cannot use the configuration${file.path ? ` in "${file.path}"` : ""}: ${z.prettifyError(parsed.error)}`,
     );
   }
-  const { runtimes, token_file, on_shutdown, ...rest } = parsed.data;
+  const { runtimes, token_file, on_shutdown, otlp_endpoint, ...rest } = parsed.data;
   const config: Config = {
     ...rest,
     agents: withHarnesses({ ...builtInAgents(), ...rest.agents }),
@@ -166,6 +178,7 @@ export function loadConfig(given: {
     runtimes: runtimes ?? [rest.runtime],
     // The daemon of one `agentd run` leaves nothing behind: nobody would start the next one.
     onShutdown: on_shutdown ?? (flags.leaveWhenIdle ? "stop" : "keep"),
+    otlpTracesUrl: environment["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] || tracesUrlOf(otlp_endpoint),
     leaveWhenIdle: flags.leaveWhenIdle ?? false,
     environment,
   };
@@ -246,8 +259,14 @@ function overrideWith(
       fsync: flags.fsync,
       log_level: flags.logLevel,
       on_shutdown: flags.onShutdown,
+      otlp_endpoint: environment["OTEL_EXPORTER_OTLP_ENDPOINT"] || undefined,
     }),
   };
+}
+
+/** The standard puts the signal's path behind the collector's address. */
+function tracesUrlOf(endpoint: string | undefined): string | undefined {
+  return endpoint === undefined ? undefined : `${endpoint.replace(/\/+$/, "")}/v1/traces`;
 }
 
 function given(values: Record<string, unknown>): Record<string, unknown> {

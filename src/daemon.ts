@@ -6,17 +6,26 @@ import { fileURLToPath } from "node:url";
 import { createServer, type Server } from "./api/server.ts";
 import type { Config } from "./config.ts";
 import { ensureRunDir, ensureToken, lockDataDir } from "./data-dir.ts";
+import { createObserver, type Observer } from "./observe/observer.ts";
+import { type LimitSupport, supportLimits } from "./process/group-limits.ts";
+import { protectDaemon } from "./process/oom-score.ts";
+import { serviceManager } from "./process/service-manager.ts";
 import { AgentdError, errnoOf, messageOf } from "./protocol/error.ts";
+import { limitKinds } from "./protocol/resources.ts";
 import { localRuntime } from "./runtime/local.ts";
+import type { Runtime } from "./runtime/runtime.ts";
 import { openSqliteStore } from "./store/sqlite.ts";
 import type { Store } from "./store/store.ts";
+import { unheldLimits } from "./supervisor/resources.ts";
 import { Supervisor } from "./supervisor/supervisor.ts";
 import { version } from "./version.ts";
 
 export interface Daemon {
   readonly url: string;
+  /** A sentence for the operator on stderr, which must not wait for one who does not read. */
+  note(sentence: string): void;
   /** Ends all sessions or leaves them to a next daemon, as configured; says goodbye to all clients; frees port and data dir. */
-  close(reason: string): Promise<{ kept: number }>;
+  close(reason: string): Promise<void>;
   /** Resolves when the last session and the last client are gone; only with `leaveWhenIdle`. */
   readonly idle: Promise<void>;
 }
@@ -27,14 +36,7 @@ const idleMs = 2000;
 const firstSessionMs = 60_000;
 
 export async function startDaemon(config: Config): Promise<Daemon> {
-  if (process.platform === "win32")
-    throw new AgentdError("internal", "agentd does not run on Windows. Use it in WSL 2, or on Linux or macOS");
-  if (config.runtimes.includes("docker")) {
-    throw new AgentdError(
-      "unknown_runtime",
-      'Cannot use the runtime "docker": this version of agentd runs agents locally only. Start it with --runtime local',
-    );
-  }
+  refuseUnusable(config);
   // Everything this daemon writes is for its own user.
   process.umask(0o077);
   const lock = await lockDataDir(config.dataDir, version);
@@ -42,7 +44,10 @@ export async function startDaemon(config: Config): Promise<Daemon> {
   try {
     const token = await ensureToken(config.tokenFile);
     const runDir = await ensureRunDir(config.dataDir);
-    const log = logger(config);
+    // The server comes last, and is asked for its clients only by those who reach it.
+    const served: { server?: Server } = {};
+    const clientLags = () => served.server?.clientLags() ?? [];
+    const observer = await createObserver({ config, version, token, clientLags });
     store = await openSqliteStore({ path: join(config.dataDir, "state.db"), isSynced: config.fsync !== "never" });
     const opened = store;
     const local = localRuntime({
@@ -53,45 +58,48 @@ export async function startDaemon(config: Config): Promise<Daemon> {
         count: config.leaveWhenIdle ? 0 : config.limits.ready_sidecars,
         dir: config.dataDir,
         onSkipped: (reason, session_id) =>
-          log("warn", "a ready sidecar could not be used; a fresh one is started", { session_id, reason }),
+          observer.log("warn", "a ready sidecar could not be used; a fresh one is started", { session_id, reason }),
       },
     });
-    // A fault that nobody waited for must not end the sessions of others.
-    process.on("unhandledRejection", (reason) => {
-      log("error", "a fault went unnoticed", {
-        error: reason instanceof Error ? (reason.stack ?? reason.message) : String(reason),
-      });
-    });
+    reportFaults(observer);
+    const limitSupport = prepareLimits(config, observer);
     const supervisor = new Supervisor({
+      limitSupport,
       config,
-      runtimes: new Map([["local", local]]),
+      runtimes: new Map([["local", timed(local, observer)]]),
       store,
       runDir,
       keeperPath: programPath("keeper.js"),
-      log,
+      watch: observer.watch,
+      log: observer.log,
     });
     await supervisor.recover();
     const { reached, begin, onClients } = idleWatch(supervisor);
     const server = await createServer({
+      scrape: observer.scrape,
+      limitSupport,
+      onRefused: observer.refused,
       config,
       supervisor,
       answers: store.answers,
       token: config.auth ? token : undefined,
       version,
       onClients,
-      onInternalError: (error) =>
-        log("error", "request failed", {
-          error: error instanceof Error ? (error.stack ?? error.message) : String(error),
-        }),
+      onInternalError: (error) => observer.log("error", "request failed", { error }),
     });
+    served.server = server;
     const url = await listen(server, config);
     await lock.announce({ url, token_file: config.tokenFile });
     if (config.leaveWhenIdle) begin();
     local.keepReady();
+    const tell = managerTeller(config, observer);
+    tell("ready");
     return {
       url,
+      note: observer.note,
       idle: reached,
       close: async (reason) => {
+        tell("stopping");
         const kept = config.onShutdown === "keep" ? supervisor.liveCount : 0;
         if (kept > 0) server.sockets.closeAll({ reason: `the daemon leaves (${reason})`, sessionsGoOn: true });
         await Promise.all([supervisor.close(config.onShutdown), local.close()]);
@@ -101,7 +109,8 @@ export async function startDaemon(config: Config): Promise<Daemon> {
         // Empty by now; should it not be, the next daemon of this data dir finds what is in it.
         await rmdir(runDir).catch(() => undefined);
         await lock.release();
-        return { kept };
+        if (kept > 0) observer.note(goOn(kept));
+        await observer.close();
       },
     };
   } catch (error) {
@@ -109,6 +118,27 @@ export async function startDaemon(config: Config): Promise<Daemon> {
     await lock.release();
     throw error;
   }
+}
+
+function refuseUnusable(config: Config): void {
+  if (process.platform === "win32")
+    throw new AgentdError("internal", "agentd does not run on Windows. Use it in WSL 2, or on Linux or macOS");
+  if (config.runtimes.includes("docker")) {
+    throw new AgentdError(
+      "unknown_runtime",
+      'Cannot use the runtime "docker": this version of agentd runs agents locally only. Start it with --runtime local',
+    );
+  }
+}
+
+/** A fault that nobody waited for must not end the sessions of others. */
+function reportFaults({ log }: Observer): void {
+  process.on("unhandledRejection", (error) => log("error", "a fault went unnoticed", { error }));
+}
+
+function goOn(kept: number): string {
+  const sessions = kept === 1 ? "1 session goes on" : `${kept} sessions go on`;
+  return `${sessions}: the next "agentd serve" of this data dir takes over. To end them too: --on-shutdown stop`;
 }
 
 async function listen({ app }: Server, { listen: { host, port } }: Config): Promise<string> {
@@ -153,13 +183,41 @@ function programPath(name: string): string {
   return found;
 }
 
-function logger(
-  config: Config,
-): (level: "info" | "warn" | "error", message: string, fields?: Record<string, unknown>) => void {
-  const order = ["debug", "info", "warn", "error", "silent"];
-  return (level, message, fields = {}) => {
-    if (order.indexOf(level) < order.indexOf(config.log_level)) return;
-    process.stderr.write(`${JSON.stringify({ level, time: new Date().toISOString(), msg: message, ...fields })}\n`);
+/** What of a session's use this daemon can limit; said once, and louder where the operator counts on it. */
+function prepareLimits(config: Config, { log }: Observer): LimitSupport {
+  protectDaemon();
+  const support = supportLimits();
+  for (const sentence of unheldLimits(config, support)) log("warn", sentence);
+  const missing = limitKinds.filter((kind) => support[kind] !== true);
+  if (missing.length > 0) log("info", "some limits of sessions cannot be held here", { limits: support });
+  return support;
+}
+
+/** Who does not hear of us may end us: that is worth a line, and no more. */
+function managerTeller({ environment }: Config, { log }: Observer): (state: "ready" | "stopping") => void {
+  const manager = serviceManager(environment);
+  return (state) => {
+    manager?.[state]().catch((error: unknown) => log("warn", `Cannot tell the service manager "${state}"`, { error }));
+  };
+}
+
+/** The same runtime, with each launch timed. */
+function timed(runtime: Runtime, observer: Observer): Runtime {
+  return {
+    ...runtime,
+    launch: async (bootstrap) => {
+      const startedAt = performance.now();
+      const tell = (failed: boolean) =>
+        observer.launched({ runtime: runtime.name, seconds: (performance.now() - startedAt) / 1000, failed });
+      try {
+        const handle = await runtime.launch(bootstrap);
+        tell(false);
+        return handle;
+      } catch (error) {
+        tell(true);
+        throw error;
+      }
+    },
   };
 }
 

@@ -129,12 +129,11 @@ class GenericHarness implements Harness {
   }
 
   async #finishAfter(agentProcess: AgentProcess): Promise<void> {
-    const { code, signal } = await agentProcess.ended;
+    const exit = await agentProcess.ended;
     const turn = this.#turn;
     this.#turn = undefined;
-    if (turn) await this.#host.emit([{ event: resultEvent(turn, this.#ending(turn, code)) }]);
-    const { stderrTail } = agentProcess;
-    this.#resolveEnded(signal === undefined ? { code, stderrTail } : { code, signal, stderrTail });
+    if (turn) await this.#host.emit([{ event: resultEvent(turn, this.#ending(turn, exit.code)) }]);
+    this.#resolveEnded({ ...exit, stderrTail: agentProcess.stderrTail });
   }
 
   #ending(turn: OpenTurn, code: number): TurnEnd {

@@ -3,7 +3,7 @@ import type { FastifyInstance } from "fastify";
 import type WebSocket from "ws";
 import * as z from "zod";
 import { type Bridge, openBridge } from "../bridge/bridge.ts";
-import { AgentdError, messageOf } from "../protocol/error.ts";
+import { AgentdError, type ErrorCode, messageOf } from "../protocol/error.ts";
 import { ClientFrame, clientFrameTypes, closeCode } from "../protocol/frame.ts";
 import { cutCharacter, hasLoneSurrogate } from "../protocol/text.ts";
 import type { Session } from "../session/session.ts";
@@ -13,8 +13,10 @@ import { toAgentdError } from "./error-reply.ts";
 export interface AttachSocketOptions {
   supervisor: Supervisor;
   clientStallMs: number;
-  /** Told that a client has come; the answer is called when it has gone. */
-  onClient(): () => void;
+  /** Told that a client has come, and how to learn how far it is behind; the answer is called when it has gone. */
+  onClient(lagBytes: () => number): () => void;
+  /** Told the code of each frame that is answered with an error. */
+  onRefused(code: ErrorCode): void;
 }
 
 export interface AttachSockets {
@@ -105,11 +107,11 @@ export function attachSocket(app: FastifyInstance, options: AttachSocketOptions)
       });
       const client = { bridge, isAlive: true };
       clients.set(socket, client);
-      const leave = options.onClient();
+      const leave = options.onClient(bridge.lagBytes);
       socket.on("pong", () => {
         client.isAlive = true;
       });
-      const inbox = inboxOf(socket, bridge, supervisor, session);
+      const inbox = inboxOf({ socket, bridge, supervisor, session, onRefused: options.onRefused });
       socket.on("message", (data) => {
         client.isAlive = true;
         inbox(bytesOf(data));
@@ -154,13 +156,16 @@ function bytesOf(data: WebSocket.RawData): Buffer {
   return Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data);
 }
 
+interface InboxOptions {
+  socket: WebSocket;
+  bridge: Bridge;
+  supervisor: Supervisor;
+  session: Session;
+  onRefused(code: ErrorCode): void;
+}
+
 /** A client's frames are carried out one after the other, in the order they came. */
-function inboxOf(
-  socket: WebSocket,
-  bridge: Bridge,
-  supervisor: Supervisor,
-  session: Session,
-): (message: Buffer) => void {
+function inboxOf({ socket, bridge, supervisor, session, onRefused }: InboxOptions): (message: Buffer) => void {
   let waiting = 0;
   let waitingBytes = 0;
   let last: Promise<void> = Promise.resolve();
@@ -181,6 +186,7 @@ function inboxOf(
         await carryOut(parseFrame(message.toString("utf8")), bridge, supervisor, session);
       } catch (error) {
         const { code, message } = toAgentdError(error);
+        onRefused(code);
         bridge.tell({ type: "error", error: message, code });
       }
       waiting -= 1;

@@ -60,9 +60,15 @@ function firstIssue(error: z.ZodError): string {
     : issue.message;
 }
 
-export function replyWithError(thrown: unknown, reply: FastifyReply, onInternalError: (error: unknown) => void): void {
+export interface ErrorReplyOptions {
+  onInternalError(error: unknown): void;
+  onRefused(code: ErrorCode): void;
+}
+
+export function replyWithError(thrown: unknown, reply: FastifyReply, options: ErrorReplyOptions): void {
   const error = toAgentdError(thrown);
-  if (error.code === "internal" || error.code === "store_failed") onInternalError(thrown);
+  options.onRefused(error.code);
+  if (error.code === "internal" || error.code === "store_failed") options.onInternalError(thrown);
   // The rest of the body is read and dropped: a connection closed in its midst would take the answer with it.
   if (error.code === "body_too_large") {
     void reply.header("connection", "keep-alive");

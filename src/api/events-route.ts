@@ -12,8 +12,8 @@ const EventsQuery = z.looseObject({ since: Offset.optional() });
 export interface StreamRouteOptions {
   supervisor: Supervisor;
   clientStallMs: number;
-  /** Told that a client has come; the answer is called when it has gone. */
-  onClient(): () => void;
+  /** Told that a client has come, and how to learn how far it is behind; the answer is called when it has gone. */
+  onClient(lagBytes: () => number): () => void;
 }
 
 export function eventsRoute(app: FastifyInstance, options: StreamRouteOptions): void {

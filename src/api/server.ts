@@ -2,7 +2,8 @@
 import websocket from "@fastify/websocket";
 import fastify, { type FastifyInstance } from "fastify";
 import type { Config } from "../config.ts";
-import { AgentdError, errnoOf } from "../protocol/error.ts";
+import type { LimitSupport } from "../process/group-limits.ts";
+import { AgentdError, type ErrorCode, errnoOf } from "../protocol/error.ts";
 import type { AnswerBook } from "../store/store.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import { agentsRoute } from "./agents-route.ts";
@@ -13,6 +14,7 @@ import { checkCaller } from "./guard.ts";
 import { healthRoute } from "./health-route.ts";
 import { Idempotency } from "./idempotency.ts";
 import { logRoutes } from "./log-routes.ts";
+import { metricsRoute, type Scrape } from "./metrics-route.ts";
 import { sessionRoutes } from "./session-routes.ts";
 import { streamRoute } from "./stream-route.ts";
 import { turnRoutes } from "./turn-routes.ts";
@@ -33,11 +35,17 @@ export interface ServerOptions {
   onClients(count: number): void;
   /** A fault of ours; the caller was told no more than that there was one. */
   onInternalError(error: unknown): void;
+  /** Told the code of each request and frame that is answered with an error. */
+  onRefused(code: ErrorCode): void;
+  scrape: Scrape;
+  limitSupport: LimitSupport;
 }
 
 export interface Server {
   app: FastifyInstance;
   sockets: AttachSockets;
+  /** How far each client is behind the end of its session's log, in bytes. */
+  clientLags(): number[];
 }
 
 /** Time for a request's headers to arrive, and for its body. */
@@ -55,9 +63,9 @@ export async function createServer(options: ServerOptions): Promise<Server> {
       // They come before the hooks: who asks is checked here.
       try {
         checkCaller(request, guard);
-        replyWithError(error, reply, options.onInternalError);
+        replyWithError(error, reply, options);
       } catch (refusal) {
-        replyWithError(refusal, reply, options.onInternalError);
+        replyWithError(refusal, reply, options);
       }
     },
     requestTimeout: bodyMs,
@@ -65,7 +73,8 @@ export async function createServer(options: ServerOptions): Promise<Server> {
     forceCloseConnections: true,
   });
   app.server.headersTimeout = headersMs;
-  app.setErrorHandler((error, _request, reply) => replyWithError(error, reply, options.onInternalError));
+  app.server.maxConnections = config.limits.max_connections;
+  app.setErrorHandler((error, _request, reply) => replyWithError(error, reply, options));
   app.setNotFoundHandler((request) => {
     throw new AgentdError("not_found", `not found: no route ${request.method} ${request.url.slice(0, 200)}`);
   });
@@ -88,19 +97,25 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   // Behind the plugin's own hook, which must know of an upgrade that is refused here: it closes its socket.
   app.addHook("onRequest", async (request) => checkCaller(request, guard));
   const idempotency = new Idempotency(options.answers);
-  healthRoute(app, { config, supervisor, version: options.version });
+  healthRoute(app, { config, supervisor, limitSupport: options.limitSupport, version: options.version });
+  metricsRoute(app, options.scrape);
   agentsRoute(app, { supervisor });
   sessionRoutes(app, { supervisor, idempotency, dataDir: config.dataDir });
   turnRoutes(app, { supervisor, idempotency });
   logRoutes(app, { supervisor, dataDir: config.dataDir });
-  let clients = 0;
-  const onClient = () => {
-    options.onClients(++clients);
-    return () => options.onClients(--clients);
+  const clients = new Set<{ lagBytes(): number }>();
+  const onClient = (lagBytes: () => number) => {
+    const client = { lagBytes };
+    options.onClients(clients.add(client).size);
+    return () => {
+      clients.delete(client);
+      options.onClients(clients.size);
+    };
   };
-  const watching = { supervisor, clientStallMs: config.limits.client_stall, onClient };
+  const { onRefused } = options;
+  const watching = { supervisor, clientStallMs: config.limits.client_stall, onClient, onRefused };
   eventsRoute(app, watching);
   streamRoute(app, watching);
   const sockets = attachSocket(app, watching);
-  return { app, sockets };
+  return { app, sockets, clientLags: () => [...clients].map(({ lagBytes }) => lagBytes()) };
 }

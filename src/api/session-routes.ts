@@ -9,6 +9,7 @@ import type { SessionCreated, SessionView } from "../protocol/http.ts";
 import { SessionChange, SessionRequest, StopRequest } from "../protocol/http.ts";
 import { SessionStatus } from "../protocol/session.ts";
 import type { SessionRow } from "../store/store.ts";
+import type { Caller } from "../supervisor/creation.ts";
 import { rowOf } from "../supervisor/entry.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import { bodyOf } from "./body.ts";
@@ -82,7 +83,7 @@ function creation(supervisor: Supervisor, asked: SessionRequest, request: Fastif
   return {
     intent: { session_id: asked.session_id ?? randomUUID() },
     act: async ({ session_id }) => {
-      const { entry, turnId } = await supervisor.create({ ...asked, session_id });
+      const { entry, turnId } = await supervisor.create({ ...asked, session_id }, callerOf(request));
       return { status: 201, body: createdOf(rowOf(entry), turnId, request) };
     },
     recall: async ({ intent, claimedAt }): Promise<Recalled> => {
@@ -110,4 +111,9 @@ function createdOf(row: SessionRow, turnId: string | undefined, request: Fastify
     ...urlsOf(row.id, request),
     ...defined({ task_id: row.task_id ?? undefined, name: row.name ?? undefined, turn_id: turnId }),
   };
+}
+
+function callerOf({ headers }: FastifyRequest): Caller {
+  const { traceparent } = headers;
+  return typeof traceparent === "string" ? { traceparent } : {};
 }

@@ -16,8 +16,8 @@ export interface SseOptions {
   /** Ends the body after so long, so that readers behind caches come again; undefined lets it go on. */
   lifeMs?: number;
   clientStallMs: number;
-  /** Told that a client has come; the answer is called when it has gone. */
-  onClient(): () => void;
+  /** Told that a client has come, and how to learn how far it is behind; the answer is called when it has gone. */
+  onClient(lagBytes: () => number): () => void;
 }
 
 /** Proxies on the way close what is silent for long. */
@@ -25,12 +25,13 @@ const breathMs = 15_000;
 
 export function sendEvents(request: FastifyRequest, reply: FastifyReply, options: SseOptions): FastifyReply {
   const gone = new AbortController();
-  const leave = options.onClient();
+  const position = { cursor: options.from };
+  const leave = options.onClient(() => options.session.end - position.cursor);
   reply.raw.on("close", () => {
     gone.abort();
     leave();
   });
-  const body = Readable.from(events(request, options, gone.signal), { objectMode: false });
+  const body = Readable.from(events(request, options, position, gone.signal), { objectMode: false });
   return (
     reply
       .header("content-type", "text/event-stream; charset=utf-8")
@@ -42,28 +43,32 @@ export function sendEvents(request: FastifyRequest, reply: FastifyReply, options
   );
 }
 
-async function* events(request: FastifyRequest, options: SseOptions, signal: AbortSignal): AsyncGenerator<string> {
+async function* events(
+  request: FastifyRequest,
+  options: SseOptions,
+  position: { cursor: number },
+  signal: AbortSignal,
+): AsyncGenerator<string> {
   const { session } = options;
   const endsAt = options.lifeMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + options.lifeMs;
-  let cursor = options.from;
   yield options.opening;
   while (!signal.aborted) {
     const to = session.end;
-    if (cursor >= to) {
+    if (position.cursor >= to) {
       if (session.isSealed || performance.now() >= endsAt) {
-        if (options.closing) yield options.closing(cursor);
+        if (options.closing) yield options.closing(position.cursor);
         return;
       }
-      await untilPast(session, cursor, { ms: Math.min(breathMs, endsAt - performance.now()), signal });
-      if (session.end <= cursor && !session.isSealed) yield ": \n\n";
+      await untilPast(session, position.cursor, { ms: Math.min(breathMs, endsAt - performance.now()), signal });
+      if (session.end <= position.cursor && !session.isSealed) yield ": \n\n";
       continue;
     }
-    const portion = await nextLines(session, cursor, to);
-    const from = cursor;
-    cursor += portion.length;
+    const portion = await nextLines(session, position.cursor, to);
+    const from = position.cursor;
+    position.cursor += portion.length;
     const stall = setTimeout(() => request.raw.destroy(), options.clientStallMs);
     // Comes back when the client has taken most of what came before.
-    yield options.render(portion, { from, to: cursor });
+    yield options.render(portion, { from, to: position.cursor });
     clearTimeout(stall);
   }
 }

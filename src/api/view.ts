@@ -53,6 +53,8 @@ export function viewOf({ row, entry }: Listed, dataDir: string): SessionView {
       agent_session_id: row.agent_session_id ?? undefined,
       turn_id: attendance?.openTurn,
       cost_usd: row.cost_usd ?? undefined,
+      traceparent: session?.spec.traceparent,
+      resources: session?.spec.resources,
     }),
   };
 }

@@ -32,6 +32,8 @@ export interface Bridge {
   close(): void;
   /** Closes a client that has not read for too long. Called now and then. */
   checkStall(now: number): void;
+  /** Bytes of the log that it has not been sent yet. */
+  lagBytes(): number;
 }
 
 /** What a client may leave unread before it gets no more of the log. */
@@ -124,6 +126,7 @@ export function openBridge(options: BridgeOptions): Bridge {
       phase = "closed";
       unfollow();
     },
+    lagBytes: () => session.end - cursor,
     checkStall: (now) => {
       if (phase === "closed" || client.waitingBytes === 0) {
         stalled = undefined;

@@ -1,49 +1,113 @@
 /**
  * A control group for one session, where the system lets us make one: a process cannot leave it, and the kernel ends
- * all its members at once. Without one (macOS, no delegation, cgroup v1 only) marker and descent have to do.
+ * all its members at once (version 2). Limits live in the same group, or where version 1 is in use in one of each
+ * controller's. Without any (macOS, no delegation) marker and descent have to do, and no limit can be held.
  */
-import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { errnoOf } from "../protocol/error.ts";
+import { AgentdError, messageOf } from "../protocol/error.ts";
+import { limitKeys, limitKinds, type ResourceLimits } from "../protocol/resources.ts";
+import { makeGroup, setLimit } from "./group-limits.ts";
+import { type Hierarchies, type Hierarchy, hierarchiesOf } from "./hierarchies.ts";
 import { readProcFile } from "./identity.ts";
+import { oomKillsIn } from "./oom.ts";
 
 export interface Cgroup {
   /** Puts a process, and whatever it starts from now on, into the group; false when the kernel refuses. */
   add(pid: number): boolean;
+  /** Runs `act` as a member, so that what it starts is one from its first moment. Throws when the kernel refuses. */
+  inside<T>(act: () => T): T;
   /** Members of the group and of groups that members made below it. */
   pids(): number[];
   /** SIGKILL to all members at once (Linux 5.14 and later); false when it is not to be had. */
   kill(): boolean;
+  /** How many members the kernel has killed for want of memory; undefined where nobody counts. */
+  oomKills(): number | undefined;
   /** Removes the empty group. */
   remove(): void;
 }
 
-/** The session's group, made when it is missing; undefined when this process may not have one. */
-export function ensureCgroup(sessionId: string): Cgroup | undefined {
-  const path = groupPath(sessionId);
-  if (path === undefined) return undefined;
-  try {
-    mkdirSync(path);
-  } catch (error) {
-    if (errnoOf(error) !== "EEXIST") return undefined;
+/**
+ * The session's group, made when it is missing; undefined when this process may not have one. With limits it throws
+ * instead: what was promised must hold.
+ */
+export function ensureCgroup(sessionId: string, limits: ResourceLimits = {}): Cgroup | undefined {
+  const hierarchies = ownHierarchies();
+  const groups: Group[] = [];
+  const { unified } = hierarchies;
+  if (unified) {
+    const group = groupIn(unified, sessionId);
+    if (attempt(() => makeGroup(group.path))) groups.push(group);
   }
-  return openGroup(path);
+  for (const kind of limitKinds) {
+    const value = limits[limitKeys[kind]];
+    if (value === undefined) continue;
+    const hierarchy = hierarchies[kind];
+    try {
+      if (!hierarchy) throw new Error("this system has no control groups for it");
+      const group = groupIn(hierarchy, sessionId);
+      makeGroup(group.path);
+      if (!groups.some(({ path }) => path === group.path)) groups.push(group);
+      setLimit(kind, hierarchy.version, group.path, value);
+    } catch (error) {
+      openGroups(groups, hierarchies).remove();
+      throw new AgentdError("agent_failed", `Cannot limit ${kind} of session "${sessionId}": ${messageOf(error)}`, {
+        cause: error,
+      });
+    }
+  }
+  return groups.length === 0 ? undefined : openGroups(groups, hierarchies);
 }
 
 /** The session's group if there is one: left behind, say, by a sidecar that died. */
 export function findCgroup(sessionId: string): Cgroup | undefined {
-  const path = groupPath(sessionId);
-  return path !== undefined && readProcFile(join(path, "cgroup.procs")) !== undefined ? openGroup(path) : undefined;
+  const hierarchies = ownHierarchies();
+  const candidates = new Map<string, Group>();
+  for (const hierarchy of Object.values(hierarchies)) {
+    const group = groupIn(hierarchy, sessionId);
+    if (readProcFile(join(group.path, "cgroup.procs")) !== undefined) candidates.set(group.path, group);
+  }
+  return candidates.size === 0 ? undefined : openGroups([...candidates.values()], hierarchies);
 }
 
-function openGroup(path: string): Cgroup {
+interface Group {
+  path: string;
+  /** Our own, in the same hierarchy. */
+  own: string;
+}
+
+function ownHierarchies(): Hierarchies {
+  if (process.platform !== "linux") return {};
+  return hierarchiesOf(readProcFile("/proc/self/cgroup") ?? "", readProcFile("/proc/self/mountinfo") ?? "");
+}
+
+function groupIn({ own, parent }: Hierarchy, sessionId: string): Group {
+  return { own, path: join(parent, `agentruntime-${encodeURIComponent(sessionId)}`) };
+}
+
+function openGroups(groups: readonly Group[], { memory }: Hierarchies): Cgroup {
+  const enter = (folder: string, pid: number) => writeFileSync(join(folder, "cgroup.procs"), String(pid));
+  const memoryGroup = groups.find(({ path }) => memory !== undefined && path.startsWith(`${memory.parent}/`));
   return {
-    add: (pid) => attempt(() => writeFileSync(join(path, "cgroup.procs"), String(pid))),
-    pids: () => membersOf(path),
-    kill: () => attempt(() => writeFileSync(join(path, "cgroup.kill"), "1")),
+    add: (pid) => groups.every(({ path }) => attempt(() => enter(path, pid))),
+    inside: (act) => {
+      const entered: Group[] = [];
+      try {
+        for (const group of groups) {
+          enter(group.path, process.pid);
+          entered.push(group);
+        }
+        return act();
+      } finally {
+        for (const { own } of entered) enter(own, process.pid);
+      }
+    },
+    pids: () => [...new Set(groups.flatMap(({ path }) => membersOf(path)))],
+    kill: () => groups.some(({ path }) => attempt(() => writeFileSync(join(path, "cgroup.kill"), "1", { flag: "r+" }))),
+    oomKills: () => memoryGroup && memory && oomKillsIn(memoryGroup.path, memory.version),
     remove: () => {
       // A group that still has members stays: the kernel refuses with EBUSY, and the next sweep comes again.
-      attempt(() => rmdirSync(path));
+      for (const { path } of groups) attempt(() => rmdirSync(path));
     },
   };
 }
@@ -65,31 +129,4 @@ function attempt(act: () => void): boolean {
   } catch {
     return false;
   }
-}
-
-/** Below our own group: that is the part of the hierarchy that may have been delegated to us. */
-function groupPath(sessionId: string): string | undefined {
-  if (process.platform !== "linux") return undefined;
-  const mount = cgroup2Mount(readText("/proc/self/mountinfo"));
-  const own = /^0::(.*)$/m.exec(readText("/proc/self/cgroup"))?.[1];
-  if (mount === undefined || own === undefined) return undefined;
-  return join(mount, own, `agentruntime-${encodeURIComponent(sessionId)}`);
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return "";
-  }
-}
-
-/** Where a cgroup v2 hierarchy is mounted, alone or beside v1 ones. Each line: ids, root, mount point, options, ` - `, type. */
-export function cgroup2Mount(mountinfo: string): string | undefined {
-  for (const line of mountinfo.split("\n")) {
-    const [before = "", after = ""] = line.split(" - ");
-    if (!after.startsWith("cgroup2 ")) continue;
-    return before.split(" ")[4]?.replaceAll("\\040", " ");
-  }
-  return undefined;
 }

@@ -3,6 +3,7 @@
  * folder. Each holds whole sidecar lines with consecutive counts from `firstSeq` on; only the newest may end in a torn one.
  */
 import { readdirSync, readFileSync } from "node:fs";
+import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { errnoOf } from "../protocol/error.ts";
 import { tailNumbers } from "../protocol/line.ts";
@@ -16,6 +17,7 @@ export interface SpoolFile {
 export const spoolBatchBytes = 256 * 1024;
 
 const newline = 0x0a;
+const spoolName = /^spool-(\d+)\.ndjson$/;
 
 export function spoolFileName(firstSeq: number): string {
   return `spool-${firstSeq}.ndjson`;
@@ -25,10 +27,22 @@ export function spoolFileName(firstSeq: number): string {
 export function spoolFiles(sessionDir: string): SpoolFile[] {
   const files: SpoolFile[] = [];
   for (const name of namesIn(sessionDir)) {
-    const found = /^spool-(\d+)\.ndjson$/.exec(name);
+    const found = spoolName.exec(name);
     if (found) files.push({ path: join(sessionDir, name), firstSeq: Number(found[1]) });
   }
   return files.sort((a, b) => a.firstSeq - b.firstSeq);
+}
+
+/** How much a live sidecar keeps; a segment may be trimmed away while it is looked at. */
+export async function spoolBytesOf(sessionDir: string): Promise<number> {
+  const names = await readdir(sessionDir).catch(() => []);
+  let bytes = 0;
+  for (const name of names) {
+    if (!spoolName.test(name)) continue;
+    const found = await stat(join(sessionDir, name)).catch(() => undefined);
+    bytes += found?.size ?? 0;
+  }
+  return bytes;
 }
 
 /**

@@ -3,6 +3,7 @@ import * as z from "zod";
 import { McpServerSpec } from "./agent-options.ts";
 import { HookPlan } from "./hooks.ts";
 import { ModelDoor } from "./model-door.ts";
+import { ResourceLimits } from "./resources.ts";
 import { PermissionMode } from "./session.ts";
 
 /** What drives the agent: a harness of its own, or the plain line harness for any command. */
@@ -73,6 +74,8 @@ export const SidecarLimits = z.object({
   blobBytesMax: z.number().int().positive(),
   /** Unacknowledged bytes kept on disk before the agent's pipe is no longer read. */
   spoolBytesMax: z.number().int().positive(),
+  /** What the agent and all it starts may use together. */
+  resources: ResourceLimits.optional(),
 });
 export type SidecarLimits = z.infer<typeof SidecarLimits>;
 

@@ -6,6 +6,7 @@ import { Capability, CapabilityName } from "./capabilities.ts";
 import { acceptBothSpellings, ContextItem, InputAnswer, MentionItem } from "./command.ts";
 import { Duration, DurationOrNone } from "./duration.ts";
 import { InputRequired } from "./event.ts";
+import { ResourceLimits, Resources } from "./resources.ts";
 import { AgentHome, EndReason, PermissionMode, QueuedPrompt, SessionActivity, SessionStatus } from "./session.ts";
 import { cutCharacter, hasLoneSurrogate } from "./text.ts";
 
@@ -157,6 +158,8 @@ export const SessionRequest = z.strictObject({
   auto_discover: z.union([z.boolean(), z.record(z.string(), z.boolean())]).optional(),
   mcp_servers: z.array(McpServer).optional(),
   env: z.record(z.string(), noNul("an env value")).optional(),
+  /** What the agent and all it starts may use of the machine, within the operator's limits. */
+  resources: Resources.optional(),
   container: z.record(z.string(), z.unknown()).optional(),
   team: z.record(z.string(), z.unknown()).optional(),
 });
@@ -219,6 +222,10 @@ export const SessionView = z.object({
   cost_usd: z.number().optional(),
   tool_call_count: z.number().optional(),
   turn_count: z.number(),
+  /** As the request that created it said. */
+  traceparent: z.string().optional(),
+  /** What it may use of the machine; absent where there is no limit. */
+  resources: ResourceLimits.optional(),
 });
 export type SessionView = z.infer<typeof SessionView>;
 
@@ -293,10 +300,20 @@ export const Health = z.object({
   runtimes: z.array(z.string()),
   agents: z.array(z.string()),
   sessions: z.number(),
+  /** Which limits of a session's resources can be held by this daemon. */
+  limits: z.object({ memory: z.boolean(), cpus: z.boolean(), pids: z.boolean() }).optional(),
   /** Present while the disk is full: nothing is acknowledged until there is room. */
   storage: z.object({ paused: z.literal(true), message: z.string() }).optional(),
 });
 export type Health = z.infer<typeof Health>;
+
+/** Why a daemon that lives takes no new work just now. */
+export const NotReadyReason = z.enum(["disk_full", "shutting_down"]);
+export type NotReadyReason = z.infer<typeof NotReadyReason>;
+
+/** `GET /health/ready`: 200 when new work is taken, else 503. */
+export const Readiness = z.object({ status: z.enum(["ready", "not_ready"]), reasons: z.array(NotReadyReason) });
+export type Readiness = z.infer<typeof Readiness>;
 
 /** An agent that a project folder defines, by the name to ask for in `agent_name`. */
 export const CustomAgent = z.object({

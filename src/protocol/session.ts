@@ -1,6 +1,7 @@
 /** A session: what was asked for (spec), and what is shown of it (view). */
 import * as z from "zod";
 import { Usage } from "./event.ts";
+import { ResourceLimits } from "./resources.ts";
 
 /** The five public words of the wire. */
 export const SessionStatus = z.enum(["pending", "running", "completed", "failed", "orphaned"]);
@@ -75,6 +76,10 @@ export const SessionSpec = z.object({
   timeout_ms: z.number().optional(),
   turn_timeout_ms: z.number().optional(),
   keep_raw: z.boolean(),
+  /** The trace that its creation was part of (W3C trace context). */
+  traceparent: z.string().optional(),
+  /** What it may use of the machine; absent where there is no limit. */
+  resources: ResourceLimits.optional(),
   created_at: z.number(),
 });
 export type SessionSpec = z.infer<typeof SessionSpec>;

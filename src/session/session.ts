@@ -5,7 +5,7 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { AgentdError } from "../protocol/error.ts";
 import { type EventOf, SessionEvent } from "../protocol/event.ts";
-import { encodeDaemonLine, parseLogLine, peekType, spliceSeq, tailNumbers } from "../protocol/line.ts";
+import { encodeDaemonLine, LineNumbers, parseLogLine, peekType, spliceSeq, tailNumbers } from "../protocol/line.ts";
 import { ReplayRing } from "../protocol/replay-ring.ts";
 import type { PermissionMode, SessionSpec } from "../protocol/session.ts";
 import type { SessionHome } from "./home.ts";
@@ -13,12 +13,15 @@ import { Inputs } from "./inputs.ts";
 import { next, type SessionInput, type SessionState } from "./lifecycle.ts";
 import { type Fsync, type LogTail, LogWriter, readRange, readTail } from "./log.ts";
 import { addResult, noTotals, type Totals } from "./totals.ts";
+import type { SessionWatch } from "./watch.ts";
 
 export interface SessionOptions {
   spec: SessionSpec;
   home: SessionHome;
   ringBytesMax: number;
   fsync: Fsync;
+  /** Looks on; absent where nobody does. */
+  watch?: SessionWatch | undefined;
 }
 
 /** How the agent ended, and when. */
@@ -42,6 +45,7 @@ export interface SessionObserver {
 const newline = 0x0a;
 /** What somebody is told of as done: outcomes, and what was accepted. */
 const mustReachDisk: ReadonlySet<string> = new Set(["result", "exit", "user_message", "input_resolved"]);
+const Timestamp = LineNumbers.pick({ timestamp: true });
 
 export class Session {
   readonly spec: SessionSpec;
@@ -148,6 +152,7 @@ export class Session {
 
   apply(input: SessionInput): void {
     this.#state = next(this.#state, input);
+    if (input.type === "launched") this.#options.watch?.launched(this, { isAdopted: input.isAdopted });
   }
 
   /** Opens the log for appending; a torn last line is cut off. Rejects with the error of the file system. */
@@ -168,6 +173,7 @@ export class Session {
     this.#goOnFrom(tail);
     this.foundExit = exitIn(await writer.read(tail.start, tail.end));
     this.#hasExit = this.foundExit !== undefined;
+    this.#options.watch?.opened(this);
   }
 
   /** For a session that ended under an earlier daemon: how long its log is. */
@@ -214,7 +220,7 @@ export class Session {
     const lines = events.map((event) =>
       encodeDaemonLine(event, { timestamp, sidecarSeq: this.#sidecarSeq, seq: ++this.#seq }),
     );
-    for (const event of events) this.#noteOwn(event);
+    for (const event of events) this.#noteOwn(event, timestamp);
     this.#store(Buffer.from(lines.join("")), true);
     await this.#log.stored();
   }
@@ -268,6 +274,7 @@ export class Session {
     this.#log = undefined;
     for (const { reject } of this.#waiters.splice(0)) reject(this.#closedError());
     await log.close();
+    if (this.#state.at === "ended") this.#options.watch?.ended(this);
     this.#wake();
     this.#releaseWhenQuiet();
   }
@@ -294,6 +301,7 @@ export class Session {
   }
 
   #take(lines: Buffer, count: number): void {
+    if (this.#sidecarSeq === 0) this.#options.watch?.begun(this);
     const { bytes, telling } = spliceSeq(lines, this.#seq + 1, count);
     this.#seq += count;
     this.#sidecarSeq += count;
@@ -305,20 +313,23 @@ export class Session {
   #observe(batch: Buffer, telling: readonly number[]): boolean {
     let mustSync = false;
     for (const start of telling) {
-      const event = parseSidecarLine(batch.toString("utf8", start, batch.indexOf(newline, start)));
-      if (!event) continue;
+      const line = parseSidecarLine(batch.toString("utf8", start, batch.indexOf(newline, start)));
+      if (!line) continue;
+      const { event } = line;
       mustSync ||= mustReachDisk.has(event.type);
       this.#totals = addResult(this.#totals, event);
       this.inputs.note(event);
       this.#observer?.onEvent(event);
+      this.#options.watch?.told(this, event, line.timestamp);
     }
     return mustSync;
   }
 
-  #noteOwn(event: SessionEvent): void {
+  #noteOwn(event: SessionEvent, timestamp: number): void {
     this.#totals = addResult(this.#totals, event);
     this.inputs.note(event);
-    if (event.type === "user_message") this.#lastActivity = Date.now();
+    if (event.type === "user_message") this.#lastActivity = timestamp;
+    this.#options.watch?.told(this, event, timestamp);
   }
 
   #store(bytes: Buffer, sync: boolean): void {
@@ -373,9 +384,10 @@ function sidecarSeqOf(batch: Buffer, start: number, end: number): number {
 }
 
 /** An unreadable line stays in the log as it is; it only says nothing to us. */
-function parseSidecarLine(text: string): SessionEvent | undefined {
+function parseSidecarLine(text: string): { event: SessionEvent; timestamp: number } | undefined {
   try {
-    return SessionEvent.parse(JSON.parse(text));
+    const value: unknown = JSON.parse(text);
+    return { event: SessionEvent.parse(value), ...Timestamp.parse(value) };
   } catch {
     return undefined;
   }

@@ -108,6 +108,8 @@ export interface AgentEnvOptions {
   privateHome: string | undefined;
   /** Folder for temporary files, never above the private home. */
   temporaryDir: string;
+  /** The trace it works in, for programs that look for one. */
+  traceparent?: string | undefined;
 }
 
 export function agentEnv(options: AgentEnvOptions): Record<string, string> {
@@ -127,6 +129,7 @@ export function agentEnv(options: AgentEnvOptions): Record<string, string> {
   // OpenCode is spoken to over ACP as well; other programs keep to these folders or do not know them.
   if (privateHome !== undefined && (options.harness === "opencode" || options.harness === "acp"))
     Object.assign(env, ownFolders(privateHome));
+  if (options.traceparent !== undefined) env["TRACEPARENT"] = options.traceparent;
   const codexHome = daemon["CODEX_HOME"];
   if (privateHome === undefined && options.harness === "codex" && codexHome !== undefined)
     env["CODEX_HOME"] = codexHome;

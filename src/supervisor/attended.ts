@@ -3,7 +3,6 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { readSpool } from "../process/spool-reader.ts";
-import { defined } from "../protocol/defined.ts";
 import { messageOf } from "../protocol/error.ts";
 import { hookAllowance } from "../protocol/hooks.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -43,16 +42,6 @@ export function attended(context: Context, session: Session, runtime: Runtime): 
 function ended(context: Context, entry: Entry): void {
   entry.attendance = undefined;
   context.books.close(entry, () => cleanUp(context, entry.session));
-  const { state, logError } = entry.session;
-  if (state.at === "ended") {
-    context.log("info", "session ended", {
-      session_id: entry.session.id,
-      status: state.status,
-      end_reason: state.reason,
-      exit_code: state.exitCode,
-      ...defined({ log_error: logError?.message }),
-    });
-  }
   context.registry.checkQuiet();
 }
 

@@ -10,6 +10,7 @@ import type { ModelDoor } from "../protocol/model-door.ts";
 import type { SessionSpec } from "../protocol/session.ts";
 import { findAgent } from "../runtime/find-agent.ts";
 import { sessionHome } from "../session/home.ts";
+import { traceparentOf } from "../session/trace-context.ts";
 import { agentEnv } from "./agent-env.ts";
 import type { AgentOptions } from "./agent-options.ts";
 import { hooksOf } from "./hooks.ts";
@@ -46,6 +47,7 @@ export function bootstrapOf({ spec, requestEnv, options, config, runDir, doorOf 
     privateHome: spec.agent_home === "private" ? sessionHome(config.dataDir, spec.home_of).agentHome : undefined,
     temporaryDir: temporaryDirOf(runDir),
     standIn: hidden?.standIn,
+    traceparent: traceparentFor(spec, config),
   });
   const program = findAgent({
     name: spec.agent,
@@ -90,9 +92,15 @@ export function bootstrapOf({ spec, requestEnv, options, config, runDir, doorOf 
       lineBytesMax: config.limits.line_bytes,
       blobBytesMax: config.limits.blob_bytes,
       spoolBytesMax: config.limits.spool_bytes,
+      ...defined({ resources: spec.resources }),
     },
     ...defined({ task_id: spec.task_id, model_door: hidden?.door, hooks: hooksOf(config, spec.agent) }),
   };
+}
+
+/** Spans of the agent belong below the session's when that is told to a collector, else beside it. */
+function traceparentFor({ session_id, traceparent }: SessionSpec, { otlpTracesUrl }: Config): string | undefined {
+  return otlpTracesUrl === undefined ? traceparent : traceparentOf({ id: session_id, traceparent });
 }
 
 /** The sidecar's form: seconds, negative for off. */

@@ -4,7 +4,9 @@ import { realpath } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import type { Config } from "../config.ts";
+import type { LimitSupport } from "../process/group-limits.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { SessionWatch } from "../session/watch.ts";
 import type { Store } from "../store/store.ts";
 import type { Archive } from "./archive.ts";
 import type { Books } from "./books.ts";
@@ -25,6 +27,9 @@ export interface Context {
   readonly books: Books;
   readonly keepers: Keepers;
   readonly log: Log;
+  readonly watch: SessionWatch;
+  /** Which limits this machine lets us hold. */
+  readonly limitSupport: LimitSupport;
   /** The daemon is leaving: nothing new may begin. */
   isClosing(): boolean;
 }

@@ -3,11 +3,13 @@ import { randomUUID } from "node:crypto";
 import { mkdir, rm, stat } from "node:fs/promises";
 import { AgentdError, errnoOf, isDiskFull } from "../protocol/error.ts";
 import type { SessionRequest } from "../protocol/http.ts";
+import type { ResourceLimits } from "../protocol/resources.ts";
 import type { SessionSpec } from "../protocol/session.ts";
 import type { Runtime, SidecarHandle } from "../runtime/runtime.ts";
 import { createHome, removeHome, type SessionHome, sessionHome } from "../session/home.ts";
 import { writeRecord } from "../session/record.ts";
 import { Session } from "../session/session.ts";
+import { readTraceparent } from "../session/trace-context.ts";
 import { checkRequestEnv } from "./agent-env.ts";
 import { type AgentOptions, agentOptionsOf, checkExecutables } from "./agent-options.ts";
 import type { Attendance } from "./attendance.ts";
@@ -18,6 +20,7 @@ import { type Entry, recordOf } from "./entry.ts";
 import { checkNoOwnKey } from "./hidden-key.ts";
 import { checkHonoured } from "./honoured.ts";
 import { takenId, takenName } from "./registry.ts";
+import { resourcesOf } from "./resources.ts";
 import { type Resumed, resumedBy } from "./resuming.ts";
 import { warnOfSharedDir } from "./shared-dir.ts";
 import { agentHomeOf, checkNames, checkSessionId, inputTimeoutOf, specOf } from "./spec.ts";
@@ -28,6 +31,12 @@ export interface Created {
   turnId: string | undefined;
 }
 
+/** What of a request is not its body. */
+export interface Caller {
+  /** The header of that name. */
+  traceparent?: string | undefined;
+}
+
 /** What was found out about a request before anything was made. */
 interface Found {
   agent: string;
@@ -35,11 +44,13 @@ interface Found {
   requestedDir: string | undefined;
   resumed: Resumed | undefined;
   options: AgentOptions;
+  resources: ResourceLimits | undefined;
+  traceparent: string | undefined;
 }
 
 /** Nothing is left behind when it rejects. */
-export async function createSession(context: Context, request: SessionRequest): Promise<Created> {
-  const found = await lookInto(context, request);
+export async function createSession(context: Context, request: SessionRequest, caller: Caller): Promise<Created> {
+  const found = { ...(await lookInto(context, request)), traceparent: readTraceparent(caller.traceparent) };
   const id = request.session_id === undefined ? randomUUID() : checkSessionId(request.session_id);
   const { registry } = context;
   if (registry.all().some(({ session }) => session.isPaused)) throw diskFull(context);
@@ -59,11 +70,12 @@ export async function createSession(context: Context, request: SessionRequest): 
   }
 }
 
-async function lookInto(context: Context, request: SessionRequest): Promise<Found> {
+async function lookInto(context: Context, request: SessionRequest): Promise<Omit<Found, "traceparent">> {
   const { config } = context;
   const { agent, runtime: runtimeName } = checkNames(request, config);
   checkHonoured(request, runtimeName, config);
   checkRequestEnv(request.env ?? {});
+  const resources = resourcesOf(request, config, context.limitSupport);
   const settings = config.agents[agent];
   if (settings) checkNoOwnKey(agent, settings, request.env ?? {});
   const options = agentOptionsOf(request, settings?.harness ?? "generic");
@@ -78,7 +90,7 @@ async function lookInto(context: Context, request: SessionRequest): Promise<Foun
     request.work_dir === undefined ? undefined : await checkWorkDir(request.work_dir, await workDirGuard(config));
   const resumed =
     request.resume_session === undefined ? undefined : await resumedBy(context, request.resume_session, agent);
-  return { agent, runtime, requestedDir, resumed, options };
+  return { agent, runtime, requestedDir, resumed, options, resources };
 }
 
 function assertOpen(context: Context): void {
@@ -118,11 +130,13 @@ async function start(context: Context, wanted: Wanted): Promise<Created> {
   let made: Attended | undefined;
   try {
     const spec = await specFor(context, wanted, home);
-    const session = new Session({ spec, home, ringBytesMax: config.limits.ring_bytes, fsync: config.fsync });
+    const { watch } = context;
+    const session = new Session({ spec, home, ringBytesMax: config.limits.ring_bytes, fsync: config.fsync, watch });
     made = attended(context, session, wanted.found.runtime);
     await session.open(made.attendance);
     return await launch(context, wanted, made);
   } catch (error) {
+    if (made) await discard(made.entry.session);
     await made?.entry.saving;
     await removeHome(home);
     await rm(runDirOf(runDir, wanted.id), { recursive: true, force: true });
@@ -130,6 +144,12 @@ async function start(context: Context, wanted: Wanted): Promise<Created> {
     if (made) await store.sessions.drop([wanted.id]).catch(() => {});
     throw isDiskFull(error) ? diskFull(context, error) : error;
   }
+}
+
+/** Its log is closed, and whoever looks on hears of its end. */
+async function discard(session: Session): Promise<void> {
+  if (session.isLive) session.apply({ type: "ended", reason: "launch_failed", exitCode: -1, endedAt: Date.now() });
+  await session.seal();
 }
 
 async function specFor({ config }: Context, { id, request, found }: Wanted, home: SessionHome): Promise<SessionSpec> {
@@ -155,6 +175,8 @@ async function specFor({ config }: Context, { id, request, found }: Wanted, home
     resumeAgentSession: found.resumed?.agentSessionId,
     inputTimeoutMs: inputTimeoutOf(request, config),
     options: found.options,
+    traceparent: found.traceparent,
+    resources: found.resources,
     createdAt: Date.now(),
   });
 }
@@ -192,8 +214,7 @@ async function launch(context: Context, { id, request, found }: Wanted, made: At
     entry.attendance = undefined;
     registry.drop(id);
     // Whoever is attached already is to hear of the end.
-    if (session.isLive) session.apply({ type: "ended", reason: "launch_failed", exitCode: -1, endedAt: Date.now() });
-    await session.seal();
+    await discard(session);
     attendance.abandon();
     throw error;
   }
@@ -201,6 +222,9 @@ async function launch(context: Context, { id, request, found }: Wanted, made: At
 }
 
 async function firstTurn(attendance: Attendance, { prompt = "", images }: SessionRequest) {
+  const { traceparent } = attendance.session.spec;
+  if (traceparent !== undefined)
+    await attendance.session.appendOwn([{ type: "system", data: { subtype: "trace", traceparent } }]);
   return prompt.trim() === "" ? undefined : attendance.prompt(prompt, images);
 }
 

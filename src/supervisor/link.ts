@@ -26,6 +26,9 @@ export interface LinkOptions {
 const handshakeMs = 10_000;
 const replyMs = 30_000;
 const frameBytesMax = 64 * 1024 * 1024;
+/** Commands that wait for an answer, and what they hold: a sidecar that stands still must not fill the daemon. */
+const waitersMax = 1000;
+const waiterBytesMax = 64 * 1024 * 1024;
 /** Between attempts to connect; when these are used up the sidecar counts as lost. */
 const backoffMs = [20, 50, 100, 200, 500, 1000, 2000, 2000, 2000];
 
@@ -71,10 +74,16 @@ export class Link {
    */
   request(command: Command): Promise<CommandReply> {
     const id = `${this.#epoch}-${++this.#commandId}`;
+    const text = JSON.stringify({ ...command, id });
+    let waitingBytes = text.length;
+    for (const waiter of this.#waiters.values()) waitingBytes += waiter.text.length;
+    if (this.#waiters.size >= waitersMax || waitingBytes > waiterBytesMax)
+      return Promise.reject(
+        new Error(`${this.#waiters.size} commands wait for the sidecar's answer already; try again in a moment`),
+      );
     return new Promise((resolve, reject) => {
       // A sidecar that does not answer is asked again on a new connection, and lost when there is none.
       const timer = setInterval(() => this.#socket?.terminate(), replyMs);
-      const text = JSON.stringify({ ...command, id });
       this.#waiters.set(id, { text, resolve, reject, timer });
       if (this.#isReady) this.#socket?.send(text);
     });

@@ -4,10 +4,12 @@
  */
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { ensureCgroup } from "../process/cgroup.ts";
 import { errnoOf, messageOf } from "../protocol/error.ts";
 import { SidecarAddress } from "../runtime/runtime.ts";
 import { isUnborn, listHomes, removeHome, sessionHome } from "../session/home.ts";
 import { readRecord, type SessionRecord } from "../session/record.ts";
+import type { Session } from "../session/session.ts";
 import type { Standing } from "../store/store.ts";
 import { attended } from "./attended.ts";
 import { type Context, runDirOf } from "./context.ts";
@@ -93,11 +95,21 @@ async function indexEnded({ config, store }: Context, record: SessionRecord): Pr
   if (session) await store.sessions.put(rowOf(endedEntry(session)));
 }
 
+/** The way in which a next daemon came may have taken the limits of those who went on. */
+function holdLimits({ log }: Context, { id, spec }: Session): void {
+  if (spec.resources === undefined || spec.runtime !== "local") return;
+  try {
+    ensureCgroup(id, spec.resources);
+  } catch (error) {
+    log("warn", `Cannot hold the limits of session "${id}" any more: ${messageOf(error)}`, { session_id: id });
+  }
+}
+
 async function adopt(context: Context, record: SessionRecord): Promise<void> {
   const { config, registry, keepers, log } = context;
   const runtime = context.runtimes.get(record.spec.runtime);
   if (!runtime) throw new Error(`its runtime "${record.spec.runtime}" is not enabled`);
-  const session = restoredSession(config, record);
+  const session = restoredSession(config, record, context.watch);
   const { entry, attendance } = attended(context, session, runtime);
   await session.open(attendance);
   await attendance.restore();
@@ -106,6 +118,7 @@ async function adopt(context: Context, record: SessionRecord): Promise<void> {
   const handle = address.success ? await runtime.recover(address.data) : undefined;
   registry.add(entry);
   if (handle) {
+    holdLimits(context, session);
     entry.sidecar = handle.address;
     await keepers.keep(session, handle.address.token).catch((error: unknown) => {
       log("error", messageOf(error), { session_id: session.id });

@@ -3,15 +3,17 @@ import type { Config } from "../config.ts";
 import { sessionHome } from "../session/home.ts";
 import type { SessionRecord } from "../session/record.ts";
 import { Session } from "../session/session.ts";
+import type { SessionWatch } from "../session/watch.ts";
 import { totalsOf } from "./entry.ts";
 
 /** Without its end and its totals. */
-export function restoredSession(config: Config, record: SessionRecord): Session {
+export function restoredSession(config: Config, record: SessionRecord, watch?: SessionWatch): Session {
   const session = new Session({
     spec: record.spec,
     home: sessionHome(config.dataDir, record.spec.session_id),
     ringBytesMax: config.limits.ring_bytes,
     fsync: config.fsync,
+    watch,
   });
   session.agentSessionId = record.agent_session_id;
   session.model = record.model;

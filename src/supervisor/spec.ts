@@ -3,6 +3,7 @@ import type { Config } from "../config.ts";
 import { defined } from "../protocol/defined.ts";
 import { AgentdError } from "../protocol/error.ts";
 import type { SessionRequest } from "../protocol/http.ts";
+import type { ResourceLimits } from "../protocol/resources.ts";
 import type { AgentHome, SessionSpec } from "../protocol/session.ts";
 import { keyVariables } from "./agent-env.ts";
 import type { AgentOptions } from "./agent-options.ts";
@@ -87,6 +88,8 @@ export function specOf(
     resumeAgentSession: string | undefined;
     inputTimeoutMs: number | undefined;
     options: AgentOptions;
+    traceparent: string | undefined;
+    resources: ResourceLimits | undefined;
     createdAt: number;
   },
 ): SessionSpec {
@@ -126,6 +129,8 @@ export function specOf(
       input_timeout_ms: found.inputTimeoutMs,
       timeout_ms: request.timeout,
       turn_timeout_ms: request.turn_timeout,
+      traceparent: found.traceparent,
+      resources: found.resources,
     }),
   };
 }

@@ -1,11 +1,13 @@
 /** All sessions of this daemon: creates them, finds them, ends them. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Config, OnShutdown } from "../config.ts";
+import type { LimitSupport } from "../process/group-limits.ts";
 import type { InputAnswer } from "../protocol/command.ts";
 import { AgentdError } from "../protocol/error.ts";
 import type { AgentView, SessionChange, SessionRequest } from "../protocol/http.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { Inputs, readInputs } from "../session/inputs.ts";
+import type { SessionWatch } from "../session/watch.ts";
 import type { SessionRow, Store } from "../store/store.ts";
 import { checkExecutables } from "./agent-options.ts";
 import { listAgents } from "./agents.ts";
@@ -13,7 +15,7 @@ import { Archive } from "./archive.ts";
 import type { Attendance } from "./attendance.ts";
 import { Books } from "./books.ts";
 import { type Context, type Log, runDirOf, workDirGuard } from "./context.ts";
-import { type Created, createSession } from "./creation.ts";
+import { type Caller, type Created, createSession } from "./creation.ts";
 import { type Entry, rowOf } from "./entry.ts";
 import { Keepers } from "./keepers.ts";
 import { type Listed, type ListQuery, listHistory, listSessions } from "./listing.ts";
@@ -34,6 +36,9 @@ export interface SupervisorOptions {
   /** The bundled key keeper. */
   keeperPath: string;
   log: Log;
+  watch: SessionWatch;
+  /** Which limits this machine lets us hold. */
+  limitSupport: LimitSupport;
 }
 
 export class Supervisor {
@@ -96,6 +101,11 @@ export class Supervisor {
     return listHistory(this.#context, limit);
   }
 
+  /** It takes no new sessions. */
+  get isClosing(): boolean {
+    return this.#isClosing;
+  }
+
   get liveCount(): number {
     return this.#context.registry.liveCount;
   }
@@ -129,8 +139,8 @@ export class Supervisor {
   }
 
   /** Creates a session and starts its sidecar. Nothing is left behind when it rejects. */
-  create(request: SessionRequest): Promise<Created> {
-    return createSession(this.#context, request);
+  create(request: SessionRequest, caller: Caller = {}): Promise<Created> {
+    return createSession(this.#context, request, caller);
   }
 
   /** The configured agents, with those that a work dir adds. */

@@ -1,11 +1,11 @@
 /**
- * `npm run build`: bundles the programs, each into one file that runs when it is copied alone, and the client library
- * with its types; gathers the licences of what was bundled.
+ * `npm run build`: bundles the programs, each into one file that runs when it is copied alone, what the daemon loads only
+ * when it is configured into one more, and the client library with its types; gathers the licences of what was bundled.
  */
 import { chmod, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type BuildOptions, build, type Metafile } from "esbuild";
+import { type BuildOptions, build, type Metafile, type Plugin } from "esbuild";
 import { execa } from "execa";
 import * as z from "zod";
 
@@ -14,11 +14,22 @@ const programs = [
   { entry: "cmd/agentd.ts", out: "dist/agentd.js" },
   { entry: "sidecar/main.ts", out: "dist/sidecar.js" },
   { entry: "cmd/keeper.ts", out: "dist/keeper.js" },
+  { entry: "src/observe/otlp.ts", out: "dist/otlp.js" },
 ];
 
 /** What others import: it runs wherever there is `fetch`, browsers included. */
 const library = { entry: "src/client/client.ts", out: "dist/client.js" };
 const typesDir = "dist/types";
+
+/** Every command would read a third more of code for what few daemons use: it stays a file of its own beside them. */
+const loadedWhenWanted: Plugin = {
+  name: "loaded when wanted",
+  setup: ({ onResolve }) => {
+    onResolve({ filter: /^\.\/otlp\.ts$/ }, ({ kind }) =>
+      kind === "dynamic-import" ? { path: "./otlp.js", external: true } : undefined,
+    );
+  },
+};
 
 /** Packages that are CommonJS inside call `require`, which an ES module does not have by itself. */
 const requireBanner = [
@@ -42,7 +53,8 @@ async function main(): Promise<void> {
 
 async function bundleProgram(program: { entry: string; out: string }, version: string): Promise<Metafile> {
   const source = await readFile(join(root, program.entry), "utf8");
-  const shebang = source.startsWith("#!") ? [] : ["#!/usr/bin/env node"];
+  const isLibrary = program.entry.startsWith("src/");
+  const shebang = source.startsWith("#!") || isLibrary ? [] : ["#!/usr/bin/env node"];
   const metafile = await bundle(program, {
     platform: "node",
     // `src/version.ts` reads it; a program run from its sources has none.
@@ -55,8 +67,9 @@ async function bundleProgram(program: { entry: string; out: string }, version: s
     minifyWhitespace: true,
     minifySyntax: true,
     lineLimit: 160,
+    plugins: [loadedWhenWanted],
   });
-  await chmod(join(root, program.out), 0o755);
+  await chmod(join(root, program.out), isLibrary ? 0o644 : 0o755);
   return metafile;
 }
 

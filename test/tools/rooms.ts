@@ -27,6 +27,7 @@ const everyRoom = [
   "bridge",
   "api",
   "client",
+  "observe",
 ].map(inSrc);
 
 export const rooms: readonly Room[] = [
@@ -46,7 +47,13 @@ export const rooms: readonly Room[] = [
   {
     name: "src/api",
     rooms: ["src/supervisor", "src/session", "src/bridge", "src/protocol"],
-    typesOf: ["src/config.ts", "src/store/store.ts"],
+    typesOf: ["src/config.ts", "src/store/store.ts", "src/process/group-limits.ts"],
+  },
+  {
+    name: "src/observe",
+    rooms: ["src/session", "src/process", "src/protocol"],
+    typesOf: ["src/config.ts"],
+    never: sockets,
   },
   { name: "src/client", rooms: ["src/protocol"] },
   {
@@ -67,6 +74,8 @@ const onlyIn: Readonly<Record<string, readonly string[]>> = {
   "@fastify/websocket": ["src/api"],
   kysely: ["src/store"],
   libsql: ["src/store"],
+  pino: ["src/observe"],
+  "prom-client": ["src/observe"],
 };
 
 /** Files that may end the process. */

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { afterEach, describe, expect, it } from "vitest";
-import { cgroup2Mount, ensureCgroup, findCgroup } from "../../../src/process/cgroup.ts";
+import { ensureCgroup, findCgroup } from "../../../src/process/cgroup.ts";
 import { isSameProcess, signalProcess, startTimeOf } from "../../../src/process/identity.ts";
 import { killTree, stopTree } from "../../../src/process/stop-ladder.ts";
 import { findSessionProcesses } from "../../../src/process/tree.ts";
@@ -81,16 +81,6 @@ describe.runIf(process.platform === "linux")("the tree of a session", () => {
 });
 
 describe("cgroups", () => {
-  it("finds the v2 hierarchy beside v1 ones", () => {
-    const mountinfo = [
-      "30 24 0:26 / /sys/fs/cgroup ro - tmpfs tmpfs ro",
-      "31 30 0:27 / /sys/fs/cgroup/unified rw,nosuid shared:5 - cgroup2 cgroup2 rw",
-      "32 30 0:28 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory",
-    ].join("\n");
-    expect(cgroup2Mount(mountinfo)).toBe("/sys/fs/cgroup/unified");
-    expect(cgroup2Mount("")).toBeUndefined();
-  });
-
   it("holds a process without marker and parent, where there is a group to be had", async () => {
     const sessionId = newId();
     const cgroup = ensureCgroup(sessionId);

@@ -96,8 +96,8 @@ describe("the exit event", () => {
       { code: 1, error_detail: "no login", error_category: "auth_error", retryable: false },
     ],
     [
-      { end: { code: 137, signal: "SIGKILL", stderrTail: "" }, hasSpoken: true, isOutOfMemory: true },
+      { end: { code: 137, signal: "SIGKILL", stderrTail: "", isOutOfMemory: true as const }, hasSpoken: true },
       { code: 137, signal: "SIGKILL", error_category: "oom", retryable: true },
     ],
-  ])("of %j", (ending, data) => expect(exitEvent({ isOutOfMemory: false, ...ending })).toEqual({ type: "exit", data }));
+  ])("of %j", (ending, data) => expect(exitEvent(ending)).toEqual({ type: "exit", data }));
 });

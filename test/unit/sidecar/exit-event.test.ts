@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { exitEvent, isWordOfAgent } from "../../../sidecar/exit-event.ts";
 import type { SessionEvent } from "../../../src/protocol/event.ts";
 
-const silent = { hasSpoken: false, isOutOfMemory: false };
+const silent = { hasSpoken: false };
 const progress = (kind: string): SessionEvent => ({ type: "progress", data: { turn_id: "t1", kind } });
 
 describe("exit", () => {
@@ -18,7 +18,7 @@ describe("exit", () => {
 
   test("an agent of which nothing but progress was seen did not crash at its start", () => {
     expect(isWordOfAgent(progress("retry"))).toBe(true);
-    const { data } = exitEvent({ hasSpoken: true, isOutOfMemory: false, end: { code: 1, stderrTail: "" } });
+    const { data } = exitEvent({ hasSpoken: true, end: { code: 1, stderrTail: "" } });
     expect(data).toEqual({ code: 1 });
   });
 

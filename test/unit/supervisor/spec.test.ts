@@ -179,6 +179,8 @@ test("a spec holds what was asked for and no secret", () => {
     resumeAgentSession: undefined,
     inputTimeoutMs: 5000,
     options: agentOptionsOf(request, "claude"),
+    traceparent: undefined,
+    resources: undefined,
     createdAt: 5,
   };
   const spec = specOf(request, found);
