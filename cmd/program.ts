@@ -54,6 +54,7 @@ export function createProgram(context: CommandContext): Command {
   addEnding(program, context);
   addAgents(program, context);
   addDoctor(program, context);
+  addKeeping(program, context);
   addAbout(program, context);
   addHelp(program);
   return program;
@@ -265,6 +266,21 @@ function addDoctor(program: Command, context: CommandContext): void {
 }
 
 /** commander's own shows the program's help for a command that there is not. */
+function addKeeping(program: Command, context: CommandContext): void {
+  add(
+    program,
+    "reindex",
+    "make the daemon's store anew from the sessions' folders; no daemon may serve the data dir",
+    "agentd reindex --data-dir /srv/agents",
+  )
+    .option("--data-dir <dir>", "where sessions are kept (else AGENTRUNTIME_DATA_DIR)")
+    .option("--config <file>", "configuration file (default config.json in the data dir)")
+    .action(async (options: unknown) => {
+      const { ReindexOptions, reindexStore } = await import("./reindex.ts");
+      context.exit(await reindexStore(ReindexOptions.parse(options), context));
+    });
+}
+
 function addHelp(program: Command): void {
   add(program, "help [command]", "display help for a command", "agentd help run").action((name?: string) => {
     if (name === undefined) return program.help();

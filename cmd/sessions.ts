@@ -28,12 +28,13 @@ export const ListOptions = DaemonOptions.extend({
 
 export async function list(options: z.infer<typeof ListOptions>, context: CommandContext): Promise<number> {
   const { terminal } = context;
-  const found = await listSessions(await locate(options, context.env), { state: options.state, agent: options.agent });
-  const isLive = (status: string) => status !== "completed" && status !== "failed";
-  const shown = options.all || options.state !== undefined ? found : found.filter((view) => isLive(view.status));
+  const address = await locate(options, context.env);
+  const state = options.state ?? (options.all ? undefined : "live");
+  const shown = await listSessions(address, { state, agent: options.agent });
   if (options.json) terminal.out(`${JSON.stringify(shown, undefined, 2)}\n`);
   else if (shown.length > 0) terminal.out(formatSessions(shown, { nowMs: Date.now() }));
-  else terminal.note(found.length === 0 ? "No sessions" : `No live sessions; ${found.length} ended (agentd ls --all)`);
+  else
+    terminal.note(state === "live" ? "No live sessions (agentd ls --all shows those that have ended)" : "No sessions");
   return exitCode.ok;
 }
 

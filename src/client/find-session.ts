@@ -19,7 +19,8 @@ export class AmbiguousSession extends Error {
 export async function findSession(address: DaemonAddress, typed: string): Promise<string> {
   const exact = await unlessMissing(getSession(address, typed));
   if (exact) return exact.session_id;
-  const views = await listSessions(address);
+  // Nothing that an id could begin with lists nothing.
+  const views = /^[A-Za-z0-9-]{1,64}$/.test(typed) ? await listSessions(address, { idPrefix: typed }) : [];
   return onlyOne(
     typed,
     views.map((view) => view.session_id),

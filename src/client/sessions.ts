@@ -2,6 +2,7 @@
 import * as z from "zod";
 import type { Image } from "../protocol/agent-options.ts";
 import type { ContextItem, InputAnswer, MentionItem } from "../protocol/command.ts";
+import { defined } from "../protocol/defined.ts";
 import {
   Health,
   HistoryEntry,
@@ -35,15 +36,23 @@ export interface SessionFilter {
   state?: string | undefined;
   agent?: string | undefined;
   tags?: Readonly<Record<string, string>>;
+  /** How their ids begin. */
+  idPrefix?: string | undefined;
 }
 
-export function listSessions(address: DaemonAddress, filter: SessionFilter = {}): Promise<SessionView[]> {
-  const query = new URLSearchParams();
-  if (filter.state !== undefined) query.set("state", filter.state);
-  if (filter.agent !== undefined) query.set("agent", filter.agent);
+/** All of them, page by page: a daemon answers with so many at once. */
+export async function listSessions(address: DaemonAddress, filter: SessionFilter = {}): Promise<SessionView[]> {
+  const { state, agent, idPrefix } = filter;
+  const query = new URLSearchParams(defined({ state, agent, id_prefix: idPrefix }));
   for (const [key, value] of Object.entries(filter.tags ?? {})) query.set(`tag.${key}`, value);
-  const suffix = query.size === 0 ? "" : `?${query}`;
-  return callDaemon(address, { path: `/sessions${suffix}` }, z.array(SessionView));
+  const views: SessionView[] = [];
+  for (;;) {
+    const response = await openCall(address, { path: `/sessions?${query}` });
+    views.push(...z.array(SessionView).parse(await response.json()));
+    const next = response.headers.get("Agentruntime-Next");
+    if (next === null) return views;
+    query.set("after", next);
+  }
 }
 
 export function getSession(address: DaemonAddress, id: string, signal?: AbortSignal): Promise<SessionView> {

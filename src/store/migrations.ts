@@ -77,7 +77,8 @@ export async function migrate(db: Kysely<Tables>, place: string): Promise<void> 
   if (unknown.length > 0)
     throw new AgentdError(
       "store_failed",
-      `Cannot use the store in ${place}: a newer agentd made it (it knows ${unknown.join(", ")}). Start that version again; or move the store away and run "agentd reindex", which makes it anew from the sessions' folders and forgets idempotency keys`,
+      `Cannot use the store in ${place}: a newer agentd made it (it knows ${unknown.join(", ")}). Start that version again; or run "agentd reindex", which puts the store aside and makes a new one from the sessions' folders, without its idempotency keys`,
+      { details: { is_unusable: true } },
     );
   const { error, results } = await migrator.migrateToLatest();
   if (error === undefined) return;

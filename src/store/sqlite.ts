@@ -31,7 +31,7 @@ export async function openSqliteStore({ path, isSynced }: SqliteStoreOptions): P
     // A commit does not wait for the disk, which would hold up the whole daemon: what must be there is waited for in `settle`.
     database.pragma("synchronous = NORMAL");
     await migrate(db, `"${path}"`);
-    for (const file of [path, `${path}-wal`, `${path}-shm`]) if (existsSync(file)) chmodSync(file, 0o600);
+    for (const file of storeFiles(path)) if (existsSync(file)) chmodSync(file, 0o600);
   } catch (error) {
     await db?.destroy();
     throw error instanceof AgentdError ? error : openFault(path, error);
@@ -42,6 +42,11 @@ export async function openSqliteStore({ path, isSynced }: SqliteStoreOptions): P
     answers: sqlAnswers(kysely, isSynced ? () => syncFile(`${path}-wal`) : async () => {}),
     close: () => kysely.destroy(),
   };
+}
+
+/** The file, and those that SQLite keeps beside it. */
+export function storeFiles(path: string): string[] {
+  return [path, `${path}-wal`, `${path}-shm`];
 }
 
 /** Commits stand in this file until they are moved into the main one, and are read from it after a crash. */
@@ -59,6 +64,7 @@ function openFault(path: string, error: unknown): AgentdError {
   const message = messageOf(error);
   return new AgentdError("store_failed", `Cannot open the store "${path}": ${whatToDo(code, message)}`, {
     cause: error,
+    details: isDamaged(code) ? { is_unusable: true } : {},
   });
 }
 
@@ -68,7 +74,11 @@ function whatToDo(code: string, message: string): string {
   if (code.startsWith("SQLITE_BUSY") || code.startsWith("SQLITE_LOCKED"))
     return `another program holds it (${message}). End that program, then start again`;
   if (code.startsWith("SQLITE_FULL") || code === "ENOSPC") return "the disk is full. Make room, then start again";
-  if (code.startsWith("SQLITE_NOTADB") || code.startsWith("SQLITE_CORRUPT"))
+  if (isDamaged(code))
     return `it is damaged (${message}). Run "agentd reindex": it puts the file aside and makes a new one from the sessions' folders. Nothing of a session is lost; idempotency keys are forgotten`;
-  return `${message}. See that this user can write there; if the file is damaged, run "agentd reindex"`;
+  return `${message}. See that it is a file that this user can read and write`;
+}
+
+function isDamaged(code: string): boolean {
+  return code.startsWith("SQLITE_NOTADB") || code.startsWith("SQLITE_CORRUPT");
 }

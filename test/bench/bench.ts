@@ -16,6 +16,7 @@ import { latency } from "./rows/latency.ts";
 import { manySessions } from "./rows/many-sessions.ts";
 import { memory } from "./rows/memory.ts";
 import { oneSession } from "./rows/one-session.ts";
+import { pastSessions } from "./rows/past-sessions.ts";
 import { replay } from "./rows/replay.ts";
 import { starts } from "./rows/starts.ts";
 import { takeOver } from "./rows/take-over.ts";
@@ -27,6 +28,7 @@ const rows: Record<string, Row> = {
   latency,
   replay,
   starts,
+  "past-sessions": pastSessions,
   "take-over": takeOver,
   deletion,
   memory,

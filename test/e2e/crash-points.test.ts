@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { type CountsDaemon, startCountsDaemon } from "../support/counts-daemon.ts";
@@ -22,6 +22,8 @@ describe("a daemon that dies between the last line and the record of the end", (
     const recordPath = join(counts.dirOf(id), "session.json");
     const { ended: _, ...record } = JSON.parse(readFileSync(recordPath, "utf8"));
     writeFileSync(recordPath, JSON.stringify(record));
+    // The store is written behind the record.
+    for (const end of ["", "-wal", "-shm"]) rmSync(join(counts.daemon.dataDir, `state.db${end}`), { force: true });
     writeFileSync(join(counts.dirOf(id), "spool-1.ndjson"), "");
     mkdirSync(join(counts.daemon.dataDir, "run", "a-session-of-old", "t"), { recursive: true });
     await counts.restart();
@@ -46,6 +48,8 @@ describe("a daemon that dies between the last line and the record of the end", (
     const recordPath = join(counts.dirOf(id), "session.json");
     const { ended: _, ...record } = JSON.parse(readFileSync(recordPath, "utf8"));
     writeFileSync(recordPath, JSON.stringify(record));
+    // The store is written behind the record.
+    for (const end of ["", "-wal", "-shm"]) rmSync(join(counts.daemon.dataDir, `state.db${end}`), { force: true });
     await counts.restart();
     expect((await counts.daemon.get(`/sessions/${id}`)).body).toMatchObject({ end_reason: "sidecar_lost" });
     expect(counts.faultsOf(id)).toEqual([]);

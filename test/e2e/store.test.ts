@@ -1,0 +1,173 @@
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import Database from "libsql";
+import { afterEach, describe, expect, it } from "vitest";
+import { type CountsDaemon, startCountsDaemon } from "../support/counts-daemon.ts";
+import { eventually } from "../support/eventually.ts";
+import { runCli, startDaemon } from "../support/start-daemon.ts";
+
+let counts: CountsDaemon;
+afterEach(() => counts.stop());
+
+const key = (text: string) => ({ headers: { "idempotency-key": text } });
+const dbPath = () => join(counts.daemon.dataDir, "state.db");
+const views = async (query = "") => (await counts.daemon.get(`/sessions${query}`)).body as Record<string, unknown>[];
+const ids = async (query = "") => (await views(query)).map((view) => view["session_id"]);
+const folders = () => readdirSync(join(counts.daemon.dataDir, "sessions"));
+
+/** The row of the only key, changed as a daemon would have left it that died over it. */
+function forgetAnswer(): void {
+  const db = new Database(dbPath());
+  db.exec("update answers set status = null, body = null");
+  db.close();
+}
+
+describe("an idempotency key", () => {
+  it("gets the first answer from the next daemon, and makes no second session", async () => {
+    counts = await startCountsDaemon();
+    const body = { agent: "counts", interactive: true, prompt: "words=3" };
+    const first = await counts.daemon.post("/sessions", body, key("a"));
+    const prompt = await counts.daemon.post(`/sessions/${first.body.session_id}/prompt`, { text: "words=2" }, key("b"));
+    await counts.daemon.kill9();
+    await counts.restart();
+    const second = await counts.daemon.post("/sessions", body, key("a"));
+    expect([second.status, second.body]).toEqual([first.status, first.body]);
+    const again = await counts.daemon.post(`/sessions/${first.body.session_id}/prompt`, { text: "words=2" }, key("b"));
+    expect([again.status, again.body]).toEqual([prompt.status, prompt.body]);
+    expect((await counts.daemon.post("/sessions", { ...body, prompt: "other" }, key("a"))).status).toBe(409);
+    expect(folders()).toHaveLength(1);
+    await counts.daemon.delete(`/sessions/${first.body.session_id}`);
+  });
+
+  it("over whose creation a daemon died is answered with the session that came of it, or is done now", async () => {
+    counts = await startCountsDaemon();
+    const body = { agent: "counts", interactive: true, prompt: "words=3" };
+    const first = await counts.daemon.post("/sessions", body, key("a"));
+    await counts.daemon.kill9();
+    forgetAnswer();
+    await counts.restart();
+    const second = await counts.daemon.post("/sessions", body, key("a"));
+    expect(second.status).toBe(201);
+    expect(second.body).toMatchObject({ session_id: first.body.session_id, turn_id: "t1" });
+    expect(folders()).toHaveLength(1);
+    await counts.daemon.delete(`/sessions/${first.body.session_id}`);
+    await counts.daemon.kill9();
+    // As if the session had never come about.
+    forgetAnswer();
+    rmSync(join(counts.daemon.dataDir, "sessions"), { recursive: true });
+    await counts.restart();
+    const third = await counts.daemon.post("/sessions", body, key("a"));
+    expect(third.status).toBe(201);
+    expect(third.body.session_id).not.toBe(first.body.session_id);
+    expect(await ids()).toEqual([third.body.session_id]);
+    await counts.daemon.delete(`/sessions/${third.body.session_id}`);
+  });
+
+  it("over whose prompt a daemon died finds it in the log, and a steer that is in none stays unknown", async () => {
+    counts = await startCountsDaemon();
+    const id = await counts.create({ prompt: "words=3" });
+    const prompt = () => counts.daemon.post(`/sessions/${id}/prompt`, { text: "words=2" }, key("p"));
+    const first = await prompt();
+    const prompts = () => counts.events(id).filter(({ type }) => type === "user_message").length;
+    expect(prompts()).toBe(2);
+    await counts.daemon.kill9();
+    forgetAnswer();
+    const db = new Database(dbPath());
+    db.exec(
+      `insert into answers select 'POST /sessions/${id}/steer', 's', body_hash, intent, claimed_at, null, null from answers`,
+    );
+    db.close();
+    await counts.restart();
+    const again = await prompt();
+    expect([again.status, again.body.turn_id]).toEqual([202, first.body.turn_id]);
+    expect(prompts()).toBe(2);
+    // The same body, so that the claim above is its own.
+    const steer = await counts.daemon.post(`/sessions/${id}/steer`, { text: "words=2" }, key("s"));
+    expect([steer.status, steer.body.turn_id ?? steer.body.error]).toEqual([202, first.body.turn_id]);
+    await counts.daemon.delete(`/sessions/${id}`);
+  });
+});
+
+describe("the index", () => {
+  it("lists right after a kill what was there, ended and live, by every filter", async () => {
+    counts = await startCountsDaemon();
+    const done = await counts.create({ prompt: "words=1", interactive: false, tags: { team: "a" }, name: "done" });
+    await counts.until(done);
+    const live = await counts.create({ prompt: "words=1", tags: { team: "b" } });
+    await eventually(async () => (await ids("?state=ended")).length === 1);
+    const before = (await views("?state=ended"))[0];
+    await counts.daemon.kill9();
+    await counts.restart();
+    expect(await ids()).toEqual([done, live]);
+    expect(await ids("?order=newest")).toEqual([live, done]);
+    expect(await ids("?state=ended")).toEqual([done]);
+    expect(await ids("?state=live")).toEqual([live]);
+    expect(await ids("?tag.team=a")).toEqual([done]);
+    expect(await ids(`?id_prefix=${live.slice(0, 8)}`)).toEqual([live]);
+    expect(await ids(`?since=${before?.["created_at"]}&limit=1`)).toEqual([done]);
+    expect(await ids("?until=1")).toEqual([]);
+    expect(await ids(`?after=${done}`)).toEqual([live]);
+    expect((await views("?state=ended"))[0]).toEqual(before);
+    const { body } = await counts.daemon.get("/sessions/done");
+    expect(body).toEqual(before);
+    await counts.daemon.delete(`/sessions/${live}`);
+  });
+
+  it("is made again from the folders, without the store and by reindex alike", async () => {
+    counts = await startCountsDaemon();
+    const kept = await counts.create({ prompt: "words=2", interactive: false, tags: { team: "a" } });
+    const removed = await counts.create({ prompt: "words=1", interactive: false });
+    await Promise.all([counts.until(kept), counts.until(removed)]);
+    await eventually(async () => (await ids("?state=ended")).length === 2);
+    await counts.daemon.delete(`/sessions/${removed}`);
+    const before = (await views())[0];
+    await counts.daemon.kill9();
+    for (const end of ["", "-wal", "-shm"]) rmSync(`${dbPath()}${end}`, { force: true });
+    await counts.restart();
+    const { last_activity: _, ...facts } = before ?? {};
+    expect((await views())[0]).toMatchObject(facts);
+    const history = async () =>
+      (await counts.daemon.get("/sessions/history")).body.map((one: { session_id: string }) => one.session_id);
+    expect(new Set(await history())).toEqual(new Set([kept, removed]));
+    await counts.daemon.kill9();
+    // A journal that is whole would mend the file.
+    rmSync(`${dbPath()}-wal`, { force: true });
+    writeFileSync(dbPath(), "no database".repeat(1000));
+    const refused = await startDaemon({ dataDir: counts.daemon.dataDir }).catch((error: Error) => error);
+    expect(String(refused)).toMatch(/Cannot open the store .*agentd reindex/);
+    const reindex = await runCli(["reindex", "--data-dir", counts.daemon.dataDir]);
+    expect([reindex.exitCode, reindex.stderr]).toEqual([
+      0,
+      expect.stringContaining("1 ended sessions, 1 logs of deleted ones"),
+    ]);
+    const aside = readdirSync(counts.daemon.dataDir).filter((name) => name.startsWith("state.db.aside-"));
+    expect(aside).toHaveLength(1);
+    expect(readFileSync(join(counts.daemon.dataDir, aside[0] ?? ""), "utf8")).toContain("no database");
+    await counts.restart();
+    expect((await views())[0]).toMatchObject(facts);
+    expect(await ids("?tag.team=a")).toEqual([kept]);
+    const busy = await runCli(["reindex", "--data-dir", counts.daemon.dataDir]);
+    expect([busy.exitCode, busy.stderr]).toEqual([1, expect.stringContaining("the daemon with pid")]);
+  });
+
+  it("of a newer version is refused and left as it is; a folder taken away is forgotten at the start", async () => {
+    counts = await startCountsDaemon();
+    const id = await counts.create({ prompt: "words=1", interactive: false });
+    await counts.until(id);
+    await eventually(async () => (await ids("?state=ended")).length === 1);
+    await counts.daemon.kill9();
+    const db = new Database(dbPath());
+    db.exec("insert into kysely_migration values ('9999-of-tomorrow', '2030-01-01')");
+    db.close();
+    const refused = await startDaemon({ dataDir: counts.daemon.dataDir }).catch((error: Error) => error);
+    expect(String(refused)).toMatch(/a newer agentd made it \(it knows 9999-of-tomorrow\)/);
+    expect(existsSync(dbPath())).toBe(true);
+    const back = new Database(dbPath());
+    back.exec("delete from kysely_migration where name like '9999%'");
+    back.close();
+    rmSync(counts.dirOf(id), { recursive: true });
+    await counts.restart();
+    expect(await ids()).toEqual([]);
+    expect((await counts.daemon.get(`/sessions/${id}`)).status).toBe(404);
+  });
+});
