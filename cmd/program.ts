@@ -7,6 +7,7 @@ import type { KnownWords } from "./argv.ts";
 import { AttachOptions, attach } from "./attach.ts";
 import { addDaemonOptions, type CommandContext, DaemonOptions } from "./client-options.ts";
 import { addDoctorOptions } from "./doctor-command.ts";
+import { GcOptions, gc } from "./gc.ts";
 import { ApproveOptions, approve, DenyOptions, deny, InputsOptions, listInputs } from "./inputs.ts";
 import { LogsOptions, logs } from "./logs.ts";
 import {
@@ -120,6 +121,8 @@ function addServe(program: Command, context: CommandContext): void {
       "live sessions when the daemon is told to leave: keep or stop (default keep: the next daemon takes over)",
       oneOf(["keep", "stop"]),
     )
+    .option("--keep-sessions <count>", "remove ended sessions but for the last so many (default: keep all)", parseCount)
+    .option("--keep-days <days>", "remove sessions that ended longer ago (default: keep all)", parsePositive)
     .addOption(new Option("--leave-when-idle", "leave when the last session and the last client are gone").hideHelp())
     .action(async (options: unknown) => {
       // Loaded only here: the daemon is most of the program, and the other commands need none of it.
@@ -267,6 +270,12 @@ function addDoctor(program: Command, context: CommandContext): void {
 
 /** commander's own shows the program's help for a command that there is not. */
 function addKeeping(program: Command, context: CommandContext): void {
+  addDaemonOptions(
+    add(program, "gc", "remove the ended sessions that the daemon's policy lets go of", "agentd gc --dry-run"),
+  )
+    .option("--dry-run", "only list them")
+    .option("--json", "print the daemon's answer")
+    .action(async (options: unknown) => context.exit(await gc(GcOptions.parse(options), context)));
   add(
     program,
     "reindex",

@@ -23,6 +23,8 @@ export const ServeOptions = z.object({
   fsync: z.string().optional(),
   logLevel: z.string().optional(),
   onShutdown: z.string().optional(),
+  keepSessions: z.number().optional(),
+  keepDays: z.number().optional(),
   leaveWhenIdle: z.boolean().optional(),
 });
 export type ServeOptions = z.infer<typeof ServeOptions>;

@@ -72,6 +72,14 @@ const Limits = z.strictObject({
   ready_sidecars: z.number().int().min(0).max(32).default(2),
 });
 
+/** What becomes of sessions that have ended; without a number all are kept. */
+const Retention = z.strictObject({
+  /** So many of those that ended last are kept. */
+  keep_sessions: z.number().int().nonnegative().optional(),
+  /** Those that ended within so many days are kept. */
+  keep_days: z.number().positive().optional(),
+});
+
 const OnShutdown = z.enum(["keep", "stop"]);
 export type OnShutdown = z.infer<typeof OnShutdown>;
 
@@ -98,6 +106,7 @@ export const ConfigFile = z.strictObject({
   /** Programs that run around the agent of each session, beside it and with its rights. */
   hooks: Hooks.optional(),
   limits: Limits.prefault({}),
+  retention: Retention.prefault({}),
   /** When the log is forced to disk: never, at each prompt and result, or at each write. */
   fsync: z.enum(["never", "turn", "always"]).default("turn"),
   /** What becomes of live sessions when the daemon is told to leave: they go on, for the next daemon, or they end. */
@@ -122,6 +131,8 @@ export interface ConfigFlags {
   fsync?: string | undefined;
   logLevel?: string | undefined;
   onShutdown?: string | undefined;
+  keepSessions?: number | undefined;
+  keepDays?: number | undefined;
   leaveWhenIdle?: boolean | undefined;
 }
 
@@ -248,6 +259,7 @@ function overrideWith(
   return {
     ...Object.fromEntries(base),
     listen: section("listen", { host: flags.host, port }),
+    retention: section("retention", { keep_sessions: flags.keepSessions, keep_days: flags.keepDays }),
     limits: section("limits", {
       max_sessions: flags.maxSessions,
       ring_bytes: flags.ringBytes,

@@ -10,6 +10,7 @@ import { agentsRoute } from "./agents-route.ts";
 import { type AttachSockets, attachSocket } from "./attach-socket.ts";
 import { replyWithError } from "./error-reply.ts";
 import { eventsRoute } from "./events-route.ts";
+import { gcRoute } from "./gc-route.ts";
 import { checkCaller } from "./guard.ts";
 import { healthRoute } from "./health-route.ts";
 import { Idempotency } from "./idempotency.ts";
@@ -101,6 +102,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   metricsRoute(app, options.scrape);
   agentsRoute(app, { supervisor });
   sessionRoutes(app, { supervisor, idempotency, dataDir: config.dataDir });
+  gcRoute(app, { supervisor });
   turnRoutes(app, { supervisor, idempotency });
   logRoutes(app, { supervisor, dataDir: config.dataDir });
   const clients = new Set<{ lagBytes(): number }>();

@@ -4,6 +4,7 @@ import type { Image } from "../protocol/agent-options.ts";
 import type { ContextItem, InputAnswer, MentionItem } from "../protocol/command.ts";
 import { defined } from "../protocol/defined.ts";
 import {
+  Collected,
   Health,
   HistoryEntry,
   InputAnswered,
@@ -53,6 +54,11 @@ export async function listSessions(address: DaemonAddress, filter: SessionFilter
     if (next === null) return views;
     query.set("after", next);
   }
+}
+
+/** Removes, or only lists, what the daemon's policy lets go of. */
+export function collect(address: DaemonAddress, { dryRun }: { dryRun: boolean }): Promise<Collected> {
+  return callDaemon(address, { method: "POST", path: "/gc", body: { dry_run: dryRun } }, Collected);
 }
 
 export function getSession(address: DaemonAddress, id: string, signal?: AbortSignal): Promise<SessionView> {

@@ -291,6 +291,18 @@ export const StopRequest = z.strictObject({ mode: z.enum(["drain", "now"]).defau
 export const PromptAccepted = z.object({ session_id: z.string(), turn_id: z.string(), position: z.number() });
 export type PromptAccepted = z.infer<typeof PromptAccepted>;
 
+/** `POST /gc`. */
+export const CollectRequest = z.strictObject({ dry_run: z.boolean().default(false) }).default({ dry_run: false });
+
+/** Its answer: the policy, and the sessions that are gone by it, or would be. */
+export const Collected = z.object({
+  dry_run: z.boolean(),
+  keep_sessions: z.number().nullable(),
+  keep_days: z.number().nullable(),
+  sessions: z.array(z.object({ session_id: z.string(), ended_at: z.string().nullable(), log_bytes: z.number() })),
+});
+export type Collected = z.infer<typeof Collected>;
+
 export const Health = z.object({
   status: z.literal("ok"),
   version: z.string(),

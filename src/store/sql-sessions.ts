@@ -7,6 +7,8 @@ import type { SessionColumns, Tables } from "./tables.ts";
 const Tags = z.record(z.string(), z.string());
 /** Ids in one statement: databases take only so many parameters. */
 const idsAtOnce = 500;
+/** Sessions that one call to `beyond` finds; who wants more asks again. */
+const rowsMax = 1000;
 
 export function sqlSessions(db: Kysely<Tables>): SessionIndex {
   const rowWhere = async (query: SelectQueryBuilder<Tables, "sessions", SessionColumns>) => {
@@ -55,6 +57,22 @@ export function sqlSessions(db: Kysely<Tables>): SessionIndex {
     standings: (only) => {
       const all = db.selectFrom("sessions").select(["id", "standing", "log_bytes"]);
       return (only === undefined ? all : all.where("standing", "=", only)).execute();
+    },
+    beyond: async ({ count, endedBefore }) => {
+      const past = db
+        .selectFrom("sessions")
+        .selectAll()
+        .where("standing", "in", ["ended", "removed"])
+        .orderBy("ended_at", (order) => order.desc().nullsLast())
+        .orderBy("id");
+      const found = new Map<string, SessionRow>();
+      // SQLite takes an offset only with a limit.
+      if (count !== undefined)
+        for (const row of await past.limit(rowsMax).offset(count).execute()) found.set(row.id, rowOf(row));
+      if (endedBefore !== undefined)
+        for (const row of await past.where("ended_at", "<", endedBefore).limit(rowsMax).execute())
+          found.set(row.id, rowOf(row));
+      return [...found.values()];
     },
     setStanding: async (id, standing) => {
       await db.updateTable("sessions").set({ standing }).where("id", "=", id).execute();

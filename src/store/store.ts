@@ -95,6 +95,8 @@ export interface SessionIndex {
   history(limit: number): Promise<SessionRow[]>;
   /** Every id, with where it stands; or those that stand at one place. */
   standings(only?: Standing): Promise<{ id: string; standing: Standing; log_bytes: number }[]>;
+  /** Of those that have ended or were deleted: all but the newest so many, and those that ended before a time. */
+  beyond(policy: { count: number | undefined; endedBefore: number | undefined }): Promise<SessionRow[]>;
   setStanding(id: string, standing: Standing): Promise<void>;
   drop(ids: readonly string[]): Promise<void>;
 }

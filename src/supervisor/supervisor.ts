@@ -4,7 +4,7 @@ import type { Config, OnShutdown } from "../config.ts";
 import type { LimitSupport } from "../process/group-limits.ts";
 import type { InputAnswer } from "../protocol/command.ts";
 import { AgentdError } from "../protocol/error.ts";
-import type { AgentView, SessionChange, SessionRequest } from "../protocol/http.ts";
+import type { AgentView, Collected, SessionChange, SessionRequest } from "../protocol/http.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { Inputs, readInputs } from "../session/inputs.ts";
 import type { SessionWatch } from "../session/watch.ts";
@@ -22,6 +22,7 @@ import { type Listed, type ListQuery, listHistory, listSessions } from "./listin
 import { recover } from "./recovery.ts";
 import { Registry } from "./registry.ts";
 import { removeSession } from "./removal.ts";
+import { collect, collectRegularly } from "./retention.ts";
 import { checkWorkDir } from "./work-dir.ts";
 
 /** How long the logs and records of sessions that go on may hold up a daemon that leaves. */
@@ -44,6 +45,7 @@ export interface SupervisorOptions {
 export class Supervisor {
   readonly #context: Context;
   #isClosing = false;
+  #stopCollecting: () => void = () => undefined;
 
   constructor({ keeperPath, ...options }: SupervisorOptions) {
     const { config, store, runDir, log } = options;
@@ -65,8 +67,9 @@ export class Supervisor {
   }
 
   /** Live sessions on disk are taken over; the index is brought up to the folders. */
-  recover(): Promise<void> {
-    return recover(this.#context);
+  async recover(): Promise<void> {
+    await recover(this.#context);
+    this.#stopCollecting = collectRegularly(this.#context);
   }
 
   /** The session of this id or name; rejects with `session_not_found`. */
@@ -165,6 +168,11 @@ export class Supervisor {
     return entry.session.id;
   }
 
+  /** Removes what the policy lets go of, or only says what that is. */
+  collect(options: { isDryRun: boolean }): Promise<Collected> {
+    return collect(this.#context, options);
+  }
+
   /** Resolves once when no session is live; used by a daemon that leaves then. */
   whenQuiet(tell: () => void): void {
     this.#context.registry.whenQuiet(tell);
@@ -173,6 +181,7 @@ export class Supervisor {
   /** `stop` ends all sessions and waits for their ends to be written; `keep` leaves them to a next daemon. */
   async close(sessions: OnShutdown): Promise<void> {
     this.#isClosing = true;
+    this.#stopCollecting();
     const { registry, keepers } = this.#context;
     keepers.close();
     const entries = registry.all();

@@ -171,3 +171,34 @@ describe("the index", () => {
     expect((await counts.daemon.get(`/sessions/${id}`)).status).toBe(404);
   });
 });
+
+describe("gc", () => {
+  it("removes nothing without a policy, and by one the oldest ended sessions whole", async () => {
+    counts = await startCountsDaemon();
+    const made: string[] = [];
+    for (let n = 0; n < 3; n++) {
+      const id = await counts.create({ prompt: "words=1", interactive: false });
+      await counts.until(id);
+      await eventually(async () => (await ids("?state=ended")).length === n + 1);
+      made.push(id);
+    }
+    const live = await counts.create({ prompt: "words=1" });
+    expect((await counts.daemon.post("/gc")).body).toMatchObject({ keep_sessions: null, sessions: [] });
+    await counts.daemon.kill9();
+    const configFile = join(counts.daemon.dataDir, "config-of-test.json");
+    const config = JSON.parse(readFileSync(configFile, "utf8"));
+    writeFileSync(configFile, JSON.stringify({ ...config, retention: { keep_sessions: 2 } }));
+    await counts.restart();
+    // Once at the start.
+    await eventually(() => !existsSync(counts.dirOf(made[0] ?? "")));
+    expect(await ids()).toEqual([made[1], made[2], live]);
+    await counts.daemon.delete(`/sessions/${live}`);
+    const dry = await counts.daemon.cli("gc", "--dry-run");
+    expect([dry.stdout, dry.stderr]).toEqual([expect.stringContaining(made[1] ?? ""), "Would remove 1 session"]);
+    expect(existsSync(counts.dirOf(made[1] ?? ""))).toBe(true);
+    expect((await counts.daemon.cli("gc")).stderr).toBe("Removed 1 session");
+    expect(existsSync(counts.dirOf(made[1] ?? ""))).toBe(false);
+    expect(await ids()).toEqual([made[2]]);
+    expect((await counts.daemon.get(`/sessions/${made[1]}/log`)).status).toBe(404);
+  });
+});

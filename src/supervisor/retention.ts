@@ -1,0 +1,81 @@
+/** Removing what the operator's policy lets go of: whole sessions that have ended, never a part of a log. */
+import { readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { errnoOf, messageOf } from "../protocol/error.ts";
+import type { Collected } from "../protocol/http.ts";
+import { type SessionHome, sessionHome } from "../session/home.ts";
+import type { SessionRow } from "../store/store.ts";
+import type { Context } from "./context.ts";
+
+/** How often it is looked for. */
+const everyMs = 60 * 60 * 1000;
+const dayMs = 24 * 60 * 60 * 1000;
+
+/** Without a policy nothing is found. */
+export async function collect(context: Context, { isDryRun }: { isDryRun: boolean }): Promise<Collected> {
+  const { keep_sessions = null, keep_days = null } = context.config.retention;
+  const rows = await context.store.sessions.beyond({
+    count: keep_sessions ?? undefined,
+    endedBefore: keep_days === null ? undefined : Date.now() - keep_days * dayMs,
+  });
+  const sessions: Collected["sessions"] = [];
+  for (const row of rows) {
+    if (!isDryRun) await removeFolder(context, row);
+    sessions.push({
+      session_id: row.id,
+      log_bytes: row.log_bytes,
+      ended_at: row.ended_at === null ? null : new Date(row.ended_at).toISOString(),
+    });
+  }
+  return { dry_run: isDryRun, keep_sessions, keep_days, sessions };
+}
+
+/** The record goes first: from then on a start that finds the folder knows it for a deleted session's. */
+async function removeFolder(context: Context, { id, home_of }: SessionRow): Promise<void> {
+  const { config, store } = context;
+  const home = sessionHome(config.dataDir, id);
+  await store.sessions.setStanding(id, "removed");
+  await rm(home.record, { force: true });
+  await removeBut(context, home, id);
+  await store.sessions.drop([id]);
+  // The folder of the first session of a conversation may have waited for the last one.
+  if (home_of !== null && home_of !== id && (await store.sessions.byId(home_of)) === undefined)
+    await removeBut(context, sessionHome(config.dataDir, home_of), home_of);
+}
+
+/** The private home stays while a conversation in it can be resumed. */
+async function removeBut({ store, registry }: Context, home: SessionHome, id: string): Promise<void> {
+  const isHomeUsed = registry.isHomeUsed(id, id) || (await store.sessions.isHomeUsed(id, id));
+  if (!isHomeUsed) return rm(home.dir, { recursive: true, force: true });
+  for (const name of await namesIn(home.dir)) {
+    const path = join(home.dir, name);
+    if (path !== home.agentHome) await rm(path, { recursive: true, force: true });
+  }
+}
+
+async function namesIn(dir: string): Promise<string[]> {
+  try {
+    return await readdir(dir);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return [];
+    throw error;
+  }
+}
+
+/** Now and each hour, when there is a policy. The answer ends it. */
+export function collectRegularly(context: Context): () => void {
+  const { keep_sessions, keep_days } = context.config.retention;
+  if (keep_sessions === undefined && keep_days === undefined) return () => undefined;
+  const once = () => {
+    collect(context, { isDryRun: false }).then(
+      ({ sessions }) => {
+        const session_ids = sessions.map(({ session_id }) => session_id);
+        if (sessions.length > 0) context.log("info", "sessions were removed by policy", { session_ids });
+      },
+      (error: unknown) => context.log("error", `Cannot remove what the policy lets go of: ${messageOf(error)}`),
+    );
+  };
+  once();
+  const timer = setInterval(once, everyMs).unref();
+  return () => clearInterval(timer);
+}
