@@ -140,7 +140,7 @@ describe("the index", () => {
       0,
       expect.stringContaining("1 ended sessions, 1 logs of deleted ones"),
     ]);
-    const aside = readdirSync(counts.daemon.dataDir).filter((name) => name.startsWith("state.db.aside-"));
+    const aside = readdirSync(counts.daemon.dataDir).filter((name) => /^state\.db\.aside-.*Z$/.test(name));
     expect(aside).toHaveLength(1);
     expect(readFileSync(join(counts.daemon.dataDir, aside[0] ?? ""), "utf8")).toContain("no database");
     await counts.restart();
