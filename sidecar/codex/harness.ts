@@ -320,11 +320,11 @@ class CodexHarness implements Harness {
     this.#normalizer.end(this.#stopReason ?? endReason(exit), this.#host.now());
     const { outputs } = this.#normalizer.take();
     if (outputs.length > 0) await this.#host.emit(outputs);
-    const failure = this.#startFailure ?? (exit.code === 0 ? undefined : this.#normalizer.failure);
+    const failure = this.#startFailure ?? this.#normalizer.failure;
     this.#resolveEnded({
       ...exit,
-      // It ends well when its input ends, also when it never got as far as a thread.
-      code: this.#startFailure && exit.code === 0 ? 1 : exit.code,
+      // It ends well when its input ends, also when it never got as far as a thread or its last turn has failed.
+      code: failure && exit.code === 0 ? 1 : exit.code,
       stderrTail: agentProcess.stderrTail,
       ...(failure?.category ? { category: failure.category } : {}),
       ...(failure ? { detail: failure.message } : {}),
