@@ -266,7 +266,7 @@ export class Normalizer {
           this.#agent.rawItem(raw.line, this.#places.of(raw.line.threadId, raw.line.turnId), now),
         );
       case "resolved":
-        return this.#out.emitAll(this.#questions.withdrawn(raw.line.requestId));
+        return this.#out.emitAll(this.#questions.withdrawn(raw.line.requestId, (id) => this.#isInterrupted(id)));
       case "settings":
         if (raw.line.threadId === this.#threads.main) this.#model = raw.line.threadSettings.model;
         return;
@@ -386,6 +386,10 @@ export class Normalizer {
     if (!turn) return;
     turn.retries = 0;
     if (this.#meter.rounds >= this.#roundsMax) turn.interrupt ??= { reason: "limit", detail: "max_turns" };
+  }
+
+  #isInterrupted(turnId: string): boolean {
+    return this.#book.open.some(({ id, interrupt }) => id === turnId && interrupt !== undefined);
   }
 
   #remember(id: string, sent: Sent): void {

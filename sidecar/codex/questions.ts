@@ -87,9 +87,11 @@ export class Questions {
     return { event: { type: "input_resolved", data }, line, ...(isNoted ? { note: message } : {}) };
   }
 
-  /** Codex does not wait for an answer any more. */
-  withdrawn(id: RpcId): EventOf<"input_resolved">[] {
-    return this.#close([nameOf(id)], "withdrawn");
+  /** Codex does not wait for an answer any more: of itself, or because the turn was told to end. */
+  withdrawn(id: RpcId, isInterrupted: (turnId: string) => boolean): EventOf<"input_resolved">[] {
+    const name = nameOf(id);
+    const turnId = this.#open.get(name)?.turnId;
+    return this.#close([name], turnId !== undefined && isInterrupted(turnId) ? "aborted" : "withdrawn");
   }
 
   turnEnded(turnId: string | "all"): EventOf<"input_resolved">[] {
@@ -100,7 +102,10 @@ export class Questions {
   #close(names: readonly string[], decision: "withdrawn" | "aborted"): EventOf<"input_resolved">[] {
     return names
       .filter((name) => this.#open.delete(name))
-      .map((request_id) => ({ type: "input_resolved", data: { request_id, decision, by: "agent" } }));
+      .map((request_id) => {
+        const by = decision === "aborted" ? "agentd" : "agent";
+        return { type: "input_resolved", data: { request_id, decision, by } };
+      });
   }
 }
 
