@@ -25,6 +25,7 @@ export function codexCommand({ agent, config, work_dir }: Bootstrap): CodexComma
     ...providerSettings(agent.env),
     ...trust(work_dir, config.trust_workspace === true),
     ...(isReadingInstructions(config) ? [] : ["project_doc_max_bytes=0"]),
+    ...(config.permission_mode === "interactive" ? asking : []),
   ];
   const flags = settings.flatMap((setting) => ["-c", setting]);
   return { command: [program, ...flags, ...operators, "app-server"], env: { ...agent.env } };
@@ -41,6 +42,9 @@ const quiet = [
   // As each thread is told; said here too, it keeps Codex from looking for the sandbox that is not used.
   'sandbox_mode="danger-full-access"',
 ];
+
+/** Where a person is, the model may ask: 0.169.0 offers it a tool for that in a mode for plans only, unless it is told to. */
+const asking = ["features.default_mode_request_user_input=true", "suppress_unstable_features_warning=true"];
 
 /** Nothing when neither a key nor an address is given: then the person's own login and configuration decide. */
 function providerSettings(env: Readonly<Record<string, string>>): string[] {
