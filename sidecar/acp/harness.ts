@@ -10,7 +10,7 @@ import { oversizedLineEvent } from "../blob-store.ts";
 import { contextBlock, mentionBlock, PendingContext } from "../context-blocks.ts";
 import type { Failure } from "../failure.ts";
 import type { AgentEnd, Harness, HarnessHost, Waiting } from "../harness.ts";
-import { environmentOf } from "./environment.ts";
+import { environmentOf, isOpenCode } from "./environment.ts";
 import { Normalizer } from "./normalize.ts";
 import { plainPrompt } from "./plain-prompt.ts";
 import { RunningCommands } from "./running-commands.ts";
@@ -134,6 +134,12 @@ class AcpHarness implements Harness {
   }
 
   setPermissionMode(mode: PermissionMode): void {
+    const { config } = this.#bootstrap;
+    // Told nothing at its start, it would go on without a question (1.18.33).
+    if (mode === "interactive" && config.permission_mode !== "interactive" && isOpenCode(this.#bootstrap))
+      throw new Error(
+        "opencode asks only when it is told so at its start; begin a session with permission_mode interactive, which can resume this one",
+      );
     this.#normalizer.setPermissionMode(mode);
   }
 
