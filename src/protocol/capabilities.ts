@@ -26,6 +26,7 @@ export const CapabilityName = z.enum([
   "set_model",
   "set_permission_mode",
   "interactive",
+  "approve_session",
   "max_budget_usd",
   "native_settings",
 ]);
@@ -53,6 +54,8 @@ const agent = {
   set_model: "native",
   set_permission_mode: "native",
   interactive: "native",
+  // Their own "always" is wider than the call that was approved, so most are never told it.
+  approve_session: "emulated",
   max_budget_usd: "emulated",
   native_settings: "native",
 } as const satisfies Capabilities;
@@ -66,12 +69,14 @@ export const capabilities: Readonly<Record<HarnessName, Capabilities>> = {
     output_schema: "native",
     max_budget_usd: "native",
   },
-  codex: { ...agent, output_schema: "native" },
-  opencode: { ...agent, agent_name: "native", output_schema: "native" },
+  codex: { ...agent, output_schema: "native", approve_session: "native" },
+  opencode: { ...agent, agent_name: "native", output_schema: "native", context: "native" },
   acp: {
     ...agent,
     max_turns: "none",
     instructions: "emulated",
+    steer: "emulated",
+    set_permission_mode: "emulated",
     native_settings: "none",
   },
   generic: {
@@ -94,6 +99,7 @@ export const capabilities: Readonly<Record<HarnessName, Capabilities>> = {
     set_model: "none",
     set_permission_mode: "none",
     interactive: "none",
+    approve_session: "none",
     max_budget_usd: "none",
     native_settings: "none",
   },
