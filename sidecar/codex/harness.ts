@@ -57,6 +57,11 @@ class CodexHarness implements Harness {
       ...(max_turns === undefined ? {} : { roundsMax: max_turns }),
     });
     this.#opening = new Opening({
+      servers: (bootstrap.config.mcp_servers ?? []).map(({ name }) => name),
+      onReady: () => {
+        void this.#settle();
+        host.setStatus(this.#normalizer.status);
+      },
       isResuming: bootstrap.config.resume_session !== undefined,
       threadLine: (id) => {
         const { work_dir: workDir, config } = bootstrap;
@@ -246,6 +251,7 @@ class CodexHarness implements Harness {
     for (const line of effects.lines) this.#tell(line);
     const wasReady = this.#opening.isReady;
     this.#takeReplies(effects.replies);
+    for (const name of effects.servers) this.#opening.serverSettled(name);
     const isReady = this.#opening.isReady;
     this.#interruption.settle(this.#normalizer.running, this.#normalizer.codexTurns);
     if (isReady) this.#sendWaiting();

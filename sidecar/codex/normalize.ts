@@ -46,6 +46,8 @@ export interface Effects {
   lines: string[];
   /** Replies to requests of ours. */
   replies: { id: string; error?: { code: number; message: string } }[];
+  /** MCP servers that have started, or failed to. */
+  servers: string[];
 }
 
 export interface NormalizerOptions {
@@ -77,6 +79,7 @@ export class Normalizer {
   readonly #sent = new Map<string, Sent>();
   #lines: string[] = [];
   #replies: Effects["replies"] = [];
+  #servers: string[] = [];
   #userAgent: string | undefined;
   #model: string | undefined;
 
@@ -237,9 +240,11 @@ export class Normalizer {
 
   take(): Effects {
     const isStatusNew = this.#out.isNews(this.status);
-    const effects = { outputs: this.#out.take(), isStatusNew, lines: this.#lines, replies: this.#replies };
+    const outputs = this.#out.take();
+    const effects = { outputs, isStatusNew, lines: this.#lines, replies: this.#replies, servers: this.#servers };
     this.#lines = [];
     this.#replies = [];
+    this.#servers = [];
     return effects;
   }
 
@@ -278,6 +283,7 @@ export class Normalizer {
         return this.#out.emit(progress(place.turnId, "todo", { items: todoItems(raw), ...parentOf(place) }));
       }
       case "server_status": {
+        if (raw.line.status !== "starting") this.#servers.push(raw.line.name);
         const event = serverStatus(raw);
         if (event) this.#out.emit(event);
         return;

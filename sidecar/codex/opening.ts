@@ -1,31 +1,39 @@
-/** From the start of the program to a thread: the handshake, the thread's request, and how long each may take. */
+/** From the start of the program to a thread with its tools: handshake, thread, MCP servers, and how long each may take. */
 import type { ErrorCategory } from "../../src/protocol/event.ts";
 import type { Effects } from "./normalize.ts";
 import { initializedLine, initializeLine } from "./requests.ts";
 
-type Phase = "initializing" | "opening" | "ready" | "failed";
+type Phase = "initializing" | "opening" | "connecting" | "ready" | "failed";
 
 export interface OpeningOptions {
   isResuming: boolean;
+  /** Names of the MCP servers that the session is to have. */
+  servers: readonly string[];
   /** The request for the thread, under this id. */
   threadLine(id: string): string;
   /** Writes a line, whose reply will say what it was for. */
   tell(line: string, asked?: "initialize" | "thread"): void;
   threadId(): string | undefined;
+  /** It is ready although nothing was said just now. */
+  onReady(): void;
   onFailed(failure: { message: string; category: ErrorCategory }): void;
 }
 
-/** How long it may take to answer to its name, and to have its thread (MCP servers start meanwhile). */
+/** How long it may take to answer to its name, and to have its thread. */
 const initializeMs = 30_000;
 const threadMs = 90_000;
+/** It gives each MCP server ten seconds itself, and says what came of it (0.169.0). */
+const serversMs = 20_000;
 
 export class Opening {
   readonly #options: OpeningOptions;
+  readonly #awaited: Set<string>;
   #phase: Phase = "initializing";
   #deadline: NodeJS.Timeout | undefined;
 
   constructor(options: OpeningOptions) {
     this.#options = options;
+    this.#awaited = new Set(options.servers);
   }
 
   get isReady(): boolean {
@@ -40,6 +48,12 @@ export class Opening {
   replied({ id, error }: Effects["replies"][number]): void {
     if (id === "initialize") this.#initialized(error);
     else if (id === "thread") this.#opened(error);
+  }
+
+  /** An MCP server is there, or will not be. */
+  serverSettled(name: string): void {
+    this.#awaited.delete(name);
+    if (this.#phase === "connecting" && this.#awaited.size === 0) this.#ready();
   }
 
   close(): void {
@@ -63,6 +77,17 @@ export class Opening {
       // An invalid request to resume names a conversation that is not there; other codes are failures of its own.
       return this.#fail(message, isResuming && error?.code === -32600 ? "session_not_found" : "startup_crash");
     }
+    if (this.#awaited.size === 0) return this.#ready();
+    // A first prompt would not wait for them, and its model would not be offered their tools.
+    this.#phase = "connecting";
+    clearTimeout(this.#deadline);
+    this.#deadline = setTimeout(() => {
+      this.#ready();
+      this.#options.onReady();
+    }, serversMs);
+  }
+
+  #ready(): void {
     clearTimeout(this.#deadline);
     this.#phase = "ready";
   }
