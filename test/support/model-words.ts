@@ -40,11 +40,15 @@ export interface StreamAnswer {
   end: "whole" | "drop" | "error";
 }
 
-export type Answer =
-  | MessageAnswer
-  | StreamAnswer
-  | { kind: "failure"; status: number; retryAfterS?: number }
-  | { kind: "silence" };
+export type Answer = MessageAnswer | StreamAnswer | FailureAnswer | { kind: "silence" };
+
+export interface FailureAnswer {
+  kind: "failure";
+  status: number;
+  retryAfterS?: number;
+  /** What the service says beside the status, where that is what counts. */
+  error?: { type: string; message: string };
+}
 
 /** The last thing a person (or the agent itself) said, and how many answers of the model followed it. */
 export interface LastWords {
@@ -169,9 +173,16 @@ const words: Readonly<Record<string, (scene: Scene) => Answer>> = {
     end: "whole",
   }),
   silent: () => ({ kind: "silence" }),
+  quota: () => refusal(402, "billing_error", "Your account cannot be billed"),
+  lowcredit: () => refusal(400, "invalid_request_error", "Your credit balance is too low to access the Anthropic API."),
+  contextfull: () => refusal(400, "invalid_request_error", "prompt is too long: 210431 tokens > 200000 maximum"),
   drop: ({ asked }) => broken(asked, "drop"),
   sseerror: ({ asked }) => broken(asked, "error"),
 };
+
+function refusal(status: number, type: string, message: string): FailureAnswer {
+  return { kind: "failure", status, error: { type, message } };
+}
 
 function broken(asked: number, end: "drop" | "error"): Answer {
   if (asked > 0) return say("The quick brown fox, whole this time.");

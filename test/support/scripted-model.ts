@@ -24,6 +24,7 @@
  * | `[[silent]]` | nothing at all, the connection stays open |
  * | `[[maxtokens]]`, `[[pricey]]` | an answer cut by the token limit; one with 440 000 tokens |
  * | `[[errSTATUS]]`, `[[errSTATUS:TIMES]]` | this HTTP status so many times, then `Recovered.`; without a number 400, 401, 403 and 404 go on for ever, 429 (retry-after 1), 500, 529 and others come twice |
+ * | `[[quota]]`, `[[lowcredit]]`, `[[contextfull]]` | for ever, in the service's words: an account that cannot be billed (402), one without credit (400), a conversation that is too long (400) |
  * | `[[drop]]`, `[[sseerror]]` | three deltas, then a cut connection or an SSE `error` event; whole when asked again |
  *
  * aimock serves the plain answers; what it cannot script (bad streams, failures that pass) is served beside it.
@@ -33,7 +34,15 @@ import type { AddressInfo } from "node:net";
 import { text as readText } from "node:stream/consumers";
 import { LLMock } from "@copilotkit/aimock";
 import { streamAnswer } from "./model-stream.ts";
-import { type Answer, answerTo, lastWords, type MessageAnswer, ModelRequest, systemText } from "./model-words.ts";
+import {
+  type Answer,
+  answerTo,
+  type FailureAnswer,
+  lastWords,
+  type MessageAnswer,
+  ModelRequest,
+  systemText,
+} from "./model-words.ts";
 
 /** A request that reached the model. */
 export interface SeenRequest {
@@ -134,13 +143,12 @@ function urlOf(address: AddressInfo | string | null): string {
   return `http://127.0.0.1:${address.port}`;
 }
 
-function fail(failure: { status: number; retryAfterS?: number }, response: ServerResponse): void {
-  const { status, retryAfterS } = failure;
+function fail({ status, retryAfterS, error: said }: FailureAnswer, response: ServerResponse): void {
   response.writeHead(status, {
     "content-type": "application/json",
     ...(retryAfterS === undefined ? {} : { "retry-after": String(retryAfterS) }),
   });
-  const error = { type: errorTypes[status] ?? "api_error", message: `Scripted failure ${status}` };
+  const error = said ?? { type: errorTypes[status] ?? "api_error", message: `Scripted failure ${status}` };
   response.end(JSON.stringify({ type: "error", error }));
 }
 
