@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type ClaudeDaemon, hasResults, ofType, results, startClaudeDaemon } from "../support/claude-daemon.ts";
+import { type ClaudeDaemon, ofType, results, startClaudeDaemon } from "../support/claude-daemon.ts";
 import { eventually } from "../support/eventually.ts";
 import { allProcesses } from "../support/processes.ts";
 
@@ -29,21 +29,6 @@ async function busySession(command: string): Promise<{ id: string; agent: number
 }
 
 describe("kill -9", () => {
-  it("of the agent ends the turn as aborted, with the signal in exit, and its command is gone", async () => {
-    const { id, agent } = await busySession("sleep 311");
-    process.kill(agent, "SIGKILL");
-    const events = await claude.log(id);
-    expect(results(events)).toEqual([{ turn: "t1", status: "aborted" }]);
-    expect(ofType(events, "tool_result")).toMatchObject([{ synthetic: true, is_error: true }]);
-    expect(events.at(-1)).toMatchObject({
-      type: "exit",
-      exit_code: 137,
-      data: { code: 137, signal: "SIGKILL", error_category: "agent_crash" },
-    });
-    await claude.allGone(id);
-    await eventually(() => !runs("sleep 311"));
-  });
-
   it("of the sidecar ends the session honestly, and nothing of it lives on", async () => {
     const { id, sidecar } = await busySession("sleep 312");
     await claude.prompt(id, "waiting in the queue");
@@ -76,6 +61,18 @@ describe("the end of a session in mid-turn", () => {
     expect(log.text.trimEnd().split("\n").at(-1)).toContain('"type":"exit"');
   });
 
+  it("by timeout is told as such", async () => {
+    const id = await claude.create({ prompt: "[[slow:20]]", interactive: true, timeout: "1s" });
+    const events = await claude.log(id);
+    expect(results(events)).toEqual([{ turn: "t1", status: "limit" }]);
+    expect(events.at(-1)).toMatchObject({ type: "exit", data: { error_category: "timeout" } });
+    expect((await claude.daemon.get(`/sessions/${id}`)).body).toMatchObject({
+      status: "failed",
+      end_reason: "timeout",
+    });
+    await claude.allGone(id);
+  });
+
   it("by stop keeps it listed", async () => {
     const { id } = await busySession("sleep 314");
     await claude.daemon.post(`/sessions/${id}/stop`);
@@ -96,29 +93,5 @@ describe("the end of a session in mid-turn", () => {
     expect(results(events)).toEqual([{ turn: "t1", status: "success" }]);
     await claude.allGone(id);
     await eventually(() => !runs("sleep 315"));
-  });
-});
-
-describe("kill -9 of the daemon", () => {
-  it("in mid-turn loses nothing: the next daemon goes on with the session", async () => {
-    const { startDaemon } = await import("../support/start-daemon.ts");
-    const { readLog } = await import("../support/read-log.ts");
-    const own = await startClaudeDaemon();
-    const id = await own.create({ prompt: "[[slow:3]]", interactive: true });
-    await own.log(id, (events) => events.filter(({ type }) => type === "agent_message").length > 3);
-    await own.prompt(id, "after the restart");
-    await own.daemon.kill9();
-    const next = await startDaemon({ dataDir: own.daemon.dataDir, env: { TEST_MODEL_KEY: "x" } });
-    const events = await readLog(next, id, { enough: hasResults(2) });
-    expect(results(events)).toEqual([
-      { turn: "t1", status: "success" },
-      { turn: "t2", status: "success" },
-    ]);
-    expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
-    await next.delete(`/sessions/${id}`);
-    await next.stop();
-    await own.stop();
-    const { rmSync } = await import("node:fs");
-    rmSync(join(own.daemon.dataDir, ".."), { recursive: true, force: true });
   });
 });

@@ -1,8 +1,9 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { hasResults, ofType, results, said } from "../support/claude-daemon.ts";
 import { type CodexDaemon, startCodexDaemon } from "../support/codex-daemon.ts";
+import { eventually } from "../support/eventually.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
 let codex: CodexDaemon;
@@ -87,84 +88,6 @@ describe("a one-shot session", () => {
   });
 });
 
-describe("an interactive session", () => {
-  it("takes three turns in one process, each with figures of its own", async () => {
-    const id = await codex.create({ prompt: "first", interactive: true });
-    await codex.log(id, hasResults(1));
-    await codex.prompt(id, "second");
-    await codex.log(id, hasResults(2));
-    await codex.prompt(id, "third");
-    const events = await codex.log(id, hasResults(3));
-    expect(results(events)).toEqual(["t1", "t2", "t3"].map((turn) => ({ turn, status: "success" })));
-    expect(said(events)).toEqual(["You said: first", "You said: second", "You said: third"]);
-    const inputs = ofType(events, "result").map(({ usage }) => usage);
-    for (const usage of inputs) expect(usage).toMatchObject({ input_tokens: 100, output_tokens: 12 });
-    expect(ofType(events, "system").filter((data) => data["subtype"] === "init")).toHaveLength(1);
-    await codex.daemon.post(`/sessions/${id}/stop`, { mode: "drain" });
-    const whole = await codex.log(id);
-    expect(whole.at(-1)).toMatchObject({ type: "exit", data: { code: 0 } });
-    await codex.allGone(id);
-  });
-
-  it("queues prompts in order, and one that is withdrawn never reaches the model", async () => {
-    const id = await codex.create({ prompt: "[[slow:1.5]]", interactive: true });
-    await codex.log(id, (events) => events.some(({ type }) => type === "agent_message"));
-    const queued = [await codex.prompt(id, "queued one"), await codex.prompt(id, "queued two")];
-    const last = await codex.prompt(id, "queued three");
-    const taken = await codex.daemon.delete(`/sessions/${id}/prompts/${queued[1]}`);
-    expect(taken).toMatchObject({ status: 200, body: { status: "withdrawn" } });
-    const events = await codex.log(id, hasResults(4));
-    expect(results(events)).toEqual([
-      { turn: queued[1], status: "withdrawn" },
-      { turn: "t1", status: "success" },
-      { turn: queued[0], status: "success" },
-      { turn: last, status: "success" },
-    ]);
-    expect(codex.model.requests.some(({ text }) => text.includes("queued two"))).toBe(false);
-    await codex.daemon.delete(`/sessions/${id}`);
-  });
-
-  it("gives context and mentions to the model with the next prompt", async () => {
-    const id = await codex.create({ interactive: true });
-    const { work_dir } = (await codex.daemon.get(`/sessions/${id}`)).body;
-    writeFileSync(join(work_dir, "poem.txt"), "aubergine row\nbergamot row\ncardamom row\n");
-    await codex.tell(id, "context", { text: "the sky is green today" });
-    await codex.tell(id, "mention", { file_path: join(work_dir, "poem.txt"), line_start: 2, line_end: 3 });
-    await codex.prompt(id, "go");
-    const events = await codex.log(id, hasResults(1));
-    expect(sentInput()).toContain("the sky is green today");
-    expect(sentInput()).toContain("bergamot row\\ncardamom row");
-    expect(sentInput()).not.toContain("aubergine row");
-    expect(ofType(events, "user_message").map((data) => data["kind"])).toEqual(["context", "mention", "prompt"]);
-    await codex.daemon.delete(`/sessions/${id}`);
-  });
-
-  it("goes on with the old conversation when a new session resumes it", async () => {
-    const first = await codex.create({ prompt: "remember the word heliotrope", interactive: true });
-    await codex.log(first, hasResults(1));
-    await codex.daemon.post(`/sessions/${first}/stop`, { mode: "drain" });
-    await codex.log(first);
-    const second = await codex.create({ prompt: "which word was it?", resume_session: first });
-    const events = await codex.log(second);
-    expect(results(events)).toEqual([{ turn: "t1", status: "success" }]);
-    expect(sentInput()).toContain("remember the word heliotrope");
-    // Not the tokens of the turns before it.
-    expect(ofType(events, "result")[0]).toMatchObject({ usage: { input_tokens: 100, output_tokens: 12 } });
-    const ids = await Promise.all([first, second].map(async (id) => (await codex.daemon.get(`/sessions/${id}`)).body));
-    expect(ids[1].agent_session_id).toBe(ids[0].agent_session_id);
-  });
-
-  it("says so when there is nothing to resume", async () => {
-    const gone = await codex.create({ prompt: "hello", resume_session: "01a1fcbc-d765-7a62-8a75-a332fb121b5a" });
-    const events = await codex.log(gone);
-    // The prompt never left the daemon: there was no conversation to give it to.
-    expect(results(events)).toEqual([{ turn: "t1", status: "aborted" }]);
-    expect(ofType(events, "error")).toMatchObject([{ error_category: "session_not_found", retryable: false }]);
-    expect(events.at(-1)).toMatchObject({ type: "exit", data: { error_category: "session_not_found" } });
-    await codex.allGone(gone);
-  });
-});
-
 it("reads the checkout's instructions, and acts on its settings only when it is trusted", async () => {
   const folder = await tempDir();
   const work_dir = folder.path;
@@ -230,14 +153,10 @@ it("writes nothing into the person's configuration", async () => {
   await home.remove();
 });
 
-it("goes on with a copy of a conversation, and leaves the first as it was", async () => {
-  const first = await codex.create({ prompt: "remember the word vermilion", interactive: true });
-  await codex.log(first, hasResults(1));
-  await codex.daemon.post(`/sessions/${first}/stop`, { mode: "drain" });
-  await codex.log(first);
-  const second = await codex.create({ prompt: "which word?", resume_session: first, fork: true });
-  expect(results(await codex.log(second))).toEqual([{ turn: "t1", status: "success" }]);
-  expect(sentInput()).toContain("remember the word vermilion");
-  const ids = await Promise.all([first, second].map(async (id) => (await codex.daemon.get(`/sessions/${id}`)).body));
-  expect(ids[1].agent_session_id).not.toBe(ids[0].agent_session_id);
+it("leaves nothing when the session is deleted in the middle of a command", async () => {
+  const id = await codex.create({ prompt: "[[bash:touch started; sleep 300]]" });
+  const { work_dir } = (await codex.daemon.get(`/sessions/${id}`)).body;
+  await eventually(() => existsSync(join(work_dir, "started")), { what: "the command's start" });
+  await codex.daemon.delete(`/sessions/${id}`);
+  await codex.allGone(id);
 });

@@ -46,26 +46,6 @@ it("asks the model that was asked for, and calls it for nothing but the turn", a
   expect(ofType(events, "result")[0]).toMatchObject({ cost_usd: null, model: "anthropic/claude-of-tomorrow" });
 });
 
-it("keeps one conversation over three turns, counts each by itself, and withdraws what waits", async () => {
-  const id = await opencode.create({ prompt: "first words", interactive: true });
-  await opencode.log(id, hasResults(1));
-  await opencode.prompt(id, "[[slow:3]]");
-  const third = await opencode.prompt(id, "third words");
-  const fourth = await opencode.prompt(id, "never asked");
-  expect((await opencode.daemon.delete(`/sessions/${id}/prompts/${fourth}`)).status).toBeLessThan(300);
-  const events = await opencode.log(id, hasResults(4));
-  expect(results(events).filter(({ status }) => status === "success")).toHaveLength(3);
-  expect(results(events)).toContainEqual({ turn: fourth, status: "withdrawn" });
-  const conversation = JSON.stringify(opencode.model.requests.at(-1)?.body.messages);
-  expect(conversation).toContain("first words");
-  expect(conversation).toContain("third words");
-  expect(conversation).not.toContain("never asked");
-  const last = ofType(events, "result").find((data) => data["turn_id"] === third);
-  expect(last).toMatchObject({ num_turns: 1, usage: { input_tokens: 100, output_tokens: 12 } });
-  await opencode.daemon.delete(`/sessions/${id}`);
-  await opencode.allGone(id);
-});
-
 describe("tools", () => {
   it("show as a call, its output and one result", async () => {
     const id = await opencode.create({ prompt: "[[bash:echo hello from the tool; sleep 0.3; echo more]]" });
@@ -98,27 +78,6 @@ describe("tools", () => {
     ]);
     await opencode.daemon.delete(`/sessions/${id}`);
   });
-
-  it("are stopped by max_turns", async () => {
-    const id = await opencode.create({ prompt: "[[loop]]", max_turns: 2 });
-    const events = await opencode.log(id);
-    expect(results(events)).toEqual([{ turn: "t1", status: "limit" }]);
-  });
-});
-
-it("context and mention reach the model in front of the prompt", async () => {
-  const id = await opencode.create({ prompt: "[[bash:printf 'one\\ntwo\\nthree\\n' > notes.txt]]", interactive: true });
-  await opencode.log(id, hasResults(1));
-  await opencode.daemon.post(`/sessions/${id}/context`, { text: "the sky is green" });
-  await opencode.daemon.post(`/sessions/${id}/mention`, { file_path: "notes.txt", line_start: 2, line_end: 2 });
-  await opencode.prompt(id, "and now");
-  await opencode.log(id, hasResults(2));
-  const last = opencode.model.requests.at(-1);
-  expect(last?.text).toBe("and now");
-  const sent = JSON.stringify(last?.body.messages.at(-1));
-  expect(sent).toContain("the sky is green");
-  expect(sent).toMatch(/lines 2 to 2 from .*notes\.txt:\\ntwo\\n\\n/);
-  await opencode.daemon.delete(`/sessions/${id}`);
 });
 
 it("reads the instructions of a checkout that it does not trust, and not its configuration", async () => {
@@ -135,18 +94,6 @@ it("reads the instructions of a checkout that it does not trust, and not its con
 });
 
 describe("resume", () => {
-  it("by our id recalls what was said, in a session of its own", async () => {
-    const id = await opencode.create({ prompt: "remember the number 4711" });
-    await opencode.log(id);
-    const second = await opencode.create({ prompt: "what was it", resume_session: id });
-    const events = await opencode.log(second);
-    expect(results(events)).toEqual([{ turn: "t1", status: "success" }]);
-    expect(JSON.stringify(opencode.model.requests.at(-1)?.body.messages)).toContain("4711");
-    expect(said(events)).toEqual(["You said: what was it"]);
-    const [init] = ofType(events, "system").filter((data) => data["subtype"] === "init");
-    expect(init?.["session_id"]).toBe((await opencode.daemon.get(`/sessions/${id}`)).body.agent_session_id);
-  });
-
   it("as a fork goes on with a copy", async () => {
     const id = await opencode.create({ prompt: "remember the number 4712" });
     await opencode.log(id);
@@ -157,13 +104,5 @@ describe("resume", () => {
     const copied = (await opencode.daemon.get(`/sessions/${second}`)).body;
     expect(copied.agent_session_id).not.toBe((await opencode.daemon.get(`/sessions/${id}`)).body.agent_session_id);
     expect(ofType(events, "tool_result")).toMatchObject([{ output: expect.stringContaining(copied.work_dir) }]);
-  });
-
-  it("of a conversation that is not there says so", async () => {
-    const id = await opencode.create({ prompt: "what was it", resume_session: "ses_nosuchconversation000000" });
-    const events = await opencode.log(id);
-    expect(results(events)).toEqual([{ turn: "t1", status: "aborted" }]);
-    expect(events.at(-1)).toMatchObject({ type: "exit", data: { code: 1, error_category: "session_not_found" } });
-    await opencode.allGone(id);
   });
 });
