@@ -34,6 +34,7 @@ runHarnessSuite({
     cannotSayWhy: true,
     asksFromStartOnly: true,
     silentServers: true,
+    keepsCutText: true,
     silentRetries,
     // It says that the service refused, and keeps the answer to itself (1.18.33).
     categories: {

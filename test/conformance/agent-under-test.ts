@@ -31,6 +31,8 @@ export interface Differences {
   outlivesItsInput?: boolean;
   /** It does not say that an MCP server is not there. */
   silentServers?: boolean;
+  /** A text that is begun anew goes on in the same message, behind what was cut. */
+  keepsCutText?: boolean;
   /** It must be told at its start that a person decides. */
   asksFromStartOnly?: boolean;
   /** A refusal has no words in its protocol. */

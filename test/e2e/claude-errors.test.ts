@@ -18,10 +18,4 @@ describe("an error of the model", () => {
     const closed = new Set(messages.filter((data) => data["delta"] === false).map((data) => data["item_id"]));
     expect([...opened].every((item) => closed.has(item))).toBe(true);
   });
-
-  it("that comes with a 400 and says that there is no credit left is quota", async () => {
-    const events = await claude.log(await claude.create({ prompt: "[[lowcredit]]" }));
-    expect(ofType(events, "result")).toMatchObject([{ status: "error", error_category: "quota" }]);
-    expect(ofType(events, "error")).toMatchObject([{ error_category: "quota", retryable: false }]);
-  });
 });

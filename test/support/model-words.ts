@@ -174,7 +174,6 @@ const words: Readonly<Record<string, (scene: Scene) => Answer>> = {
   }),
   silent: () => ({ kind: "silence" }),
   quota: () => refusal(402, "billing_error", "Your account cannot be billed"),
-  lowcredit: () => refusal(400, "invalid_request_error", "Your credit balance is too low to access the Anthropic API."),
   contextfull: () => refusal(400, "invalid_request_error", "prompt is too long: 210431 tokens > 200000 maximum"),
   drop: ({ asked }) => broken(asked, "drop"),
   sseerror: ({ asked }) => broken(asked, "error"),

@@ -24,7 +24,7 @@
  * | `[[silent]]` | nothing at all, the connection stays open |
  * | `[[maxtokens]]`, `[[pricey]]` | an answer cut by the token limit; one with 440 000 tokens |
  * | `[[errSTATUS]]`, `[[errSTATUS:TIMES]]` | this HTTP status so many times, then `Recovered.`; without a number 400, 401, 403 and 404 go on for ever, 429 (retry-after 1), 500, 529 and others come twice |
- * | `[[quota]]`, `[[lowcredit]]`, `[[contextfull]]` | for ever, in the service's words: an account that cannot be billed (402), one without credit (400), a conversation that is too long (400) |
+ * | `[[quota]]`, `[[contextfull]]` | for ever, in the service's words: an account that cannot be billed (402), a conversation that is too long (400) |
  * | `[[drop]]`, `[[sseerror]]` | three deltas, then a cut connection or an SSE `error` event; whole when asked again |
  *
  * aimock serves the plain answers; what it cannot script (bad streams, failures that pass) is served beside it.
