@@ -1,12 +1,6 @@
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { hasResults, ofType, results } from "../support/claude-daemon.ts";
+import { ofType, results } from "../support/claude-daemon.ts";
 import { type CodexDaemon, startCodexDaemon } from "../support/codex-daemon.ts";
-import { eventually } from "../support/eventually.ts";
-import { startMcpServer } from "../support/mcp-server.ts";
-
-const stdioServer = fileURLToPath(new URL("../fixtures/agents/mcp-stdio.mjs", import.meta.url));
-const callWeather = '[[call:mcp__lab__weather {"city":"Rome"}]]';
 
 let codex: CodexDaemon;
 beforeAll(async () => {

@@ -1,15 +1,9 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { hasResults, ofType, results } from "../support/claude-daemon.ts";
-import { eventually } from "../support/eventually.ts";
-import { startMcpServer } from "../support/mcp-server.ts";
 import { type OpencodeDaemon, startOpencodeDaemon } from "../support/opencode-daemon.ts";
 import { type TempDir, tempDir } from "../support/temp-dir.ts";
-
-const stdioServer = fileURLToPath(new URL("../fixtures/agents/mcp-stdio.mjs", import.meta.url));
-const callWeather = '[[call:lab_weather {"city":"Rome"}]]';
 
 vi.setConfig({ testTimeout: 180_000 });
 let opencode: OpencodeDaemon;
