@@ -1,5 +1,5 @@
 /** Every command and option of agentd. Says what there is; what is done stands in a file for each. */
-import { Command, Option } from "commander";
+import { Argument, Command, Option } from "commander";
 import { SessionStatus } from "../src/protocol/session.ts";
 import { version } from "../src/version.ts";
 import { addAgentsCommands } from "./agents-command.ts";
@@ -7,7 +7,9 @@ import type { KnownWords } from "./argv.ts";
 import { AttachOptions, attach } from "./attach.ts";
 import { addDaemonOptions, type CommandContext, DaemonOptions } from "./client-options.ts";
 import { addDoctorOptions } from "./doctor-command.ts";
+import { EgressLogOptions, egressLog } from "./egress.ts";
 import { GcOptions, gc } from "./gc.ts";
+import { buildAll, ImagesOptions } from "./images.ts";
 import { ApproveOptions, approve, DenyOptions, deny, InputsOptions, listInputs } from "./inputs.ts";
 import { LogsOptions, logs } from "./logs.ts";
 import {
@@ -56,6 +58,7 @@ export function createProgram(context: CommandContext): Command {
   addAgents(program, context);
   addDoctor(program, context);
   addKeeping(program, context);
+  addContainers(program, context);
   addAbout(program, context);
   addHelp(program);
   return program;
@@ -268,7 +271,31 @@ function addDoctor(program: Command, context: CommandContext): void {
   addDoctorOptions(add(program, "doctor [agent...]", what, "agentd doctor\n  agentd doctor claude --probe"), context);
 }
 
-/** commander's own shows the program's help for a command that there is not. */
+function addContainers(program: Command, context: CommandContext): void {
+  const images = add(program, "images", "the images of sessions in containers", "agentd images build");
+  images
+    .command("build")
+    .description("build them with the Docker engine")
+    .addHelpText("after", "\nExample:\n  agentd images build agent")
+    .addArgument(new Argument("[image]", "which one; both by default").choices(["agent", "proxy"]))
+    .option("--docker-host <address>", "the engine's socket (else DOCKER_HOST, else unix:///var/run/docker.sock)")
+    .option("--agent-base <image>", "what the agents' image begins with (default node:24-bookworm-slim)")
+    .option("--proxy-base <image>", "what the proxy's image begins with (default debian:bookworm-slim)")
+    .action(async (image: string | undefined, options: unknown) =>
+      context.exit(await buildAll(image, ImagesOptions.parse(options), context)),
+    );
+  const egress = add(program, "egress", "what sessions in containers may reach", "agentd egress log");
+  const log = egress
+    .command("log [session]")
+    .description("what was refused by the proxy, of one session or of all")
+    .addHelpText("after", "\nExample:\n  agentd egress log 5c1f --json");
+  addDaemonOptions(log)
+    .option("--json", "print each as the daemon sends it, one a line")
+    .action(async (session: string | undefined, options: unknown) =>
+      context.exit(await egressLog(session, EgressLogOptions.parse(options), context)),
+    );
+}
+
 function addKeeping(program: Command, context: CommandContext): void {
   addDaemonOptions(
     add(program, "gc", "remove the ended sessions that the daemon's policy lets go of", "agentd gc --dry-run"),
@@ -290,6 +317,7 @@ function addKeeping(program: Command, context: CommandContext): void {
     });
 }
 
+/** commander's own shows the program's help for a command that there is not. */
 function addHelp(program: Command): void {
   add(program, "help [command]", "display help for a command", "agentd help run").action((name?: string) => {
     if (name === undefined) return program.help();

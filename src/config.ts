@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import * as z from "zod";
+import { DockerSettings, EgressSettings } from "./docker-settings.ts";
 import { HarnessName } from "./protocol/bootstrap.ts";
 import { Duration, DurationOrNone } from "./protocol/duration.ts";
 import { AgentdError, errnoOf, messageOf } from "./protocol/error.ts";
@@ -107,6 +108,9 @@ export const ConfigFile = z.strictObject({
   hooks: Hooks.optional(),
   limits: Limits.prefault({}),
   retention: Retention.prefault({}),
+  docker: DockerSettings.prefault({}),
+  /** What sessions in containers may reach. */
+  egress: EgressSettings.prefault({}),
   /** When the log is forced to disk: never, at each prompt and result, or at each write. */
   fsync: z.enum(["never", "turn", "always"]).default("turn"),
   /** What becomes of live sessions when the daemon is told to leave: they go on, for the next daemon, or they end. */

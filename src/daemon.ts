@@ -10,12 +10,14 @@ import { createObserver, type Observer } from "./observe/observer.ts";
 import { type LimitSupport, supportLimits } from "./process/group-limits.ts";
 import { protectDaemon } from "./process/oom-score.ts";
 import { serviceManager } from "./process/service-manager.ts";
+import type { Denial } from "./protocol/egress.ts";
 import { AgentdError, errnoOf, messageOf } from "./protocol/error.ts";
 import { limitKinds } from "./protocol/resources.ts";
-import { localRuntime } from "./runtime/local.ts";
+import { type LocalRuntime, localRuntime } from "./runtime/local.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import { openSqliteStore } from "./store/sqlite.ts";
 import type { Store } from "./store/store.ts";
+import { lastDenialAt } from "./supervisor/egress-log.ts";
 import { unheldLimits } from "./supervisor/resources.ts";
 import { Supervisor } from "./supervisor/supervisor.ts";
 import { version } from "./version.ts";
@@ -36,7 +38,7 @@ const idleMs = 2000;
 const firstSessionMs = 60_000;
 
 export async function startDaemon(config: Config): Promise<Daemon> {
-  refuseUnusable(config);
+  refuseUnusable();
   // Everything this daemon writes is for its own user.
   process.umask(0o077);
   const lock = await lockDataDir(config.dataDir, version);
@@ -50,23 +52,17 @@ export async function startDaemon(config: Config): Promise<Daemon> {
     const observer = await createObserver({ config, version, token, clientLags });
     store = await openSqliteStore({ path: join(config.dataDir, "state.db"), isSynced: config.fsync !== "never" });
     const opened = store;
-    const local = localRuntime({
-      program: { path: programPath("sidecar.js"), environment: config.environment },
-      launchTimeoutMs: config.limits.launch_timeout,
-      ready: {
-        // The daemon of one `agentd run` starts one session, as soon as it is up.
-        count: config.leaveWhenIdle ? 0 : config.limits.ready_sidecars,
-        dir: config.dataDir,
-        onSkipped: (reason, session_id) =>
-          observer.log("warn", "a ready sidecar could not be used; a fresh one is started", { session_id, reason }),
-      },
-    });
+    const local = openLocal(config, observer);
     reportFaults(observer);
     const limitSupport = prepareLimits(config, observer);
+    const runtimes = await openRuntimes(config, observer, local, {
+      log: observer.log,
+      onDenied: (sessionId, denial) => supervisor.noteDenial(sessionId, denial),
+    });
     const supervisor = new Supervisor({
       limitSupport,
       config,
-      runtimes: new Map([["local", timed(local, observer)]]),
+      runtimes,
       store,
       runDir,
       keeperPath: programPath("keeper.js"),
@@ -105,6 +101,7 @@ export async function startDaemon(config: Config): Promise<Daemon> {
         await Promise.all([supervisor.close(config.onShutdown), local.close()]);
         server.sockets.closeAll({ reason, sessionsGoOn: false });
         await server.app.close();
+        await runtimes.get("docker")?.close();
         await opened.close();
         // Empty by now; should it not be, the next daemon of this data dir finds what is in it.
         await rmdir(runDir).catch(() => undefined);
@@ -120,15 +117,9 @@ export async function startDaemon(config: Config): Promise<Daemon> {
   }
 }
 
-function refuseUnusable(config: Config): void {
+function refuseUnusable(): void {
   if (process.platform === "win32")
     throw new AgentdError("internal", "agentd does not run on Windows. Use it in WSL 2, or on Linux or macOS");
-  if (config.runtimes.includes("docker")) {
-    throw new AgentdError(
-      "unknown_runtime",
-      'Cannot use the runtime "docker": this version of agentd runs agents locally only. Start it with --runtime local',
-    );
-  }
 }
 
 /** A fault that nobody waited for must not end the sessions of others. */
@@ -139,6 +130,50 @@ function reportFaults({ log }: Observer): void {
 function goOn(kept: number): string {
   const sessions = kept === 1 ? "1 session goes on" : `${kept} sessions go on`;
   return `${sessions}: the next "agentd serve" of this data dir takes over. To end them too: --on-shutdown stop`;
+}
+
+function openLocal(config: Config, observer: Observer): LocalRuntime {
+  return localRuntime({
+    program: { path: programPath("sidecar.js"), environment: config.environment },
+    dataDir: config.dataDir,
+    launchTimeoutMs: config.limits.launch_timeout,
+    ready: {
+      // The daemon of one `agentd run` starts one session, as soon as it is up.
+      count: config.leaveWhenIdle || !config.runtimes.includes("local") ? 0 : config.limits.ready_sidecars,
+      dir: config.dataDir,
+      onSkipped: (reason, session_id) =>
+        observer.log("warn", "a ready sidecar could not be used; a fresh one is started", { session_id, reason }),
+    },
+  });
+}
+
+/** Those that are enabled; a daemon for containers is none without an engine. */
+async function openRuntimes(
+  config: Config,
+  observer: Observer,
+  // Sessions of an earlier daemon may be local ones, whatever this one is for.
+  local: Runtime,
+  told: { log: Observer["log"]; onDenied(sessionId: string, denial: Denial): void },
+): Promise<Map<string, Runtime>> {
+  const { docker, limits, environment } = config;
+  const runtimes = new Map([["local", timed(local, observer)]]);
+  if (!config.runtimes.includes("docker")) return runtimes;
+  // Its library is for daemons that need it.
+  const { dockerRuntime } = await import("./runtime/docker/docker.ts");
+  const containers = await dockerRuntime({
+    host: docker.host ?? environment["DOCKER_HOST"] ?? "unix:///var/run/docker.sock",
+    dataDir: config.dataDir,
+    launchTimeoutMs: limits.launch_timeout,
+    proxyImage: docker.proxy_image,
+    subnets: docker.subnets,
+    egressNetwork: docker.egress_network,
+    authorities: docker.ca_file,
+    limits: { pids: docker.pids, scratchBytes: docker.scratch_size },
+    user: { uid: docker.uid, gid: docker.gid },
+    deniedSince: await lastDenialAt(config.dataDir),
+    ...told,
+  });
+  return runtimes.set("docker", timed(containers, observer));
 }
 
 async function listen({ app }: Server, { listen: { host, port } }: Config): Promise<string> {
@@ -205,12 +240,12 @@ function managerTeller({ environment }: Config, { log }: Observer): (state: "rea
 function timed(runtime: Runtime, observer: Observer): Runtime {
   return {
     ...runtime,
-    launch: async (bootstrap) => {
+    launch: async (bootstrap, spec) => {
       const startedAt = performance.now();
       const tell = (failed: boolean) =>
         observer.launched({ runtime: runtime.name, seconds: (performance.now() - startedAt) / 1000, failed });
       try {
-        const handle = await runtime.launch(bootstrap);
+        const handle = await runtime.launch(bootstrap, spec);
         tell(false);
         return handle;
       } catch (error) {

@@ -152,8 +152,8 @@ async function readOrMakeToken(path: string): Promise<string> {
   return token;
 }
 
-/** Paths of Unix sockets end at 107 bytes; the longest name below the run folder is `/<12 characters>/s`. */
-const runDirBytesMax = 107 - 16;
+/** Paths of Unix sockets end at 107 bytes; the longest name below the run folder is `/<12 characters>/c/s`. */
+const runDirBytesMax = 107 - 18;
 
 /** A short private folder for sockets: in the data dir when its path is short enough, else in the temp dir. */
 export async function ensureRunDir(dataDir: string): Promise<string> {

@@ -35,6 +35,17 @@ export default defineConfig({
           exclude: ["test/**/*.long.test.ts"],
         },
       },
+      {
+        test: {
+          ...e2e,
+          name: "docker",
+          include: ["test/docker/**/*.test.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          // One engine, and one range of public addresses on it.
+          maxWorkers: 1,
+        },
+      },
       { test: { ...e2e, name: "long", include: ["test/**/*.long.test.ts"], testTimeout: 600_000 } },
     ],
   },

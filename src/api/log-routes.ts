@@ -7,6 +7,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import * as z from "zod";
 import { untilPast } from "../bridge/lines.ts";
 import { AgentdError } from "../protocol/error.ts";
+import { openBlob } from "../session/blob-file.ts";
 import { sessionHome } from "../session/home.ts";
 import type { Session } from "../session/session.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
@@ -70,15 +71,17 @@ export function logRoutes(
   app.get<{ Params: { id: string; name: string } }>("/sessions/:id/blobs/:name", async (request, reply) => {
     const { session } = await supervisor.get(request.params.id);
     const { name } = request.params;
-    const path = join(session.home.blobs, name);
-    const isThere =
-      /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(name) && (await stat(path).catch(() => undefined))?.isFile();
-    if (!isThere)
+    const file = await openBlob(session.home, name);
+    if (!file)
       throw new AgentdError(
         "blob_not_found",
         `Cannot find the blob ${JSON.stringify(name.slice(0, 128))} of session "${session.id}": its events name the ones it has`,
       );
-    return sendFile(request, reply, path, "application/octet-stream");
+    return reply
+      .header("content-type", "application/octet-stream")
+      .header("content-length", (await file.stat()).size)
+      .header("x-content-type-options", "nosniff")
+      .send(file.createReadStream());
   });
 }
 

@@ -8,6 +8,7 @@ import type { AnswerBook } from "../store/store.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import { agentsRoute } from "./agents-route.ts";
 import { type AttachSockets, attachSocket } from "./attach-socket.ts";
+import { egressRoute } from "./egress-route.ts";
 import { replyWithError } from "./error-reply.ts";
 import { eventsRoute } from "./events-route.ts";
 import { gcRoute } from "./gc-route.ts";
@@ -101,6 +102,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   healthRoute(app, { config, supervisor, limitSupport: options.limitSupport, version: options.version });
   metricsRoute(app, options.scrape);
   agentsRoute(app, { supervisor });
+  egressRoute(app, { supervisor });
   sessionRoutes(app, { supervisor, idempotency, dataDir: config.dataDir });
   gcRoute(app, { supervisor });
   turnRoutes(app, { supervisor, idempotency });

@@ -2,7 +2,7 @@
  * The files in which a sidecar keeps what the daemon has not acknowledged: `spool-<firstSeq>.ndjson` in the session's
  * folder. Each holds whole sidecar lines with consecutive counts from `firstSeq` on; only the newest may end in a torn one.
  */
-import { readdirSync, readFileSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { errnoOf } from "../protocol/error.ts";
@@ -54,7 +54,7 @@ export async function* readSpool(sessionDir: string, afterSeq: number): AsyncGen
   for (const [index, file] of files.entries()) {
     const following = files[index + 1];
     if (following && following.firstSeq <= afterSeq + 1) continue;
-    const bytes = readFileSync(file.path);
+    const bytes = readPlainFile(file.path);
     const { end, isWhole } = wholeUntil(bytes, file.firstSeq);
     let at = skipLines(bytes.subarray(0, end), afterSeq + 1 - file.firstSeq);
     while (at < end) {
@@ -63,6 +63,22 @@ export async function* readSpool(sessionDir: string, afterSeq: number): AsyncGen
       at += batch.length;
     }
     if (!isWhole) return;
+  }
+}
+
+/** Nothing for what is no file: the folder may be a container's, and a link in it would be followed on this machine. */
+function readPlainFile(path: string): Buffer {
+  let file: number;
+  try {
+    file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    if (errnoOf(error) === "ELOOP") return Buffer.alloc(0);
+    throw error;
+  }
+  try {
+    return fstatSync(file).isFile() ? readFileSync(file) : Buffer.alloc(0);
+  } finally {
+    closeSync(file);
   }
 }
 

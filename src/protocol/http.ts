@@ -4,7 +4,9 @@ import { Image } from "./agent-options.ts";
 import { HarnessName } from "./bootstrap.ts";
 import { Capability, CapabilityName } from "./capabilities.ts";
 import { acceptBothSpellings, ContextItem, InputAnswer, MentionItem } from "./command.ts";
+import { ContainerRequest } from "./container.ts";
 import { Duration, DurationOrNone } from "./duration.ts";
+import { Denial, HostPatterns } from "./egress.ts";
 import { InputRequired } from "./event.ts";
 import { ResourceLimits, Resources } from "./resources.ts";
 import { AgentHome, EndReason, PermissionMode, QueuedPrompt, SessionActivity, SessionStatus } from "./session.ts";
@@ -160,7 +162,9 @@ export const SessionRequest = z.strictObject({
   env: z.record(z.string(), noNul("an env value")).optional(),
   /** What the agent and all it starts may use of the machine, within the operator's limits. */
   resources: Resources.optional(),
-  container: z.record(z.string(), z.unknown()).optional(),
+  container: ContainerRequest.optional(),
+  /** Names that the session may reach besides those that the operator allows all. */
+  egress: z.strictObject({ allow: HostPatterns.optional() }).optional(),
   team: z.record(z.string(), z.unknown()).optional(),
 });
 export type SessionRequest = z.infer<typeof SessionRequest>;
@@ -237,6 +241,14 @@ export const SessionInfo = SessionView.extend({
   uptime: z.string(),
 });
 export type SessionInfo = z.infer<typeof SessionInfo>;
+
+/** One of `GET /egress`: what a session asked the proxy for in vain, or was let through in audit. */
+export const EgressEntry = Denial.extend({
+  session_id: z.string(),
+  /** How often the same came since it was last told. */
+  repeated: z.number().optional(),
+});
+export type EgressEntry = z.infer<typeof EgressEntry>;
 
 /** `GET /sessions/history`: one entry a log file, the Go daemon's included. */
 export const HistoryEntry = z.object({

@@ -1,5 +1,7 @@
 /** A session: what was asked for (spec), and what is shown of it (view). */
 import * as z from "zod";
+import { ContainerSpec } from "./container.ts";
+import { EgressPolicy } from "./egress.ts";
 import { Usage } from "./event.ts";
 import { ResourceLimits } from "./resources.ts";
 
@@ -71,6 +73,9 @@ export const SessionSpec = z.object({
   permission_mode: PermissionMode.default("autonomous"),
   /** A question that nobody answered by then is denied; without it, it waits. */
   input_timeout_ms: z.number().optional(),
+  /** Of a session in a container. */
+  container: ContainerSpec.optional(),
+  egress: EgressPolicy.optional(),
   trust_workspace: z.boolean(),
   auto_discover: z.union([z.boolean(), z.record(z.string(), z.boolean())]).optional(),
   timeout_ms: z.number().optional(),

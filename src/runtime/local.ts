@@ -1,17 +1,21 @@
 /** Sidecars as child processes of their own session, so that they outlive the daemon that started them. */
 import { closeSync, openSync } from "node:fs";
 import { mkdir, readFile, rm } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { isSameProcess, type ProcessIdentity } from "../process/identity.ts";
 import { killTree } from "../process/stop-ladder.ts";
 import type { Bootstrap } from "../protocol/bootstrap.ts";
 import { AgentdError, messageOf } from "../protocol/error.ts";
+import { findAgent } from "./find-agent.ts";
 import { ReadySidecars } from "./ready-sidecars.ts";
-import type { Runtime, SidecarAddress, SidecarHandle } from "./runtime.ts";
+import type { Place, PlaceSpec, Runtime, SidecarAddress, SidecarHandle } from "./runtime.ts";
 import { readIdentity, type SidecarProcess, type SidecarProgram, startSidecar } from "./sidecar-process.ts";
+import { connectToSocket } from "./socket-door.ts";
 
 export interface LocalRuntimeOptions {
   program: SidecarProgram;
+  /** Where agents may have been installed. */
+  dataDir: string;
   launchTimeoutMs: number;
   ready: {
     /** How many sidecars wait for a session; 0 starts each when it is needed. */
@@ -35,14 +39,33 @@ export function localRuntime(options: LocalRuntimeOptions): LocalRuntime {
   const pool = new ReadySidecars({ program, dir: ready.dir, count: ready.count });
   return {
     name: "local",
+    hasScratch: false,
+    placeOf: (spec) => placeOf(options, spec),
+    sidecarDirOf: (sessionDir) => sessionDir,
     addressOf,
-    launch: (bootstrap) => pool.during(() => launch(options, pool, bootstrap)),
+    launch: (bootstrap, spec) => pool.during(() => launch(options, pool, bootstrap, spec)),
     recover,
     sweep: async (sessionId) => {
       await killTree({ sessionId });
     },
+    // What outlived its session's folder is found by nobody: the marker names a session, not a daemon.
+    sweepOthers: async () => undefined,
     keepReady: () => pool.begin(),
     close: () => pool.close(),
+  };
+}
+
+/** Everything is where it is. */
+function placeOf({ dataDir, program: { environment } }: LocalRuntimeOptions, spec: PlaceSpec): Place {
+  return {
+    sessionDir: spec.sessionDir,
+    socketPath: join(spec.runDir, "s"),
+    workDir: spec.workDir ?? spec.sessionDir,
+    privateHome: spec.privateHome,
+    // Apart from the private home, so that the one is never below the other.
+    temporaryDir: join(spec.runDir, "t"),
+    environment,
+    programOf: ({ name, command }) => findAgent({ name, command, path: environment["PATH"], dataDir }),
   };
 }
 
@@ -57,8 +80,13 @@ function addressOf(bootstrap: Bootstrap): SidecarAddress {
   return { runtime: "local", session_id, session_dir, socket_path, token };
 }
 
-async function launch(options: LocalRuntimeOptions, pool: ReadySidecars, bootstrap: Bootstrap): Promise<SidecarHandle> {
-  await mkdir(dirname(bootstrap.socket_path), { recursive: true, mode: 0o700 });
+async function launch(
+  options: LocalRuntimeOptions,
+  pool: ReadySidecars,
+  bootstrap: Bootstrap,
+  spec: PlaceSpec,
+): Promise<SidecarHandle> {
+  await mkdir(placeOf(options, spec).temporaryDir, { recursive: true, mode: 0o700 });
   await rm(bootstrap.socket_path, { force: true });
   const handle = await launchReady(options, pool.take(), bootstrap);
   return handle ?? launchFresh(options, bootstrap);
@@ -122,6 +150,7 @@ function handleOf(address: SidecarAddress, identity: ProcessIdentity, gone: Side
   return {
     address,
     gone,
+    connect: () => connectToSocket(address.socket_path),
     destroy: async () => {
       await killTree({ sessionId: address.session_id, roots: [identity] });
       await gone;

@@ -1,35 +1,91 @@
 /** The contract of a runtime: where sidecars run. Types only; a runtime never looks inside an event. */
 
+import type { Duplex } from "node:stream";
 import * as z from "zod";
 import type { Bootstrap } from "../protocol/bootstrap.ts";
+import type { ContainerSpec } from "../protocol/container.ts";
+import type { EgressPolicy } from "../protocol/egress.ts";
 
-/** What finds a sidecar again. Known, and on disk, before the sidecar starts. */
-export const SidecarAddress = z.object({
-  runtime: z.literal("local"),
+const common = {
   session_id: z.string(),
+  /** The session's folder on this machine. */
   session_dir: z.string(),
+  /** The sidecar's socket on this machine. */
   socket_path: z.string(),
   token: z.string(),
-});
+};
+
+const LocalAddress = z.object({ runtime: z.literal("local"), ...common });
+
+const DockerAddress = z.object({ runtime: z.literal("docker"), ...common });
+
+/** What finds a sidecar again. Known, and on disk, before the sidecar starts. */
+export const SidecarAddress = z.discriminatedUnion("runtime", [LocalAddress, DockerAddress]);
 export type SidecarAddress = z.infer<typeof SidecarAddress>;
+
+/** How a sidecar ended, as far as its runtime can tell. */
+export interface SidecarEnd {
+  code: number | null;
+  signal: string | null;
+  /** In words, when the runtime knows more. */
+  reason?: string;
+}
 
 /** A sidecar that has been bound to a session. */
 export interface SidecarHandle {
   readonly address: SidecarAddress;
   /** Resolves when the sidecar process is gone. Never rejects. */
-  readonly gone: Promise<{ code: number | null; signal: string | null }>;
+  readonly gone: Promise<SidecarEnd>;
+  /** A connection to the sidecar's server. */
+  connect(): Promise<Duplex>;
   /** Ends the sidecar, its agent and all they started, by force; resolves when none is left. */
   destroy(): Promise<void>;
 }
 
+/** A session's folders on this machine, and what its place is to be like. */
+export interface PlaceSpec {
+  sessionId: string;
+  sessionDir: string;
+  /** Its folder for sockets and other short-lived files. */
+  runDir: string;
+  /** Undefined for a scratch place of the runtime's own. */
+  workDir: string | undefined;
+  /** Folder of the agent's private home; undefined leaves it in the person's. */
+  privateHome: string | undefined;
+  container: ContainerSpec | undefined;
+  egress: EgressPolicy | undefined;
+}
+
+/** The same places as the sidecar and its agent see them. */
+export interface Place {
+  sessionDir: string;
+  socketPath: string;
+  workDir: string;
+  privateHome: string | undefined;
+  temporaryDir: string;
+  /** From which the agent's environment takes its allow-list. */
+  environment: Readonly<Record<string, string | undefined>>;
+  /** The program to start for an agent. */
+  programOf(agent: { name: string; command: string | undefined }): string;
+}
+
 export interface Runtime {
   readonly name: string;
+  /** It has a work dir for sessions that ask for none: nothing of it stays. */
+  readonly hasScratch: boolean;
+  placeOf(spec: PlaceSpec): Place;
+  /** The folder on this machine in which the sidecar keeps spool, blobs and raw lines. */
+  sidecarDirOf(sessionDir: string): string;
   /** Where the sidecar of this bootstrap will be found. */
-  addressOf(bootstrap: Bootstrap): SidecarAddress;
+  addressOf(bootstrap: Bootstrap, spec: PlaceSpec): SidecarAddress;
   /** Starts a sidecar and binds it. Rejects with an AgentdError `launch_failed` that carries the tail of its stderr. */
-  launch(bootstrap: Bootstrap): Promise<SidecarHandle>;
+  launch(bootstrap: Bootstrap, spec: PlaceSpec): Promise<SidecarHandle>;
   /** Finds a sidecar that an earlier daemon launched; undefined when it is gone. */
   recover(address: SidecarAddress): Promise<SidecarHandle | undefined>;
   /** Ends what a dead sidecar left behind: the agent and everything it started. */
   sweep(sessionId: string): Promise<void>;
+  /** Ends what is there of this daemon's and belongs to none of these sessions. */
+  sweepOthers(liveSessions: ReadonlySet<string>): Promise<void>;
+  /** The daemon leaves; sidecars go on. */
+  close(): Promise<void>;
 }

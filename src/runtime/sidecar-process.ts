@@ -5,18 +5,14 @@ import { join } from "node:path";
 import { execa } from "execa";
 import * as z from "zod";
 import { type ProcessIdentity, startTimeOf } from "../process/identity.ts";
-import { type Bootstrap, BootstrapAnswer } from "../protocol/bootstrap.ts";
+import type { Bootstrap } from "../protocol/bootstrap.ts";
+import { readAnswer } from "./answer.ts";
+import type { SidecarEnd } from "./runtime.ts";
 
 export interface SidecarProgram {
   /** The bundled sidecar. */
   path: string;
   environment: Readonly<Record<string, string | undefined>>;
-}
-
-/** How a sidecar ended. */
-export interface SidecarEnd {
-  code: number | null;
-  signal: string | null;
 }
 
 export interface SidecarProcess {
@@ -28,8 +24,6 @@ export interface SidecarProcess {
   bind(bootstrap: Bootstrap, timeoutMs: number): Promise<ProcessIdentity>;
   kill(): void;
 }
-
-const answerBytesMax = 64 * 1024;
 
 /** Which process the sidecar is: its pid and, so that a reused pid is never taken for it, its start time. */
 const Identity = z.object({ pid: z.number().int(), started: z.string() });
@@ -63,7 +57,7 @@ export function startSidecar(program: SidecarProgram, at: { dir: string; stderr:
       // Before the bootstrap: a sidecar that has begun anything can be found by the next daemon.
       await writeFile(identityPath(bootstrap.session_dir), JSON.stringify(identity), { mode: 0o600 });
       child.stdin.end(`${JSON.stringify(bootstrap)}\n`);
-      const answer = await answerOf(child.stdout, timeoutMs);
+      const answer = await readAnswer(child.stdout, timeoutMs);
       if (!answer.ok) throw new Error(answer.error);
       child.stdout.destroy();
       child.unref();
@@ -86,30 +80,6 @@ export function readIdentity(sessionDir: string): ProcessIdentity | undefined {
 
 function identityPath(sessionDir: string): string {
   return join(sessionDir, "sidecar.json");
-}
-
-/** The first line on the sidecar's stdout. */
-async function answerOf(stdout: NodeJS.ReadableStream, timeoutMs: number): Promise<BootstrapAnswer> {
-  let text = "";
-  const deadline = setTimeout(() => {
-    if ("destroy" in stdout && typeof stdout.destroy === "function") stdout.destroy();
-  }, timeoutMs);
-  try {
-    for await (const chunk of stdout) {
-      text += String(chunk);
-      const end = text.indexOf("\n");
-      if (end !== -1) return BootstrapAnswer.parse(JSON.parse(text.slice(0, end)));
-      if (text.length > answerBytesMax) throw new Error("its answer is longer than 64 KiB");
-    }
-  } catch (error) {
-    if (text === "") throw new Error(`it gave no answer within ${timeoutMs / 1000} s`, { cause: error });
-    throw error;
-  } finally {
-    clearTimeout(deadline);
-  }
-  throw new Error(
-    text === "" ? "it ended without an answer" : `its answer was cut: ${JSON.stringify(text.slice(0, 200))}`,
-  );
 }
 
 /** What node needs, and no key of anybody. */

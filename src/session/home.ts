@@ -14,6 +14,8 @@ export interface SessionHome {
   /** What the agent asked of its model, when its key is hidden. */
   readonly modelRequests: string;
   readonly blobs: string;
+  /** What a sidecar in a container writes; whatever is in it is the container's doing. */
+  readonly box: string;
   /** The agent's private home. */
   readonly agentHome: string;
   /** The work dir of a session that was asked for without one. */
@@ -33,6 +35,7 @@ export function sessionHome(dataDir: string, id: string): SessionHome {
     sidecarLog: join(dir, "sidecar.log"),
     modelRequests: join(dir, "model-requests.ndjson"),
     blobs: join(dir, "blobs"),
+    box: join(dir, "box"),
     agentHome: join(dir, "home"),
     scratch: join(dir, "work"),
   };

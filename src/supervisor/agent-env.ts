@@ -99,7 +99,10 @@ export function checkRequestEnv(env: Readonly<Record<string, string>>): void {
 
 export interface AgentEnvOptions {
   harness: HarnessName;
+  /** The daemon's own, which holds the key. */
   daemon: Environment;
+  /** Of the place where the agent runs, an allow-list of which is passed on; without it, the daemon's own. */
+  place?: Environment;
   settings: { env: Readonly<Record<string, string>>; key_env?: string | undefined; base_url?: string | undefined };
   /** Given to the agent in place of its key, and the address of its model is left for the sidecar to say. */
   standIn?: string | undefined;
@@ -113,9 +116,9 @@ export interface AgentEnvOptions {
 }
 
 export function agentEnv(options: AgentEnvOptions): Record<string, string> {
-  const { daemon, settings, privateHome } = options;
+  const { daemon, place = daemon, settings, privateHome } = options;
   const env: Record<string, string> = {};
-  for (const [key, value] of Object.entries(daemon)) {
+  for (const [key, value] of Object.entries(place)) {
     if (value !== undefined && (inherited.includes(key) || key.startsWith("LC_"))) env[key] = value;
   }
   if (privateHome !== undefined) {
@@ -130,7 +133,7 @@ export function agentEnv(options: AgentEnvOptions): Record<string, string> {
   if (privateHome !== undefined && (options.harness === "opencode" || options.harness === "acp"))
     Object.assign(env, ownFolders(privateHome));
   if (options.traceparent !== undefined) env["TRACEPARENT"] = options.traceparent;
-  const codexHome = daemon["CODEX_HOME"];
+  const codexHome = place["CODEX_HOME"];
   if (privateHome === undefined && options.harness === "codex" && codexHome !== undefined)
     env["CODEX_HOME"] = codexHome;
   const key = options.standIn ?? (settings.key_env === undefined ? undefined : daemon[settings.key_env]);

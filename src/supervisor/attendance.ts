@@ -146,7 +146,7 @@ export class Attendance implements SessionObserver {
     this.#handle = handle;
     this.session.apply({ type: "launched", isAdopted: options.isAdopted });
     this.#link = new Link({
-      socketPath: handle.address.socket_path,
+      connect: handle.connect,
       token: handle.address.token,
       after: () => this.session.sidecarSeq,
       onBatch: (batch) => this.#onBatch(batch),
@@ -163,9 +163,8 @@ export class Attendance implements SessionObserver {
       onStorage: ({ paused }) => this.session.pauseForSidecar(paused),
       onLost: (reason) => this.#departure.afterLoss(`the link broke: ${reason}`),
     });
-    void handle.gone.then(({ code, signal }) => {
-      if (!this.#departure.hasExit && !this.#isReleased)
-        this.#departure.afterLoss(`its process ended with ${signal ?? `code ${code}`}`);
+    void handle.gone.then(({ code, signal, reason = `its process ended with ${signal ?? `code ${code}`}` }) => {
+      if (!this.#departure.hasExit && !this.#isReleased) this.#departure.afterLoss(reason);
     });
     if (this.session.state.at === "stopping") this.#askToStop(this.session.state.reason);
     this.#options.onChanged();

@@ -28,7 +28,7 @@ export function attended(context: Context, session: Session, runtime: Runtime): 
     queueLengthMax: config.limits.queue_length,
     harness: config.agents[session.spec.agent]?.harness ?? "generic",
     hookAllowance: hookAllowance(hooksOf(config, session.spec.agent)),
-    readSpool: (afterSeq) => readSpool(session.home.dir, afterSeq),
+    readSpool: (afterSeq) => readSpool(runtime.sidecarDirOf(session.home.dir), afterSeq),
     sweep: () => runtime.sweep(session.id),
     onChanged: () => books.save(entry),
     onFault: (error) =>
@@ -49,8 +49,9 @@ function ended(context: Context, entry: Entry): void {
 async function cleanUp({ runDir, log }: Context, { id, home }: Session): Promise<void> {
   try {
     await rm(runDirOf(runDir, id), { recursive: true, force: true });
-    for (const name of await readdir(home.dir)) {
-      if (name.startsWith("spool-") || name === "sidecar.json") await rm(join(home.dir, name), { force: true });
+    for (const folder of [home.dir, home.box]) {
+      for (const name of await readdir(folder).catch(() => []))
+        if (name.startsWith("spool-") || name === "sidecar.json") await rm(join(folder, name), { force: true });
     }
   } catch (error) {
     log("warn", `Cannot clean up behind session "${id}": ${messageOf(error)}`);

@@ -1,6 +1,5 @@
 /** A spec → what its sidecar is told. Pure but for the search for the agent's program. */
 import { randomBytes } from "node:crypto";
-import { join } from "node:path";
 import type { Config } from "../config.ts";
 import type { Bootstrap } from "../protocol/bootstrap.ts";
 import { defined } from "../protocol/defined.ts";
@@ -8,8 +7,7 @@ import { AgentdError } from "../protocol/error.ts";
 import { linkProtocol } from "../protocol/link-frame.ts";
 import type { ModelDoor } from "../protocol/model-door.ts";
 import type { SessionSpec } from "../protocol/session.ts";
-import { findAgent } from "../runtime/find-agent.ts";
-import { sessionHome } from "../session/home.ts";
+import type { Place } from "../runtime/runtime.ts";
 import { traceparentOf } from "../session/trace-context.ts";
 import { agentEnv } from "./agent-env.ts";
 import type { AgentOptions } from "./agent-options.ts";
@@ -22,18 +20,13 @@ export interface BootstrapOptions {
   /** What of the request is not in the spec, because it may hold secrets. */
   options: Pick<AgentOptions, "mcpServers" | "nativeSettings">;
   config: Config;
-  /** The session's folder for its socket and its agent's temporary files. */
-  runDir: string;
+  /** Where things are for the sidecar and its agent. */
+  place: Place;
   /** The way to the model when the agent is not to know its key, from the sidecar's token. */
   doorOf(sidecarToken: string): { door: ModelDoor; standIn: string } | undefined;
 }
 
-/** The agent's temporary files: apart from its private home, so that the one is never below the other. */
-export function temporaryDirOf(runDir: string): string {
-  return join(runDir, "t");
-}
-
-export function bootstrapOf({ spec, requestEnv, options, config, runDir, doorOf }: BootstrapOptions): Bootstrap {
+export function bootstrapOf({ spec, requestEnv, options, config, place, doorOf }: BootstrapOptions): Bootstrap {
   const settings = config.agents[spec.agent];
   if (!settings) throw new AgentdError("unknown_agent", `unknown agent: ${spec.agent}`);
   const { harness, command, args } = settings;
@@ -41,28 +34,23 @@ export function bootstrapOf({ spec, requestEnv, options, config, runDir, doorOf 
   const hidden = doorOf(token);
   const env = agentEnv({
     harness,
+    place: place.environment,
     daemon: config.environment,
     settings,
     request: requestEnv,
-    privateHome: spec.agent_home === "private" ? sessionHome(config.dataDir, spec.home_of).agentHome : undefined,
-    temporaryDir: temporaryDirOf(runDir),
+    privateHome: place.privateHome,
+    temporaryDir: place.temporaryDir,
     standIn: hidden?.standIn,
     traceparent: traceparentFor(spec, config),
-  });
-  const program = findAgent({
-    name: spec.agent,
-    command,
-    path: config.environment["PATH"],
-    dataDir: config.dataDir,
   });
   return {
     protocol: linkProtocol,
     session_id: spec.session_id,
-    session_dir: sessionHome(config.dataDir, spec.session_id).dir,
-    socket_path: join(runDir, "s"),
+    session_dir: place.sessionDir,
+    socket_path: place.socketPath,
     token,
-    agent: { name: spec.agent, harness, command: [program, ...args], env },
-    work_dir: spec.work_dir,
+    agent: { name: spec.agent, harness, command: [place.programOf({ name: spec.agent, command }), ...args], env },
+    work_dir: place.workDir,
     interactive: spec.interactive,
     keep_raw: spec.keep_raw,
     config: defined({

@@ -10,6 +10,7 @@ import type { SessionWatch } from "../session/watch.ts";
 import type { Store } from "../store/store.ts";
 import type { Archive } from "./archive.ts";
 import type { Books } from "./books.ts";
+import type { EgressLog } from "./egress-log.ts";
 import type { Keepers } from "./keepers.ts";
 import type { Registry } from "./registry.ts";
 import type { WorkDirGuard } from "./work-dir.ts";
@@ -26,6 +27,7 @@ export interface Context {
   readonly archive: Archive;
   readonly books: Books;
   readonly keepers: Keepers;
+  readonly egressLog: EgressLog;
   readonly log: Log;
   readonly watch: SessionWatch;
   /** Which limits this machine lets us hold. */

@@ -1,6 +1,8 @@
 /** Creating a session: what is checked, what is reserved, what is on disk before its sidecar starts. */
 import { randomUUID } from "node:crypto";
 import { mkdir, rm, stat } from "node:fs/promises";
+import type { ContainerSpec } from "../protocol/container.ts";
+import type { EgressPolicy } from "../protocol/egress.ts";
 import { AgentdError, errnoOf, isDiskFull } from "../protocol/error.ts";
 import type { SessionRequest } from "../protocol/http.ts";
 import type { ResourceLimits } from "../protocol/resources.ts";
@@ -14,11 +16,14 @@ import { checkRequestEnv } from "./agent-env.ts";
 import { type AgentOptions, agentOptionsOf, checkExecutables } from "./agent-options.ts";
 import type { Attendance } from "./attendance.ts";
 import { type Attended, attended } from "./attended.ts";
-import { bootstrapOf, temporaryDirOf } from "./bootstrap.ts";
+import { bootstrapOf } from "./bootstrap.ts";
+import { containerOf } from "./container.ts";
 import { type Context, runDirOf, workDirGuard } from "./context.ts";
+import { egressOf } from "./egress.ts";
 import { type Entry, recordOf } from "./entry.ts";
 import { checkNoOwnKey } from "./hidden-key.ts";
 import { checkHonoured } from "./honoured.ts";
+import { placeSpecOf } from "./place-spec.ts";
 import { takenId, takenName } from "./registry.ts";
 import { resourcesOf } from "./resources.ts";
 import { type Resumed, resumedBy } from "./resuming.ts";
@@ -46,7 +51,13 @@ interface Found {
   options: AgentOptions;
   resources: ResourceLimits | undefined;
   traceparent: string | undefined;
+  /** Of a session in a container. */
+  container: ContainerSpec | undefined;
+  egress: EgressPolicy | undefined;
 }
+
+/** The work dir of a session in a container that asked for none. */
+const scratchInside = "/workspace";
 
 /** Nothing is left behind when it rejects. */
 export async function createSession(context: Context, request: SessionRequest, caller: Caller): Promise<Created> {
@@ -86,11 +97,15 @@ async function lookInto(context: Context, request: SessionRequest): Promise<Omit
       "unknown_runtime",
       `Cannot use the runtime "${runtimeName}": it is not available on this machine`,
     );
-  const requestedDir =
-    request.work_dir === undefined ? undefined : await checkWorkDir(request.work_dir, await workDirGuard(config));
+  const guard = await workDirGuard(config);
+  const requestedDir = request.work_dir === undefined ? undefined : await checkWorkDir(request.work_dir, guard);
+  const box =
+    runtimeName === "docker"
+      ? { container: await containerOf(request, config, guard), egress: egressOf(request, config) }
+      : { container: undefined, egress: undefined };
   const resumed =
     request.resume_session === undefined ? undefined : await resumedBy(context, request.resume_session, agent);
-  return { agent, runtime, requestedDir, resumed, options, resources };
+  return { agent, runtime, requestedDir, resumed, options, resources, ...box };
 }
 
 function assertOpen(context: Context): void {
@@ -153,12 +168,19 @@ async function discard(session: Session): Promise<void> {
 }
 
 async function specFor({ config }: Context, { id, request, found }: Wanted, home: SessionHome): Promise<SessionSpec> {
-  if (found.requestedDir === undefined) await mkdir(home.scratch, { mode: 0o700 });
-  const agentHome = found.resumed?.agentHome ?? agentHomeOf(request, config);
+  const { hasScratch } = found.runtime;
+  if (found.requestedDir === undefined && !hasScratch) await mkdir(home.scratch, { mode: 0o700 });
+  const agentHome = found.resumed?.agentHome ?? agentHomeOf(request, config, found.runtime.name);
   if (request.agent_home !== undefined && request.agent_home !== agentHome) {
     throw new AgentdError(
       "invalid_request",
       `Cannot resume with agent_home "${request.agent_home}": the conversation is in a ${agentHome} home. Leave agent_home out`,
+    );
+  }
+  if (agentHome === "user" && found.container) {
+    throw new AgentdError(
+      "unsupported_by_runtime",
+      `Cannot resume in a container: the conversation is in the home of a person, which no container sees. Use the runtime local`,
     );
   }
   const homeOf = found.resumed?.homeOf ?? id;
@@ -168,7 +190,7 @@ async function specFor({ config }: Context, { id, request, found }: Wanted, home
     id,
     agent: found.agent,
     runtime: found.runtime.name,
-    workDir: found.requestedDir ?? home.scratch,
+    workDir: found.requestedDir ?? (hasScratch ? scratchInside : home.scratch),
     isScratch: found.requestedDir === undefined,
     agentHome,
     homeOf,
@@ -177,6 +199,8 @@ async function specFor({ config }: Context, { id, request, found }: Wanted, home
     options: found.options,
     traceparent: found.traceparent,
     resources: found.resources,
+    container: found.container,
+    egress: found.egress,
     createdAt: Date.now(),
   });
 }
@@ -186,16 +210,17 @@ async function launch(context: Context, { id, request, found }: Wanted, made: At
   const { entry, attendance } = made;
   const { session } = entry;
   const { spec, home } = session;
+  const placeSpec = placeSpecOf(context, spec);
   const bootstrap = bootstrapOf({
     spec,
     requestEnv: request.env ?? {},
     options: found.options,
     config,
-    runDir: runDirOf(runDir, id),
+    place: found.runtime.placeOf(placeSpec),
     doorOf: (token) => keepers.doorOf(id, spec.agent, token),
   });
-  await mkdir(temporaryDirOf(runDirOf(runDir, id)), { recursive: true, mode: 0o700 });
-  entry.sidecar = found.runtime.addressOf(bootstrap);
+  await mkdir(runDirOf(runDir, id), { recursive: true, mode: 0o700 });
+  entry.sidecar = found.runtime.addressOf(bootstrap, placeSpec);
   // Unlike later writes, this one must not fail: what is not on disk could not be found again.
   await writeRecord(home.record, recordOf(entry));
   assertOpen(context);
@@ -207,7 +232,7 @@ async function launch(context: Context, { id, request, found }: Wanted, made: At
   let handle: SidecarHandle | undefined;
   try {
     await keepers.keep(session, bootstrap.token);
-    handle = await found.runtime.launch(bootstrap);
+    handle = await found.runtime.launch(bootstrap, placeSpec);
     attendance.attend(handle, { isAdopted: false });
   } catch (error) {
     await handle?.destroy();

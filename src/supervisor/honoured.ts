@@ -6,16 +6,21 @@ import { AgentdError } from "../protocol/error.ts";
 import type { SessionRequest } from "../protocol/http.ts";
 
 /** Fields that only mean something in a container; locally they would be ignored, so they are refused. */
-const containerOnly = ["container", "volumes", "mounts", "pty", "persist_session"] as const;
+const containerOnly = ["container", "egress", "volumes", "mounts"] as const;
 
 /** Fields of the wire that nothing here honours yet, with what to do instead. */
 const unhonoured = {
+  pty: "this version of agentd does not support it",
+  persist_session: "this version of agentd keeps each conversation anyway: resume_session goes on with it",
   lifecycle: "hooks are programs, and the operator's alone to name: `hooks` in the configuration",
   team: "sessions of this version of agentd form no teams. Start a session for each agent",
 } as const;
 
 /** What a plain command has no notion of, besides what the table of capabilities says. */
 const agentOnly = ["input_timeout", "trust_workspace", "auto_discover", "claude", "codex", "opencode", "acp"] as const;
+
+// biome-ignore lint/suspicious/noTemplateCurlyInString: it is the word of the wire
+const hostGateway = "${HOST_GATEWAY}";
 
 /** What would be written into a container's home. */
 const homeFiles = ["credentials_path", "memory_path"] as const;
@@ -42,16 +47,21 @@ export function checkHonoured(request: SessionRequest, runtime: string, config: 
   const harness = config.agents[request.agent]?.harness ?? "generic";
   checkAgentFields(request, harness);
   for (const field of containerOnly) {
-    if (!isAsked(request[field])) continue;
+    if (runtime === "docker" || !isAsked(request[field])) continue;
     throw new AgentdError(
       "unsupported_by_runtime",
       `Cannot use "${field}" with the runtime "${runtime}": it needs a container. Leave it out, or ask for a container runtime`,
     );
   }
+  for (const field of ["pty", "persist_session"] as const) {
+    if (!isAsked(request[field])) continue;
+    throw new AgentdError("unsupported_by_runtime", `Cannot use "${field}": ${unhonoured[field]}. Leave it out`);
+  }
   for (const field of ["lifecycle", "team"] as const) {
     if (request[field] === undefined) continue;
     throw new AgentdError("unsupported_by_agent", `Cannot use "${field}": ${unhonoured[field]}. Leave it out`);
   }
+  if (runtime === "docker") checkContainer(request, config);
   checkBlocks(request, harness);
   checkOldWords(request, runtime);
 }
@@ -73,6 +83,21 @@ function checkAgentFields(request: SessionRequest, harness: HarnessName): void {
   }
   if (request.fork === true && request.resume_session === undefined)
     throw new AgentdError("invalid_request", "Cannot fork: name the conversation to copy in resume_session");
+}
+
+/** What would mean something else in a container than it says. */
+function checkContainer(request: SessionRequest, config: Config): void {
+  const refuse = (field: string, why: string) =>
+    new AgentdError("unsupported_by_runtime", `Cannot use ${field} with the runtime "docker": ${why}`);
+  if (request.agent_home === "user")
+    throw refuse('agent_home "user"', "no container sees the home of a person. Leave it out");
+  if (config.agents[request.agent]?.hide_key)
+    throw refuse(
+      `the agent "${request.agent}"`,
+      "its key is hidden by a keeper on this machine (hide_key), which containers do not reach yet. Use the runtime local, or let the operator unset hide_key",
+    );
+  if ((request.mcp_servers ?? []).some(({ url }) => url?.includes(hostGateway)))
+    throw refuse(hostGateway, "a container has no way to this machine. Leave the server out");
 }
 
 /** The blocks that are named after a harness say nothing to the others. */

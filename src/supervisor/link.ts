@@ -3,13 +3,16 @@
  * is known. It never looks inside a batch.
  */
 import { randomUUID } from "node:crypto";
+import { Agent } from "node:http";
+import { type Duplex, PassThrough } from "node:stream";
 import WebSocket from "ws";
 import type { Command } from "../protocol/command.ts";
 import { messageOf } from "../protocol/error.ts";
 import { linkProtocol, SidecarFrame, type SidecarStatus } from "../protocol/link-frame.ts";
 
 export interface LinkOptions {
-  socketPath: string;
+  /** A connection to the sidecar's server. */
+  connect(): Promise<Duplex>;
   token: string;
   /** The count after which the sidecar's lines are wanted; asked anew at each connect. */
   after(): number;
@@ -112,8 +115,9 @@ export class Link {
   }
 
   #connect(): void {
-    const { socketPath, token } = this.#options;
-    const socket = new WebSocket(`ws+unix://${socketPath}:/ws?after=${this.#options.after()}`, {
+    const { connect, token } = this.#options;
+    const socket = new WebSocket(`ws://sidecar/ws?after=${this.#options.after()}`, {
+      agent: new Door(connect),
       headers: { authorization: `Bearer ${token}` },
       perMessageDeflate: false,
       handshakeTimeout: handshakeMs,
@@ -206,5 +210,23 @@ export class Link {
       waiter.reject(new Error(reason));
     }
     this.#waiters.clear();
+  }
+}
+
+/** The way in which Node's client takes a connection that is made for it, and later. */
+class Door extends Agent {
+  readonly #connect: () => Promise<Duplex>;
+
+  constructor(connect: () => Promise<Duplex>) {
+    super();
+    this.#connect = connect;
+  }
+
+  override createConnection(_options: object, done?: (error: Error | null, stream: Duplex) => void): undefined {
+    this.#connect().then(
+      (stream) => done?.(null, stream),
+      // Node looks at the error first, and then at nothing else.
+      (error: unknown) => done?.(error instanceof Error ? error : new Error(String(error)), new PassThrough()),
+    );
   }
 }

@@ -29,28 +29,39 @@ export async function recover(context: Context): Promise<void> {
   await store.sessions.drop(gone);
   const unsettled = [...folders].filter((id) => !isSettled(known.get(id)));
   const rest = unsettled.values();
+  const unread: string[] = [];
   await Promise.all(
     Array.from({ length: atOnce }, async () => {
-      for (const id of rest) await recoverOne(context, id, known.get(id));
+      for (const id of rest) if (!(await recoverOne(context, id, known.get(id)))) unread.push(id);
     }),
   );
   await sweepRunDir(context);
+  // What could not be read may be alive: it is left alone.
+  const live = context.registry.all().flatMap(({ session, attendance }) => (attendance ? [session.id] : []));
+  for (const runtime of context.runtimes.values()) await runtime.sweepOthers(new Set([...unread, ...live]));
 }
 
 function isSettled(standing: Standing | undefined): boolean {
   return standing === "ended" || standing === "removed";
 }
 
-async function recoverOne(context: Context, id: string, standing: Standing | undefined): Promise<void> {
+/** False when it could not be told what the session is. */
+async function recoverOne(context: Context, id: string, standing: Standing | undefined): Promise<boolean> {
   try {
-    if (standing === "removing") return await resumeRemoval(context, id);
-    const record = await recordIn(context, id);
-    if (!record) return await recoverLog(context, id);
-    if (record.ended) return await indexEnded(context, record);
-    await adopt(context, record);
+    await bringBack(context, id, standing);
+    return true;
   } catch (error) {
     context.log("warn", `Cannot read session "${id}": ${messageOf(error)}. Its folder is left as it is`);
+    return false;
   }
+}
+
+async function bringBack(context: Context, id: string, standing: Standing | undefined): Promise<void> {
+  if (standing === "removing") return await resumeRemoval(context, id);
+  const record = await recordIn(context, id);
+  if (!record) return await recoverLog(context, id);
+  if (record.ended) return await indexEnded(context, record);
+  await adopt(context, record);
 }
 
 async function recordIn({ config }: Context, id: string): Promise<SessionRecord | undefined> {
@@ -117,6 +128,7 @@ async function adopt(context: Context, record: SessionRecord): Promise<void> {
   const address = SidecarAddress.safeParse(record.sidecar);
   const handle = address.success ? await runtime.recover(address.data) : undefined;
   registry.add(entry);
+  context.egressLog.tell(session.id);
   if (handle) {
     holdLimits(context, session);
     entry.sidecar = handle.address;

@@ -5,7 +5,9 @@ import type { Entry } from "./entry.ts";
 
 /** Tells a new session and those that were there before it. */
 export async function warnOfSharedDir({ session }: Entry, all: readonly Entry[]): Promise<void> {
-  const { work_dir } = session.spec;
+  const { work_dir, work_dir_is_scratch } = session.spec;
+  // Scratch places of containers have one name and nothing else in common.
+  if (work_dir_is_scratch) return;
   const others = all.filter(
     (other) => other.attendance && other.session !== session && other.session.spec.work_dir === work_dir,
   );

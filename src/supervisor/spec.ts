@@ -1,6 +1,8 @@
 /** A request, checked against what the runtime and the agent can honour, made into a spec. Nothing is created here. */
 import type { Config } from "../config.ts";
+import type { ContainerSpec } from "../protocol/container.ts";
 import { defined } from "../protocol/defined.ts";
+import type { EgressPolicy } from "../protocol/egress.ts";
 import { AgentdError } from "../protocol/error.ts";
 import type { SessionRequest } from "../protocol/http.ts";
 import type { ResourceLimits } from "../protocol/resources.ts";
@@ -56,7 +58,9 @@ export function checkSessionId(id: string): string {
 }
 
 /** Private when a key comes with the request or from the configuration: then nobody's login is needed. */
-export function agentHomeOf(request: SessionRequest, config: Config): AgentHome {
+export function agentHomeOf(request: SessionRequest, config: Config, runtime: string): AgentHome {
+  // No container sees the person's home.
+  if (runtime === "docker") return "private";
   if (request.agent_home) return request.agent_home;
   const settings = config.agents[request.agent];
   const hasKey =
@@ -87,6 +91,8 @@ export function specOf(
     homeOf: string;
     resumeAgentSession: string | undefined;
     inputTimeoutMs: number | undefined;
+    container: ContainerSpec | undefined;
+    egress: EgressPolicy | undefined;
     options: AgentOptions;
     traceparent: string | undefined;
     resources: ResourceLimits | undefined;
@@ -110,6 +116,8 @@ export function specOf(
     created_at: found.createdAt,
     ...defined({
       task_id: request.task_id,
+      container: found.container,
+      egress: found.egress,
       name: request.name,
       resume_agent_session: found.resumeAgentSession,
       model: request.model,

@@ -3,8 +3,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Config, OnShutdown } from "../config.ts";
 import type { LimitSupport } from "../process/group-limits.ts";
 import type { InputAnswer } from "../protocol/command.ts";
-import { AgentdError } from "../protocol/error.ts";
-import type { AgentView, Collected, SessionChange, SessionRequest } from "../protocol/http.ts";
+import type { Denial } from "../protocol/egress.ts";
+import { AgentdError, messageOf } from "../protocol/error.ts";
+import type { AgentView, Collected, EgressEntry, SessionChange, SessionRequest } from "../protocol/http.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { Inputs, readInputs } from "../session/inputs.ts";
 import type { SessionWatch } from "../session/watch.ts";
@@ -16,6 +17,7 @@ import type { Attendance } from "./attendance.ts";
 import { Books } from "./books.ts";
 import { type Context, type Log, runDirOf, workDirGuard } from "./context.ts";
 import { type Caller, type Created, createSession } from "./creation.ts";
+import { EgressLog } from "./egress-log.ts";
 import { type Entry, rowOf } from "./entry.ts";
 import { Keepers } from "./keepers.ts";
 import { type Listed, type ListQuery, listHistory, listSessions } from "./listing.ts";
@@ -62,6 +64,14 @@ export class Supervisor {
         runDirOf: (id) => runDirOf(runDir, id),
         onFault: (message, session_id) => log("error", message, { session_id }),
       }),
+      egressLog: new EgressLog({
+        dataDir: config.dataDir,
+        appendTo: (id, event) => {
+          const { session, attendance } = registry.find(id) ?? {};
+          return attendance && session?.appendOwn([event]);
+        },
+        onFault: (error) => log("error", `Cannot record a refusal of the proxy: ${messageOf(error)}`),
+      }),
       isClosing,
     };
   }
@@ -70,6 +80,19 @@ export class Supervisor {
   async recover(): Promise<void> {
     await recover(this.#context);
     this.#stopCollecting = collectRegularly(this.#context);
+    this.#context.egressLog.begin();
+  }
+
+  /** The proxy refused something that a session asked for. */
+  noteDenial(sessionId: string, denial: Denial): void {
+    this.#context.egressLog.note(sessionId, denial);
+  }
+
+  /** What was refused, of one session or of all; the newest, oldest first. */
+  async egressEntries(filter: { ref: string | undefined; limit: number }): Promise<EgressEntry[]> {
+    // A session that was deleted is still in the file.
+    const sessionId = filter.ref === undefined ? undefined : ((await this.find(filter.ref))?.session.id ?? filter.ref);
+    return this.#context.egressLog.read({ sessionId, limit: filter.limit });
   }
 
   /** The session of this id or name; rejects with `session_not_found`. */

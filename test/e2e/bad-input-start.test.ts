@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -78,7 +78,20 @@ describe("a daemon that cannot start says one sentence and exits 1:", () => {
   });
 
   test("the runtime is not there", async () => {
-    expect(await refused(["--runtime", "docker"])).toEqual(oneSentence(/runtime "docker"/));
+    const socket = join(dir.path, "docker.sock");
+    const withDocker = (host: string) => refused(["--runtime", "docker"], { DOCKER_HOST: host });
+    expect(await withDocker(`unix://${socket}`)).toEqual(
+      oneSentence(/Docker engine at "unix:.*": there is no such socket\. Install Docker Engine and start it/),
+    );
+    const dead = createServer().listen(socket);
+    await new Promise((resolve) => dead.once("listening", resolve));
+    // The file stays, as it does when an engine is killed.
+    await rename(socket, `${socket}.kept`);
+    await new Promise((resolve) => dead.close(resolve));
+    expect(await withDocker(`unix://${socket}.kept`)).toEqual(
+      oneSentence(/nobody answers on its socket\. Start Docker/),
+    );
+    expect(await withDocker("tcp://192.0.2.1:2375")).toEqual(oneSentence(/an engine on this machine only/));
   });
 
   test("the token is too short", async () => {

@@ -2,6 +2,7 @@ import { readFileSync, statSync, truncateSync } from "node:fs";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { readSpool } from "../../../src/process/spool-reader.ts";
+import { connectToSocket } from "../../../src/runtime/socket-door.ts";
 import type { Session, SessionObserver } from "../../../src/session/session.ts";
 import { Link } from "../../../src/supervisor/link.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -74,7 +75,7 @@ class Daemon {
       this.#stored = seq;
     };
     this.link = new Link({
-      socketPath: sidecar.socketPath,
+      connect: () => connectToSocket(sidecar.socketPath),
       token: sidecar.token,
       after: () => session.sidecarSeq,
       onBatch: (batch) => session.appendBatch(batch),

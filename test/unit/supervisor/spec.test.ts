@@ -149,7 +149,7 @@ describe("the agent's home", () => {
     ["a key that the daemon has not", ask(), { ...keyed, environment: {} }, "user"],
     ["the request's word", ask({ agent_home: "user", env: { ANTHROPIC_API_KEY: "x" } }), config, "user"],
   ])("%s", (_, request, settings, home) => {
-    expect(agentHomeOf(request, settings)).toBe(home);
+    expect(agentHomeOf(request, settings, "local")).toBe(home);
   });
 });
 
@@ -177,6 +177,8 @@ test("a spec holds what was asked for and no secret", () => {
     agentHome: "user" as const,
     homeOf: id,
     resumeAgentSession: undefined,
+    container: undefined,
+    egress: undefined,
     inputTimeoutMs: 5000,
     options: agentOptionsOf(request, "claude"),
     traceparent: undefined,
@@ -215,7 +217,15 @@ test("a spec holds what was asked for and no secret", () => {
     requestEnv: {},
     options: found.options,
     config,
-    runDir: "/run/x",
+    place: {
+      sessionDir: "/data/s",
+      socketPath: "/run/x/s",
+      workDir: "/w",
+      privateHome: undefined,
+      temporaryDir: "/run/x/t",
+      environment: {},
+      programOf: ({ name }) => name,
+    },
     doorOf: () => undefined,
   });
   expect(handedOver).toMatchObject({

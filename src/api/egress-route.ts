@@ -1,0 +1,17 @@
+/** What sessions in containers asked the proxy for in vain. */
+import type { FastifyInstance } from "fastify";
+import * as z from "zod";
+import type { EgressEntry } from "../protocol/http.ts";
+import type { Supervisor } from "../supervisor/supervisor.ts";
+
+const Query = z.strictObject({
+  session: z.string().optional(),
+  limit: z.coerce.number().int().min(1).max(10_000).default(1000),
+});
+
+export function egressRoute(app: FastifyInstance, { supervisor }: { supervisor: Supervisor }): void {
+  app.get("/egress", async (request): Promise<EgressEntry[]> => {
+    const { session, limit } = Query.parse(request.query);
+    return supervisor.egressEntries({ ref: session, limit });
+  });
+}

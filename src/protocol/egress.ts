@@ -1,0 +1,44 @@
+/** What a session in a container may reach, and what it asked for in vain. */
+import * as z from "zod";
+import { HostPattern } from "./host-name.ts";
+
+const namesMax = 200;
+export const HostPatterns = z.array(HostPattern).max(namesMax, `at most ${namesMax} names`);
+
+/** `audit` lets other names pass and reports them; it never opens ports or private ranges. */
+export const EgressMode = z.enum(["enforce", "audit"]);
+export type EgressMode = z.infer<typeof EgressMode>;
+
+/** One session's policy. */
+export const EgressPolicy = z.object({ mode: EgressMode, allow: z.array(z.string()) });
+export type EgressPolicy = z.infer<typeof EgressPolicy>;
+
+/**
+ * Why: the `name` is on no list; `port` other than 443; `method` other than a tunnel; an IP address (`literal`); a name
+ * that resolves into a private `range`; a TLS hello that asks for another name than the tunnel (`sni`) or for none
+ * (`sni_missing`).
+ */
+export const DenialReason = z.enum([
+  "name",
+  "port",
+  "method",
+  "literal",
+  "range",
+  "sni",
+  "sni_missing",
+  "unknown_session",
+]);
+export type DenialReason = z.infer<typeof DenialReason>;
+
+export const Denial = z.object({
+  /** Unix ms. */
+  at: z.number(),
+  host: z.string(),
+  port: z.number(),
+  reason: DenialReason,
+  /** `audited` was let through. */
+  verdict: z.enum(["denied", "audited"]),
+  /** The name in the TLS hello, where that is the reason. */
+  sni: z.string().optional(),
+});
+export type Denial = z.infer<typeof Denial>;

@@ -1,0 +1,88 @@
+/** Builds the images of the docker runtime with the engine's own builder. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type Docker from "dockerode";
+import { AgentdError } from "../../protocol/error.ts";
+import { engineFault, openEngine } from "./engine.ts";
+
+export type ImageKind = "agent" | "proxy";
+
+export interface BuildOptions {
+  /** Of the Docker engine. */
+  host: string;
+  /** The installed package: its folders docker and dist. */
+  packageDir: string;
+  kind: ImageKind;
+  tag: string;
+  /** Instead of the one that the Dockerfile names. */
+  base: string | undefined;
+  /** A line of what the builder says. */
+  onLine(line: string): void;
+}
+
+/** What each image is made of, relative to the package. */
+const sources: Readonly<Record<ImageKind, readonly string[]>> = {
+  agent: ["docker/Dockerfile.agent", "dist/sidecar.js"],
+  proxy: [
+    "docker/Dockerfile.proxy",
+    "docker/squid.conf",
+    "docker/ERR_EGRESS_DENIED",
+    "docker/egress-policy.pl",
+    "docker/probe.pl",
+  ],
+};
+
+/** Resolves with the image's size in bytes. Rejects with what the builder said last when a step fails. */
+export async function buildImage(options: BuildOptions): Promise<number> {
+  const { host, packageDir, kind, tag, base, onLine } = options;
+  const act = `build the image "${tag}"`;
+  const missing = sources[kind].find((path) => !existsSync(join(packageDir, path)));
+  if (missing !== undefined)
+    throw new AgentdError(
+      "internal",
+      `Cannot ${act}: "${join(packageDir, missing)}" is missing. Install agentruntime again, or run "npm run build" in a checkout`,
+    );
+  const engine = await openEngine(host);
+  try {
+    const stream = await engine.buildImage(
+      { context: packageDir, src: [...sources[kind]] },
+      {
+        t: tag,
+        dockerfile: `docker/Dockerfile.${kind}`,
+        rm: true,
+        forcerm: true,
+        ...(base === undefined ? {} : { buildargs: { BASE_IMAGE: base } }),
+      },
+    );
+    await follow(engine, stream, { act, onLine });
+    return (await engine.getImage(tag).inspect()).Size;
+  } catch (error) {
+    throw engineFault(error, act);
+  }
+}
+
+/** The engine answers 200 and tells of a failed step in the stream: its end alone says nothing. */
+async function follow(
+  engine: Docker,
+  stream: NodeJS.ReadableStream,
+  { act, onLine }: { act: string; onLine(line: string): void },
+): Promise<void> {
+  let failure: string | undefined;
+  let last = "";
+  const onItem = (item: { stream?: string; status?: string; error?: string }) => {
+    if (item.error !== undefined) failure = item.error;
+    for (const line of (item.stream ?? item.status ?? "").split("\n")) {
+      if (line.trim() === "") continue;
+      last = line.trim();
+      onLine(line.trimEnd());
+    }
+  };
+  await new Promise<void>((resolve, reject) => {
+    engine.modem.followProgress(stream, (error: Error | null) => (error ? reject(error) : resolve()), onItem);
+  });
+  if (failure === undefined) return;
+  const advice = /manifest|pull access|registry|no such host|dial tcp|not found/i.test(failure)
+    ? ". If no registry can be reached, name a base image that is there with --agent-base or --proxy-base (docker/base-image.sh makes one)"
+    : "";
+  throw new AgentdError("launch_failed", `Cannot ${act}: ${failure.trim()}${last ? `, behind: ${last}` : ""}${advice}`);
+}

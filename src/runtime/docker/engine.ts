@@ -1,0 +1,86 @@
+/** The Docker engine: how it is reached, and what its refusals mean for whoever asked. */
+import { userInfo } from "node:os";
+import Docker from "dockerode";
+import { AgentdError, errnoOf, messageOf } from "../../protocol/error.ts";
+
+export type Engine = Docker;
+
+/** An address such as `unix:///var/run/docker.sock`. Throws `runtime_unavailable` for one that is none. */
+export function socketPathOf(host: string): string {
+  if (host.startsWith("unix://")) return host.slice("unix://".length);
+  if (host.startsWith("/")) return host;
+  throw new AgentdError(
+    "runtime_unavailable",
+    `Cannot use the Docker engine at "${host}": this version of agentd speaks to an engine on this machine only. Name its socket, such as unix:///var/run/docker.sock, in docker.host or DOCKER_HOST`,
+  );
+}
+
+/** Throws `runtime_unavailable` with what to do when no engine answers there. */
+export async function openEngine(host: string): Promise<Engine> {
+  const socketPath = socketPathOf(host);
+  const engine = new Docker({ socketPath });
+  try {
+    const { Os, ApiVersion } = await engine.version();
+    if (Os !== "linux")
+      throw new AgentdError(
+        "runtime_unavailable",
+        `Cannot use the Docker engine at "${host}": it runs ${Os} containers (API ${ApiVersion}), agents need Linux ones. Switch it over`,
+      );
+  } catch (error) {
+    throw engineFault(error, `reach the Docker engine at "${host}"`);
+  }
+  return engine;
+}
+
+/** The status of an answer of the engine's. */
+export function statusOf(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !("statusCode" in error)) return undefined;
+  return typeof error.statusCode === "number" ? error.statusCode : undefined;
+}
+
+export function isMissing(error: unknown): boolean {
+  return statusOf(error) === 404;
+}
+
+/** What the engine answered, made into an error that says what to do. `act` is what was attempted. */
+export function engineFault(error: unknown, act: string): AgentdError {
+  if (error instanceof AgentdError) return error;
+  const said = messageOf(error);
+  const fault = (code: "runtime_unavailable" | "launch_failed" | "disk_full", advice: string) =>
+    new AgentdError(code, `Cannot ${act}: ${advice}`, { cause: error });
+  switch (errnoOf(error)) {
+    case "ENOENT":
+      return fault(
+        "runtime_unavailable",
+        "there is no such socket. Install Docker Engine and start it (systemctl start docker, or dockerd), or name its socket in docker.host or DOCKER_HOST",
+      );
+    case "ECONNREFUSED":
+    case "ECONNRESET":
+    case "EPIPE":
+      return fault(
+        "runtime_unavailable",
+        "nobody answers on its socket. Start Docker (systemctl start docker, or dockerd)",
+      );
+    case "EACCES":
+      return fault(
+        "runtime_unavailable",
+        `user ${userInfo().username} may not open its socket. Add the user to its group (usermod -aG docker ${userInfo().username}) and log in anew`,
+      );
+    default:
+      break;
+  }
+  if (/no space left on device|disk quota exceeded/i.test(said))
+    return fault("disk_full", `the engine's disk is full (${said}). Make room: docker system prune shows what may go`);
+  const image = /no such image: ([^\s"]+)/i.exec(said)?.[1];
+  if (image !== undefined) return missingImage(image, act);
+  if (/exec format error/i.test(said))
+    return fault("launch_failed", "its image was built for another processor. Build it here: agentd images build");
+  return fault("launch_failed", `the Docker engine said: ${said}`);
+}
+
+export function missingImage(image: string, act: string): AgentdError {
+  return new AgentdError(
+    "runtime_unavailable",
+    `Cannot ${act}: the engine has no image "${image}". Run "agentd images build", or "docker pull ${image}" if it is one of yours`,
+  );
+}

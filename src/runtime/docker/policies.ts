@@ -1,0 +1,38 @@
+/** The policies of sessions as files, one an address, in a folder that the proxy reads at each request. */
+import { chmod, mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { EgressPolicy } from "../../protocol/egress.ts";
+
+export class Policies {
+  readonly folder: string;
+
+  constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  /** The folder above is for the daemon alone; what is in this one the proxy's user reads through its mount. */
+  async open(): Promise<void> {
+    await mkdir(this.folder, { recursive: true });
+    await chmod(this.folder, 0o755);
+  }
+
+  /** Holds from the next request on. */
+  async write(address: string, sessionId: string, { mode, allow }: EgressPolicy): Promise<void> {
+    await this.open();
+    const lines = [`session ${sessionId}`, `mode ${mode}`, ...allow.map((name) => `allow ${name}`)];
+    const path = join(this.folder, address);
+    await writeFile(`${path}.new`, `${lines.join("\n")}\n`, { mode: 0o644 });
+    await chmod(`${path}.new`, 0o644);
+    await rename(`${path}.new`, path);
+  }
+
+  async remove(address: string): Promise<void> {
+    await rm(join(this.folder, address), { force: true });
+  }
+
+  /** Leaves those of these addresses alone. */
+  async removeOthers(addresses: ReadonlySet<string>): Promise<void> {
+    const names = await readdir(this.folder).catch(() => []);
+    await Promise.all(names.filter((name) => !addresses.has(name)).map((name) => this.remove(name)));
+  }
+}

@@ -1,0 +1,276 @@
+/**
+ * The one way out of all sessions' networks: a container with squid, made when the first session needs it, looked after
+ * while one does, replaced when it dies, removed when none is left.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import type Docker from "dockerode";
+import { AgentdError, messageOf } from "../../protocol/error.ts";
+import { type Engine, engineFault, isMissing, missingImage, statusOf } from "./engine.ts";
+import { LogFollower, withoutFrames } from "./log-follower.ts";
+import type { Names } from "./names.ts";
+import type { SessionNetwork } from "./networks.ts";
+import type { Policies } from "./policies.ts";
+
+export interface ProxyOptions {
+  engine: Engine;
+  names: Names;
+  image: string;
+  policies: Policies;
+  /** A network of the operator's to go out by; one of our own without it. */
+  egressNetwork: string | undefined;
+  /** Unix ms: what was denied before has been told. */
+  deniedSince: number;
+  onLine(line: string): void;
+  log(level: "info" | "warn" | "error", message: string, fields?: Record<string, unknown>): void;
+}
+
+const startMs = 15_000;
+const probeEveryMs = 100;
+const lookEveryMs = 5_000;
+const memoryBytes = 256 * 1024 ** 2;
+
+export const proxyPort = 3128;
+
+export class EgressProxy {
+  readonly #options: ProxyOptions;
+  /** Networks of live sessions, and the proxy's address in each. */
+  readonly #attached = new Map<string, string>();
+  #ensuring: Promise<Docker.Container> | undefined;
+  #follower: { id: string; follower: LogFollower } | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #isClosed = false;
+
+  constructor(options: ProxyOptions) {
+    this.#options = options;
+  }
+
+  /** Puts a live proxy on the session's network. Rejects when there is none to be had: a session never starts without. */
+  async attach(network: SessionNetwork): Promise<void> {
+    this.#attached.set(network.name, network.subnet.proxy);
+    try {
+      const container = await this.#ensure();
+      await this.#connect(container.id, network.name, network.subnet.proxy);
+    } catch (error) {
+      this.#attached.delete(network.name);
+      throw engineFault(error, "put the proxy on the session's network");
+    }
+    this.#lookAfter();
+  }
+
+  detach(networkName: string): void {
+    this.#attached.delete(networkName);
+  }
+
+  /** Removes it when no session needs it. */
+  async release(): Promise<void> {
+    if (this.#attached.size > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    await this.#ensuring?.catch(() => undefined);
+    if (this.#attached.size > 0) return this.#lookAfter();
+    await this.#remove();
+    const { engine, names, egressNetwork } = this.#options;
+    if (egressNetwork === undefined) await engine.getNetwork(names.egressNetwork).remove().catch(ignoreMissing);
+  }
+
+  /** The daemon leaves; the proxy stays for the sessions that go on. */
+  close(): void {
+    this.#isClosed = true;
+    clearInterval(this.#timer);
+    this.#follower?.follower.close();
+  }
+
+  #lookAfter(): void {
+    this.#timer ??= setInterval(() => void this.#look(), lookEveryMs).unref();
+  }
+
+  async #look(): Promise<void> {
+    if (this.#ensuring || this.#attached.size === 0 || this.#isClosed) return;
+    try {
+      await this.#ensure();
+    } catch (error) {
+      this.#options.log(
+        "error",
+        `Cannot replace the proxy: ${messageOf(error)}. Sessions have no way out until it is there`,
+      );
+    }
+  }
+
+  /** A running proxy that lets requests through both its ports; callers at the same time share the work. */
+  #ensure(): Promise<Docker.Container> {
+    this.#ensuring ??= this.#find().finally(() => {
+      this.#ensuring = undefined;
+    });
+    return this.#ensuring;
+  }
+
+  async #find(): Promise<Docker.Container> {
+    const { engine, names, log } = this.#options;
+    const container = engine.getContainer(names.proxy);
+    try {
+      const { Id, State } = await container.inspect();
+      if (State.Running && (await this.#isWorking(Id))) {
+        await this.#takeOver(Id);
+        return engine.getContainer(Id);
+      }
+      log("warn", "the proxy does not work and is replaced", { status: State.Status, exit_code: State.ExitCode });
+      await this.#remove();
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+    }
+    return this.#start();
+  }
+
+  async #start(): Promise<Docker.Container> {
+    const { engine, names, image, policies } = this.#options;
+    await policies.open();
+    const network = this.#options.egressNetwork ?? (await this.#ownNetwork());
+    const startedAt = Date.now();
+    let container: Docker.Container;
+    try {
+      container = await engine.createContainer(
+        proxyOptions({ name: names.proxy, labels: names.labels("proxy"), image, network, policies: policies.folder }),
+      );
+    } catch (error) {
+      if (isMissing(error) && /no such image/i.test(messageOf(error))) throw missingImage(image, "start the proxy");
+      throw engineFault(error, "make the proxy's container");
+    }
+    try {
+      await container.start();
+      for (const [name, address] of this.#attached) await this.#connect(container.id, name, address);
+      while (!(await this.#isWorking(container.id))) {
+        if (Date.now() - startedAt > startMs) throw new Error(`it did not answer within ${startMs / 1000} s`);
+        await delay(probeEveryMs);
+      }
+    } catch (error) {
+      const said = await tailOf(container);
+      await container.remove({ force: true, v: true }).catch(ignoreMissing);
+      throw new AgentdError(
+        "launch_failed",
+        `Cannot start the proxy: ${messageOf(error)}.${said ? ` It said: ${said}` : ""}`,
+        {
+          cause: error,
+        },
+      );
+    }
+    this.#follow(container.id, startedAt);
+    return container;
+  }
+
+  async #ownNetwork(): Promise<string> {
+    const { engine, names } = this.#options;
+    try {
+      await engine.getNetwork(names.egressNetwork).inspect();
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+      await engine.createNetwork({
+        Name: names.egressNetwork,
+        Driver: "bridge",
+        CheckDuplicate: true,
+        Labels: names.labels("egress-network"),
+      });
+    }
+    return names.egressNetwork;
+  }
+
+  async #connect(id: string, network: string, address: string): Promise<void> {
+    try {
+      await this.#options.engine
+        .getNetwork(network)
+        .connect({ Container: id, EndpointConfig: { IPAMConfig: { IPv4Address: address } } });
+    } catch (error) {
+      const isThere = statusOf(error) === 403 || /already exists|already attached/i.test(messageOf(error));
+      // A session that has ended meanwhile took its network with it.
+      if (!isThere && !(isMissing(error) && !this.#attached.has(network))) throw error;
+    }
+  }
+
+  async #isWorking(id: string): Promise<boolean> {
+    try {
+      const exec = await this.#options.engine
+        .getContainer(id)
+        .exec({ Cmd: ["perl", "/opt/agentruntime/probe.pl"], AttachStdout: true, AttachStderr: true });
+      const stream = await exec.start({ hijack: false, stdin: false });
+      await new Promise<void>((resolve) =>
+        stream
+          .on("end", resolve)
+          .on("close", resolve)
+          .on("error", () => resolve())
+          .resume(),
+      );
+      return (await exec.inspect()).ExitCode === 0;
+    } catch {
+      return false;
+    }
+  }
+
+  /** What it said while no daemon listened is told before anything else happens to the sessions. */
+  async #takeOver(id: string): Promise<void> {
+    if (this.#follower?.id === id) return;
+    const { engine, deniedSince, onLine } = this.#options;
+    const now = Date.now();
+    const since = deniedSince / 1000;
+    const bytes = await engine.getContainer(id).logs({ follow: false, stdout: true, stderr: true, since });
+    for (const line of withoutFrames(bytes).toString("utf8").split("\n")) onLine(line);
+    this.#follow(id, now);
+  }
+
+  #follow(id: string, since: number): void {
+    if (this.#follower?.id === id) return;
+    this.#follower?.follower.close();
+    const { engine, onLine } = this.#options;
+    this.#follower = { id, follower: new LogFollower({ engine, containerId: id, since, onLine }) };
+  }
+
+  async #remove(): Promise<void> {
+    const { engine, names } = this.#options;
+    this.#follower?.follower.close();
+    this.#follower = undefined;
+    await engine.getContainer(names.proxy).remove({ force: true, v: true }).catch(ignoreMissing);
+  }
+}
+
+function proxyOptions(wish: {
+  name: string;
+  labels: Record<string, string>;
+  image: string;
+  network: string;
+  policies: string;
+}): Docker.ContainerCreateOptions {
+  return {
+    name: wish.name,
+    Image: wish.image,
+    Labels: wish.labels,
+    HostConfig: {
+      NetworkMode: wish.network,
+      Init: true,
+      CapDrop: ["ALL"],
+      SecurityOpt: ["no-new-privileges"],
+      ReadonlyRootfs: true,
+      PidsLimit: 64,
+      Memory: memoryBytes,
+      MemorySwap: memoryBytes,
+      Ulimits: [{ Name: "nofile", Soft: 8192, Hard: 8192 }],
+      // It stands in many networks and must be a bridge between none of them.
+      Sysctls: { "net.ipv4.ip_forward": "0" },
+      RestartPolicy: { Name: "unless-stopped" },
+      LogConfig: { Type: "json-file", Config: { "max-size": "10m", "max-file": "2" } },
+      Tmpfs: { "/run/squid": "rw,nosuid,nodev,noexec,size=16m,uid=13,gid=13,mode=755" },
+      Mounts: [{ Type: "bind", Source: wish.policies, Target: "/etc/squid/policy", ReadOnly: true }],
+    },
+  };
+}
+
+async function tailOf(container: Docker.Container): Promise<string> {
+  try {
+    const bytes = await container.logs({ follow: false, stdout: true, stderr: true, tail: 5 });
+    return withoutFrames(bytes).toString("utf8").trim().slice(-1000);
+  } catch {
+    return "";
+  }
+}
+
+function ignoreMissing(error: unknown): void {
+  // 409: its removal is under way already.
+  if (!isMissing(error) && statusOf(error) !== 409) throw error;
+}

@@ -1,0 +1,37 @@
+/** What a session in a container may reach: its model, what the operator allows all, what the request adds. Pure. */
+import type { AgentSettings, Config } from "../config.ts";
+import type { HarnessName } from "../protocol/bootstrap.ts";
+import type { EgressPolicy } from "../protocol/egress.ts";
+import { AgentdError } from "../protocol/error.ts";
+import { isCovered, normalHostName } from "../protocol/host-name.ts";
+import type { SessionRequest } from "../protocol/http.ts";
+
+/** Where the agents find their models when nobody names another address. */
+const modelHosts: Readonly<Record<HarnessName, readonly string[]>> = {
+  claude: ["api.anthropic.com"],
+  codex: ["api.openai.com", "chatgpt.com"],
+  opencode: ["api.anthropic.com", "api.openai.com", "opencode.ai", "models.dev"],
+  acp: ["api.anthropic.com", "api.openai.com"],
+  generic: [],
+};
+
+/** Throws `not_permitted` naming what the operator does not let requests add. */
+export function egressOf(request: SessionRequest, { egress, agents }: Config): EgressPolicy {
+  const asked = request.egress?.allow ?? [];
+  const refused = asked.find((name) => !isCovered(name, [...egress.allow, ...egress.permit]));
+  if (refused !== undefined) {
+    throw new AgentdError(
+      "not_permitted",
+      `Cannot let the session reach "${refused}": the operator does not permit it. Leave it out, or add it to egress.permit in the configuration`,
+    );
+  }
+  const allow = new Set([...hostsOfModel(agents[request.agent]), ...egress.allow, ...asked]);
+  return { mode: egress.mode, allow: [...allow] };
+}
+
+function hostsOfModel(settings: AgentSettings | undefined): readonly string[] {
+  if (!settings) return [];
+  if (settings.base_url === undefined) return modelHosts[settings.harness];
+  const name = normalHostName(new URL(settings.base_url).hostname);
+  return name === undefined ? [] : [name];
+}

@@ -1,0 +1,202 @@
+import { createSocket } from "node:dgram";
+import { existsSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type DockerShell, startDockerShell } from "../support/docker-shell.ts";
+import { agentdContainers, engine } from "../support/docker-world.ts";
+import { startDaemon } from "../support/start-daemon.ts";
+import { tempDir } from "../support/temp-dir.ts";
+
+let shell: DockerShell;
+
+beforeAll(async () => {
+  shell = await startDockerShell(["allowed.test"], {
+    config: { egress: { allow: ["allowed.test"] } },
+    settings: { memory: "512m", pids: 200, scratch_size: "100m" },
+  });
+});
+
+afterAll(() => shell?.stop());
+
+const tcp = (host: string, port: number) =>
+  `python3 -c 'import socket;s=socket.create_connection(("${host}",${port}),4);s.settimeout(4);s.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n");print("READ",s.recv(99))' 2>&1 | tail -1`;
+const udp = (host: string, port: number) =>
+  `python3 -c 'import socket;s=socket.socket(2,2);s.settimeout(4);s.sendto(b"hello",("${host}",${port}));print("READ",s.recv(99))' 2>&1 | tail -1`;
+
+/** In a container of the proxy's network, which reaches what an agent must not. */
+async function fromOutside(script: string): Promise<string> {
+  const container = await engine.createContainer({
+    Image: "agentruntime-agent:latest",
+    Labels: { "agentd-test": "1" },
+    Entrypoint: ["bash", "-c", script],
+    HostConfig: { NetworkMode: shell.world.network },
+  });
+  await container.start();
+  await container.wait();
+  const text = (await container.logs({ stdout: true, stderr: true, follow: false })).toString("latin1");
+  await container.remove({ force: true });
+  return text;
+}
+
+describe("an agent does not reach, past the proxy,", () => {
+  test("this machine's services, neither by TCP nor by UDP", async () => {
+    // The bridge that the tests made has this address on this machine.
+    const host = "198.51.100.1";
+    const server = createServer((client) => client.on("error", () => undefined).end("HOST")).listen(0, host);
+    const datagrams = createSocket("udp4").bind(0, host);
+    datagrams.on("message", (_, from) => datagrams.send("HOST", from.port, from.address));
+    await new Promise((resolve) => datagrams.once("listening", resolve));
+    try {
+      const address = server.address();
+      const tcpPort = typeof address === "object" && address ? address.port : 0;
+      const script = `${tcp(host, tcpPort)}; ${udp(host, datagrams.address().port)}`;
+      expect(await fromOutside(script)).toMatch(/READ b'HOST[\s\S]*READ b'HOST/);
+      const { lines } = await shell.run(script);
+      expect(lines).toHaveLength(2);
+      expect(lines.join()).not.toContain("READ");
+    } finally {
+      server.close();
+      datagrams.close();
+    }
+  });
+
+  test("the daemon, the gateway of its network, the proxy's other address, the metadata address", async () => {
+    const port = Number(new URL(shell.daemon.url).port);
+    // The first session brings the proxy.
+    await shell.run("true");
+    const proxy = (await agentdContainers()).find(({ Labels }) => Labels["agentruntime.role"] === "proxy");
+    const outer = proxy?.NetworkSettings.Networks[shell.world.network]?.IPAddress ?? "";
+    expect(await fromOutside(tcp(outer, 3128))).toContain("READ b'HTTP/1.1 40");
+    const { lines } = await shell.run(
+      [
+        `gateway=$(python3 -c 'import os;print(os.environ["HTTPS_PROXY"].split("//")[1].split(":")[0].rsplit(".",1)[0]+"."+str(int(os.environ["HTTPS_PROXY"].split("//")[1].split(":")[0].rsplit(".",1)[1])-1))')`,
+        tcp("127.0.0.1", port),
+        `python3 -c 'import socket,sys;s=socket.create_connection((sys.argv[1],${port}),4);print("READ")' $gateway 2>&1 | tail -1`,
+        tcp(outer, 3128),
+        tcp("169.254.169.254", 80),
+        `unset HTTP_PROXY HTTPS_PROXY http_proxy https_proxy; curl -sk -m 5 https://allowed.test/; echo "code $?"`,
+      ].join("\n"),
+    );
+    expect(lines.join("\n")).not.toMatch(/READ|MARKER/);
+    expect(lines).toHaveLength(5);
+  });
+
+  test("names through the engine's resolver", async () => {
+    const ask = `python3 -c 'import socket;print("FOUND",socket.gethostbyname("allowed.test"))' 2>&1 | tail -1`;
+    expect(await fromOutside(ask)).toContain("FOUND 198.51.100.");
+    const { lines } = await shell.run(ask);
+    expect(lines.join()).not.toContain("FOUND");
+  });
+
+  test("another session, and that one's sidecar and proxy settings", async () => {
+    const other = await shell.start(
+      `python3 -m http.server 8000 --bind 0.0.0.0 >/dev/null 2>&1 & sleep 1; ${tcp("127.0.0.1", 8000)}; sleep 20`,
+    );
+    await shell.log(other, (events) => events.some(({ type }) => type === "stdout"));
+    const [container] = await agentdContainers(other);
+    const [network] = Object.values(container?.NetworkSettings.Networks ?? {});
+    const { lines } = await shell.run(
+      `${tcp(network?.IPAddress ?? "", 8000)}; ${tcp(
+        String(network?.IPAddress).replace(/\d+$/, (last) => String(Number(last) - 1)),
+        3128,
+      )}`,
+    );
+    expect(lines.join()).not.toContain("READ");
+    const events = await shell.log(other);
+    expect(JSON.stringify(events)).toContain("READ b'HTTP/1.0");
+  });
+});
+
+describe("in its container an agent", () => {
+  test("has no capability, gains none, and is under a filter of system calls", async () => {
+    const { lines } = await shell.run(
+      `grep -E '^(CapEff|CapBnd|NoNewPrivs|Seccomp):' /proc/self/status | tr -d '\\t'; find / -xdev -perm -4000 -type f 2>/dev/null | head -1 | xargs -r -n1 echo setuid; su -c id 2>&1 | tail -1; id -u`,
+    );
+    expect(lines.join("\n")).toMatch(/CapBnd:0{16}/);
+    expect(lines.join("\n")).toMatch(/CapEff:0{16}/);
+    expect(lines).toContain("NoNewPrivs:1");
+    expect(lines).toContain("Seccomp:2");
+    expect(lines.at(-1)).toBe("1000");
+  });
+
+  test("writes only where it is meant to", async () => {
+    const places = ["/x", "/etc/x", "/usr/bin/x", "/opt/agentruntime/x", "/opt/agents/bin/x", "/run/x", "/var/x"];
+    const good = ["/workspace/x", "/tmp/x", "/home/agent/x", "/var/tmp/x"];
+    const { lines } = await shell.run(
+      [...places, ...good].map((path) => `(echo x > ${path}) 2>/dev/null && echo "wrote ${path}"`).join("\n"),
+    );
+    expect(lines).toEqual(good.map((path) => `wrote ${path}`));
+  });
+
+  test("sees neither the data dir, nor the engine's socket, nor anybody's home", async () => {
+    const { lines } = await shell.run(
+      `ls -d ${shell.daemon.dataDir} /var/run/docker.sock /run/docker.sock ${process.env["HOME"]} 2>/dev/null; ls /home; echo over`,
+    );
+    expect(lines).toEqual(["agent", "over"]);
+  });
+
+  test("cannot look into its sidecar, which runs as the same user", async () => {
+    const { lines } = await shell.run(
+      `sidecar=$(pgrep -f sidecar.js | tail -1); sleep 5 & own=$!; echo "own $(cat /proc/$own/environ | tr '\\0' '\\n' | grep -c ^HOME=)"; for what in environ mem maps; do cat /proc/$sidecar/$what >/dev/null 2>&1 && echo "read $what"; done; python3 -c 'import ctypes,sys;print("traced",ctypes.CDLL(None).ptrace(16,int(sys.argv[1]),0,0))' $sidecar; echo "pid $sidecar"`,
+    );
+    expect(lines[0]).toBe("own 1");
+    expect(lines).toContain("traced -1");
+    expect(lines.join("\n")).not.toMatch(/^read /m);
+    expect(lines.at(-1)).toMatch(/^pid \d+$/);
+  });
+
+  test("runs out of processes before this machine does", async () => {
+    const { lines } = await shell.run(
+      `count=0; for i in $(seq 400); do sleep 3 & count=$((count+1)); done 2>/dev/null; echo "started $(pgrep -c sleep)"`,
+    );
+    expect(Number(/started (\d+)/.exec(lines.join("\n"))?.[1] ?? 0)).toBeLessThan(200);
+  });
+
+  test("that uses more memory than it may ends with an error, and the session says so", async () => {
+    const { lines, events } = await shell.run(
+      `python3 -c 'x=bytearray(900*1024*1024);print("had it")'; echo "code $?"`,
+    );
+    expect(lines).not.toContain("had it");
+    expect(JSON.stringify(events)).toMatch(/code 137|used more memory than it may/);
+  });
+
+  test("fills its temporary places and no more", async () => {
+    const { lines } = await shell.run(
+      `dd if=/dev/zero of=/tmp/big bs=1M count=3000 2>&1 | grep -o 'No space left on device'; echo over`,
+    );
+    expect(lines).toEqual(["No space left on device", "over"]);
+  });
+});
+
+describe("what a container leaves in its folders is not followed on this machine:", () => {
+  test("a blob that is a link", async () => {
+    const secret = await tempDir();
+    await writeFile(join(secret.path, "secret.txt"), "SECRET");
+    const id = await shell.start(
+      `mkdir -p /run/agentruntime/session/blobs; echo fine > /run/agentruntime/session/blobs/good.txt; ln -s ${secret.path}/secret.txt /run/agentruntime/session/blobs/bad.txt; echo ready; sleep 6`,
+    );
+    await shell.log(id, (events) => events.some(({ type }) => type === "stdout"));
+    expect((await shell.daemon.get(`/sessions/${id}/blobs/good.txt`)).text).toBe("fine\n");
+    const bad = await shell.daemon.get(`/sessions/${id}/blobs/bad.txt`);
+    expect([bad.status, bad.text.includes("SECRET")]).toEqual([404, false]);
+    await shell.log(id);
+    await secret.remove();
+  });
+
+  test("a sidecar's socket that is a link to another one", async () => {
+    const id = await shell.start(
+      `rm /run/agentruntime/socket/s && ln -s /var/run/docker.sock /run/agentruntime/socket/s; echo ready; sleep 60`,
+      { interactive: true },
+    );
+    await shell.log(id, (events) => events.some(({ type }) => type === "stdout"));
+    const { dataDir } = shell.daemon;
+    await shell.daemon.kill9();
+    shell.daemon = await startDaemon({ dataDir });
+    const events = await shell.log(id);
+    expect(events.at(-1)?.data["error_category"]).toBe("sidecar_lost");
+    expect(JSON.stringify(events)).toContain("is not a socket");
+    expect(existsSync(dataDir)).toBe(true);
+  });
+});

@@ -1,0 +1,83 @@
+/** A daemon whose sessions are shells in containers: what an agent could try, a test tries. */
+import { join } from "node:path";
+import type { LoggedEvent } from "./client-socket.ts";
+import { type DockerWorld, startDockerWorld } from "./docker-world.ts";
+import { readLog } from "./read-log.ts";
+import { type Daemon, type DaemonOptions, startDaemon } from "./start-daemon.ts";
+import { tempDir } from "./temp-dir.ts";
+
+export interface DockerShell {
+  readonly world: DockerWorld;
+  daemon: Daemon;
+  /** Starts a session that runs the script, and returns its id. */
+  start(script: string, request?: Record<string, unknown>): Promise<string>;
+  /** Runs a script to its end. */
+  run(script: string, request?: Record<string, unknown>): Promise<ShellOutcome>;
+  log(id: string, enough?: (events: readonly LoggedEvent[]) => boolean): Promise<readonly LoggedEvent[]>;
+  stop(): Promise<void>;
+}
+
+export interface ShellOutcome {
+  id: string;
+  /** What it printed on stdout. */
+  lines: string[];
+  events: readonly LoggedEvent[];
+}
+
+const deadlineMs = 90_000;
+
+export async function startDockerShell(
+  names: readonly string[],
+  options: DaemonOptions & { settings?: Record<string, unknown> } = {},
+): Promise<DockerShell> {
+  const world = await startDockerWorld(names);
+  const { settings = {}, config: given, ...rest } = options;
+  const folder = await tempDir();
+  const daemon = await startDaemon({
+    ...rest,
+    dataDir: join(folder.path, "data"),
+    config: {
+      runtime: "docker",
+      agents: { sh: { command: "bash", harness: "generic" } },
+      ...given,
+      docker: { ...world.config.docker, ...settings },
+    },
+  });
+  const log = (id: string, enough?: (events: readonly LoggedEvent[]) => boolean) =>
+    readLog(shell.daemon, id, { deadlineMs, ...(enough ? { enough } : {}) });
+  const start = async (script: string, request: Record<string, unknown> = {}) => {
+    // In one line: what follows in further lines is read by whatever the first ones started.
+    const prompt = `eval "$(echo ${Buffer.from(script).toString("base64")} | base64 -d)"`;
+    const { status, body, text } = await shell.daemon.post("/sessions", { agent: "sh", prompt, ...request });
+    if (status !== 201) throw new Error(`no session: ${status} ${text}`);
+    return String(body.session_id);
+  };
+  const shell: DockerShell = {
+    world,
+    daemon,
+    start,
+    log,
+    run: async (script, request) => {
+      const id = await start(script, request);
+      const events = await log(id);
+      return { id, events, lines: textOf(events, "stdout") };
+    },
+    stop: async () => {
+      await shell.daemon.stop();
+      await world.stop();
+      await folder.remove();
+    },
+  };
+  return shell;
+}
+
+export function textOf(events: readonly LoggedEvent[], type: "stdout" | "stderr"): string[] {
+  return events.filter((event) => event.type === type).map(({ data }) => String(data["text"]));
+}
+
+/** What the session was told of the proxy's refusals. */
+export function denials(events: readonly LoggedEvent[], subtype = "egress_denied"): Record<string, unknown>[] {
+  return events
+    .filter(({ type, data }) => type === "system" && data["subtype"] === subtype)
+    .map(({ data: { host, port, reason } }) => ({ host, port, reason }));
+}

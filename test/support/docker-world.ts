@@ -1,0 +1,121 @@
+/**
+ * A little internet for containers: a network of public addresses on which names are answered by one TLS server, which
+ * hands those of models to the scripted ones on this machine. Nothing of it leaves the machine.
+ */
+import { randomBytes } from "node:crypto";
+import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { connect, createServer, type Server } from "node:net";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import Docker from "dockerode";
+import { execa } from "execa";
+import { eventually } from "./eventually.ts";
+import { tempDir } from "./temp-dir.ts";
+
+export const dockerHost = process.env["DOCKER_HOST"] ?? "unix:///var/run/docker.sock";
+export const engine = new Docker({ socketPath: dockerHost.replace("unix://", "") });
+
+/** A range that the internet keeps for documents: the proxy takes it for public, and it is nobody's. */
+const publicRange = "198.51.100.0/24";
+const frontProgram = fileURLToPath(new URL("../fixtures/docker/front.mjs", import.meta.url));
+
+export interface DockerWorld {
+  /** What a daemon's configuration needs to know of it. */
+  config: { docker: Record<string, unknown> };
+  /** The name's requests are answered by the service at this address of this machine. */
+  serve(name: string, url: string): Promise<void>;
+  network: string;
+  stop(): Promise<void>;
+}
+
+export async function startDockerWorld(names: readonly string[]): Promise<DockerWorld> {
+  const folder = await tempDir();
+  const front = join(folder.path, "front");
+  const network = `agentd-test-${randomBytes(4).toString("hex")}`;
+  const servers: Server[] = [];
+  await mkdir(front);
+  await chmod(front, 0o755);
+  await makeCertificate(front, names);
+  await removeLeftovers();
+  await engine.createNetwork({
+    Name: network,
+    Labels: testLabel,
+    IPAM: { Driver: "default", Config: [{ Subnet: publicRange }] },
+  });
+  const container = await engine.createContainer({
+    name: `${network}-front`,
+    Image: "agentruntime-agent:latest",
+    Labels: testLabel,
+    User: "0:0",
+    Entrypoint: ["node", "/front.mjs"],
+    HostConfig: { NetworkMode: network, Binds: [`${front}:/front`, `${frontProgram}:/front.mjs:ro`] },
+    NetworkingConfig: { EndpointsConfig: { [network]: { Aliases: [...names] } } },
+  });
+  await container.start();
+  await eventually(async () => (await container.logs({ stdout: true, follow: false })).includes("ready"), {
+    what: "the start of the public servers",
+  });
+  return {
+    network,
+    config: { docker: { host: dockerHost, egress_network: network, ca_file: join(front, "ca.pem") } },
+    serve: async (name, url) => {
+      const { port } = new URL(url);
+      const server = createServer((client) => {
+        const service = connect(Number(port), "127.0.0.1");
+        client.on("error", () => service.destroy());
+        service.on("error", () => client.destroy());
+        client.pipe(service).pipe(client);
+      });
+      servers.push(server);
+      await new Promise<void>((resolve) => server.listen(join(front, `${name}.sock`), resolve));
+      await chmod(join(front, `${name}.sock`), 0o777);
+    },
+    stop: async () => {
+      await container.remove({ force: true, v: true });
+      await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+      await engine.getNetwork(network).remove();
+      await folder.remove();
+    },
+  };
+}
+
+const testLabel = { "agentd-test": "1" };
+
+/** Of a run that was cut short: the public range can be had once only. */
+async function removeLeftovers(): Promise<void> {
+  const filters = { label: ["agentd-test=1"] };
+  for (const { Id } of await engine.listContainers({ all: true, filters }))
+    await engine.getContainer(Id).remove({ force: true });
+  for (const { Id } of await engine.listNetworks({ filters })) {
+    const network = engine.getNetwork(Id);
+    const { Containers } = (await network.inspect()) as { Containers?: Record<string, unknown> };
+    for (const id of Object.keys(Containers ?? {})) await engine.getContainer(id).remove({ force: true });
+    await network.remove();
+  }
+}
+
+/** An authority and a certificate of its: one that signs itself is refused by some agents. */
+async function makeCertificate(folder: string, names: readonly string[]): Promise<void> {
+  const at = (name: string) => join(folder, name);
+  const openssl = (args: string, ...more: string[]) => execa("openssl", [...args.split(" "), ...more]);
+  const fresh = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+  await openssl(`req -x509 ${fresh} -days 30 -subj /CN=authority`, "-keyout", at("ca.key"), "-out", at("ca.pem"));
+  await openssl(`req ${fresh} -subj /CN=server`, "-keyout", at("key.pem"), "-out", at("server.csr"));
+  await writeFile(at("names"), `subjectAltName=${names.map((name) => `DNS:${name}`).join(",")}\n`);
+  const signing = ["-CA", at("ca.pem"), "-CAkey", at("ca.key"), "-extfile", at("names")];
+  await openssl("x509 -req -days 30 -set_serial 1", "-in", at("server.csr"), "-out", at("cert.pem"), ...signing);
+  await chmod(at("ca.pem"), 0o644);
+}
+
+/** Containers and networks that agentd made for this data dir's daemon, by what its sessions are called. */
+export async function agentdContainers(sessionId?: string): Promise<Docker.ContainerInfo[]> {
+  const label = [
+    "agentruntime.managed=1",
+    ...(sessionId === undefined ? [] : [`agentruntime.session_id=${sessionId}`]),
+  ];
+  return engine.listContainers({ all: true, filters: { label } });
+}
+
+export async function agentdNetworks(): Promise<string[]> {
+  return (await engine.listNetworks({ filters: { label: ["agentruntime.managed=1"] } })).map(({ Name }) => Name);
+}

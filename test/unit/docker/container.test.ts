@@ -1,0 +1,115 @@
+import { describe, expect, test } from "vitest";
+import { loadConfig } from "../../../src/config.ts";
+import { SessionRequest } from "../../../src/protocol/http.ts";
+import { containerOptions } from "../../../src/runtime/docker/container-options.ts";
+import { subnetOf } from "../../../src/runtime/docker/subnets.ts";
+import { containerOf } from "../../../src/supervisor/container.ts";
+import { egressOf } from "../../../src/supervisor/egress.ts";
+import { tempDir } from "../../support/temp-dir.ts";
+
+const loaded = loadConfig({ flags: { dataDir: "/nowhere/data" }, environment: { HOME: "/nowhere" } });
+const config = {
+  ...loaded,
+  docker: { ...loaded.docker, images: ["mine:1"], networks: ["lab"], volumes: ["cache"], security_opts: ["label=x"] },
+};
+const guard = { home: "/nowhere", dataDir: "/nowhere/data" };
+const ask = (more: object = {}) => SessionRequest.parse({ agent: "claude", prompt: "x", ...more });
+
+describe("what an operator does not list is refused:", () => {
+  test.each([
+    ["an image", { container: { image: "other:1" } }, "docker.images"],
+    ["a network", { container: { network: "host" } }, "docker.networks"],
+    ["a security option", { container: { security_opt: ["seccomp=unconfined"] } }, "docker.security_opts"],
+    ["more memory", { container: { memory: "64g" } }, "docker.memory"],
+    ["more processors", { container: { cpus: 64 } }, "docker.cpus"],
+    ["a volume", { volumes: ["other:/mnt/x"] }, "docker.volumes"],
+    ["a volume among mounts", { mounts: [{ host: "other", container: "/mnt/x", type: "volume" }] }, "docker.volumes"],
+  ])("%s", async (_, asked, setting) => {
+    await expect(containerOf(ask(asked), config, guard)).rejects.toThrow(setting);
+  });
+});
+
+test("what is listed, and less than there is, is honoured", async () => {
+  const asked = ask({
+    container: { image: "mine:1", network: "lab", memory: "512m", cpus: "0.5", security_opt: ["label=x"] },
+    volumes: ["cache:/mnt/cache:ro"],
+  });
+  expect(await containerOf(asked, config, guard)).toEqual({
+    image: "mine:1",
+    network: "lab",
+    memory_bytes: 512 * 1024 ** 2,
+    cpus: 0.5,
+    security_opt: ["label=x"],
+    mounts: [{ type: "volume", source: "cache", target: "/mnt/cache", read_only: true }],
+  });
+});
+
+test.each(["/", "/proc/x", "/etc", "/run/agentruntime", "/usr", "/workspace", "/home", "/mnt/../etc", "relative"])(
+  "no mount lies at %s",
+  async (target) => {
+    const folder = await tempDir();
+    try {
+      const mounts = [{ host: folder.path, container: target }];
+      await expect(containerOf(ask({ mounts }), config, guard)).rejects.toThrow(/place in the container/);
+    } finally {
+      await folder.remove();
+    }
+  },
+);
+
+test.each(["/", "/etc", "/proc", "/var/run/docker.sock", "/nowhere/data"])("no mount comes from %s", async (host) => {
+  await expect(containerOf(ask({ mounts: [{ host, container: "/mnt/x" }] }), config, guard)).rejects.toThrow();
+});
+
+test("a container gets no privilege, no secret and no way out but its network", async () => {
+  const options = containerOptions({
+    name: "n",
+    labels: {},
+    container: await containerOf(ask(), config, guard),
+    owner: { uid: 1234, gid: 1234 },
+    network: { name: "net", subnet: subnetOf("10.231.0.0/29") },
+    places: {
+      socketDir: "/s",
+      sidecarDir: "/b",
+      privateHome: "/h",
+      workDir: undefined,
+      passwd: "/p",
+      group: "/g",
+      authorities: undefined,
+    },
+    limits: { pids: 10, scratchBytes: 1000 },
+    stopSeconds: 20,
+  });
+  expect(options).toMatchObject({
+    User: "1234:1234",
+    HostConfig: {
+      CapDrop: ["ALL"],
+      SecurityOpt: ["no-new-privileges"],
+      ReadonlyRootfs: true,
+      Privileged: false,
+      PidsLimit: 10,
+      NetworkMode: "net",
+      Dns: ["127.0.0.1"],
+    },
+  });
+  expect(options.HostConfig?.Memory).toBe(options.HostConfig?.MemorySwap);
+  expect(Object.keys(options.HostConfig?.Tmpfs ?? {})).toEqual(["/tmp", "/var/tmp", "/workspace"]);
+});
+
+test("a session reaches its model's host, what the operator allows, and what it may add", () => {
+  const agents = {
+    claude: {
+      args: [],
+      env: {},
+      hide_key: false,
+      harness: "claude" as const,
+      base_url: "https://Models.Example.com/v1",
+    },
+  };
+  const egress = { mode: "enforce" as const, allow: ["a.example.com"], permit: ["*.b.example.com"] };
+  const policy = egressOf(ask({ egress: { allow: ["x.b.example.com"] } }), { ...config, agents, egress });
+  expect(policy).toEqual({ mode: "enforce", allow: ["models.example.com", "a.example.com", "x.b.example.com"] });
+  expect(() => egressOf(ask({ egress: { allow: ["b.example.com"] } }), { ...config, agents, egress })).toThrow(
+    "egress.permit",
+  );
+});

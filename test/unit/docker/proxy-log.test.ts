@@ -1,0 +1,48 @@
+import { expect, test } from "vitest";
+import { parseProxyLine } from "../../../src/runtime/docker/proxy-log.ts";
+
+const at = 1795555775863;
+const line = (rest: string) => `egress 1795555775.863 10.231.0.3 ${rest}`;
+const denied = { at, verdict: "denied" };
+
+test.each([
+  [
+    "3128 CONNECT denied.example:443 403 TCP_DENIED name - - -/-",
+    { host: "denied.example", port: 443, reason: "name" },
+  ],
+  ["3128 GET http://a.test/x 403 TCP_DENIED method - - -/-", { host: "a.test", port: 80, reason: "method" }],
+  ["3128 CONNECT a.test:8443 403 TCP_DENIED port - - -/-", { host: "a.test", port: 8443, reason: "port" }],
+  [
+    "3128 CONNECT [2001:db8::1]:443 403 TCP_DENIED literal - - -/-",
+    { host: "[2001:db8::1]", port: 443, reason: "literal" },
+  ],
+  [
+    "3129 CONNECT a.test:443 200 NONE_NONE sni other.name terminate -/-",
+    { host: "a.test", port: 443, reason: "sni", sni: "other.name" },
+  ],
+  [
+    "3129 CONNECT a.test:443 200 NONE_NONE - - peek ERR_PROTOCOL_UNKNOWN/exception=1",
+    { host: "a.test", port: 443, reason: "sni_missing" },
+  ],
+  ["3128 CONNECT a%20%00b:443 403 TCP_DENIED literal - - -/-", { host: "a \0b", port: 443, reason: "literal" }],
+])("a refusal is told: %s", (rest, facts) => {
+  expect(parseProxyLine(line(rest))).toEqual({ address: "10.231.0.3", denial: { ...denied, ...facts } });
+});
+
+test("what is let through in audit is told of", () => {
+  expect(parseProxyLine("egress-audit 1795555775 10.231.0.3 other.test 443")).toEqual({
+    address: "10.231.0.3",
+    denial: { at: 1795555775000, host: "other.test", port: 443, reason: "name", verdict: "audited" },
+  });
+});
+
+test.each([
+  line("3128 CONNECT a.test:443 200 TCP_TUNNEL - - - -/-"),
+  line("3129 CONNECT a.test:443 200 NONE_NONE - a.test splice -/-"),
+  line("3129 CONNECT a.test:443 200 NONE_NONE_ABORTED - - peek ERR_CLIENT_GONE/WITH_CLIENT"),
+  "2026/11/24 21:29:33| WARNING: something",
+  "egress",
+  "",
+])("nothing is told of %s", (text) => {
+  expect(parseProxyLine(text)).toBeUndefined();
+});
