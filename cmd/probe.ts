@@ -85,6 +85,13 @@ async function configFor(
   await writeFile(file, JSON.stringify({ agents: Object.fromEntries(agents) }), { mode: 0o600 });
   return loadConfig({
     flags: { dataDir, config: file, host: "127.0.0.1", port: 0, logLevel: "silent", onShutdown: "stop" },
-    environment: { ...config.environment, [keyEnv]: "no-key-needed" },
+    environment: { ...withoutWatchers(config.environment), [keyEnv]: "no-key-needed" },
   });
+}
+
+/** The service manager and the collector of traces watch the operator's own daemon, not this one. */
+function withoutWatchers(environment: Config["environment"]): Config["environment"] {
+  return Object.fromEntries(
+    Object.entries(environment).filter(([name]) => name !== "NOTIFY_SOCKET" && !name.startsWith("OTEL_")),
+  );
 }

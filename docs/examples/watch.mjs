@@ -1,6 +1,6 @@
 // Watches a session and can be stopped and started at will: it goes on behind the last line it has seen, and misses nothing.
 // Usage: node watch.mjs SESSION [OFFSET_FILE]
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, rename, writeFile } from "node:fs/promises";
 import { createClient } from "agentruntime/client";
 
 const [ref, file = `${ref}.offset`] = process.argv.slice(2);
@@ -12,5 +12,7 @@ const since = Number(await readFile(file, "utf8").catch(() => "0"));
 
 for await (const event of client.sessions.at(ref).events({ since })) {
   console.log(event.seq, event.type);
-  await writeFile(file, String(event.offset));
+  // Whole or not at all, whenever this program is ended.
+  await writeFile(`${file}.new`, String(event.offset));
+  await rename(`${file}.new`, file);
 }

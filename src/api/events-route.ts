@@ -1,4 +1,4 @@
-/** The log as server-sent events, for curl and for EventSource in a browser. */
+/** The log as server-sent events, for curl, the client library and whoever reads such. */
 import type { FastifyInstance } from "fastify";
 import * as z from "zod";
 import { linesOf, nextLineStart } from "../bridge/lines.ts";
@@ -28,7 +28,7 @@ export function eventsRoute(app: FastifyInstance, options: StreamRouteOptions): 
     const from = since === undefined ? session.end : await nextLineStart(session, Number(since));
     // The one answer after which EventSource does not ask again.
     if (last.success && session.isSealed && from >= session.end) return reply.code(204).send();
-    return sendEvents(request, reply, {
+    return sendEvents(reply, {
       ...options,
       session,
       from,

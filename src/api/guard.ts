@@ -18,7 +18,7 @@ export function checkCaller(request: FastifyRequest, options: GuardOptions): voi
   const isServed =
     name !== undefined &&
     (isLoopback(name) || [options.listenHost, ...options.servedNames].some((served) => served.toLowerCase() === name));
-  if (!isServed) {
+  if (!isServed && request.routeOptions.config.isProbe !== true) {
     throw new AgentdError(
       "forbidden_host",
       `Cannot serve the host ${JSON.stringify(host.slice(0, 200))}: use localhost, or add its name to served_names in the configuration`,

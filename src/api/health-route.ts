@@ -16,8 +16,8 @@ export function healthRoute(
     pids: limitSupport.pids === true,
   };
   // Who gets an answer at all knows that it lives; it listens when it has recovered, not before.
-  app.get("/health/live", { config: { isOpen: true } }, async () => ({ status: "ok" }));
-  app.get("/health/ready", { config: { isOpen: true } }, async (_request, reply) => {
+  app.get("/health/live", { config: { isOpen: true, isProbe: true } }, async () => ({ status: "ok" }));
+  app.get("/health/ready", { config: { isOpen: true, isProbe: true } }, async (_request, reply) => {
     const reasons: NotReadyReason[] = [];
     if (supervisor.isPaused) reasons.push("disk_full");
     if (supervisor.isClosing) reasons.push("shutting_down");
@@ -38,7 +38,7 @@ export function healthRoute(
         ? {
             storage: {
               paused: true,
-              message: `The disk that holds "${config.dataDir}" is full: sessions wait until there is room`,
+              message: "The disk that holds the data dir is full: sessions wait until there is room",
             },
           }
         : {}),

@@ -25,6 +25,8 @@ declare module "fastify" {
   interface FastifyContextConfig {
     /** The route needs no token. */
     isOpen?: boolean;
+    /** Asked by whoever watches over the machine, and may only know its address: any Host will do. */
+    isProbe?: boolean;
   }
 }
 

@@ -1,6 +1,6 @@
 /** A body of server-sent events that follows a log: sends when there is something, breathes when there is nothing. */
 import { Readable } from "node:stream";
-import type { FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyReply } from "fastify";
 import { nextLines, untilPast } from "../bridge/lines.ts";
 import type { Session } from "../session/session.ts";
 
@@ -23,7 +23,7 @@ export interface SseOptions {
 /** Proxies on the way close what is silent for long. */
 const breathMs = 15_000;
 
-export function sendEvents(request: FastifyRequest, reply: FastifyReply, options: SseOptions): FastifyReply {
+export function sendEvents(reply: FastifyReply, options: SseOptions): FastifyReply {
   const gone = new AbortController();
   const position = { cursor: options.from };
   const leave = options.onClient(() => options.session.end - position.cursor);
@@ -31,7 +31,7 @@ export function sendEvents(request: FastifyRequest, reply: FastifyReply, options
     gone.abort();
     leave();
   });
-  const body = Readable.from(events(request, options, position, gone.signal), { objectMode: false });
+  const body = Readable.from(events(reply, options, position, gone.signal), { objectMode: false });
   return (
     reply
       .header("content-type", "text/event-stream; charset=utf-8")
@@ -44,7 +44,7 @@ export function sendEvents(request: FastifyRequest, reply: FastifyReply, options
 }
 
 async function* events(
-  request: FastifyRequest,
+  reply: FastifyReply,
   options: SseOptions,
   position: { cursor: number },
   signal: AbortSignal,
@@ -66,9 +66,26 @@ async function* events(
     const portion = await nextLines(session, position.cursor, to);
     const from = position.cursor;
     position.cursor += portion.length;
-    const stall = setTimeout(() => request.raw.destroy(), options.clientStallMs);
-    // Comes back when the client has taken most of what came before.
-    yield options.render(portion, { from, to: position.cursor });
-    clearTimeout(stall);
+    const stopWatch = watchStall(reply, options.clientStallMs);
+    try {
+      // Comes back when the client has taken most of what came before.
+      yield options.render(portion, { from, to: position.cursor });
+    } finally {
+      stopWatch();
+    }
   }
+}
+
+/** Cuts off a client that takes nothing for so long. One that takes a large portion slowly is left alone. */
+function watchStall(reply: FastifyReply, clientStallMs: number): () => void {
+  let waitingBytes = Number.POSITIVE_INFINITY;
+  let since = performance.now();
+  const look = () => {
+    const left = reply.raw.socket?.writableLength ?? 0;
+    if (left < waitingBytes) since = performance.now();
+    waitingBytes = left;
+    if (performance.now() - since >= clientStallMs) reply.raw.destroy();
+  };
+  const timer = setInterval(look, Math.max(100, clientStallMs / 8));
+  return () => clearInterval(timer);
 }

@@ -34,7 +34,7 @@ export function streamRoute(app: FastifyInstance, options: StreamRouteOptions): 
   app.get<ById>("/sessions/:id/stream", async (request, reply) => {
     const { session } = await supervisor.get(request.params.id);
     const { live, cursor, from, isTail } = await parse(request, session);
-    if (live === "sse") return sendLive(request, reply, { session, from, cursor, options });
+    if (live === "sse") return sendLive(reply, { session, from, cursor, options });
     if (live === "long-poll") {
       reply.header("Stream-Cursor", nextCursor(cursor));
       await untilPast(session, from, { ms: longPollMs, signal: goneSignal(reply) });
@@ -70,7 +70,6 @@ async function parse(request: FastifyRequest, session: Session) {
 }
 
 function sendLive(
-  request: FastifyRequest,
   reply: FastifyReply,
   at: { session: Session; from: number; cursor: string | undefined; options: StreamRouteOptions },
 ): FastifyReply {
@@ -86,7 +85,7 @@ function sendLive(
     };
     return `event: control\ndata: ${JSON.stringify(said)}\n\n`;
   };
-  return sendEvents(request, reply, {
+  return sendEvents(reply, {
     ...at.options,
     session,
     from,

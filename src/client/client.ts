@@ -106,15 +106,19 @@ export function createClient({ url, token }: ClientOptions): Client {
       create: async (request) => {
         const key = crypto.randomUUID();
         const created = await withRetries(() => createSession(address, request, { key }));
-        return handleOf(address, created.session_id, created.turn_id);
+        return handleOf(address, { id: created.session_id, firstTurn: created.turn_id, isSeen: true });
       },
       list: (filter) => withRetries(() => listSessions(address, filter)),
-      at: (ref) => handleOf(address, ref, undefined),
+      at: (ref) => handleOf(address, { id: ref, firstTurn: undefined, isSeen: false }),
     },
   };
 }
 
-function handleOf(address: DaemonAddress, id: string, firstTurn: string | undefined): SessionHandle {
+/** `isSeen`: the daemon has answered for this session, so it is waited for when it is away. */
+function handleOf(
+  address: DaemonAddress,
+  { id, firstTurn, isSeen }: { id: string; firstTurn: string | undefined; isSeen: boolean },
+): SessionHandle {
   const turnOf = (turnId: string, position: number): Turn => ({
     id: turnId,
     position,
@@ -131,10 +135,11 @@ function handleOf(address: DaemonAddress, id: string, firstTurn: string | undefi
     id,
     firstTurn: firstTurn === undefined ? undefined : turnOf(firstTurn, 0),
     view: () => withRetries(() => getSession(address, id)),
-    events: (options) => readEvents(address, id, options),
+    events: (options) => readEvents(address, id, { ...options, isSeen }),
     prompt: (text, options) => sayOnce("prompt", text, options?.images),
     steer: (text) => sayOnce("steer", text),
-    interrupt: () => withRetries(() => interruptSession(address, id)),
+    // Not tried again: meanwhile the queue may have given out the next prompt, which nobody wants to end.
+    interrupt: () => interruptSession(address, id),
     respond: async (requestId, answer) => {
       await withRetries(() => answerInput(address, { id, requestId, answer }));
     },
@@ -144,7 +149,7 @@ function handleOf(address: DaemonAddress, id: string, firstTurn: string | undefi
     change: (change) => withRetries(() => changeSession(address, { id, change })),
     stop: (mode = "now") => withRetries(() => stopSession(address, id, mode)),
     delete: () => deleteSession(address, id),
-    result: (options) => sessionResult(address, id, options?.signal),
+    result: (options) => sessionResult(address, { id, isSeen }, options?.signal),
   };
 }
 
@@ -153,16 +158,23 @@ async function turnResult(
   turn: { id: string; turnId: string },
   signal: AbortSignal | undefined,
 ): Promise<TurnResult> {
-  for await (const event of readEvents(address, turn.id, signal ? { signal } : {}))
+  for await (const event of readEvents(address, turn.id, { isSeen: true, ...(signal ? { signal } : {}) }))
     if (event.type === "result" && event.data.turn_id === turn.turnId) return event.data;
   throw new AgentdError("turn_not_found", `Cannot wait for turn "${turn.turnId}": session "${turn.id}" never ended it`);
 }
 
-async function sessionResult(address: DaemonAddress, id: string, signal: AbortSignal | undefined) {
+async function sessionResult(
+  address: DaemonAddress,
+  { id, isSeen }: { id: string; isSeen: boolean },
+  signal: AbortSignal | undefined,
+) {
   let last: TurnResult | undefined;
-  for await (const event of readEvents(address, id, signal ? { signal } : {})) {
+  for await (const event of readEvents(address, id, { isSeen, ...(signal ? { signal } : {}) })) {
     if (event.type === "result") last = event.data;
     if (event.type === "exit") return { last, exit: event.data };
   }
-  throw new AgentdError("session_ended", `Cannot tell how session "${id}" ended: the waiting was given up`);
+  throw new AgentdError(
+    "session_ended",
+    `Cannot tell how session "${id}" ended: its log has no exit, or the waiting was given up. GET /sessions/${id} has its state`,
+  );
 }

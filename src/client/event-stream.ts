@@ -24,21 +24,26 @@ const retryMsMax = 5000;
 /** The daemon breathes every 15 s: a connection that is silent for longer is gone. */
 const silenceMsMax = 45_000;
 
-/** Throws AgentdError when the daemon refuses, DaemonUnreachable when it stays away. */
+/**
+ * Throws AgentdError when the daemon refuses, DaemonUnreachable when it stays away; one that was `seen` to answer before is
+ * waited for. Ends without an `exit` when the log has none and never will.
+ */
 export async function* readEvents(
   address: DaemonAddress,
   sessionId: string,
-  options: EventStreamOptions = {},
+  { since = 0, signal, giveUpAfterMs = 10 * 60_000, isSeen = false }: EventStreamOptions & { isSeen?: boolean } = {},
 ): AsyncGenerator<SessionEvent, void> {
-  const { since = 0, signal, giveUpAfterMs = 10 * 60_000 } = options;
   let offset = since === "end" ? undefined : since;
   let retryMs = retryMsMin;
-  let lastSeenAt: number | undefined;
+  let isAgain = false;
+  let lastSeenAt = isSeen ? performance.now() : undefined;
   while (!signal?.aborted) {
     try {
-      for await (const { id, data } of readConnection(address, { sessionId, offset, signal })) {
-        lastSeenAt = Date.now();
+      for await (const { id, data } of readConnection(address, { sessionId, offset, signal, isAgain })) {
+        if (id === "over") return;
+        lastSeenAt = performance.now();
         offset = id;
+        isAgain = true;
         if (data === undefined) continue;
         retryMs = retryMsMin;
         const line = parseLogLine(data);
@@ -46,7 +51,7 @@ export async function* readEvents(
         if (line.type === "exit") return;
       }
     } catch (error) {
-      const goneMs = lastSeenAt === undefined ? Number.POSITIVE_INFINITY : Date.now() - lastSeenAt;
+      const goneMs = lastSeenAt === undefined ? Number.POSITIVE_INFINITY : performance.now() - lastSeenAt;
       if (signal?.aborted) return;
       if (!canPass(error) || goneMs > giveUpAfterMs) throw error;
     }
@@ -55,17 +60,27 @@ export async function* readEvents(
   }
 }
 
+interface Item {
+  /** The offset after it; `over` when nothing will ever follow. */
+  id: number | "over";
+  /** Undefined where only the offset is told. */
+  data: string | undefined;
+}
+
 /** One connection: where it begins, then each line with the offset after it. Ends when it breaks. */
 async function* readConnection(
   address: DaemonAddress,
-  at: { sessionId: string; offset: number | undefined; signal: AbortSignal | undefined },
-): AsyncGenerator<{ id: number; data: string | undefined }, void> {
+  at: { sessionId: string; offset: number | undefined; signal: AbortSignal | undefined; isAgain: boolean },
+): AsyncGenerator<Item, void> {
   const silence = new AbortController();
   const query = at.offset === undefined ? "" : `?since=${at.offset}`;
   const response = await openCall(address, {
     path: `/sessions/${encodeURIComponent(at.sessionId)}/events${query}`,
+    // Whoever says how far it has come is told when that is all.
+    headers: at.isAgain && at.offset !== undefined ? { "last-event-id": String(at.offset) } : {},
     signal: at.signal ? AbortSignal.any([at.signal, silence.signal]) : silence.signal,
   });
+  if (response.status === 204) return yield { id: "over", data: undefined };
   if (response.body === null) return;
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
@@ -92,7 +107,7 @@ async function* readConnection(
 }
 
 /** What a daemon sends: an id and at most one line of data. Comments have neither. */
-function readBlock(block: string): { id: number; data: string | undefined } | undefined {
+function readBlock(block: string): Item | undefined {
   let id: number | undefined;
   let data: string | undefined;
   for (const line of block.split("\n")) {

@@ -1,5 +1,5 @@
 /** The client library as others use it: the built package, by its name; and the examples of the documentation. */
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
@@ -82,6 +82,33 @@ test("events come once and in order although the daemon is killed and comes back
   expect(seqs.length).toBeGreaterThan(5000);
   expect(seqs).toEqual(seqs.map((_, index) => index + 1));
   await second?.stop();
+  await first.stop();
+});
+
+test("a turn's result is waited for over a daemon that is away at that moment", async () => {
+  const first = await startDaemon({ config: { agents } });
+  const port = new URL(first.url).port;
+  const session = await createClient(first).sessions.create({ agent: "echo", interactive: true });
+  const turn = await session.prompt("hello");
+  await first.kill9();
+  const waiting = turn.result();
+  const second = await startDaemon({ dataDir: first.dataDir, args: ["--port", port] });
+  expect(await waiting).toMatchObject({ turn_id: turn.id, status: "success" });
+  await second.stop();
+  await first.stop();
+});
+
+test("a log that has no exit and never will is not waited for", async () => {
+  const first = await startDaemon({ config: { agents } });
+  const session = await createClient(first).sessions.create({ agent: "echo", prompt: "hello" });
+  await session.result();
+  await first.leave();
+  const log = join(first.dataDir, "sessions", session.id, "events.ndjson");
+  const lines = (await readFile(log, "utf8")).trimEnd().split("\n");
+  await writeFile(log, `${lines.slice(0, -1).join("\n")}\n`);
+  const second = await startDaemon({ dataDir: first.dataDir });
+  await expect(createClient(second).sessions.at(session.id).result()).rejects.toThrow(/its log has no exit/);
+  await second.stop();
   await first.stop();
 });
 
