@@ -27,7 +27,7 @@ import { interrupt, ListOptions, list, printToken, remove, StopOptions, speak, s
 
 const about = `
 Exit codes: 0 all went well, 1 it failed, 2 the command line was wrong.
-run, attach and wait exit as the agent did.
+attach and wait exit as the agent did, run also with 1 when its last turn failed.
 
 A session is named by its id, the beginning of its id, or its name.
 All commands but serve, run, doctor and agents install need a daemon that is up: "agentd serve" keeps one up,

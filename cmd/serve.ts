@@ -39,6 +39,7 @@ export async function serve(options: ServeOptions, context: CommandContext): Pro
   void endIfStuck(asked, starting, terminal);
   const daemon = await starting;
   terminal.note(`agentd ${version} listening on ${daemon.url} (data dir ${config.dataDir}, runtime ${config.runtime})`);
+  if (!config.auth) terminal.note("Without authentication: whoever may log in to this machine can run commands by it");
   const reason = await (config.leaveWhenIdle ? Promise.race([asked, daemon.idle.then(() => "idle")]) : asked);
   daemon.note(reason === "idle" ? "Closing: the last session and the last client are gone" : `Closing: ${reason}`);
   const impatient = () => {

@@ -14,6 +14,7 @@ import {
   stopSession,
 } from "../src/client/sessions.ts";
 import { dataDirOf } from "../src/config.ts";
+import type { SessionView } from "../src/protocol/http.ts";
 import { type CommandContext, DaemonOptions, locate } from "./client-options.ts";
 import { agentExitCode, exitCode, UsageError } from "./exit-code.ts";
 import { formatSessions } from "./session-table.ts";
@@ -48,9 +49,7 @@ export async function stop(
   const address = await locate(options, context.env);
   const id = await findSession(address, typedId);
   const view = await stopSession(address, id, options.drain ? "drain" : "now");
-  context.terminal.note(
-    options.drain ? `Session ${id} ends when its queued turns are done` : `Session ${id} is ${view.status}`,
-  );
+  context.terminal.note(options.drain ? `Session ${id} ends when its queued turns are done` : stoppedLine(id, view));
   return exitCode.ok;
 }
 
@@ -60,6 +59,11 @@ export async function remove(typedId: string, options: DaemonOptions, context: C
   await deleteSession(address, id);
   context.terminal.note(`Removed session ${id}; its log stays: agentd logs ${id}`);
   return exitCode.ok;
+}
+
+/** A stop is under way when it is answered. */
+function stoppedLine(id: string, { ended_at, status, end_reason }: SessionView): string {
+  return ended_at === undefined ? `Session ${id} is being stopped` : `Session ${id} has ended: ${end_reason ?? status}`;
 }
 
 /** Exits as the agent did, however it ends and however long it takes. */

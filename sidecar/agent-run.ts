@@ -50,6 +50,8 @@ export class AgentRun {
   #state: RunState = { phase: "waiting" };
   #status: SidecarStatus;
   #stopReason: string | undefined;
+  /** While a steer is being handed over. */
+  #heldBack: HarnessOutput[] | undefined;
   #hasSpoken = false;
   #isStoring = false;
   /** Hooks have still to run before it may be prompted. */
@@ -230,11 +232,20 @@ export class AgentRun {
     }
   }
 
+  /** What the harness says of a steer at once comes behind the record of it, whose turn only the harness knows. */
   #steer({ content: text, turn_id, record }: Extract<AgentCommand, { type: "steer" }>["data"]): string {
     const asked = this.#taken.idFor(turn_id);
-    const joined = this.#harness.steer({ text, turnId: asked });
+    const behind: HarnessOutput[] = [];
+    this.#heldBack = behind;
+    let joined: string;
+    try {
+      joined = this.#harness.steer({ text, turnId: asked });
+    } finally {
+      this.#heldBack = undefined;
+    }
     const kind = joined === asked ? "prompt" : "steer";
     if (record) void this.#emitOwn({ type: "user_message", data: { turn_id: joined, kind, text } });
+    if (behind.length > 0) void this.#emit(behind);
     return this.#taken.remember(asked, joined);
   }
 
@@ -308,6 +319,10 @@ export class AgentRun {
 
   async #emit(emitted: readonly HarnessOutput[]): Promise<void> {
     this.#watchdog?.sign();
+    if (this.#heldBack) {
+      this.#heldBack.push(...emitted);
+      return;
+    }
     const openBefore = this.#inputs.count;
     const outputs = this.#inputs.pass(emitted);
     this.#hasSpoken ||= outputs.some(({ event }) => isWordOfAgent(event));

@@ -10,7 +10,7 @@ const session = await client.sessions.create({ agent: process.env.AGENT ?? "clau
 for (const text of ["Name a colour", "And a fruit of it", "Now both in one sentence"]) {
   const turn = await session.prompt(text);
   const { status, text: answer, cost_usd: cost } = await turn.result();
-  console.log(`${turn.id} ${status} (${cost === null ? "cost unknown" : `$${cost.toFixed(4)}`}): ${answer}`);
+  console.log(`${turn.id} ${status} (${cost === null ? "cost unknown" : `$${cost.toFixed(4)}`}): ${answer ?? ""}`);
 }
 await session.stop("drain");
 const { exit } = await session.result();

@@ -28,6 +28,9 @@ class GenericHarness implements Harness {
   #process: AgentProcess | undefined;
   #turn: OpenTurn | undefined;
   #stopReason: string | undefined;
+  #resolvePrompted: () => void = () => undefined;
+  /** The one prompt of a one-shot session has come, or never will. */
+  readonly #prompted: Promise<void>;
   #resolveEnded: (end: AgentEnd) => void = () => undefined;
   readonly ended: Promise<AgentEnd>;
 
@@ -36,6 +39,9 @@ class GenericHarness implements Harness {
     this.#host = host;
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
+    });
+    this.#prompted = new Promise((resolve) => {
+      this.#resolvePrompted = resolve;
     });
   }
 
@@ -64,15 +70,16 @@ class GenericHarness implements Harness {
 
   prompt({ text, turnId }: { text: string; turnId: string }): void {
     const agentProcess = this.#running();
-    agentProcess.write(text);
+    if (this.#bootstrap.interactive) agentProcess.write(text);
+    else handOver(agentProcess, text);
     const turn: OpenTurn = { id: turnId, startedAt: this.#host.now() };
     if (this.#bootstrap.interactive) {
       void this.#host.emit([{ event: resultEvent(turn, this.#result("success")) }]);
       return;
     }
-    agentProcess.endInput();
     this.#turn = turn;
     this.#host.setStatus({ activity: "busy", turn_id: turnId });
+    this.#resolvePrompted();
   }
 
   steer(steer: { text: string; turnId: string }): string {
@@ -109,11 +116,13 @@ class GenericHarness implements Harness {
   }
 
   finish(): void {
+    this.#resolvePrompted();
     this.#process?.endInput();
   }
 
   async stop(reason: string): Promise<void> {
     this.#stopReason ??= reason;
+    this.#resolvePrompted();
     const agentProcess = this.#process;
     if (!agentProcess) return;
     const ask = () => {
@@ -130,10 +139,12 @@ class GenericHarness implements Harness {
 
   async #finishAfter(agentProcess: AgentProcess): Promise<void> {
     const exit = await agentProcess.ended;
+    // A quick command that reads nothing may be done before its prompt has come: what it printed is the answer to that.
+    if (!this.#bootstrap.interactive) await this.#prompted;
     const turn = this.#turn;
     this.#turn = undefined;
     if (turn) await this.#host.emit([{ event: resultEvent(turn, this.#ending(turn, exit.code)) }]);
-    this.#resolveEnded({ ...exit, stderrTail: agentProcess.stderrTail });
+    this.#resolveEnded({ ...exit, ...categoryOf(turn, exit), stderrTail: agentProcess.stderrTail });
   }
 
   #ending(turn: OpenTurn, code: number): TurnEnd {
@@ -148,6 +159,25 @@ class GenericHarness implements Harness {
   #result(status: TurnStatus): TurnEnd {
     return { status, sessionId: this.#bootstrap.session_id, at: this.#host.now() };
   }
+}
+
+/** To a command that takes one prompt. One that has closed its input, or ended, wants none. */
+function handOver(agentProcess: AgentProcess, text: string): void {
+  try {
+    agentProcess.write(text);
+  } catch {
+    // What became of it is told by its output and its code.
+  }
+  agentProcess.endInput();
+}
+
+/** A command that dies of our own SIGINT has not crashed. */
+function categoryOf(
+  turn: OpenTurn | undefined,
+  { signal }: { signal?: string | undefined },
+): Pick<AgentEnd, "category"> {
+  if (turn?.interrupt === undefined || signal !== "SIGINT") return {};
+  return { category: turn.interrupt.reason === "limit" ? "timeout" : "stopped" };
 }
 
 interface TurnEnd {

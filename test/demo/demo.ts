@@ -68,6 +68,11 @@ function realKey(): string | undefined {
   return key;
 }
 
+/** Ctrl+C, which some starters pass on although the terminal has sent it already: it counts once. */
+const interrupted = new Promise<void>((resolve) => {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => resolve());
+});
+
 async function main(): Promise<void> {
   const key = realKey();
   const folder = await tempDir();
@@ -78,13 +83,15 @@ async function main(): Promise<void> {
     daemon = await startDaemon({
       config: { agents: { [agent.name]: agent.settings(model?.url) } },
       env: { [agent.keyEnv ?? "ANTHROPIC_API_KEY"]: key ?? "scripted-model-needs-no-key", TMPDIR: folder.path },
+      ownGroup: true,
     });
     caption(
       `agentd serves ${daemon.url}; the agent is ${agent.title}, ${model ? "the model is scripted, on this machine" : "the model is the real one"}`,
     );
-    const sessionId = await tour(daemon, repository);
-    if (flags.keep) await keepUp(daemon, repository);
-    else await end(daemon, sessionId);
+    const shown = perform(daemon, repository);
+    await Promise.race([shown, interrupted]);
+    // Cut short: what it still waits for will not come.
+    shown.catch(() => undefined);
   } finally {
     await daemon?.stop();
     await model?.close();
@@ -95,6 +102,12 @@ async function main(): Promise<void> {
   );
   if (left.length > 0) throw new Error(`processes are left: ${left.map(({ pid }) => pid).join(", ")}`);
   caption("Nothing is left: no process, no file");
+}
+
+async function perform(daemon: Daemon, repository: string): Promise<void> {
+  const sessionId = await tour(daemon, repository);
+  if (flags.keep) await keepUp(daemon, repository);
+  else await end(daemon, sessionId);
 }
 
 /** The session from its first word to its replay; resolves with its id. */
@@ -186,15 +199,9 @@ async function keepUp(daemon: Daemon, repository: string): Promise<void> {
     curl -H "Authorization: Bearer $AGENTD_TOKEN" -H 'Content-Type: application/json' \\
          -d '{"text":"And now?"}' $AGENTD_URL/sessions/demo/prompt
 `);
-  await new Promise<void>((resolve) => {
-    const held = setInterval(() => {}, 60_000);
-    for (const signal of ["SIGINT", "SIGTERM"] as const) {
-      process.once(signal, () => {
-        clearInterval(held);
-        resolve();
-      });
-    }
-  });
+  const held = setInterval(() => {}, 60_000);
+  await interrupted;
+  clearInterval(held);
 }
 
 /** Sends a prompt; resolves with the id of its turn. */

@@ -25,6 +25,8 @@ export interface DaemonOptions {
   /** An existing data dir, such as that of a daemon that was killed; kept at `stop`. A new one is made and removed. */
   dataDir?: string;
   deadlineMs?: number;
+  /** Ctrl+C at the terminal is not for it: whoever started it stops it. */
+  ownGroup?: boolean;
 }
 
 export interface Answer {
@@ -91,7 +93,8 @@ export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> 
         stdin: "ignore",
         reject: false,
         buffer: false,
-        cleanup: true,
+        cleanup: options.ownGroup !== true,
+        detached: options.ownGroup === true,
         // A daemon that hangs is to be seen, not to be ended behind the test's back.
         forceKillAfterDelay: false,
       },
