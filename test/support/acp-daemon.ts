@@ -17,6 +17,9 @@ interface Program {
   write: (path: string) => string;
 }
 
+/** Their start alone takes seconds of a whole core, and tests run beside each other. */
+const deadlineMs = 90_000;
+
 const modules = fileURLToPath(new URL("../../node_modules", import.meta.url));
 const fakePath = fileURLToPath(new URL("../fixtures/agents/acp-misbehaves.mjs", import.meta.url));
 
@@ -123,7 +126,7 @@ export async function startAcpDaemon(options: DaemonOptions = {}): Promise<AcpDa
       if (answer.status !== 202) throw new Error(`the prompt was not accepted: ${answer.status} ${answer.text}`);
       return String(answer.body.turn_id);
     },
-    log: (id, enough) => readLog(daemon, id, enough ? { enough } : {}),
+    log: (id, enough) => readLog(daemon, id, { deadlineMs, ...(enough ? { enough } : {}) }),
     allGone: async (id) => {
       await eventually(() => sessionProcesses(id).length === 0, { what: `the end of every process of ${id}` });
     },
