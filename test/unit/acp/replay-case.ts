@@ -2,6 +2,7 @@
 import * as z from "zod";
 import { Normalizer } from "../../../sidecar/acp/normalize.ts";
 import type { SessionEvent } from "../../../src/protocol/event.ts";
+import { type Replay, recordedLine } from "../../support/recorded-cases.ts";
 
 /** What a recording does not say by itself. */
 export const CaseMeta = z.object({
@@ -31,17 +32,14 @@ const Recorded = z.object({ dir: z.enum(["in", "out"]), msg: Message });
 /** A clock of its own, so that durations are the same in every run: ten milliseconds a line. */
 const lineMs = 10;
 
-export interface Replay {
-  events: SessionEvent[];
-  /** Turns that were accepted, in order. */
-  turnIds: string[];
+interface AcpReplay extends Replay {
   /** What we wrote to the agent. */
   written: Message[];
 }
 
-export function replayCase(lines: readonly string[], meta: CaseMeta): Replay {
+export function replayCase(lines: readonly string[], meta: CaseMeta): AcpReplay {
   const player = new Player(meta);
-  const entries = lines.map((line) => recorded(line));
+  const entries = lines.map((line) => recordedLine(Recorded, line));
   if (!entries.some((entry) => entry?.dir === "out" && entry.msg.method === "initialize")) player.open(meta.agent);
   lines.forEach((line, i) => {
     player.play(entries[i], line);
@@ -87,7 +85,7 @@ class Player {
     this.#settle();
   }
 
-  end(exit: number): Replay {
+  end(exit: number): AcpReplay {
     this.#normalizer.end(`the agent ended with code ${exit}`, this.#now);
     this.#settle();
     return { events: this.#events, turnIds: this.#turnIds, written: this.#written };
@@ -150,13 +148,4 @@ function push<T>(lists: Map<string, T[]>, key: string, value: T): void {
   const list = lists.get(key);
   if (list) list.push(value);
   else lists.set(key, [value]);
-}
-
-function recorded(line: string): z.infer<typeof Recorded> | undefined {
-  try {
-    return Recorded.safeParse(JSON.parse(line)).data;
-  } catch {
-    // A torn or mutated line is for the normalizer to read.
-    return undefined;
-  }
 }

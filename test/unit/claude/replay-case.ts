@@ -3,7 +3,7 @@ import * as z from "zod";
 import { Normalizer } from "../../../sidecar/claude/normalize.ts";
 import { OpenInputs } from "../../../sidecar/open-inputs.ts";
 import { defined } from "../../../src/protocol/defined.ts";
-import type { SessionEvent } from "../../../src/protocol/event.ts";
+import { type Replay, recordedLine } from "../../support/recorded-cases.ts";
 
 /** What a recording does not say by itself. */
 export const CaseMeta = z.object({
@@ -32,12 +32,6 @@ const HostLine = z.union([
 /** A clock of its own, so that durations are the same in every run: ten milliseconds a line. */
 const lineMs = 10;
 
-export interface Replay {
-  events: SessionEvent[];
-  /** Turns that were accepted, in order. */
-  turnIds: string[];
-}
-
 export function replayCase(lines: readonly string[], meta: CaseMeta): Replay {
   const normalizer = new Normalizer({
     agentSessionId: "agent-session",
@@ -53,10 +47,10 @@ export function replayCase(lines: readonly string[], meta: CaseMeta): Replay {
     turnIds.push(turnId);
     normalizer.prompted({ turnId, uuid }, now);
   };
-  if (!lines.some((line) => recorded(line)?.dir === "in")) prompt("the only prompt");
+  if (!lines.some((line) => recordedLine(Recorded, line)?.dir === "in")) prompt("the only prompt");
   for (const line of lines) {
     now += lineMs;
-    const entry = recorded(line);
+    const entry = recordedLine(Recorded, line);
     if (!entry) normalizer.push(line, now);
     else if (entry.dir === "out") normalizer.push(JSON.stringify(entry.msg), now);
     else writeAsHost(normalizer, entry.msg, prompt);
@@ -92,14 +86,5 @@ function answerAsHost(normalizer: Normalizer, { request_id: requestId, response 
     normalizer.responded({ requestId, by: "client", decision, ...defined({ message: response.message }) });
   } catch {
     // The recording was mutated: nobody asked.
-  }
-}
-
-function recorded(line: string): z.infer<typeof Recorded> | undefined {
-  try {
-    return Recorded.safeParse(JSON.parse(line)).data;
-  } catch {
-    // A torn or mutated line is for the normalizer to read.
-    return undefined;
   }
 }

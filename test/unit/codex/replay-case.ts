@@ -1,7 +1,7 @@
 /** Plays a recorded conversation with the app-server to the normalizer, with our side of it as our harness would have it. */
 import * as z from "zod";
 import { Normalizer } from "../../../sidecar/codex/normalize.ts";
-import type { SessionEvent } from "../../../src/protocol/event.ts";
+import { type Replay, recordedLine } from "../../support/recorded-cases.ts";
 
 /** What a recording does not say by itself. */
 export const CaseMeta = z.object({ cli: z.string(), shows: z.string(), exit: z.number() });
@@ -26,19 +26,13 @@ type HostMessage = z.infer<typeof HostMessage>;
 /** A clock of its own, so that durations are the same in every run: ten milliseconds a line. */
 const lineMs = 10;
 
-export interface Replay {
-  events: SessionEvent[];
-  /** Turns that were accepted, in order. */
-  turnIds: string[];
-}
-
 export function replayCase(lines: readonly string[], meta: CaseMeta): Replay {
   const normalizer = new Normalizer({ permissionMode: "autonomous" });
   const turnIds: string[] = [];
   let now = 0;
   for (const line of lines) {
     now += lineMs;
-    const entry = recorded(line);
+    const entry = recordedLine(Recorded, line);
     if (!entry) normalizer.push(line, now);
     else if (entry.dir === "out") normalizer.push(JSON.stringify(entry.msg), now);
     else {
@@ -94,14 +88,5 @@ function answer(normalizer: Normalizer, requestId: string, word: unknown): void 
     normalizer.responded(requestId, { decision, by: "client" });
   } catch {
     // In a mutated recording the question may never have been asked.
-  }
-}
-
-function recorded(line: string): z.infer<typeof Recorded> | undefined {
-  try {
-    return Recorded.safeParse(JSON.parse(line)).data;
-  } catch {
-    // A torn or mutated line is for the normalizer to read.
-    return undefined;
   }
 }

@@ -1,7 +1,8 @@
 /** Plays a recorded exchange with `opencode serve` to the normalizer, with the sidecar's side of it as our harness would have it. */
 import * as z from "zod";
 import { inputMark, Normalizer } from "../../../sidecar/opencode/normalize.ts";
-import type { Decision, SessionEvent } from "../../../src/protocol/event.ts";
+import type { Decision } from "../../../src/protocol/event.ts";
+import { type Replay, recordedLine } from "../../support/recorded-cases.ts";
 
 /** What a recording does not say by itself. */
 export const CaseMeta = z.object({
@@ -35,13 +36,7 @@ const Echo = z.looseObject({
 });
 const Session = z.looseObject({ id: z.string() });
 
-export interface Replay {
-  events: SessionEvent[];
-  /** Turns that were accepted, in order. */
-  turnIds: string[];
-}
-
-export function replayCase(lines: readonly string[], { servers = [] }: Partial<CaseMeta> = {}): Replay {
+export function replayCase(lines: readonly string[], { servers = [] }: CaseMeta): Replay {
   const player = new Player(startOf(lines), servers);
   for (const line of lines) player.play(line);
   return player.end();
@@ -51,7 +46,7 @@ export function replayCase(lines: readonly string[], { servers = [] }: Partial<C
 function startOf(lines: readonly string[]): number {
   for (const line of lines) {
     const created = /"created":\s*(\d{13})/.exec(line)?.[1];
-    if (created !== undefined) return Number(created) - (entryOf(line)?.t ?? 0);
+    if (created !== undefined) return Number(created) - (recordedLine(Recorded, line)?.t ?? 0);
   }
   return 0;
 }
@@ -74,7 +69,7 @@ class Player {
   }
 
   play(line: string): void {
-    const entry = entryOf(line);
+    const entry = recordedLine(Recorded, line);
     if (!entry) {
       this.#normalizer.push(line, this.#now);
       return;
@@ -176,13 +171,4 @@ class Player {
 function decisionOf(reply: string | undefined): Decision {
   if (reply === "reject") return "deny";
   return reply === "always" ? "approve_session" : "approve_once";
-}
-
-function entryOf(line: string): z.infer<typeof Recorded> | undefined {
-  try {
-    return Recorded.safeParse(JSON.parse(line)).data;
-  } catch {
-    // A torn or mutated line is for the normalizer to read.
-    return undefined;
-  }
 }
