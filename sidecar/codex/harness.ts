@@ -16,7 +16,16 @@ import { allInstructions } from "./instructions.ts";
 import { Interruption } from "./interruption.ts";
 import { type Effects, Normalizer } from "./normalize.ts";
 import { Opening } from "./opening.ts";
-import { permissions, request, steerLine, type TurnSettings, textInput, threadLine, turnLine } from "./requests.ts";
+import {
+  instructionsLine,
+  permissions,
+  request,
+  steerLine,
+  type TurnSettings,
+  textInput,
+  threadLine,
+  turnLine,
+} from "./requests.ts";
 import { type Steer, Steers } from "./steers.ts";
 import type { Turn } from "./turn-book.ts";
 
@@ -66,6 +75,12 @@ class CodexHarness implements Harness {
       threadLine: (id) => {
         const { work_dir: workDir, config } = bootstrap;
         return threadLine(id, { workDir, config, instructions: allInstructions(config, workDir) });
+      },
+      instructionsLine: (id, threadId) => {
+        const { instructions, resume_session } = bootstrap.config;
+        return resume_session === undefined || instructions === undefined
+          ? undefined
+          : instructionsLine(id, threadId, instructions);
       },
       tell: (line, asked) => {
         if (asked) this.#normalizer.asked(asked, asked);

@@ -68,6 +68,15 @@ export function threadLine(id: RpcId, { workDir, config, instructions }: ThreadW
   return request(id, isFork ? "thread/fork" : "thread/resume", { ...params, threadId, excludeTurns: true });
 }
 
+/**
+ * Instructions for a thread that goes on, as the developer's next words: `developerInstructions` of a request to resume or
+ * fork do not reach the model (0.169.0). What the thread was told before stays in it.
+ */
+export function instructionsLine(id: RpcId, threadId: string, instructions: string): string {
+  const content = [{ type: "input_text", text: instructions }];
+  return request(id, "thread/inject_items", { threadId, items: [{ type: "message", role: "developer", content }] });
+}
+
 /** Settings of the request go this way rather than by flags: a command line can be read by every user of the machine. */
 function threadSettings({ native_settings, mcp_servers = [] }: AgentConfig): object {
   if (mcp_servers.length === 0) return { ...native_settings };

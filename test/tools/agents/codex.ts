@@ -131,6 +131,7 @@ function sent(): { method: string; params: unknown }[] {
     requests.threadLine(1, { ...wish, config }),
     requests.threadLine(1, { ...wish, config: resumed }),
     requests.threadLine(1, { ...wish, config: { ...resumed, fork_session: true } }),
+    requests.instructionsLine(1, "t", "i"),
     requests.turnLine(1, { ...turn, input, settings }),
     requests.steerLine(1, { ...turn, expectedTurnId: "t", input }),
     requests.request(1, "turn/interrupt", { threadId: "t", turnId: "t" }),
