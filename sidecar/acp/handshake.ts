@@ -39,6 +39,8 @@ export interface HandshakeOptions {
   config: AgentConfig;
   workDir: string;
   env: Readonly<Record<string, string>>;
+  /** For `_meta` of the request that opens the session. */
+  meta?: object;
 }
 
 type Step = "initialize" | "authenticate" | "open" | "option";
@@ -136,6 +138,13 @@ export class Handshake {
   }
 
   #open(): Move {
+    const move = this.#opening();
+    const { meta } = this.#options;
+    if (!("next" in move) || meta === undefined) return move;
+    return { next: { ...move.next, params: { ...move.next.params, _meta: meta } } };
+  }
+
+  #opening(): Move {
     this.#step = "open";
     const { config, workDir: cwd } = this.#options;
     const { resume_session: sessionId } = config;

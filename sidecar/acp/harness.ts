@@ -4,12 +4,14 @@ import { defaultStopWaits } from "../../src/process/stop-ladder.ts";
 import type { Image } from "../../src/protocol/agent-options.ts";
 import type { Bootstrap } from "../../src/protocol/bootstrap.ts";
 import type { ContextItem, InputAnswer, InterruptReason, MentionItem } from "../../src/protocol/command.ts";
+import { defined } from "../../src/protocol/defined.ts";
 import type { PermissionMode } from "../../src/protocol/session.ts";
 import { type AgentProcess, type LineBatch, type ProcessExit, startAgentProcess } from "../agent-process.ts";
 import { oversizedLineEvent } from "../blob-store.ts";
 import { contextBlock, mentionBlock, PendingContext } from "../context-blocks.ts";
 import type { Failure } from "../failure.ts";
 import type { AgentEnd, Harness, HarnessHost, Waiting } from "../harness.ts";
+import { checkoutInstructions, distrustEnv, distrustMeta } from "./distrust.ts";
 import { environmentOf, isOpenCode } from "./environment.ts";
 import { Normalizer } from "./normalize.ts";
 import { plainPrompt } from "./plain-prompt.ts";
@@ -49,9 +51,16 @@ class AcpHarness implements Harness {
     this.#bootstrap = bootstrap;
     this.#host = host;
     const { config, work_dir: workDir, agent } = bootstrap;
-    this.#normalizer = new Normalizer({ config, workDir, env: agent.env });
-    // The protocol has no place for them; a conversation that goes on has them already.
-    if (config.instructions !== undefined && config.resume_session === undefined)
+    this.#normalizer = new Normalizer({
+      config,
+      workDir,
+      env: agent.env,
+      ...defined({ meta: distrustMeta(bootstrap) }),
+    });
+    // The protocol has no place for instructions. A conversation that goes on knows those of its checkout already.
+    const checkouts = config.resume_session === undefined ? checkoutInstructions(bootstrap) : undefined;
+    if (checkouts !== undefined) this.#context.add(checkouts);
+    if (config.instructions !== undefined)
       this.#context.add(`Instructions for this session:\n\n${config.instructions}`);
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
@@ -70,7 +79,10 @@ class AcpHarness implements Harness {
     const { session_id, session_dir, work_dir, limits, agent } = this.#bootstrap;
     const agentProcess = await startAgentProcess({
       command: agent.command,
-      env: environmentOf(this.#bootstrap, randomBytes(24).toString("base64url")),
+      env: {
+        ...environmentOf(this.#bootstrap, randomBytes(24).toString("base64url")),
+        ...distrustEnv(this.#bootstrap),
+      },
       workDir: work_dir,
       sessionId: session_id,
       sessionDir: session_dir,

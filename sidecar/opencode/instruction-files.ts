@@ -9,14 +9,19 @@ import { errnoOf } from "../../src/protocol/error.ts";
 
 const fileBytesMax = 512 * 1024;
 
-export function instructionFiles(config: AgentConfig, workDir: string): string[] {
+/** The nearest first, of the first name that is there. */
+export function instructionFiles(
+  config: AgentConfig,
+  workDir: string,
+  names: readonly string[] = ["AGENTS.md", "CLAUDE.md"],
+): string[] {
   const { auto_discover } = config;
   const isWanted = typeof auto_discover === "object" ? auto_discover["claude_md"] === true : (auto_discover ?? true);
   if (config.trust_workspace || config.bare || !isWanted) return [];
   const folders = foldersOf(workDir);
   const checkout = folders.find((folder) => existsSync(join(folder, ".git"))) ?? workDir;
   const inside = folders.filter((folder) => folder === checkout || folder.startsWith(checkout + sep));
-  for (const name of ["AGENTS.md", "CLAUDE.md"]) {
+  for (const name of names) {
     const found = inside.flatMap((folder) => allowed(join(folder, name), checkout) ?? []);
     if (found.length > 0) return found;
   }
