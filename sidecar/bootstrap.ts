@@ -58,6 +58,7 @@ export async function readAssignment(stdin: NodeJS.ReadableStream & { isTTY?: bo
 export function assignmentOfPerson(env: Environment): Extract<Assignment, { from: "person" }> {
   const command = parseJson("AGENT_CMD", env["AGENT_CMD"] ?? "", Command);
   const config = parseJson("AGENT_CONFIG", env["AGENT_CONFIG"] || "{}", AgentConfig);
+  refuseTeam(config);
   const port = parsePort(env["SIDECAR_PORT"]);
   const cleanupMs = parseCleanupTimeout(env["SIDECAR_CLEANUP_TIMEOUT"]);
   const name = basename(command[0] ?? "").toLowerCase();
@@ -88,6 +89,13 @@ export function assignmentOfPerson(env: Environment): Extract<Assignment, { from
 }
 
 /** Who starts a sidecar by hand is its operator. */
+/** As the daemon does: nobody could see, stop or approve a team's other members. */
+function refuseTeam(config: AgentConfig): void {
+  const field = (["team_name", "team_agent_name", "team_agent_id"] as const).find((name) => config[name] !== undefined);
+  if (field !== undefined)
+    throw new Error(`AGENT_CONFIG has ${field}, and sessions form no teams; leave it out and start an agent for each`);
+}
+
 function hooksOf(lifecycle: AgentConfig["lifecycle"]): { hooks?: HookPlan } {
   if (lifecycle === undefined) return {};
   const { hook_timeout, ...paths } = lifecycle;

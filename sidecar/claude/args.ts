@@ -54,9 +54,6 @@ export function claudeCommand({ bootstrap, files, agents, freshId, isRoot }: Cla
     if (Object.hasOwn(agents, config.agent_name))
       add("--agents", JSON.stringify({ [config.agent_name]: agents[config.agent_name] }));
   }
-  add("--agent-id", config.team_agent_id);
-  add("--agent-name", config.team_agent_name);
-  add("--team-name", config.team_name);
   if (config.bare) args.push("--bare");
   // The checkout's settings, hooks and servers act only when it is trusted; what it says is read by instructions.ts.
   if (!config.trust_workspace) args.push("--setting-sources=user", "--strict-mcp-config");
@@ -84,14 +81,13 @@ function plain(flag: string, value: string): string {
   return value;
 }
 
-function environment({ agent, config }: Bootstrap, isRoot: boolean): Record<string, string> {
+function environment({ agent }: Bootstrap, isRoot: boolean): Record<string, string> {
   return {
     CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: "1",
     DISABLE_AUTOUPDATER: "1",
     CLAUDE_CODE_MAX_RETRIES: "10",
     // As root it refuses to work without questions unless it is told that it is contained.
     ...(isRoot ? { IS_SANDBOX: "1" } : {}),
-    ...(config.team_name === undefined ? {} : { CLAUDE_CODE_EXPERIMENTAL_AGENT_TEAMS: "1", CLAUDECODE: "1" }),
     ...agent.env,
     // Our own bookkeeping reads it, so nobody may switch it off.
     CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS: "1",

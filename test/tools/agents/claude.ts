@@ -62,9 +62,6 @@ const resumed: AgentConfig = {
   fork_session: true,
   bare: true,
   permission_mode: "autonomous",
-  team_name: "t",
-  team_agent_name: "n",
-  team_agent_id: "i",
 };
 
 function commandFor(dir: string, config: AgentConfig): string[] {

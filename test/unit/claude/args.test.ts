@@ -50,9 +50,6 @@ test("what is configured becomes flags with their values glued on", () => {
     allowed_tools: ["Read", "Bash(git *)"],
     effort: "low",
     bare: true,
-    team_agent_id: "a@t",
-    team_agent_name: "a",
-    team_name: "t",
     trust_workspace: true,
   };
   expect(added(config)).toEqual([
@@ -62,9 +59,6 @@ test("what is configured becomes flags with their values glued on", () => {
     "--allowedTools=Read",
     "--allowedTools=Bash(git *)",
     "--effort=low",
-    "--agent-id=a@t",
-    "--agent-name=a",
-    "--team-name=t",
     "--bare",
   ]);
 });
@@ -109,10 +103,6 @@ test("the environment is the given one, with the CLI's chatter switched off and 
   });
 });
 
-test("root is told to be contained, a team member that it has a team", () => {
-  expect(start({ team_name: "t" }, {}, true).env).toMatchObject({
-    IS_SANDBOX: "1",
-    CLAUDECODE: "1",
-    CLAUDE_CODE_EXPERIMENTAL_AGENT_TEAMS: "1",
-  });
+test("root is told to be contained", () => {
+  expect(start({}, {}, true).env).toMatchObject({ IS_SANDBOX: "1" });
 });

@@ -42,6 +42,11 @@ describe("an assignment by hand", () => {
     ["1m30s", 90_000],
   ])("takes %j as %i ms", (text, ms) => expect(parseCleanupTimeout(text)).toBe(ms));
 
+  it.each(["team_name", "team_agent_name", "team_agent_id"])("refuses %s, as sessions form no teams", (field) => {
+    const env = { AGENT_CMD: '["claude"]', AGENT_CONFIG: JSON.stringify({ [field]: "x" }) };
+    expect(() => assignmentOfPerson(env)).toThrow(`AGENT_CONFIG has ${field}, and sessions form no teams`);
+  });
+
   it("refuses other clean-up times", () => expect(() => parseCleanupTimeout("-1")).toThrow(/must be whole seconds/));
 });
 
