@@ -22,6 +22,9 @@ interface OpenInput {
   timer: NodeJS.Timeout | undefined;
 }
 
+/** Open at once; what is asked beyond these expires as it is asked, which the agent hears as a no. */
+const openMax = 1000;
+
 /** The longest wait that setTimeout knows; nobody sets a longer one. */
 const timerMsMax = 2 ** 31 - 1;
 
@@ -92,7 +95,8 @@ export class OpenInputs {
   }
 
   #opened({ data }: EventOf<"input_required">): EventOf<"input_required"> {
-    const { timeoutMs, now, onExpired } = this.#options;
+    const { now, onExpired } = this.#options;
+    const timeoutMs = this.#open.size < openMax ? this.#options.timeoutMs : 0;
     const input = timeoutMs === undefined ? data : { ...data, expires_at: now() + timeoutMs };
     const { request_id } = data;
     const timer =

@@ -7,6 +7,7 @@ import type { RequestPermissionOutcome } from "@agentclientprotocol/sdk";
 import type { InputAnswer } from "../../src/protocol/command.ts";
 import type { Decision, EventOf, SessionEvent } from "../../src/protocol/event.ts";
 import { canonical } from "../../src/protocol/input-answer.ts";
+import { BoundedMap } from "../bounded-memory.ts";
 import { progress } from "../facts.ts";
 import type { ToolName } from "../tool-calls.ts";
 import { outcomeLine, refusalLine, requestCancelled } from "./outgoing.ts";
@@ -37,7 +38,7 @@ export interface Told {
 
 export class Permissions {
   readonly #open = new Map<string, Open>();
-  readonly #approved = new Set<string>();
+  readonly #approved = new BoundedMap<true>();
   #count = 0;
 
   asked(asked: Asked, isAutonomous: boolean): Told {
@@ -63,7 +64,7 @@ export class Permissions {
     if (answer.updated_input !== undefined)
       throw new Error("this agent takes a yes or a no; it cannot be given another input");
     const outcome = outcomeOf(decision, open.options);
-    if (decision === "approve_session") this.#approved.add(open.rule);
+    if (decision === "approve_session") this.#approved.set(open.rule, true);
     this.#open.delete(requestId);
     const data = { request_id: requestId, decision, by, ...(message === undefined ? {} : { message }) };
     return { event: { type: "input_resolved", data }, line: outcomeLine(open.rpcId, outcome) };

@@ -5,6 +5,7 @@
 import type { InputAnswer } from "../../src/protocol/command.ts";
 import type { EventOf } from "../../src/protocol/event.ts";
 import { canonical } from "../../src/protocol/input-answer.ts";
+import { BoundedMap } from "../bounded-memory.ts";
 import { planInput } from "./plan-input.ts";
 import { answeredQuestions, questionInput } from "./question-input.ts";
 import { CanUseTool, type ControlRequest } from "./raw.ts";
@@ -30,7 +31,7 @@ export interface Asked {
 export class Questions {
   readonly #open = new Map<string, Open>();
   /** Calls approved for the session: tool and target. */
-  readonly #approved = new Set<string>();
+  readonly #approved = new BoundedMap<true>();
 
   /** `isAutonomous`: nobody is to be asked. An unanswered question would hold the agent for ever. */
   asked(line: ControlRequest, { place, isAutonomous }: { place: CallPlace; isAutonomous: boolean }): Asked {
@@ -77,7 +78,7 @@ export class Questions {
     if (answer.decision === "deny") return deny(requestId, answer.message ?? "The user said no to this.");
     if (ask.tool_name === "AskUserQuestion") return allow(requestId, answeredQuestions(ask.input, answer));
     const input = answer.updated_input ?? ask.input;
-    if (answer.decision === "approve_session") this.#approved.add(ruleOf(ask.tool_name, input));
+    if (answer.decision === "approve_session") this.#approved.set(ruleOf(ask.tool_name, input), true);
     return allow(requestId, input);
   }
 }

@@ -2,7 +2,7 @@
 import type { InputAnswer } from "../../src/protocol/command.ts";
 import type { EventOf, InputRequired, InputResolved } from "../../src/protocol/event.ts";
 import type { PermissionMode } from "../../src/protocol/session.ts";
-import { BoundedMap } from "./bounded-memory.ts";
+import { BoundedMap } from "../bounded-memory.ts";
 import { type AskedBy, permissionInput, questionInput, type Reply, replyTo, targetOf } from "./inputs.ts";
 import type { PermissionAsked, QuestionAsked } from "./raw.ts";
 

@@ -1,5 +1,5 @@
 /** Where things belong: which message is whose and of which turn, and which subagent works for which call. */
-import { BoundedMap } from "./bounded-memory.ts";
+import { BoundedMap } from "../bounded-memory.ts";
 
 /** The turn of something, and the call of the main agent that a subagent works for. */
 export interface Whereabouts {

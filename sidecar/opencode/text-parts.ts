@@ -1,7 +1,7 @@
 /** Text and reasoning of the agent: deltas as they come, then the whole; what is never confirmed is closed. */
 import type { SessionEvent } from "../../src/protocol/event.ts";
+import { BoundedMap } from "../bounded-memory.ts";
 import { progress } from "../facts.ts";
-import { BoundedMap } from "./bounded-memory.ts";
 import { parentOf, type Whereabouts } from "./places.ts";
 import type { TextPart } from "./raw.ts";
 

@@ -1,8 +1,8 @@
 /** Tool parts, which are updated again and again, as one call, growing output, and one result. */
 import type { SessionEvent } from "../../src/protocol/event.ts";
+import { BoundedMap } from "../bounded-memory.ts";
 import { progress } from "../facts.ts";
 import { ToolCalls, type ToolName } from "../tool-calls.ts";
-import { BoundedMap } from "./bounded-memory.ts";
 import { parentOf, type Whereabouts } from "./places.ts";
 import type { ToolPart } from "./raw.ts";
 import { toolNameOf } from "./tool-name.ts";

@@ -1,11 +1,11 @@
 /** The turn that runs: what begins it, what is sent into it, what its steps mean, and when it is over. Pure. */
 import type { InterruptReason } from "../../src/protocol/command.ts";
 import type { EventOf } from "../../src/protocol/event.ts";
+import { BoundedMap } from "../bounded-memory.ts";
 import { progress } from "../facts.ts";
 import { errorEvent, type Failure } from "../failure.ts";
 import type { Outbox } from "../outbox.ts";
 import type { Asked } from "./asked.ts";
-import { BoundedMap } from "./bounded-memory.ts";
 import type { Places } from "./places.ts";
 import type { StepFinish } from "./raw.ts";
 import type { Retries } from "./retries.ts";

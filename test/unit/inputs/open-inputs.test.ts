@@ -105,3 +105,12 @@ describe("expiry", () => {
     expect(expired).toEqual([]);
   });
 });
+
+test("beyond a thousand that are open, a question expires as it is asked", () => {
+  const { pass, inputs, expired } = open();
+  for (let i = 0; i < 1001; i++) pass(required(`q${i}`));
+  vi.advanceTimersByTime(1);
+  expect(expired).toEqual(["q1000"]);
+  expect(pass(resolved("q1000", "timeout"))).toHaveLength(1);
+  expect(inputs.count).toBe(1000);
+});
