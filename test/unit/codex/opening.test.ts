@@ -11,6 +11,7 @@ function opened(servers: readonly string[]) {
     isResuming: false,
     servers,
     threadLine: () => "",
+    instructionsLine: () => undefined,
     tell: () => undefined,
     threadId: () => "thread",
     onReady: () => told.push("ready"),
