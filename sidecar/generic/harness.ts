@@ -6,6 +6,7 @@
 import { defaultStopWaits } from "../../src/process/stop-ladder.ts";
 import type { Bootstrap } from "../../src/protocol/bootstrap.ts";
 import type { InterruptReason } from "../../src/protocol/command.ts";
+import { defined } from "../../src/protocol/defined.ts";
 import { type EventOf, noUsage, type SessionEvent, type TurnStatus } from "../../src/protocol/event.ts";
 import { type AgentProcess, type LineBatch, startAgentProcess } from "../agent-process.ts";
 import { oversizedLineEvent } from "../blob-store.ts";
@@ -27,6 +28,8 @@ class GenericHarness implements Harness {
   readonly #host: HarnessHost;
   #process: AgentProcess | undefined;
   #turn: OpenTurn | undefined;
+  /** An interrupt that came before the one prompt. */
+  #early: OpenTurn["interrupt"];
   #stopReason: string | undefined;
   #resolvePrompted: () => void = () => undefined;
   /** The one prompt of a one-shot session has come, or never will. */
@@ -72,7 +75,7 @@ class GenericHarness implements Harness {
     const agentProcess = this.#running();
     if (this.#bootstrap.interactive) agentProcess.write(text);
     else handOver(agentProcess, text);
-    const turn: OpenTurn = { id: turnId, startedAt: this.#host.now() };
+    const turn: OpenTurn = { id: turnId, startedAt: this.#host.now(), ...defined({ interrupt: this.#early }) };
     if (this.#bootstrap.interactive) {
       void this.#host.emit([{ event: resultEvent(turn, this.#result("success")) }]);
       return;
@@ -103,7 +106,9 @@ class GenericHarness implements Harness {
   interrupt({ reason, detail }: { reason: InterruptReason; detail?: string }): void {
     // An interactive command has no open turn: most would end of a SIGINT, and with them a session that nobody ended.
     if (!this.#turn && this.#bootstrap.interactive) return;
-    if (this.#turn) this.#turn.interrupt ??= detail === undefined ? { reason } : { reason, detail };
+    const interrupt = { reason, ...defined({ detail }) };
+    if (this.#turn) this.#turn.interrupt ??= interrupt;
+    else this.#early ??= interrupt;
     this.#running().signal("SIGINT");
   }
 

@@ -1,9 +1,10 @@
 import { createSocket } from "node:dgram";
 import { existsSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
+import { homedir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { type DockerShell, startDockerShell } from "../support/docker-shell.ts";
 import { agentdContainers, engine } from "../support/docker-world.ts";
 import { startDaemon } from "../support/start-daemon.ts";
@@ -131,8 +132,10 @@ describe("in its container an agent", () => {
   });
 
   test("sees neither the data dir, nor the engine's socket, nor anybody's home", async () => {
+    const home = await mkdtemp(join(homedir(), "agentd-test-home-"));
+    onTestFinished(() => rm(home, { recursive: true }));
     const { lines } = await shell.run(
-      `ls -d ${shell.daemon.dataDir} /var/run/docker.sock /run/docker.sock ${process.env["HOME"]} 2>/dev/null; ls /home; echo over`,
+      `ls -d ${shell.daemon.dataDir} /var/run/docker.sock /run/docker.sock ${home} 2>/dev/null; ls /home; echo over`,
     );
     expect(lines).toEqual(["agent", "over"]);
   });

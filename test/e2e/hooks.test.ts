@@ -123,7 +123,10 @@ describe("hooks of the operator", () => {
   });
 
   it("the program beside the agent outlives its commands, is asked to end after it, and leaves nothing", async () => {
-    const beside = sh(`trap 'echo bye; exit 0' TERM; echo $$ > pid; echo here; while :; do sleep 0.1; done`);
+    // Its shell would tell that its own sleep was terminated with it.
+    const beside = sh(
+      `exec 2>/dev/null; trap 'echo bye; exit 0' TERM; echo $$ > pid; echo here; while :; do sleep 0.1; done`,
+    );
     const { daemon, workDir } = await start({ hooks: { sidecar: beside, post_run: sh("echo after") } });
     const id = await create(daemon, { interactive: true, work_dir: workDir });
     await readLog(daemon, id, { enough: isTold("sidecar output here") });

@@ -3,13 +3,17 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import WebSocket from "ws";
+import { eventually } from "../support/eventually.ts";
+import { readLog } from "../support/read-log.ts";
 import { startDaemon } from "../support/start-daemon.ts";
+import { LogCheck } from "../tools/log-check.ts";
 
 const echo = fileURLToPath(new URL("../fixtures/agents/echo.mjs", import.meta.url));
 const config = {
   agents: {
     echo: { command: process.execPath, args: [echo] },
     slow: { command: "sh", args: ["-c", "read x; sleep 30"] },
+    counter: { command: "seq", args: ["1", "10"] },
   },
 };
 
@@ -30,6 +34,51 @@ describe("what a plain command cannot do is refused by name", () => {
       status: 409,
       body: { error: "session_ended" },
     });
+    await daemon.stop();
+  });
+});
+
+describe("the log of a plain command", () => {
+  it("has a success for a command that is done before its prompt has come", async () => {
+    const daemon = await startDaemon({ config });
+    for (let run = 0; run < 10; run++) {
+      const { body } = await daemon.post("/sessions", { agent: "counter", prompt: "hello" });
+      const events = await readLog(daemon, body.session_id);
+      expect(events.filter(({ type }) => type === "stdout")).toHaveLength(10);
+      expect(events.find(({ type }) => type === "result")?.data["status"]).toBe("success");
+    }
+    await daemon.stop();
+  });
+
+  it("has a steer before what follows from it", async () => {
+    const daemon = await startDaemon({ config });
+    for (let run = 0; run < 10; run++) {
+      const { body } = await daemon.post("/sessions", { agent: "echo", interactive: true, prompt: "one" });
+      await daemon.post(`/sessions/${body.session_id}/prompt`, { text: "two" });
+      await daemon.post(`/sessions/${body.session_id}/steer`, { text: "three" });
+      await daemon.post(`/sessions/${body.session_id}/stop`, { mode: "drain" });
+      const check = new LogCheck();
+      await readLog(daemon, body.session_id);
+      check.push(Buffer.from((await daemon.get(`/sessions/${body.session_id}/log`)).text));
+      expect(check.end().faults).toEqual([]);
+    }
+    await daemon.stop();
+  });
+
+  it("calls the end by our own interrupt or time limit what it is, and no crash", async () => {
+    const daemon = await startDaemon({ config });
+    const limited = await daemon.post("/sessions", { agent: "slow", prompt: "x", turn_timeout: "1s" });
+    const late = await readLog(daemon, limited.body.session_id);
+    expect(late.find(({ type }) => type === "result")?.data).toMatchObject({ status: "limit", reason: "turn_timeout" });
+    expect(late.at(-1)?.data).toMatchObject({ signal: "SIGINT", error_category: "timeout" });
+    const asked = await daemon.post("/sessions", { agent: "slow", prompt: "x" });
+    await eventually(async () => (await daemon.get(`/sessions/${asked.body.session_id}`)).body.activity === "busy", {
+      what: "a command at work",
+    });
+    await daemon.post(`/sessions/${asked.body.session_id}/interrupt`);
+    const ended = await readLog(daemon, asked.body.session_id);
+    expect(ended.find(({ type }) => type === "result")?.data["status"]).toBe("interrupted");
+    expect(ended.at(-1)?.data).toMatchObject({ signal: "SIGINT", error_category: "stopped" });
     await daemon.stop();
   });
 });
