@@ -37,6 +37,7 @@ export class Departure {
   #exit: Exit | undefined;
   #isUnderWay = false;
   #isOver = false;
+  #isCalledOff = false;
 
   constructor(options: DepartureOptions) {
     this.#options = options;
@@ -58,9 +59,10 @@ export class Departure {
     this.#exit = exit;
   }
 
-  /** Nothing of the session is ours to end: a next daemon goes on with it. */
+  /** Nothing of the session is ours to end: a next daemon goes on with it, and with an end that we have begun. */
   callOff(): void {
     this.#isUnderWay = true;
+    this.#isCalledOff = true;
   }
 
   /** The log holds all up to here; when that is the `exit`, the session is over. */
@@ -85,13 +87,15 @@ export class Departure {
 
   #run(act: () => Promise<void>): void {
     act().catch(async (error: unknown) => {
+      if (this.#isCalledOff) return;
       this.#options.onFault(error);
       this.#isUnderWay = true;
       this.#options.closeLink();
       try {
-        await this.#options.handle()?.destroy();
+        await this.#ours(this.#options.handle()?.destroy());
         if (this.#session.isLive) await this.#closeFor(faultLoss(this.#session.id, error));
       } catch (second) {
+        if (this.#isCalledOff) return;
         this.#options.onFault(second);
         if (this.#session.isLive)
           this.#session.apply({ type: "ended", reason: "sidecar_lost", exitCode: -1, endedAt: Date.now() });
@@ -103,14 +107,13 @@ export class Departure {
   async #finish({ data, at }: Exit): Promise<void> {
     this.#isUnderWay = true;
     this.#options.stopClocks();
-    await this.#seal({ reason: endReasonOf(data), exitCode: data.code, endedAt: at });
+    await this.#ours(this.#seal({ reason: endReasonOf(data), exitCode: data.code, endedAt: at }));
     const handle = this.#options.handle();
     // The sidecar leaves by itself once its exit is acknowledged; one that does not is ended.
     const timer = setTimeout(() => handle?.destroy().catch(this.#options.onFault), stopMs);
-    await handle?.gone;
-    clearTimeout(timer);
+    await this.#ours(handle?.gone).finally(() => clearTimeout(timer));
     this.#options.closeLink();
-    await this.#options.sweep();
+    await this.#ours(this.#options.sweep());
     this.#leave();
   }
 
@@ -119,9 +122,13 @@ export class Departure {
     if (this.#isUnderWay) return;
     this.#isUnderWay = true;
     this.#options.closeLink();
-    await this.#options.handle()?.destroy();
-    await this.#options.sweep();
-    for await (const batch of this.#options.readSpool(this.#session.sidecarSeq)) this.#session.appendBatch(batch);
+    await this.#ours(this.#options.handle()?.destroy());
+    await this.#ours(this.#options.sweep());
+    for await (const batch of this.#options.readSpool(this.#session.sidecarSeq)) {
+      this.#assertOurs();
+      this.#session.appendBatch(batch);
+    }
+    this.#assertOurs();
     if (this.#exit) {
       await this.#finish(this.#exit);
       return;
@@ -138,16 +145,19 @@ export class Departure {
     this.#options.stopClocks();
     this.#options.turns.abandon();
     // What is open is what the file says: all that came before must be in it.
-    await this.#session.stored();
-    const turns = await this.#openTurns();
-    await this.#session.appendOwn([
-      ...abortedInputs(this.#session.inputs),
-      ...(await looseEndsOf(this.#session, Date.now())),
-      lossError(loss),
-      ...turns.map((turnId) => ownResult(this.#session, turnId, "aborted", loss.message)),
-      lossExit(loss),
-    ]);
-    await this.#seal({ reason: "sidecar_lost", exitCode: -1, endedAt: Date.now() });
+    await this.#ours(this.#session.stored());
+    const turns = await this.#ours(this.#openTurns());
+    const looseEnds = await this.#ours(looseEndsOf(this.#session, Date.now()));
+    await this.#ours(
+      this.#session.appendOwn([
+        ...abortedInputs(this.#session.inputs),
+        ...looseEnds,
+        lossError(loss),
+        ...turns.map((turnId) => ownResult(this.#session, turnId, "aborted", loss.message)),
+        lossExit(loss),
+      ]),
+    );
+    await this.#ours(this.#seal({ reason: "sidecar_lost", exitCode: -1, endedAt: Date.now() }));
     this.#leave();
   }
 
@@ -162,11 +172,11 @@ export class Departure {
   async #endWithoutLog(error: Error): Promise<void> {
     if (this.#isUnderWay) return;
     this.#isUnderWay = true;
-    await this.#options.handle()?.destroy();
+    await this.#ours(this.#options.handle()?.destroy());
     this.#options.closeLink();
     this.#options.turns.abandon();
     this.#session.logError = error;
-    await this.#seal({ reason: "log_write_failed", exitCode: -1, endedAt: Date.now() });
+    await this.#ours(this.#seal({ reason: "log_write_failed", exitCode: -1, endedAt: Date.now() }));
     this.#leave();
   }
 
@@ -175,8 +185,19 @@ export class Departure {
     await this.#session.seal();
   }
 
+  /** Every step of an end is waited for by this: behind it the session may be another daemon's. */
+  async #ours<T>(step: T): Promise<Awaited<T>> {
+    const done = await step;
+    this.#assertOurs();
+    return done;
+  }
+
+  #assertOurs(): void {
+    if (this.#isCalledOff) throw new Error(`The end of session "${this.#session.id}" is the next daemon's to write`);
+  }
+
   #leave(): void {
-    if (this.#isOver) return;
+    if (this.#isOver || this.#isCalledOff) return;
     this.#isOver = true;
     this.#options.stopClocks();
     this.#options.onOver();

@@ -1,0 +1,60 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { afterEach, expect, it, onTestFinished } from "vitest";
+import { type CountsDaemon, startCountsDaemon } from "../support/counts-daemon.ts";
+import { eventually } from "../support/eventually.ts";
+import { startDaemon } from "../support/start-daemon.ts";
+
+let counts: CountsDaemon;
+afterEach(() => counts.stop());
+
+const sessions = 6;
+/** So that each is at another point of its end when the daemon is told to leave. */
+const staggerMs = 12;
+
+/** It takes spans and never answers: a daemon that leaves is still there for a while when it has let go of its sessions. */
+async function silentCollector(): Promise<string> {
+  const server = createServer(() => undefined).listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  onTestFinished(() => void server.close());
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+it("a daemon that leaves while it ends sessions whose sidecars were lost leaves those to the next one, whole", async () => {
+  counts = await startCountsDaemon();
+  const { dataDir } = counts.daemon;
+  await counts.daemon.stop();
+  const config = JSON.parse(readFileSync(join(dataDir, "config-of-test.json"), "utf8"));
+  const otlp_endpoint = await silentCollector();
+  const args = ["--on-shutdown", "keep"];
+  counts.daemon = await startDaemon({ dataDir, config: { ...config, otlp_endpoint }, args });
+  const ids: string[] = [];
+  for (let n = 0; n < sessions; n++) ids.push(await counts.create({ prompt: "steps=2000 words=20 pause=20" }));
+  for (const id of ids) await counts.until(id, (events) => events.length > 20);
+  for (const id of ids) {
+    process.kill(counts.sidecarPid(id), "SIGKILL");
+    await delay(staggerMs);
+  }
+  await counts.daemon.leave();
+  const hasExit = (id: string) => counts.events(id).at(-1)?.type === "exit";
+  const spooled = (id: string) => readdirSync(counts.dirOf(id)).some((name) => name.startsWith("spool-"));
+  // What is not in the log is in the spool still, and what finds the sidecar's rest too.
+  const thrownAway = ids.filter(
+    (id) => !hasExit(id) && !(spooled(id) && existsSync(join(counts.dirOf(id), "sidecar.json"))),
+  );
+  expect(thrownAway).toEqual([]);
+  await counts.restart();
+  for (const id of ids) {
+    const events = await counts.until(id);
+    expect(events.filter(({ type }) => type === "result").map(({ data }) => data["status"])).toEqual(["aborted"]);
+    expect(events.at(-1)?.type).toBe("exit");
+    expect(counts.faultsOf(id)).toEqual([]);
+  }
+  await eventually(async () =>
+    (await counts.daemon.get("/sessions?state=ended")).body.every(
+      (view: { end_reason: string }) => view.end_reason === "sidecar_lost",
+    ),
+  );
+});
