@@ -6,7 +6,7 @@ import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { ensureCgroup } from "../process/cgroup.ts";
 import { errnoOf, messageOf } from "../protocol/error.ts";
-import { SidecarAddress } from "../runtime/runtime.ts";
+import { SidecarAddress, type SidecarHandle } from "../runtime/runtime.ts";
 import { isUnborn, listHomes, removeHome, sessionHome } from "../session/home.ts";
 import { readRecord, type SessionRecord } from "../session/record.ts";
 import type { Session } from "../session/session.ts";
@@ -35,10 +35,11 @@ export async function recover(context: Context): Promise<void> {
       for (const id of rest) if (!(await recoverOne(context, id, known.get(id)))) unread.push(id);
     }),
   );
-  await sweepRunDir(context);
   // What could not be read may be alive: it is left alone.
   const live = context.registry.all().flatMap(({ session, attendance }) => (attendance ? [session.id] : []));
-  for (const runtime of context.runtimes.values()) await runtime.sweepOthers(new Set([...unread, ...live]));
+  const spared = new Set([...unread, ...live]);
+  await sweepRunDir(context, spared);
+  for (const runtime of context.runtimes.values()) await runtime.sweepOthers(spared);
 }
 
 function isSettled(standing: Standing | undefined): boolean {
@@ -91,13 +92,11 @@ async function recoverLog({ config, store }: Context, id: string): Promise<void>
 }
 
 /** Sockets and temporary files of sessions that are over, or that a crash let not begin. */
-async function sweepRunDir({ registry, runDir }: Context): Promise<void> {
-  const live = new Set(
-    registry.all().flatMap(({ session, attendance }) => (attendance ? runDirOf(runDir, session.id) : [])),
-  );
+async function sweepRunDir({ runDir }: Context, spared: ReadonlySet<string>): Promise<void> {
+  const paths = new Set([...spared].map((id) => runDirOf(runDir, id)));
   for (const name of await readdir(runDir)) {
     const path = join(runDir, name);
-    if (!live.has(path)) await rm(path, { recursive: true, force: true });
+    if (!paths.has(path)) await rm(path, { recursive: true, force: true });
   }
 }
 
@@ -122,11 +121,17 @@ async function adopt(context: Context, record: SessionRecord): Promise<void> {
   if (!runtime) throw new Error(`its runtime "${record.spec.runtime}" is not enabled`);
   const session = restoredSession(config, record, context.watch);
   const { entry, attendance } = attended(context, session, runtime);
-  await session.open(attendance);
-  await attendance.restore();
-  attendance.restoreIntent({ isClosing: record.is_closing ?? false, stopReason: record.stop_reason });
-  const address = SidecarAddress.safeParse(record.sidecar);
-  const handle = address.success ? await runtime.recover(address.data) : undefined;
+  let handle: SidecarHandle | undefined;
+  try {
+    await session.open(attendance);
+    await attendance.restore();
+    attendance.restoreIntent({ isClosing: record.is_closing ?? false, stopReason: record.stop_reason });
+    const address = SidecarAddress.safeParse(record.sidecar);
+    handle = address.success ? await runtime.recover(address.data) : undefined;
+  } catch (error) {
+    await attendance.release();
+    throw error;
+  }
   registry.add(entry);
   context.egressLog.tell(session.id);
   if (handle) {
