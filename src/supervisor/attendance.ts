@@ -385,6 +385,7 @@ export class Attendance implements SessionObserver {
   /** The agent can be given something, and we know all that it did before. */
   get #isFree(): boolean {
     if (this.#status.activity !== "idle" || this.session.state.at !== "running" || !this.#link) return false;
+    if (this.#departure.isUnderWay) return false;
     return this.session.sidecarSeq >= this.#catchUpTo;
   }
 

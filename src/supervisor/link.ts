@@ -57,7 +57,8 @@ export class Link {
   readonly #options: LinkOptions;
   #socket: WebSocket | undefined;
   #attempt = 0;
-  #isClosed = false;
+  /** Why nothing can be asked any more. */
+  #closedFor: string | undefined;
   #isHeld = false;
   /** Makes our command ids different from those of any other link to this sidecar. */
   readonly #epoch = randomUUID();
@@ -73,9 +74,11 @@ export class Link {
   }
 
   /**
-   * Sends a command; resolves when the sidecar has taken it. Rejects with the sidecar's reason when it could not.
+   * Sends a command; resolves when the sidecar has taken it. Rejects with the sidecar's reason when it could not, and at
+   * once when the link is closed or lost.
    */
   request(command: Command): Promise<CommandReply> {
+    if (this.#closedFor !== undefined) return Promise.reject(new Error(this.#closedFor));
     const id = `${this.#epoch}-${++this.#commandId}`;
     const text = JSON.stringify({ ...command, id });
     let waitingBytes = text.length;
@@ -109,8 +112,7 @@ export class Link {
   }
 
   close(): void {
-    this.#isClosed = true;
-    this.#failWaiters("the session has ended");
+    this.#end("the session has ended");
     this.#socket?.terminate();
   }
 
@@ -191,20 +193,20 @@ export class Link {
     // A connection that held was a good one; one that breaks at its first batch must not be made for ever.
     if (performance.now() - this.#readySince > goodConnectionMs) this.#attempt = 0;
     this.#readySince = Number.POSITIVE_INFINITY;
-    if (this.#isClosed) return;
+    if (this.#closedFor !== undefined) return;
     const delayMs = backoffMs[this.#attempt++];
     if (delayMs === undefined) {
-      this.#isClosed = true;
-      this.#failWaiters("the sidecar is gone");
+      this.#end("the sidecar is gone");
       this.#options.onLost(cause);
       return;
     }
     setTimeout(() => {
-      if (!this.#isClosed) this.#connect();
+      if (this.#closedFor === undefined) this.#connect();
     }, delayMs);
   }
 
-  #failWaiters(reason: string): void {
+  #end(reason: string): void {
+    this.#closedFor ??= reason;
     for (const waiter of this.#waiters.values()) {
       clearInterval(waiter.timer);
       waiter.reject(new Error(reason));
