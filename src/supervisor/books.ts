@@ -24,6 +24,16 @@ export class Books {
     this.#options = options;
   }
 
+  /** Acts when all that was to be written of it is, and before what comes next. Rejects as the act does. */
+  inTurn<T>(entry: Entry, act: () => Promise<T>): Promise<T> {
+    const done = entry.saving.then(act);
+    entry.saving = done.then(
+      () => undefined,
+      () => undefined,
+    );
+    return done;
+  }
+
   /** Something has changed that they hold. Never rejects: the session goes on, and the log is its truth. */
   save(entry: Entry): void {
     entry.saving = entry.saving.then(async () => {
@@ -46,9 +56,19 @@ export class Books {
   async #closeLater(entry: Entry): Promise<void> {
     while (!this.#options.isClosing()) {
       await delay(retryMs, undefined, { ref: false });
-      if (this.#options.registry.find(entry.session.id) !== entry) return;
-      if (await this.#write(entry)) return this.#options.registry.drop(entry.session.id);
+      if (await this.inTurn(entry, () => this.#closeAgain(entry))) return;
     }
+  }
+
+  /** Tries once more; false when it is to be tried again. */
+  async #closeAgain(entry: Entry): Promise<boolean> {
+    const { registry } = this.#options;
+    const { id } = entry.session;
+    // It was deleted meanwhile, and another may have its id by now.
+    if (registry.find(id) !== entry) return true;
+    const isWritten = await this.#write(entry);
+    if (isWritten) registry.drop(id);
+    return isWritten;
   }
 
   async #write(entry: Entry): Promise<boolean> {

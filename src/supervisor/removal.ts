@@ -7,16 +7,20 @@ import { readRecord } from "../session/record.ts";
 import type { Context } from "./context.ts";
 import type { Entry } from "./entry.ts";
 
+type RemovalContext = Pick<Context, "config" | "registry" | "store">;
+
 /** Ends the session if it is live. */
-export async function removeSession(context: Context, entry: Entry): Promise<void> {
+export async function removeSession(context: RemovalContext & Pick<Context, "books">, entry: Entry): Promise<void> {
   entry.attendance?.stop("now", "deleted");
   await entry.attendance?.over;
-  await entry.saving;
   const { session } = entry;
-  // From here on it is gone for all who ask; should the daemon die in the midst, the next start goes on.
-  await context.store.sessions.setStanding(session.id, "removing");
-  context.registry.drop(session.id);
-  await finishRemoval(context, session.spec);
+  // A write that is under way would bring it back: none is, and none begins before it is gone.
+  await context.books.inTurn(entry, async () => {
+    // From here on it is gone for all who ask; should the daemon die in the midst, the next start goes on.
+    await context.store.sessions.setStanding(session.id, "removing");
+    context.registry.drop(session.id);
+    await finishRemoval(context, session.spec);
+  });
 }
 
 /** For a daemon that died in the midst of a removal. */
@@ -30,7 +34,7 @@ export async function resumeRemoval(context: Context, id: string): Promise<void>
   }
 }
 
-async function finishRemoval({ config, registry, store }: Context, spec: SessionSpec): Promise<void> {
+async function finishRemoval({ config, registry, store }: RemovalContext, spec: SessionSpec): Promise<void> {
   const { session_id: id, home_of } = spec;
   const home = sessionHome(config.dataDir, id);
   const isHomeUsed = registry.isHomeUsed(home_of, id) || (await store.sessions.isHomeUsed(home_of, id));
