@@ -21,15 +21,23 @@ export interface ListQuery extends SessionFilter {
   after?: string | undefined;
 }
 
+type ListContext = Pick<Context, "registry" | "store">;
+
 /** The sessions that fit, and the id behind which the next page begins when there is one. */
 export async function listSessions(
-  context: Context,
+  context: ListContext,
   query: ListQuery,
 ): Promise<{ page: Listed[]; next: string | undefined }> {
   const { order, limit } = query;
   const after = query.after === undefined ? undefined : await placeOf(context, query.after);
-  const held = query.standing === "ended" ? [] : heldThatFit(context, query, { after, order });
-  const ended = query.standing === "live" ? [] : await endedThatFit(context, query, { after, order, limit: limit + 1 });
+  // One that ends from here on is listed as it was: its row in the store is left out, whenever it came there.
+  const entries = context.registry.all();
+  const ids = new Set(entries.map(({ session }) => session.id));
+  const held = entries
+    .map((entry) => ({ row: rowOf(entry), entry }))
+    .filter(({ row }) => fits(row, query) && (!after || isBehind(row, after, order)));
+  const ended =
+    query.standing === "live" ? [] : await endedBesides(ids, context, query, { after, order, limit: limit + 1 });
   const all = [...held, ...ended].sort((a, b) => compare(a.row, b.row, order));
   const page = all.slice(0, limit);
   return { page, next: page.length < all.length ? page.at(-1)?.row.id : undefined };
@@ -44,7 +52,7 @@ export async function listHistory({ config, store, registry }: Context, limit: n
   return [...held, ...rest].sort((a, b) => (b.ended_at ?? 0) - (a.ended_at ?? 0)).slice(0, limit);
 }
 
-async function placeOf({ registry, store }: Context, id: string): Promise<Place> {
+async function placeOf({ registry, store }: ListContext, id: string): Promise<Place> {
   const entry = registry.find(id);
   const row = entry ? rowOf(entry) : await store.sessions.byId(id);
   if (row && row.created_at !== null) return { created_at: row.created_at, id: row.id };
@@ -54,21 +62,18 @@ async function placeOf({ registry, store }: Context, id: string): Promise<Place>
   );
 }
 
-function heldThatFit({ registry }: Context, filter: ListQuery, page: Omit<Page, "limit">): Listed[] {
-  return registry
-    .all()
-    .map((entry) => ({ row: rowOf(entry), entry }))
-    .filter(({ row }) => fits(row, filter) && (!page.after || isBehind(row, page.after, page.order)));
-}
-
-/** Rows of sessions that are still held are left out: their ends are being written. */
-async function endedThatFit({ registry, store }: Context, filter: ListQuery, page: Page): Promise<Listed[]> {
+async function endedBesides(
+  held: ReadonlySet<string>,
+  { store }: ListContext,
+  filter: ListQuery,
+  page: Page,
+): Promise<Listed[]> {
   const found: SessionRow[] = [];
   let { after } = page;
   for (;;) {
     const limit = page.limit - found.length;
     const rows = await store.sessions.pageEnded(filter, { ...page, after, limit });
-    found.push(...rows.filter(({ id }) => !registry.find(id)));
+    found.push(...rows.filter(({ id }) => !held.has(id)));
     const last = rows.at(-1);
     if (rows.length < limit || !last) break;
     after = { created_at: last.created_at ?? 0, id: last.id };
