@@ -50,6 +50,14 @@ export class Keepers {
     void this.#watch(session, bootstrap);
   }
 
+  /** The same for a session of an earlier daemon: it is live, so a keeper that does not start now is tried again. */
+  async keepOn(session: Session, sidecarToken: string): Promise<void> {
+    const bootstrap = this.#bootstrapOf(session, sidecarToken);
+    if (!bootstrap) return;
+    await this.#tryAgain(session, bootstrap);
+    void this.#watch(session, bootstrap);
+  }
+
   /** The keepers go on; nobody is watched any more. */
   close(): void {
     this.#leaving.abort();
@@ -67,28 +75,44 @@ export class Keepers {
     );
   }
 
+  async #tryAgain(session: Session, bootstrap: KeeperBootstrap): Promise<void> {
+    try {
+      await this.#ensure(bootstrap);
+    } catch (error) {
+      this.#options.onFault(messageOf(error), session.id);
+    }
+  }
+
   async #watch(session: Session, bootstrap: KeeperBootstrap): Promise<void> {
     const { signal } = this.#leaving;
+    const isOver = () => !session.isLive || signal.aborted;
     for (let losses = 0; losses <= lossesMax; losses++) {
-      const since = Date.now();
-      const watch = watchKeeper(bootstrap);
-      signal.addEventListener("abort", watch.close, { once: true });
-      await watch.gone;
-      signal.removeEventListener("abort", watch.close);
-      if (!session.isLive || signal.aborted) return;
-      if (Date.now() - since > goodKeeperMs) losses = 0;
-      await delay(losses * restartMs);
-      try {
-        await this.#ensure(bootstrap);
-      } catch (error) {
-        this.#options.onFault(messageOf(error), session.id);
-      }
+      if (isOver()) return;
+      const since = performance.now();
+      await this.#gone(bootstrap);
+      if (isOver()) return;
+      if (performance.now() - since > goodKeeperMs) losses = 0;
+      await delay(losses * restartMs, undefined, { signal }).catch(() => {
+        // The daemon leaves.
+      });
+      if (isOver()) return;
+      await this.#tryAgain(session, bootstrap);
     }
+    if (isOver()) return;
     const message = `The key keeper of session "${session.id}" ended again and again and is not started any more: its agent no longer reaches its model. Stop the session and resume it`;
     this.#options.onFault(message, session.id);
     await session.appendOwn([{ type: "system", data: { subtype: "key_keeper_lost", message } }]).catch(() => {
       // It ended meanwhile: nobody is to be told any more.
     });
+  }
+
+  /** Resolves when the keeper no longer answers, or nobody watches any more. */
+  async #gone(bootstrap: KeeperBootstrap): Promise<void> {
+    const { signal } = this.#leaving;
+    const watch = watchKeeper(bootstrap);
+    signal.addEventListener("abort", watch.close, { once: true });
+    await watch.gone;
+    signal.removeEventListener("abort", watch.close);
   }
 
   #bootstrapOf(session: Session, sidecarToken: string): KeeperBootstrap | undefined {

@@ -116,7 +116,7 @@ function holdLimits({ log }: Context, { id, spec }: Session): void {
 }
 
 async function adopt(context: Context, record: SessionRecord): Promise<void> {
-  const { config, registry, keepers, log } = context;
+  const { config, registry, keepers } = context;
   const runtime = context.runtimes.get(record.spec.runtime);
   if (!runtime) throw new Error(`its runtime "${record.spec.runtime}" is not enabled`);
   const session = restoredSession(config, record, context.watch);
@@ -137,9 +137,7 @@ async function adopt(context: Context, record: SessionRecord): Promise<void> {
   if (handle) {
     holdLimits(context, session);
     entry.sidecar = handle.address;
-    await keepers.keep(session, handle.address.token).catch((error: unknown) => {
-      log("error", messageOf(error), { session_id: session.id });
-    });
+    await keepers.keepOn(session, handle.address.token);
     attendance.attend(handle, { isAdopted: true });
   } else {
     await attendance.adoptDead();

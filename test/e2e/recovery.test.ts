@@ -1,7 +1,10 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, it } from "vitest";
 import { type CountsDaemon, startCountsDaemon } from "../support/counts-daemon.ts";
+import { eventually } from "../support/eventually.ts";
+import { allProcesses } from "../support/processes.ts";
+import { startDaemon } from "../support/start-daemon.ts";
 
 let counts: CountsDaemon;
 afterEach(() => counts.stop());
@@ -26,3 +29,38 @@ it("a live session that one start cannot read is there at the next start, at wor
   expect(events.at(-1)).toMatchObject({ type: "result", data: { turn_id: body.turn_id, status: "success" } });
   await counts.daemon.delete(`/sessions/${id}`);
 });
+
+it("a key keeper that does not start when its session is taken over is started once it can be", async () => {
+  counts = await startCountsDaemon();
+  const { dataDir } = counts.daemon;
+  const config = JSON.parse(readFileSync(join(dataDir, "config-of-test.json"), "utf8"));
+  Object.assign(config.agents.counts, { key_env: "OPERATORS_KEY", hide_key: true, base_url: "http://127.0.0.1:9" });
+  const env = { OPERATORS_KEY: "a-key" };
+  await counts.daemon.stop();
+  counts.daemon = await startDaemon({ dataDir, config, env });
+  const id = await counts.create({ prompt: "words=3" });
+  const [keeper] = keepers();
+  await counts.daemon.kill9();
+  process.kill(keeper?.pid ?? 0, "SIGKILL");
+  await eventually(() => keepers().length === 0);
+  // No socket can be made where a folder is.
+  const socket = join(keeper?.workDir ?? "", "k");
+  rmSync(socket, { force: true });
+  mkdirSync(join(socket, "in-the-way"), { recursive: true });
+  counts.daemon = await startDaemon({ dataDir, env });
+  expect(counts.daemon.output()).toContain("Cannot start the key keeper");
+  rmSync(socket, { recursive: true });
+  await eventually(() => keepers().length === 1, { what: "the next keeper" });
+  await counts.daemon.delete(`/sessions/${id}`);
+  // It would wait for half a minute for a sidecar that it has not heard of.
+  for (const { pid } of keepers()) process.kill(pid, "SIGKILL");
+  await eventually(() => keepers().length === 0, { what: "the keeper's end" });
+});
+
+/** Of this test file's temp folder only. */
+function keepers(): { pid: number; workDir: string }[] {
+  const folder = process.env["TMPDIR"] ?? "";
+  return allProcesses().filter(
+    ({ commandLine, workDir }) => commandLine.includes("keeper.js") && workDir.startsWith(folder),
+  );
+}
