@@ -253,18 +253,27 @@ export class Attendance implements SessionObserver {
     await this.session.stored();
   }
 
-  /** What may be changed while it runs; holds from the next request of the agent to its model on. */
+  /**
+   * What may be changed while it runs; holds from the next request of the agent to its model on. One after the other:
+   * what the agent has taken is recorded, whatever it says to the next.
+   */
   async change({ model, permission_mode }: SessionChange): Promise<void> {
     this.#assertOpen();
-    if (model !== undefined) await this.#askForChange({ type: "set_model", data: { model } });
-    if (permission_mode !== undefined)
+    if (model !== undefined) {
+      await this.#askForChange({ type: "set_model", data: { model } });
+      this.session.model = model;
+      await this.#recordChange({ model });
+    }
+    if (permission_mode !== undefined) {
       await this.#askForChange({ type: "set_permission_mode", data: { permission_mode } });
-    this.session.model = model ?? this.session.model;
-    this.session.permissionMode = permission_mode ?? this.session.permissionMode;
+      this.session.permissionMode = permission_mode;
+      await this.#recordChange({ permission_mode });
+    }
+  }
+
+  async #recordChange(change: SessionChange): Promise<void> {
     this.#options.onChanged();
-    await this.session.appendOwn([
-      { type: "system", data: { subtype: "changed", ...defined({ model, permission_mode }) } },
-    ]);
+    await this.session.appendOwn([{ type: "system", data: { subtype: "changed", ...defined(change) } }]);
   }
 
   async context(item: ContextItem): Promise<void> {

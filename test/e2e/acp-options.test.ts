@@ -73,3 +73,17 @@ it("begins in the mode that was asked for", async () => {
   expect(results(events)).toEqual([{ turn: "t1", status: "success" }]);
   expect(sent()).toContain("Plan mode is active");
 });
+
+it("of two changes keeps the one that the agent took when it refuses the other", async () => {
+  const id = await acp.create({ agent: "opencode", prompt: "hello", interactive: true });
+  await acp.log(id, (events) => results(events).length === 1);
+  const model = "anthropic/claude-opus-4-5";
+  const refused = await acp.daemon.patch(`/sessions/${id}`, { model, permission_mode: "interactive" });
+  expect([refused.status, refused.body.error]).toEqual([400, "unsupported_by_agent"]);
+  const events = await acp.log(id, (all) => ofType(all, "system").some(({ subtype }) => subtype === "changed"));
+  const changes = ofType(events, "system").filter(({ subtype }) => subtype === "changed");
+  expect(changes).toEqual([{ subtype: "changed", model }]);
+  const { body } = await acp.daemon.get(`/sessions/${id}`);
+  expect(body).toMatchObject({ model, permission_mode: "autonomous" });
+  await acp.daemon.delete(`/sessions/${id}`);
+});
