@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import type { FastifyRequest } from "fastify";
-import { AgentdError } from "../protocol/error.ts";
+import { AgentdError, OpenOutcome } from "../protocol/error.ts";
 import type { AnswerBook, AnswerKey, EarlierClaim, KeptAnswer } from "../store/store.ts";
 
 /** A request that must not be carried out twice. */
@@ -35,7 +35,7 @@ export class Idempotency {
     this.#book = book;
   }
 
-  /** Acts once for each Idempotency-Key; without a key, always. An answer that failed is not kept. */
+  /** Acts once for each Idempotency-Key; without a key, always. An answer that failed is not kept: it is begun again, or looked for. */
   async once<Intent>(request: FastifyRequest, once: OnceOnly<Intent>): Promise<KeptAnswer> {
     const key = request.headers["idempotency-key"];
     if (typeof key !== "string" || key === "") return once.act(once.intent);
@@ -88,7 +88,8 @@ export class Idempotency {
     try {
       answer = await once.act(intent);
     } catch (error) {
-      await this.#book.release(key);
+      // What may have come about is not begun again: whoever asks next is answered by what is found of it.
+      if (!(error instanceof OpenOutcome)) await this.#book.release(key);
       throw error;
     }
     await this.#book.keep(key, answer);

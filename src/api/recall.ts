@@ -1,6 +1,6 @@
 /** What became of a request over which an earlier daemon died, as the session's own record and log tell it. */
 import * as z from "zod";
-import { AgentdError } from "../protocol/error.ts";
+import { AgentdError, OpenOutcome } from "../protocol/error.ts";
 import type { PromptAccepted } from "../protocol/http.ts";
 import { readLines } from "../session/read-lines.ts";
 import type { Session } from "../session/session.ts";
@@ -31,9 +31,15 @@ export async function recallTurn({ supervisor, kind, text, intent }: TurnRecall)
     };
   }
   if (kind === "prompt") return { was: "nothing" };
+  // What its sidecar has written of it comes to the next daemon.
+  if (supervisor.isClosing)
+    throw new OpenOutcome(
+      "shutting_down",
+      `Cannot tell now whether session "${session_id}" was given the steer: this daemon is leaving. Ask the next one, with the same Idempotency-Key`,
+    );
   throw new AgentdError(
     "outcome_unknown",
-    `Cannot tell whether session "${session_id}" was given the steer of this Idempotency-Key: the daemon died over it. Look at its log, then send it with a new key if it is still wanted`,
+    `Cannot tell whether session "${session_id}" was given the steer of this Idempotency-Key: the sidecar that was given it did not answer. Look at its log, then send it with a new key if it is still wanted`,
   );
 }
 

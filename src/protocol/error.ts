@@ -85,6 +85,15 @@ export class AgentdError extends Error {
   }
 }
 
+/** It failed, and what was asked for may have come about all the same: not to be done again without looking. */
+export class OpenOutcome extends AgentdError {
+  static of(thrown: unknown): OpenOutcome {
+    if (!(thrown instanceof AgentdError)) return new OpenOutcome("internal", messageOf(thrown), { cause: thrown });
+    const { code, message, cause, details } = thrown;
+    return new OpenOutcome(code, message, { cause, details });
+  }
+}
+
 /** The message of anything that was thrown. */
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);

@@ -8,7 +8,7 @@ import type { HarnessName } from "../protocol/bootstrap.ts";
 import { capabilities } from "../protocol/capabilities.ts";
 import type { ContextItem, InputAnswer, MentionItem } from "../protocol/command.ts";
 import { defined } from "../protocol/defined.ts";
-import { AgentdError, messageOf } from "../protocol/error.ts";
+import { AgentdError, messageOf, OpenOutcome } from "../protocol/error.ts";
 import type { SessionEvent, TurnStatus } from "../protocol/event.ts";
 import type { SessionChange } from "../protocol/http.ts";
 import type { SidecarStatus } from "../protocol/link-frame.ts";
@@ -20,7 +20,7 @@ import type { Session, SessionObserver } from "../session/session.ts";
 import type { Prompt, TurnQueue } from "../session/turn-queue.ts";
 import { Clocks } from "./clocks.ts";
 import { Departure } from "./departure.ts";
-import { type CommandReply, Link } from "./link.ts";
+import { type CommandReply, Link, Unanswered } from "./link.ts";
 import { type AcceptedTurn, Turns } from "./turns.ts";
 
 export interface AttendanceOptions {
@@ -224,8 +224,12 @@ export class Attendance implements SessionObserver {
     const fresh = this.#turns.mintTurnId();
     const reply = await this.#ask({ type: "steer", data: { content: text, turn_id: fresh, record: true } });
     const turnId = reply.turnId ?? fresh;
-    if (reply.sidecarSeq === undefined) await this.#recordSteer(text, { turnId, fresh });
-    else await this.session.storedUpTo(reply.sidecarSeq);
+    try {
+      if (reply.sidecarSeq === undefined) await this.#recordSteer(text, { turnId, fresh });
+      else await this.session.storedUpTo(reply.sidecarSeq);
+    } catch (error) {
+      throw OpenOutcome.of(error);
+    }
     return { turnId, position: 0 };
   }
 
@@ -446,12 +450,12 @@ export class Attendance implements SessionObserver {
     try {
       return await this.#link.request(command);
     } catch (error) {
-      this.#assertNotReleased();
-      throw new AgentdError(
-        "agent_failed",
-        `Cannot ${command.type} session "${this.session.id}": ${messageOf(error)}`,
-        { cause: error },
-      );
+      const failed = this.#isReleased
+        ? this.#leavingError()
+        : new AgentdError("agent_failed", `Cannot ${command.type} session "${this.session.id}": ${messageOf(error)}`, {
+            cause: error,
+          });
+      throw error instanceof Unanswered ? OpenOutcome.of(failed) : failed;
     }
   }
 
@@ -466,8 +470,11 @@ export class Attendance implements SessionObserver {
   }
 
   #assertNotReleased(): void {
-    if (!this.#isReleased) return;
-    throw new AgentdError(
+    if (this.#isReleased) throw this.#leavingError();
+  }
+
+  #leavingError(): AgentdError {
+    return new AgentdError(
       "shutting_down",
       `Cannot send to session "${this.session.id}" now: this daemon is leaving. The session goes on; ask the next daemon`,
     );

@@ -45,12 +45,16 @@ export interface CommandReply {
   sidecarSeq: number | undefined;
 }
 
+/** The sidecar was sent a command and has not answered: it may have carried it out. */
+export class Unanswered extends Error {}
+
 interface Waiter {
   /** Sent again on a new connection: the sidecar knows the ids it has answered. */
   text: string;
   resolve(reply: CommandReply): void;
   reject(error: Error): void;
   timer: NodeJS.Timeout;
+  wasSent: boolean;
 }
 
 export class Link {
@@ -90,8 +94,9 @@ export class Link {
     return new Promise((resolve, reject) => {
       // A sidecar that does not answer is asked again on a new connection, and lost when there is none.
       const timer = setInterval(() => this.#socket?.terminate(), replyMs);
-      this.#waiters.set(id, { text, resolve, reject, timer });
-      if (this.#isReady) this.#socket?.send(text);
+      const waiter: Waiter = { text, resolve, reject, timer, wasSent: false };
+      this.#waiters.set(id, waiter);
+      if (this.#isReady) this.#send(waiter);
     });
   }
 
@@ -156,7 +161,7 @@ export class Link {
         if (this.#isHeld) this.#socket?.pause();
         this.#isReady = true;
         // In the order they were asked; a Map keeps it.
-        for (const { text } of this.#waiters.values()) this.#socket?.send(text);
+        for (const waiter of this.#waiters.values()) this.#send(waiter);
         this.#options.onHello({
           newest: frame.data.sidecar_seq,
           lastTurn: frame.data.last_turn,
@@ -177,6 +182,11 @@ export class Link {
       default:
         frame satisfies never;
     }
+  }
+
+  #send(waiter: Waiter): void {
+    waiter.wasSent = true;
+    this.#socket?.send(waiter.text);
   }
 
   #settle(reply: Extract<SidecarFrame, { type: "reply" }>["data"]): void {
@@ -209,7 +219,7 @@ export class Link {
     this.#closedFor ??= reason;
     for (const waiter of this.#waiters.values()) {
       clearInterval(waiter.timer);
-      waiter.reject(new Error(reason));
+      waiter.reject(waiter.wasSent ? new Unanswered(reason) : new Error(reason));
     }
     this.#waiters.clear();
   }

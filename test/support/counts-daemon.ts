@@ -20,7 +20,7 @@ export interface CountsDaemon {
   until(id: string, enough?: (events: readonly LoggedEvent[]) => boolean): Promise<LoggedEvent[]>;
   faultsOf(id: string): unknown[];
   sidecarPid(id: string): number;
-  restart(): Promise<void>;
+  restart(args?: readonly string[]): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -65,8 +65,8 @@ export async function startCountsDaemon(options: { dataDir?: string } = {}): Pro
       return check.end().faults;
     },
     sidecarPid: (id) => Number(JSON.parse(readFileSync(join(dirOf(id), "sidecar.json"), "utf8")).pid),
-    restart: async () => {
-      counts.daemon = await startDaemon({ dataDir });
+    restart: async (args = []) => {
+      counts.daemon = await startDaemon({ dataDir, args });
     },
     stop: async () => {
       await counts.daemon.stop();
