@@ -1,4 +1,5 @@
 /** The session's folder: everything of a session is in it, and it is enough to find, recover or clean one. */
+import { createReadStream } from "node:fs";
 import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { errnoOf } from "../protocol/error.ts";
@@ -69,6 +70,36 @@ export async function isUnborn(home: SessionHome): Promise<boolean> {
     return false;
   }
   return true;
+}
+
+/**
+ * Whether a session's creation got as far as its record and no further: nothing was accepted yet and no sidecar has been
+ * there, so nobody was ever told of it.
+ */
+export async function isUnbegun(home: SessionHome): Promise<boolean> {
+  for (const folder of [home.dir, home.box]) {
+    for (const name of await readdir(folder).catch(() => []))
+      if (name === "sidecar.json" || name === "sidecar.log" || name.startsWith("spool-")) return false;
+  }
+  return await isUntold(home.log);
+}
+
+const traceLine = '{"type":"system","data":{"subtype":"trace"';
+
+/** No whole line is in the log, or only the one that names the trace. */
+async function isUntold(path: string): Promise<boolean> {
+  let start = "";
+  let lines = 0;
+  try {
+    for await (const chunk of createReadStream(path, "latin1")) {
+      start ||= String(chunk);
+      for (const char of String(chunk)) if (char === "\n") lines++;
+      if (lines > 1) return false;
+    }
+  } catch (error) {
+    if (errnoOf(error) !== "ENOENT") throw error;
+  }
+  return lines === 0 || start.startsWith(traceLine);
 }
 
 export async function removeHome(home: SessionHome): Promise<void> {

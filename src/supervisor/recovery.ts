@@ -6,11 +6,11 @@ import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { ensureCgroup } from "../process/cgroup.ts";
 import { errnoOf, messageOf } from "../protocol/error.ts";
-import { SidecarAddress, type SidecarHandle } from "../runtime/runtime.ts";
-import { isUnborn, listHomes, removeHome, sessionHome } from "../session/home.ts";
+import { SidecarAddress } from "../runtime/runtime.ts";
+import { isUnbegun, isUnborn, listHomes, removeHome, type SessionHome, sessionHome } from "../session/home.ts";
 import { readRecord, type SessionRecord } from "../session/record.ts";
 import type { Session } from "../session/session.ts";
-import type { Standing } from "../store/store.ts";
+import type { Standing, Store } from "../store/store.ts";
 import { attended } from "./attended.ts";
 import { type Context, runDirOf } from "./context.ts";
 import { endedEntry, rowOf } from "./entry.ts";
@@ -78,17 +78,19 @@ async function recordIn({ config }: Context, id: string): Promise<SessionRecord 
 /** A folder without a record: a deleted session's, or one whose creation a crash cut short. */
 async function recoverLog({ config, store }: Context, id: string): Promise<void> {
   const home = sessionHome(config.dataDir, id);
-  if (await isUnborn(home)) {
-    await removeHome(home);
-    await store.sessions.drop([id]);
-    return;
-  }
+  if (await isUnborn(home)) return await removeUnborn(store, home, id);
   try {
     await store.sessions.put(await rowOfLog(id, home.log, "removed"));
   } catch (error) {
     // Somebody's folder, and no session's.
     if (errnoOf(error) !== "ENOENT") throw error;
   }
+}
+
+/** Nobody was told of it: its id is free again, and whoever asks for it anew gets it. */
+async function removeUnborn(store: Store, home: SessionHome, id: string): Promise<void> {
+  await removeHome(home);
+  await store.sessions.drop([id]);
 }
 
 /** Sockets and temporary files of sessions that are over, or that a crash let not begin. */
@@ -119,15 +121,20 @@ async function adopt(context: Context, record: SessionRecord): Promise<void> {
   const { config, registry, keepers } = context;
   const runtime = context.runtimes.get(record.spec.runtime);
   if (!runtime) throw new Error(`its runtime "${record.spec.runtime}" is not enabled`);
+  const id = record.spec.session_id;
+  const address = SidecarAddress.safeParse(record.sidecar);
+  const handle = address.success ? await runtime.recover(address.data) : undefined;
+  const home = sessionHome(config.dataDir, id);
+  if (!handle && (await isUnbegun(home))) {
+    await runtime.sweep(id);
+    return await removeUnborn(context.store, home, id);
+  }
   const session = restoredSession(config, record, context.watch);
   const { entry, attendance } = attended(context, session, runtime);
-  let handle: SidecarHandle | undefined;
   try {
     await session.open(attendance);
     await attendance.restore();
     attendance.restoreIntent({ isClosing: record.is_closing ?? false, stopReason: record.stop_reason });
-    const address = SidecarAddress.safeParse(record.sidecar);
-    handle = address.success ? await runtime.recover(address.data) : undefined;
   } catch (error) {
     await attendance.release();
     throw error;

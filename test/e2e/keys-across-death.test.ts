@@ -1,7 +1,8 @@
 /** Requests with an Idempotency-Key over which a daemon dies or leaves, sent again to the next one. */
-import { readdirSync, readFileSync, renameSync } from "node:fs";
+import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
+import Database from "libsql";
 import { afterEach, describe, expect, it } from "vitest";
 import { type CountsDaemon, startCountsDaemon } from "../support/counts-daemon.ts";
 import { eventually } from "../support/eventually.ts";
@@ -16,6 +17,15 @@ afterEach(async () => {
 
 const key = (text: string) => ({ headers: { "idempotency-key": text } });
 const keep = ["--on-shutdown", "keep"];
+
+/** Changes the store as a daemon would have left it that died: between two daemons. */
+function inStore(sql: string): void {
+  const db = new Database(join(counts.daemon.dataDir, "state.db"));
+  db.exec(sql);
+  db.close();
+}
+
+const forgetAnswers = () => inStore("update answers set status = null, body = null");
 
 /** A session in the midst of a long turn. */
 async function busySession(): Promise<string> {
@@ -75,6 +85,43 @@ function timesGiven(id: string, text: string): number {
   const journal = readFileSync(join(counts.journalDir, `${id}.ndjson`), "utf8");
   return journal.split("\n").filter((line) => line !== "" && JSON.parse(line).got === text).length;
 }
+
+describe("a session with a key", () => {
+  it("whose daemon died before its prompt was in the log is begun anew, under the same id", async () => {
+    counts = await startCountsDaemon();
+    for (const [id, headers] of [
+      ["11111111-2222-4333-8444-555555555551", {}],
+      ["11111111-2222-4333-8444-555555555552", { traceparent: `00-${"a".repeat(32)}-${"b".repeat(16)}-01` }],
+    ] as const) {
+      const body = { agent: "counts", session_id: id, prompt: "words=2" };
+      const create = () =>
+        counts.daemon.post("/sessions", body, { headers: { ...key(`of ${id}`).headers, ...headers } });
+      const first = await create();
+      const before = await counts.until(id);
+      await eventually(() => JSON.parse(readFileSync(join(counts.dirOf(id), "session.json"), "utf8")).ended);
+      await counts.daemon.kill9();
+      // As it was on disk when the record was just written: nothing yet of the prompt, and no sidecar.
+      const folder = counts.dirOf(id);
+      for (const name of readdirSync(folder))
+        if (!["session.json", "events.ndjson", "home", "work"].includes(name))
+          rmSync(join(folder, name), { recursive: true });
+      const { ended: _, totals: __, ...record } = JSON.parse(readFileSync(join(folder, "session.json"), "utf8"));
+      writeFileSync(join(folder, "session.json"), JSON.stringify(record));
+      const isTraced = before[0]?.type === "system" && before[0].data["subtype"] === "trace";
+      writeFileSync(join(folder, "events.ndjson"), isTraced ? `${JSON.stringify(before[0])}\n{"type":"user_mess` : "");
+      inStore(`delete from sessions where id = '${id}'`);
+      forgetAnswers();
+      await counts.restart();
+      const second = await create();
+      expect([second.status, second.body.turn_id]).toEqual([201, "t1"]);
+      expect([second.body.session_id, first.body.session_id]).toEqual([id, id]);
+      const events = await counts.until(id);
+      expect(events.filter(({ type }) => type === "user_message")).toMatchObject([{ data: { turn_id: "t1" } }]);
+      expect(events.at(-1)).toMatchObject({ type: "exit" });
+      expect(timesGiven(id, "words=2")).toBe(2);
+    }
+  });
+});
 
 describe("a steer with a key", () => {
   it("that a leaving daemon cannot answer for is found by the next one, and the agent has it once", async () => {
