@@ -233,7 +233,7 @@ export class AgentRun {
   }
 
   /** What the harness says of a steer at once comes behind the record of it, whose turn only the harness knows. */
-  #steer({ content: text, turn_id, record }: Extract<AgentCommand, { type: "steer" }>["data"]): string {
+  #steer({ content: text, turn_id, record, request }: Extract<AgentCommand, { type: "steer" }>["data"]): string {
     const asked = this.#taken.idFor(turn_id);
     const behind: HarnessOutput[] = [];
     this.#heldBack = behind;
@@ -244,7 +244,8 @@ export class AgentRun {
       this.#heldBack = undefined;
     }
     const kind = joined === asked ? "prompt" : "steer";
-    if (record) void this.#emitOwn({ type: "user_message", data: { turn_id: joined, kind, text } });
+    if (record)
+      void this.#emitOwn({ type: "user_message", data: { turn_id: joined, kind, text, ...defined({ request }) } });
     if (behind.length > 0) void this.#emit(behind);
     return this.#taken.remember(asked, joined);
   }

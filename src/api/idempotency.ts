@@ -11,9 +11,10 @@ import type { AnswerBook, AnswerKey, EarlierClaim, KeptAnswer } from "../store/s
 export interface OnceOnly<Intent> {
   /** What is to be done, chosen before it is done, so that it can be found again. */
   intent: Intent;
-  act(intent: Intent): Promise<KeptAnswer>;
-  /** What an earlier daemon made of it, if anything; asked only when that one died over it. */
-  recall(claim: { intent: unknown; claimedAt: number }): Promise<Recalled>;
+  /** `mark` is of a request with a key, and of no other: what comes of it bears it, to be found again by. */
+  act(intent: Intent, mark?: string): Promise<KeptAnswer>;
+  /** What came of it, if anything; asked only when whoever began it gave no answer. */
+  recall(claim: { intent: unknown; mark: string }): Promise<Recalled>;
 }
 
 /** `nothing`: it was not begun, or left nothing behind, and may be done now. */
@@ -72,7 +73,7 @@ export class Idempotency {
 
   /** Claimed by a daemon that died over it. */
   async #takeUp<Intent>(key: AnswerKey, earlier: EarlierClaim, once: OnceOnly<Intent>): Promise<KeptAnswer> {
-    const recalled = await once.recall(earlier);
+    const recalled = await once.recall({ intent: earlier.intent, mark: markOf(key) });
     if (recalled.was === "done") {
       await this.#book.keep(key, recalled.answer);
       return recalled.answer;
@@ -86,7 +87,7 @@ export class Idempotency {
   async #act<Intent>(key: AnswerKey, intent: Intent, once: OnceOnly<Intent>): Promise<KeptAnswer> {
     let answer: KeptAnswer;
     try {
-      answer = await once.act(intent);
+      answer = await once.act(intent, markOf(key));
     } catch (error) {
       // What may have come about is not begun again: whoever asks next is answered by what is found of it.
       if (!(error instanceof OpenOutcome)) await this.#book.release(key);
@@ -102,6 +103,13 @@ export class Idempotency {
     this.#forgotAt = now;
     await this.#book.forget({ before: now - keptMs, countMax: keysMax });
   }
+}
+
+/** A digest: the key itself is its sender's affair. */
+function markOf({ scope, key }: AnswerKey): string {
+  return createHash("sha256")
+    .update(JSON.stringify([scope, key]))
+    .digest("base64url");
 }
 
 function checkBody(key: string, first: string, now: string): void {

@@ -1,4 +1,5 @@
 /** What became of a request over which an earlier daemon died, as the session's own record and log tell it. */
+import { setTimeout as delay } from "node:timers/promises";
 import * as z from "zod";
 import { AgentdError, OpenOutcome } from "../protocol/error.ts";
 import type { PromptAccepted } from "../protocol/http.ts";
@@ -11,18 +12,24 @@ import type { Recalled } from "./idempotency.ts";
 export const TurnIntent = z.object({ session_id: z.string(), log_end: z.number() });
 export type TurnIntent = z.infer<typeof TurnIntent>;
 
+/** How long a steer's trace is waited for. */
+const catchUpMs = 10_000;
+
 export interface TurnRecall {
   supervisor: Supervisor;
   kind: "prompt" | "steer";
-  text: string;
   intent: unknown;
+  /** What it would be marked with. */
+  mark: string;
 }
 
 /** A prompt is in the log before anything is done with it; a steer is with the agent before that. */
-export async function recallTurn({ supervisor, kind, text, intent }: TurnRecall): Promise<Recalled> {
+export async function recallTurn({ supervisor, kind, intent, mark }: TurnRecall): Promise<Recalled> {
   const { session_id, log_end } = TurnIntent.parse(intent);
   const { session, attendance } = await supervisor.get(session_id);
-  const turnId = await turnWith(session, log_end, { kind, text });
+  // What came of a steer may still be with the sidecar.
+  if (kind === "steer" && attendance && !supervisor.isClosing) await withinMs(catchUpMs, attendance.caughtUp());
+  const turnId = await turnWith(session, { from: log_end, mark });
   if (turnId !== undefined) {
     const position = attendance?.queued.find((queued) => queued.turn_id === turnId)?.position ?? 0;
     return {
@@ -43,15 +50,19 @@ export async function recallTurn({ supervisor, kind, text, intent }: TurnRecall)
   );
 }
 
-async function turnWith(
-  session: Session,
-  from: number,
-  { kind, text }: { kind: "prompt" | "steer"; text: string },
-): Promise<string | undefined> {
+/** Resolves when it does, or when the time is up. */
+async function withinMs(ms: number, done: Promise<void>): Promise<void> {
+  const timer = new AbortController();
+  try {
+    await Promise.race([done, delay(ms, undefined, { signal: timer.signal })]);
+  } finally {
+    timer.abort();
+  }
+}
+
+async function turnWith(session: Session, { from, mark }: { from: number; mark: string }): Promise<string | undefined> {
   for await (const line of readLines(session, /^\{"type":"user_message"/, from)) {
-    if (line.type !== "user_message" || line.data.text !== text || line.data.turn_id === null) continue;
-    // A steer that came too late for its turn is recorded as a prompt.
-    if (line.data.kind === kind || (kind === "steer" && line.data.kind === "prompt")) return line.data.turn_id;
+    if (line.type === "user_message" && line.data.request === mark) return line.data.turn_id ?? undefined;
   }
   return undefined;
 }

@@ -4,13 +4,13 @@ import { randomUUID } from "node:crypto";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import * as z from "zod";
 import { defined } from "../protocol/defined.ts";
-import { AgentdError } from "../protocol/error.ts";
 import type { SessionCreated, SessionView } from "../protocol/http.ts";
 import { SessionChange, SessionRequest, StopRequest } from "../protocol/http.ts";
 import { SessionStatus } from "../protocol/session.ts";
 import type { SessionRow } from "../store/store.ts";
 import type { Caller } from "../supervisor/creation.ts";
 import { rowOf } from "../supervisor/entry.ts";
+import { checkSessionId } from "../supervisor/spec.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import { bodyOf } from "./body.ts";
 import type { Idempotency, OnceOnly, Recalled } from "./idempotency.ts";
@@ -80,24 +80,23 @@ type CreationIntent = z.infer<typeof CreationIntent>;
 /** The id is chosen beforehand: by it a session is found again whose creator died before it could answer. */
 function creation(supervisor: Supervisor, asked: SessionRequest, request: FastifyRequest): OnceOnly<CreationIntent> {
   const hasPrompt = asked.prompt !== undefined && asked.prompt.trim() !== "";
+  const ownId = asked.session_id === undefined ? undefined : checkSessionId(asked.session_id);
   return {
-    intent: { session_id: asked.session_id ?? randomUUID() },
-    act: async ({ session_id }) => {
-      const { entry, turnId } = await supervisor.create({ ...asked, session_id }, callerOf(request));
+    intent: { session_id: ownId ?? randomUUID() },
+    act: async ({ session_id }, mark) => {
+      const caller = { ...callerOf(request), request: mark };
+      const { entry, turnId } = await supervisor.create({ ...asked, session_id }, caller);
       return { status: 201, body: createdOf(rowOf(entry), turnId, request) };
     },
-    recall: async ({ intent, claimedAt }): Promise<Recalled> => {
+    recall: async ({ intent, mark }): Promise<Recalled> => {
       const { session_id } = CreationIntent.parse(intent);
-      const row = await supervisor.show(session_id).then(
-        (listed) => listed.row,
-        (error: unknown) => {
-          if (error instanceof AgentdError && error.code === "session_not_found") return undefined;
-          throw error;
-        },
-      );
-      // An older one that has the id by chance would have been refused.
-      if (!row || (row.created_at ?? 0) < claimedAt) return { was: "nothing" };
-      return { was: "done", answer: { status: 201, body: createdOf(row, hasPrompt ? "t1" : undefined, request) } };
+      const entry = await supervisor.find(session_id);
+      // One that had the caller's id before is another's.
+      if (!entry || entry.session.spec.request !== mark) return { was: "nothing" };
+      return {
+        was: "done",
+        answer: { status: 201, body: createdOf(rowOf(entry), hasPrompt ? "t1" : undefined, request) },
+      };
     },
   };
 }

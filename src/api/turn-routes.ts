@@ -33,15 +33,15 @@ export function turnRoutes(
       const session = (await supervisor.find(request.params.id))?.session;
       const { status, body } = await idempotency.once<TurnIntent>(request, {
         intent: { session_id: session?.id ?? request.params.id, log_end: session?.end ?? 0 },
-        act: async () => {
+        act: async (_intent, mark) => {
           const attendance = await supervisor.attendanceOf(request.params.id);
           const { turnId, position } = await (verb === "prompt"
-            ? attendance.prompt(text, images)
-            : attendance.steer(text));
+            ? attendance.prompt(text, { images, request: mark })
+            : attendance.steer(text, { request: mark }));
           const accepted: PromptAccepted = { session_id: attendance.session.id, turn_id: turnId, position };
           return { status: 202, body: accepted };
         },
-        recall: ({ intent }) => recallTurn({ supervisor, kind: verb, text, intent }),
+        recall: ({ intent, mark }) => recallTurn({ supervisor, kind: verb, intent, mark }),
       });
       return reply.code(status).send(body);
     });

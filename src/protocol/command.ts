@@ -60,11 +60,16 @@ export const Command = z.discriminatedUnion("type", [
   }),
   /**
    * Redirects the running turn; a prompt of `turn_id` when none runs. Only the sidecar knows which it was: with `record`
-   * it writes the `user_message` in the place where it belongs.
+   * it writes the `user_message` in the place where it belongs, and `request` into it.
    */
   z.object({
     type: z.literal("steer"),
-    data: z.object({ content, turn_id: z.string().optional(), record: z.boolean().optional() }),
+    data: z.object({
+      content,
+      turn_id: z.string().optional(),
+      record: z.boolean().optional(),
+      request: z.string().max(100).optional(),
+    }),
   }),
   z.object({
     type: z.literal("interrupt"),

@@ -71,6 +71,8 @@ export const UserMessage = z.object({
   text: z.string(),
   by: z.string().optional(),
   images: z.array(StoredImage).optional(),
+  /** A digest of its Idempotency-Key and address, by which it is told from another of the same text. */
+  request: z.string().optional(),
 });
 
 /** Emitted for text of the agent: deltas, then one whole message; `superseded` closes deltas that were never confirmed. */

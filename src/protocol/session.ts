@@ -83,6 +83,8 @@ export const SessionSpec = z.object({
   keep_raw: z.boolean(),
   /** The trace that its creation was part of (W3C trace context). */
   traceparent: z.string().optional(),
+  /** A digest of the Idempotency-Key it was asked for with: another request for the same id is another. */
+  request: z.string().optional(),
   /** What it may use of the machine; absent where there is no limit. */
   resources: ResourceLimits.optional(),
   created_at: z.number(),

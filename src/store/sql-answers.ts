@@ -62,7 +62,6 @@ async function earlier(db: Kysely<Tables>, key: { scope: string; key: string }):
   return {
     bodyHash: found.body_hash,
     intent: JSON.parse(found.intent),
-    claimedAt: found.claimed_at,
     answer:
       found.status === null || found.body === null ? undefined : { status: found.status, body: JSON.parse(found.body) },
   };

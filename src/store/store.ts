@@ -118,7 +118,6 @@ export interface EarlierClaim {
   bodyHash: string;
   /** What the first request set out to do; whoever finds no answer looks by it whether that came about. */
   intent: unknown;
-  claimedAt: number;
   answer: KeptAnswer | undefined;
 }
 

@@ -3,7 +3,6 @@
  * is over when the session's log is sealed. Its turns are in turns.ts, its end in departure.ts, its limits in clocks.ts.
  */
 
-import type { Image } from "../protocol/agent-options.ts";
 import type { HarnessName } from "../protocol/bootstrap.ts";
 import { capabilities } from "../protocol/capabilities.ts";
 import type { ContextItem, InputAnswer, MentionItem } from "../protocol/command.ts";
@@ -21,7 +20,7 @@ import type { Prompt, TurnQueue } from "../session/turn-queue.ts";
 import { Clocks } from "./clocks.ts";
 import { Departure } from "./departure.ts";
 import { type CommandReply, Link, Unanswered } from "./link.ts";
-import { type AcceptedTurn, Turns } from "./turns.ts";
+import { type AcceptedTurn, type PromptOptions, Turns } from "./turns.ts";
 
 export interface AttendanceOptions {
   session: Session;
@@ -63,6 +62,11 @@ export class Attendance implements SessionObserver {
   #catchUpTo = 0;
   /** A next daemon goes on with it. */
   #isReleased = false;
+  #resolveGreeted: () => void = () => undefined;
+  /** Resolves when the sidecar has said hello to this daemon. */
+  readonly #greeted = new Promise<void>((resolve) => {
+    this.#resolveGreeted = resolve;
+  });
   #resolveOver: () => void = () => undefined;
   /** Resolves when the session has ended, its log is sealed and nothing of it is left. */
   readonly over: Promise<void>;
@@ -152,6 +156,7 @@ export class Attendance implements SessionObserver {
       onBatch: (batch) => this.#onBatch(batch),
       onHello: ({ newest, lastTurn, status }) => {
         this.#catchUpTo = newest;
+        this.#resolveGreeted();
         this.#turns.countAtLeast(lastTurn);
         // A log that held the exit already when we came: the sidecar waits to hear that.
         if (this.#departure.isUnderWay)
@@ -209,23 +214,34 @@ export class Attendance implements SessionObserver {
     await this.over;
   }
 
+  /** Resolves when all that the sidecar did before this daemon came is in the log, or will never be. */
+  async caughtUp(): Promise<void> {
+    await Promise.race([this.#greeted, this.over]);
+    // What a lost sidecar left is taken in before the end.
+    if (this.#departure.isUnderWay) await this.over;
+    else await this.session.storedUpTo(this.#catchUpTo).catch(() => this.over);
+  }
+
   /** Accepts a prompt: it is in the log when this resolves, and waits its turn. */
-  prompt(text: string, images: readonly Image[] = []): Promise<AcceptedTurn> {
-    return this.#turns.accept(text, images);
+  prompt(text: string, options: PromptOptions = {}): Promise<AcceptedTurn> {
+    return this.#turns.accept(text, options);
   }
 
   /** Redirects the running turn; with none running it is a prompt. */
-  async steer(text: string): Promise<AcceptedTurn> {
-    if (this.openTurn === undefined) return this.prompt(text);
+  async steer(text: string, { request }: { request?: string | undefined } = {}): Promise<AcceptedTurn> {
+    if (this.openTurn === undefined) return this.prompt(text, { request });
     this.#assertOpen();
     this.#turns.assertBudget();
     // Should the turn end before the steer arrives, the agent takes it as a prompt of this fresh turn. Only the
     // sidecar knows which it was, so it is the sidecar who writes it down, and no death of ours can lose it.
     const fresh = this.#turns.mintTurnId();
-    const reply = await this.#ask({ type: "steer", data: { content: text, turn_id: fresh, record: true } });
+    const reply = await this.#ask({
+      type: "steer",
+      data: { content: text, turn_id: fresh, record: true, ...defined({ request }) },
+    });
     const turnId = reply.turnId ?? fresh;
     try {
-      if (reply.sidecarSeq === undefined) await this.#recordSteer(text, { turnId, fresh });
+      if (reply.sidecarSeq === undefined) await this.#recordSteer(text, { turnId, fresh, request });
       else await this.session.storedUpTo(reply.sidecarSeq);
     } catch (error) {
       throw OpenOutcome.of(error);
@@ -234,9 +250,14 @@ export class Attendance implements SessionObserver {
   }
 
   /** For a sidecar that an earlier version started, and that writes nothing down. */
-  async #recordSteer(text: string, { turnId, fresh }: { turnId: string; fresh: string }): Promise<void> {
+  async #recordSteer(
+    text: string,
+    { turnId, fresh, request }: { turnId: string; fresh: string; request: string | undefined },
+  ): Promise<void> {
     const kind = turnId === fresh ? "prompt" : "steer";
-    await this.session.appendOwn([{ type: "user_message", data: { turn_id: turnId, kind, text } }]);
+    await this.session.appendOwn([
+      { type: "user_message", data: { turn_id: turnId, kind, text, ...defined({ request }) } },
+    ]);
   }
 
   async interrupt(): Promise<void> {

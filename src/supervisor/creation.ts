@@ -40,6 +40,8 @@ export interface Created {
 export interface Caller {
   /** The header of that name. */
   traceparent?: string | undefined;
+  /** A digest of the Idempotency-Key. */
+  request?: string | undefined;
 }
 
 /** What was found out about a request before anything was made. */
@@ -51,6 +53,7 @@ interface Found {
   options: AgentOptions;
   resources: ResourceLimits | undefined;
   traceparent: string | undefined;
+  request: string | undefined;
   /** Of a session in a container. */
   container: ContainerSpec | undefined;
   egress: EgressPolicy | undefined;
@@ -61,7 +64,8 @@ const scratchInside = "/workspace";
 
 /** Nothing is left behind when it rejects. */
 export async function createSession(context: Context, request: SessionRequest, caller: Caller): Promise<Created> {
-  const found = { ...(await lookInto(context, request)), traceparent: readTraceparent(caller.traceparent) };
+  const traceparent = readTraceparent(caller.traceparent);
+  const found = { ...(await lookInto(context, request)), traceparent, request: caller.request };
   const id = request.session_id === undefined ? randomUUID() : checkSessionId(request.session_id);
   const { registry } = context;
   if (registry.all().some(({ session }) => session.isPaused)) throw diskFull(context);
@@ -81,7 +85,7 @@ export async function createSession(context: Context, request: SessionRequest, c
   }
 }
 
-async function lookInto(context: Context, request: SessionRequest): Promise<Omit<Found, "traceparent">> {
+async function lookInto(context: Context, request: SessionRequest): Promise<Omit<Found, "traceparent" | "request">> {
   const { config } = context;
   const { agent, runtime: runtimeName } = checkNames(request, config);
   checkHonoured(request, runtimeName, config);
@@ -198,6 +202,7 @@ async function specFor({ config }: Context, { id, request, found }: Wanted, home
     inputTimeoutMs: inputTimeoutOf(request, config),
     options: found.options,
     traceparent: found.traceparent,
+    request: found.request,
     resources: found.resources,
     container: found.container,
     egress: found.egress,
@@ -250,7 +255,7 @@ async function firstTurn(attendance: Attendance, { prompt = "", images }: Sessio
   const { traceparent } = attendance.session.spec;
   if (traceparent !== undefined)
     await attendance.session.appendOwn([{ type: "system", data: { subtype: "trace", traceparent } }]);
-  return prompt.trim() === "" ? undefined : attendance.prompt(prompt, images);
+  return prompt.trim() === "" ? undefined : attendance.prompt(prompt, { images });
 }
 
 function diskFull({ config }: Context, cause?: unknown): AgentdError {

@@ -95,6 +95,7 @@ export function specOf(
     egress: EgressPolicy | undefined;
     options: AgentOptions;
     traceparent: string | undefined;
+    request: string | undefined;
     resources: ResourceLimits | undefined;
     createdAt: number;
   },
@@ -138,6 +139,7 @@ export function specOf(
       timeout_ms: request.timeout,
       turn_timeout_ms: request.turn_timeout,
       traceparent: found.traceparent,
+      request: found.request,
       resources: found.resources,
     }),
   };

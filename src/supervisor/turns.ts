@@ -3,6 +3,7 @@
  * exactly one result. The log is their truth: what is accepted is in it first, and it tells a next daemon what is open.
  */
 import type { Image, StoredImage } from "../protocol/agent-options.ts";
+import { defined } from "../protocol/defined.ts";
 import { AgentdError, isDiskFull, messageOf } from "../protocol/error.ts";
 import type { EventOf, TurnStatus } from "../protocol/event.ts";
 import type { QueuedPrompt } from "../protocol/session.ts";
@@ -33,6 +34,13 @@ export interface TurnsOptions {
 export interface AcceptedTurn {
   turnId: string;
   position: number;
+}
+
+/** What goes with a prompt besides its text. */
+export interface PromptOptions {
+  images?: readonly Image[] | undefined;
+  /** Goes into the `user_message`. */
+  request?: string | undefined;
 }
 
 export class Turns {
@@ -77,7 +85,7 @@ export class Turns {
   }
 
   /** Accepts a prompt: it is in the log when this resolves, and waits its turn. */
-  async accept(text: string, images: readonly Image[]): Promise<AcceptedTurn> {
+  async accept(text: string, { images = [], request }: PromptOptions): Promise<AcceptedTurn> {
     this.#options.assertOpen();
     this.assertBudget();
     if (this.#queue.length + this.#accepting >= this.#options.queueLengthMax) {
@@ -91,7 +99,7 @@ export class Turns {
     const position = this.#queue.add({ turnId, text, ...stored }, { isRecorded: false });
     try {
       await this.#session.appendOwn([
-        { type: "user_message", data: { turn_id: turnId, kind: "prompt", text, ...stored } },
+        { type: "user_message", data: { turn_id: turnId, kind: "prompt", text, ...stored, ...defined({ request }) } },
       ]);
     } catch (error) {
       // Nobody is told that it was accepted, so it must not run.

@@ -121,9 +121,73 @@ describe("a session with a key", () => {
       expect(timesGiven(id, "words=2")).toBe(2);
     }
   });
+
+  it("is found by its key: whatever the clock said, and however its id was written; another's key finds another", async () => {
+    counts = await startCountsDaemon();
+    const daemonsId = { agent: "counts", prompt: "words=1" };
+    const own = "AAAAAAAA-2222-4333-8444-55555555555b";
+    const callersId = { agent: "counts", prompt: "words=1", session_id: `urn:uuid:{${own.replaceAll("-", "")}}` };
+    const first = await counts.daemon.post("/sessions", daemonsId, key("a"));
+    const second = await counts.daemon.post("/sessions", callersId, key("b"));
+    expect(second.body.session_id).toBe(own);
+    await Promise.all([counts.until(first.body.session_id), counts.until(own)]);
+    await counts.daemon.kill9();
+    // The clock was set back after the claims; and somebody else's claim is older than the session of that id.
+    inStore("update answers set status = null, body = null, claimed_at = claimed_at + 60000");
+    inStore("insert into answers select scope, 'c', body_hash, intent, 1, null, null from answers where key = 'b'");
+    await counts.restart();
+    const again = [
+      await counts.daemon.post("/sessions", daemonsId, key("a")),
+      await counts.daemon.post("/sessions", callersId, key("b")),
+      await counts.daemon.post("/sessions", callersId, key("c")),
+    ];
+    expect(again.map(({ status, body }) => [status, body.session_id ?? body.error])).toEqual([
+      [201, first.body.session_id],
+      [201, own],
+      [409, "session_exists"],
+    ]);
+    expect(readdirSync(join(counts.daemon.dataDir, "sessions"))).toHaveLength(2);
+  });
+});
+
+describe("a prompt with a key", () => {
+  it("is told from another of the same text: the one that came about is found, the other done now", async () => {
+    counts = await startCountsDaemon();
+    const id = await busySession();
+    const say = (name: string) => counts.daemon.post(`/sessions/${id}/prompt`, { text: "words=2" }, key(name));
+    const first = await say("a");
+    expect(first).toMatchObject({ status: 202, body: { turn_id: "t2", position: 1 } });
+    await counts.daemon.kill9();
+    forgetAnswers();
+    inStore("insert into answers select scope, 'b', body_hash, intent, claimed_at, null, null from answers");
+    await counts.restart();
+    expect(await say("b")).toMatchObject({ status: 202, body: { turn_id: "t3" } });
+    expect(await say("a")).toMatchObject({ status: 202, body: { turn_id: "t2" } });
+    expect(await say("b")).toMatchObject({ status: 202, body: { turn_id: "t3" } });
+    const prompts = counts.events(id).filter(({ type, data }) => type === "user_message" && data["text"] === "words=2");
+    expect(prompts.map(({ data }) => data["turn_id"])).toEqual(["t2", "t3"]);
+    await counts.daemon.delete(`/sessions/${id}`);
+  });
 });
 
 describe("a steer with a key", () => {
+  it("is told from another of the same text by what its sidecar wrote, and stays unknown where there is nothing", async () => {
+    counts = await startCountsDaemon();
+    const id = await busySession();
+    const steer = (name: string) => counts.daemon.post(`/sessions/${id}/steer`, { text: "turn left" }, key(name));
+    expect(await steer("a")).toMatchObject({ status: 202, body: { turn_id: "t1" } });
+    await counts.daemon.kill9();
+    forgetAnswers();
+    inStore("insert into answers select scope, 'b', body_hash, intent, claimed_at, null, null from answers");
+    await counts.restart();
+    expect(await steer("a")).toMatchObject({ status: 202, body: { turn_id: "t1" } });
+    expect(await steer("b")).toMatchObject({ status: 409, body: { error: "outcome_unknown" } });
+    expect(await steer("b")).toMatchObject({ status: 409, body: { error: "outcome_unknown" } });
+    expect(await steer("c")).toMatchObject({ status: 202, body: { turn_id: "t1" } });
+    await eventually(() => timesGiven(id, "turn left") === 2);
+    await counts.daemon.delete(`/sessions/${id}`);
+  });
+
   it("that a leaving daemon cannot answer for is found by the next one, and the agent has it once", async () => {
     counts = await startCountsDaemon();
     const id = await busySession();

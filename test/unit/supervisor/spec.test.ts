@@ -182,6 +182,7 @@ test("a spec holds what was asked for and no secret", () => {
     inputTimeoutMs: 5000,
     options: agentOptionsOf(request, "claude"),
     traceparent: undefined,
+    request: undefined,
     resources: undefined,
     createdAt: 5,
   };
