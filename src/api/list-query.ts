@@ -3,7 +3,8 @@ import * as z from "zod";
 import { SessionStatus } from "../protocol/session.ts";
 import type { ListQuery } from "../supervisor/listing.ts";
 
-const limitMax = 1000;
+/** Sessions that one answer lists. */
+export const limitMax = 1000;
 
 /** A time: Unix ms, or as ISO 8601 writes it. */
 const Time = z.union([

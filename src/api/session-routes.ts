@@ -14,7 +14,7 @@ import { checkSessionId } from "../supervisor/spec.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import { bodyOf } from "./body.ts";
 import type { Idempotency, OnceOnly, Recalled } from "./idempotency.ts";
-import { listQueryOf } from "./list-query.ts";
+import { limitMax, listQueryOf } from "./list-query.ts";
 import { historyEntryOf, infoOf, urlsOf, viewOf } from "./view.ts";
 
 export interface SessionRoutesOptions {
@@ -45,7 +45,8 @@ export function sessionRoutes(app: FastifyInstance, { supervisor, idempotency, d
   app.get("/sessions/history", async (request) => {
     const { limit } = z.looseObject({ limit: z.string().optional() }).parse(request.query);
     const count = Number(limit);
-    const rows = await supervisor.history(Number.isInteger(count) && count > 0 ? count : historyDefault);
+    const isCount = Number.isInteger(count) && count > 0;
+    const rows = await supervisor.history(isCount ? Math.min(count, limitMax) : historyDefault);
     return rows.map((row) => historyEntryOf(row, dataDir));
   });
 
