@@ -209,3 +209,51 @@ describe("a steer with a key", () => {
     await counts.daemon.delete(`/sessions/${id}`);
   });
 });
+
+describe("what is sent when a daemon goes", () => {
+  it.each([
+    ["dies", "kill9"],
+    ["leaves", "leave"],
+  ] as const)("comes about once when it %s and the next one is asked again", async (_, go) => {
+    counts = await startCountsDaemon();
+    await counts.daemon.kill9();
+    await counts.restart(keep);
+    const id = await busySession();
+    const answers: { name: string; round: number; status: number; turn: string }[] = [];
+    for (const round of [1, 2, 3]) {
+      const sendAll = () =>
+        [
+          ["create", "/sessions", { agent: "counts", prompt: "words=1", tags: { round: String(round) } }],
+          ["prompt", `/sessions/${id}/prompt`, { text: `words=1 n=${round}` }],
+          ["steer", `/sessions/${id}/steer`, { text: `turn left ${round}` }],
+        ].map(async ([name, path, body]) => {
+          const { status, body: said } = await counts.daemon.post(String(path), body, key(`${name} ${round}`));
+          return { name: String(name), round, status, turn: String(said.turn_id ?? said.error) };
+        });
+      const cut = sendAll().map((sent) => sent.catch(() => undefined));
+      // Some are done, some are on their way.
+      await Promise.race(cut);
+      await counts.daemon[go]();
+      await Promise.all(cut);
+      await counts.restart(keep);
+      answers.push(...(await Promise.all(sendAll())));
+      const { body: made } = await counts.daemon.get(`/sessions?tag.round=${round}`);
+      expect(made).toHaveLength(1);
+    }
+    const texts = counts
+      .events(id)
+      .filter(({ type }) => type === "user_message")
+      .map(({ data }) => data["text"]);
+    for (const round of [1, 2, 3]) {
+      expect(texts.filter((text) => text === `words=1 n=${round}`)).toHaveLength(1);
+      expect(timesGiven(id, `turn left ${round}`)).toBeLessThanOrEqual(1);
+    }
+    for (const { name, round, status } of answers)
+      if (name === "steer" && status === 202) await eventually(() => timesGiven(id, `turn left ${round}`) === 1);
+    const refused = answers.filter(({ status }) => status >= 300);
+    expect(refused.filter(({ name, turn }) => name !== "steer" || turn !== "outcome_unknown")).toEqual([]);
+    await counts.daemon.delete(`/sessions/${id}`);
+    await counts.daemon.stop();
+    await counts.restart();
+  });
+});
