@@ -48,11 +48,16 @@ async function doorBefore(): Promise<HeldDoor> {
   const [inner, outer] = [join(run, folder, "r"), join(run, folder, "s")];
   renameSync(outer, inner);
   let isHeld = false;
+  const held: (() => void)[] = [];
   const sockets = new Set<Socket>();
   const server: Server = createServer((caller) => {
     const sidecar = connect(inner);
     caller.pipe(sidecar);
-    sidecar.on("data", (chunk) => isHeld || caller.write(chunk));
+    sidecar.on("data", (chunk) => {
+      const pass = () => caller.writable && caller.write(chunk);
+      if (isHeld) held.push(pass);
+      else pass();
+    });
     for (const [one, other] of [
       [caller, sidecar],
       [sidecar, caller],
@@ -72,6 +77,7 @@ async function doorBefore(): Promise<HeldDoor> {
     },
     open: () => {
       isHeld = false;
+      for (const pass of held.splice(0)) pass();
     },
     close: () => {
       server.close();
@@ -202,9 +208,12 @@ describe("a steer with a key", () => {
     await eventually(() => timesGiven(id, "turn left") === 1);
     await counts.daemon.leave();
     expect((await first)?.status).not.toBe(202);
-    door.open();
     await counts.restart();
-    expect(await steer()).toMatchObject({ status: 202, body: { turn_id: "t1" } });
+    // What the sidecar wrote of it is not here yet; it is waited for.
+    const again = steer();
+    await counts.daemon.get(`/sessions/${id}`);
+    door.open();
+    expect(await again).toMatchObject({ status: 202, body: { turn_id: "t1" } });
     expect(timesGiven(id, "turn left")).toBe(1);
     await counts.daemon.delete(`/sessions/${id}`);
   });
