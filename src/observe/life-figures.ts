@@ -67,6 +67,7 @@ export function addLifeFigures(registry: Registry): LifeFigures {
         live.remove(session);
         if (session.state.at === "ended") ended.inc({ agent: session.spec.agent, end_reason: session.state.reason });
       },
+      released: (session) => live.remove(session),
     },
     look: () => live.look(),
   };

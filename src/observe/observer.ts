@@ -98,6 +98,7 @@ function together(watches: readonly SessionWatch[], onFault: (error: unknown) =>
     begun: (session) => each((watch) => watch.begun(session)),
     told: (session, event, at) => each((watch) => watch.told(session, event, at)),
     ended: (session) => each((watch) => watch.ended(session)),
+    released: (session) => each((watch) => watch.released(session)),
   };
 }
 

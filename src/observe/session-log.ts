@@ -39,6 +39,7 @@ export function createSessionLog(root: Logger): SessionLog {
           ...defined({ log_error: logError?.message }),
         });
       },
+      released: ({ id }) => void children.delete(id),
     },
     log: (level, message, fields = {}) => {
       const { session_id, ...rest } = fields;

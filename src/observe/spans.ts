@@ -75,6 +75,7 @@ export function watchSpans(onSpan: (span: FinishedSpan) => void): SessionWatch {
       starts.delete(session);
       finish(session, sessionSpan(session));
     },
+    released: (session) => void starts.delete(session),
   };
 }
 

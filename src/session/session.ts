@@ -275,6 +275,7 @@ export class Session {
     for (const { reject } of this.#waiters.splice(0)) reject(this.#closedError());
     await log.close();
     if (this.#state.at === "ended") this.#options.watch?.ended(this);
+    else this.#options.watch?.released(this);
     this.#wake();
     this.#releaseWhenQuiet();
   }

@@ -18,4 +18,6 @@ export interface SessionWatch {
    */
   told(session: Session, event: SessionEvent, at: number): void;
   ended(session: Session): void;
+  /** It goes on, and this daemon has nothing more to do with it. */
+  released(session: Session): void;
 }

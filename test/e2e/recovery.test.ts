@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, it } from "vitest";
 import { type CountsDaemon, startCountsDaemon } from "../support/counts-daemon.ts";
@@ -27,6 +27,29 @@ it("a live session that one start cannot read is there at the next start, at wor
   expect(status).toBe(202);
   const events = await counts.until(id, (all) => all.filter(({ type }) => type === "result").length === 2);
   expect(events.at(-1)).toMatchObject({ type: "result", data: { turn_id: body.turn_id, status: "success" } });
+  await counts.daemon.delete(`/sessions/${id}`);
+});
+
+it("a live session whose log cannot be understood holds no file open and is in no figure", async () => {
+  counts = await startCountsDaemon();
+  const id = await counts.create({ prompt: "words=3" });
+  await counts.until(id, (events) => events.some(({ type }) => type === "result"));
+  await counts.daemon.kill9();
+  const path = join(counts.dirOf(id), "events.ndjson");
+  const log = readFileSync(path, "utf8");
+  writeFileSync(path, `{"type":"result",torn\n${log}`);
+  await counts.restart();
+  const { daemon } = counts;
+  expect(daemon.output()).toContain(`Cannot read session \\"${id}\\"`);
+  const fds = `/proc/${daemon.pid}/fd`;
+  // One that is closed while it is looked at says so.
+  await eventually(() => !readdirSync(fds).some((fd) => readlinkSync(join(fds, fd)) === path));
+  const figures = (await daemon.get("/metrics")).text;
+  expect(figures).toContain("agentruntime_sessions");
+  expect(figures.split("\n").filter((line) => line.startsWith("agentruntime_sessions{"))).toEqual([]);
+  await daemon.kill9();
+  writeFileSync(path, log);
+  await counts.restart();
   await counts.daemon.delete(`/sessions/${id}`);
 });
 
