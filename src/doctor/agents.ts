@@ -112,10 +112,11 @@ async function loginFinding(subject: Subject): Promise<Finding> {
   }
 }
 
-const loginCommands: Partial<Record<AgentSettings["harness"], string>> = {
-  claude: 'run "claude" and log in',
-  codex: 'run "codex login"',
-  opencode: 'run "opencode auth login"',
+/** What each program is told to log in; the first asks for it when it is started. */
+const loginWords: Partial<Record<AgentSettings["harness"], string>> = {
+  claude: "",
+  codex: " login",
+  opencode: " auth login",
 };
 
 /** The commonest surprise first: a key in the environment that no agent is given. */
@@ -124,7 +125,10 @@ function loginAdvice({ name, settings, config }: Subject): string {
   const unused = keyVariables.find(
     (key) => config.environment[key] && (settings.harness === "opencode" || own.test(key)),
   );
-  const how = `As the daemon's user ${loginCommands[settings.harness] ?? "log in"}`;
+  const words = loginWords[settings.harness];
+  // Its path: the program may be in no PATH of a person's.
+  const program = programOf(config, name)?.program ?? name;
+  const how = `As the daemon's user ${words === undefined ? "log in" : `run "${program}${words}" and log in`}`;
   if (unused !== undefined)
     return `${unused} is set, but agents get no key that the configuration does not name: set agents.${name}.key_env to "${unused}". Or: ${how}`;
   return `${how}, or name the variable that holds a key with agents.${name}.key_env`;
@@ -141,6 +145,10 @@ function anyReady(agents: readonly Finding[][]): Finding[] {
       !stands(findings, "login", "warning"),
   );
   if (isReady) return [];
-  const advice = 'Install one ("agentd agents install"), and log in or name a key with agents.NAME.key_env';
-  return [finding("machine", "agents", "wrong", "none can be used: each lacks its program, or a key or login", advice)];
+  const isThere = agents.some((findings) => stands(findings, "program", "ok"));
+  const login = "log in to one, or name the variable of a key with agents.NAME.key_env";
+  const [what, advice] = isThere
+    ? ["none can be used: those that are there have no key and no login", `As said below: ${login}`]
+    : ["none can be used: no program is there", `Install one ("agentd agents install"), then ${login}`];
+  return [finding("machine", "agents", "wrong", what, advice)];
 }
