@@ -9,6 +9,7 @@ import { cutCharacter, hasLoneSurrogate } from "../protocol/text.ts";
 import type { Session } from "../session/session.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import { toAgentdError } from "./error-reply.ts";
+import { sharedFrame } from "./shared-frame.ts";
 
 export interface AttachSocketOptions {
   supervisor: Supervisor;
@@ -94,7 +95,12 @@ export function attachSocket(app: FastifyInstance, options: AttachSocketOptions)
         since: since === undefined ? undefined : Number(since),
         clientStallMs: options.clientStallMs,
         client: {
-          send: (text, sent) => socket.send(text, { binary: false }, sent),
+          send: (text, sent) => {
+            // Ahead of ws: what goes to a thousand clients is framed once. It never queues here, so the order holds.
+            if (Buffer.isBuffer(text) && socket.readyState === socket.OPEN)
+              request.socket.write(sharedFrame(text), sent);
+            else socket.send(text, { binary: false }, sent);
+          },
           get waitingBytes() {
             return socket.bufferedAmount;
           },

@@ -5,10 +5,10 @@
 import { messageOf } from "../protocol/error.ts";
 import type { ServerFrame } from "../protocol/frame.ts";
 import type { Session } from "../session/session.ts";
-import { nextLinesNow, nextLinesStored } from "./lines.ts";
+import { type Portion, recentPortion, storedPortion } from "./portions.ts";
 
 export interface Client {
-  /** Sends a text message; `sent` is called when it has left the process. */
+  /** Sends a text message; `sent` is called when it has left the process. The same buffer may be given to many clients. */
   send(text: string | Buffer, sent: () => void): void;
   /** Bytes that wait to be sent. */
   readonly waitingBytes: number;
@@ -43,67 +43,73 @@ const unreadAnswersMax = 2 * waitingBytesMax;
 
 export function openBridge(options: BridgeOptions): Bridge {
   const { session, client } = options;
-  const since = options.since === undefined ? undefined : Math.min(options.since, session.end);
   const replayTo = session.end;
-  let cursor = since ?? replayTo;
+  let cursor = Math.min(options.since ?? replayTo, replayTo);
   let isReplaying = true;
   let isPumping = false;
   let isWanted = false;
   /** `ending`: the exit was sent, and the close follows once all has left. */
   let phase: "open" | "ending" | "closed" = "open";
   let isPausedShown = false;
-  let stalled: { since: number; unsentBytes: number } | undefined;
+  const stall = stallWatch(client, options.clientStallMs);
 
   const onSent = () => {
-    stalled = undefined;
+    stall.reset();
     if (client.waitingBytes < waitingBytesMax) wake();
   };
   const leave = (code: number, reason: string) => {
     phase = "closed";
     client.close(code, reason);
   };
-  const send = (text: string | Buffer) => client.send(text, onSent);
-  const sendFrame = (frame: ServerFrame) => send(JSON.stringify(frame));
+  const sendFrame = (frame: ServerFrame) => client.send(JSON.stringify(frame), onSent);
 
   /** A wake during a pump makes it look once more: nothing that happens while it ends is missed. */
   const wake = () => {
     isWanted = true;
-    if (!isPumping && phase === "open") void run();
+    if (!isPumping && phase === "open") run();
   };
-  const run = async () => {
+  const fail = (error: unknown) => leave(1011, `cannot read the log: ${messageOf(error)}`.slice(0, 120));
+  /** Without a promise while all that is wanted is in memory: with many clients those would be most of the work. */
+  const run = () => {
     isPumping = true;
-    try {
-      while (isWanted) {
-        isWanted = false;
-        await pump();
+    while (isWanted) {
+      isWanted = false;
+      if (pump() === "stored") {
+        isWanted = true;
+        void sendStored().then(run, fail);
+        return;
       }
-    } catch (error) {
-      leave(1011, `cannot read the log: ${messageOf(error)}`.slice(0, 120));
     }
     isPumping = false;
   };
 
-  /** Sends until the client is up to date or has enough waiting. */
-  const pump = async () => {
+  const wanted = () => ({ from: cursor, to: isReplaying ? replayTo : session.end, isReplaying });
+  const sendPortion = ({ to, frame }: Portion) => {
+    cursor = to;
+    client.send(frame, onSent);
+  };
+  const sendStored = async () => {
+    const portion = await storedPortion(session, wanted());
+    if (phase === "open") sendPortion(portion);
+  };
+
+  /** Sends until the client is up to date or has enough waiting, or `stored`: the file has to be read. */
+  const pump = (): "stored" | undefined => {
     for (;;) {
       if (isReplaying && cursor >= replayTo) {
         isReplaying = false;
-        sendFrame({ type: "connected", session_id: session.id, mode: "pipe" });
-        // Whoever comes late, and may have read none of the log, must see what waits for a person.
-        if (session.isLive) for (const data of session.inputs.open) sendFrame({ type: "input_required", data });
+        for (const frame of greetingOf(session)) sendFrame(frame);
       }
       if (session.isPaused !== isPausedShown) {
         isPausedShown = session.isPaused;
         sendFrame({ type: "paused", paused: isPausedShown, reason: isPausedShown ? "the disk is full" : "" });
       }
-      if (phase !== "open" || client.waitingBytes >= waitingBytesMax) return;
-      const to = isReplaying ? replayTo : session.end;
-      if (cursor >= to) break;
-      const bytes = nextLinesNow(session, cursor, to) ?? (await nextLinesStored(session, cursor, to));
-      if (phase !== "open") return;
-      cursor += bytes.length;
-      if (isReplaying) send(replayFrame(bytes, cursor));
-      else send(stdoutFrame(session, bytes, cursor));
+      if (phase !== "open" || client.waitingBytes >= waitingBytesMax) return undefined;
+      const next = wanted();
+      if (cursor >= next.to) break;
+      const portion = recentPortion(session, next);
+      if (!portion) return "stored";
+      sendPortion(portion);
     }
     const { state } = session;
     if (state.at === "ended" && session.isSealed) {
@@ -112,6 +118,7 @@ export function openBridge(options: BridgeOptions): Bridge {
         if (phase === "ending") leave(1000, "the session has ended");
       });
     }
+    return undefined;
   };
 
   const unfollow = session.follow(wake);
@@ -128,32 +135,38 @@ export function openBridge(options: BridgeOptions): Bridge {
     },
     lagBytes: () => session.end - cursor,
     checkStall: (now) => {
-      if (phase === "closed" || client.waitingBytes === 0) {
-        stalled = undefined;
-        return;
-      }
-      const { unsentBytes } = client;
-      // A large message on a slow line takes its time: what counts is that some of it leaves.
-      if (stalled === undefined || unsentBytes < stalled.unsentBytes) stalled = { since: now, unsentBytes };
-      if (now - stalled.since < options.clientStallMs) return;
+      if (phase === "closed" || !stall.isStalled(now)) return;
       leave(1013, `not read for ${Math.round(options.clientStallMs / 1000)} s; reconnect with since=`);
     },
   };
 }
 
-/** Base64 needs no escapes: looking for some in a long log would cost as much as making it. */
-function replayFrame(bytes: Buffer, to: number): Buffer {
-  return Buffer.from(`{"type":"replay","data":"${bytes.toString("base64")}","offset":${to}}`, "latin1");
+/** What follows the replay. Whoever comes late, and may have read none of the log, must see what waits for a person. */
+function greetingOf(session: Session): ServerFrame[] {
+  const open = session.isLive ? session.inputs.open : [];
+  return [
+    { type: "connected", session_id: session.id, mode: "pipe" },
+    ...open.map((data) => ({ type: "input_required" as const, data })),
+  ];
 }
 
-/** The last frame made for each session: followers at the same place share it. */
-const lastFrames = new WeakMap<Session, { from: number; to: number; frame: Buffer }>();
-
-function stdoutFrame(session: Session, bytes: Buffer, to: number): Buffer {
-  const last = lastFrames.get(session);
-  const from = to - bytes.length;
-  if (last && last.from === from && last.to === to) return last.frame;
-  const frame = Buffer.from(`{"type":"stdout","data":${JSON.stringify(bytes.toString("utf8"))},"offset":${to}}`);
-  if (session.followerCount > 1) lastFrames.set(session, { from, to, frame });
-  return frame;
+/** Tells when nothing has left for a client for that long, although something waits. */
+function stallWatch(client: Client, stallMs: number): { reset(): void; isStalled(now: number): boolean } {
+  let stalled: { since: number; unsentBytes: number } | undefined;
+  const reset = () => {
+    stalled = undefined;
+  };
+  return {
+    reset,
+    isStalled: (now) => {
+      if (client.waitingBytes === 0) {
+        reset();
+        return false;
+      }
+      const { unsentBytes } = client;
+      // A large message on a slow line takes its time: what counts is that some of it leaves.
+      if (stalled === undefined || unsentBytes < stalled.unsentBytes) stalled = { since: now, unsentBytes };
+      return now - stalled.since >= stallMs;
+    },
+  };
 }

@@ -22,8 +22,8 @@ export interface LogTail {
 export interface LogWriterOptions {
   path: string;
   fsync: Fsync;
-  /** These bytes are in the file now. Called in order, once a write. */
-  onWritten(bytes: Buffer): void;
+  /** What was appended in these pieces is in the file now. Called in order, once a write. */
+  onWritten(pieces: readonly Buffer[]): void;
   /** The disk is full, or has room again. */
   onFull(isFull: boolean): void;
   /** The log cannot be written any more. Called once; later appends are dropped. */
@@ -117,11 +117,10 @@ export class LogWriter {
         this.#fail(error);
         break;
       }
-      for (const bytes of batch) {
-        this.#pendingBytes -= bytes.length;
-        this.#options.onWritten(bytes);
-        this.#tellWaiters(bytes.length);
-      }
+      const bytesStored = batch.reduce((sum, { length }) => sum + length, 0);
+      this.#pendingBytes -= bytesStored;
+      this.#options.onWritten(batch);
+      this.#tellWaiters(bytesStored);
     }
     this.#draining = undefined;
   }

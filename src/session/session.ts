@@ -69,7 +69,7 @@ export class Session {
   #storedSeq = 0;
   /** Those who wait for that. */
   #waiters: { sidecarSeq: number; resolve(): void; reject(error: Error): void }[] = [];
-  /** Counts of batches on their way into the file, oldest first. */
+  /** The sidecar's counts after each piece on its way into the file, oldest first. */
   #storing: number[] = [];
   /** `exit` has been taken: nothing may follow it. */
   #hasExit = false;
@@ -161,7 +161,7 @@ export class Session {
     const { writer, tail } = await LogWriter.open({
       path: this.home.log,
       fsync: this.#options.fsync,
-      onWritten: (bytes) => this.#publish(bytes),
+      onWritten: (pieces) => this.#publish(pieces),
       onFull: (isFull) => {
         this.#isPaused = isFull;
         observer.onFull(isFull);
@@ -338,10 +338,12 @@ export class Session {
     this.#log?.append(bytes, { sync });
   }
 
-  #publish(bytes: Buffer): void {
-    this.#end += bytes.length;
-    this.#ring.push(bytes);
-    const stored = this.#storing.shift();
+  #publish(pieces: readonly Buffer[]): void {
+    for (const bytes of pieces) {
+      this.#end += bytes.length;
+      this.#ring.push(bytes);
+    }
+    const stored = this.#storing.splice(0, pieces.length).at(-1);
     this.#wake();
     if (stored === undefined) return;
     this.#storedSeq = stored;

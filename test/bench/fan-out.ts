@@ -34,15 +34,19 @@ export async function fanOutOf(daemon: Daemon, agent: string, clients: number): 
 }
 
 /** The same clients on a program that does nothing but write to its sockets. */
-export async function bareFanOut(clients: number, rounds: number): Promise<Counted> {
+export async function bareFanOut(clients: number, rounds: number): Promise<Counted & { serverCpuMs: number }> {
   const server = execa(process.execPath, [bare, String(clients), String(rounds)], { stderr: "inherit", buffer: false });
   const port = await new Promise<string>((resolve) => createInterface({ input: server.stdout }).once("line", resolve));
+  const before = { cpuMs: 0 };
+  const pid = server.pid ?? 0;
   const counted = await count({ port, path: "/", token: "none", clients }, async () => {
+    before.cpuMs = cpuMs(pid);
     server.stdin.write("go\n");
   });
+  const serverCpuMs = cpuMs(pid) - before.cpuMs;
   server.stdin.end();
   await server;
-  return counted;
+  return { ...counted, serverCpuMs };
 }
 
 interface Target {

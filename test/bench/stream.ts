@@ -34,11 +34,17 @@ export async function flowThroughDaemon(daemon: Daemon, agent: string): Promise<
   return { ...flow, cpuMs: used };
 }
 
-export async function flowThroughRelay(command: readonly string[], go: string): Promise<Flow> {
-  const relay = await startRelay(command);
-  const flow = await countFrames(relay.socket, (data) => data.toString("latin1"), go);
+/** The same through the relay, around one agent or around many at once. */
+export async function flowThroughRelay(
+  command: readonly string[],
+  { go = "go\n", count = 1 }: { go?: string; count?: number } = {},
+): Promise<Flow> {
+  const relay = await startRelay(command, count);
+  const start = performance.now();
+  const flows = await Promise.all(relay.sockets.map((socket) => countFrames(socket, plainText, go)));
+  const seconds = (performance.now() - start) / 1000;
   await relay.close();
-  return { ...flow, cpuMs: {} };
+  return { ...togetherIn(seconds, flows), cpuMs: {} };
 }
 
 /** Floods that many sessions at once; from the first "go" to the last line of the last. */
@@ -48,6 +54,10 @@ export async function floodAll(daemon: Daemon, agent: string, count: number): Pr
   const flows = await Promise.all(sessions.map(({ socket }) => countFrames(socket, textOfFrame, goFrame)));
   const seconds = (performance.now() - start) / 1000;
   await Promise.all(sessions.map(({ close }) => close()));
+  return togetherIn(seconds, flows);
+}
+
+function togetherIn(seconds: number, flows: readonly Omit<Flow, "cpuMs">[]): Omit<Flow, "cpuMs"> {
   const sum = (pick: (flow: (typeof flows)[number]) => number) => flows.reduce((total, flow) => total + pick(flow), 0);
   return { seconds, events: sum(({ events }) => events), bytes: sum(({ bytes }) => bytes) };
 }
@@ -59,12 +69,15 @@ export async function delaysThroughDaemon(daemon: Daemon, agent: string, count: 
   return delayOf(delays.flat());
 }
 
-export async function delaysThroughRelays(command: readonly string[], count: number): Promise<Delay> {
-  const relays = await Promise.all(Array.from({ length: count }, () => startRelay(command)));
-  const plain = (data: Buffer) => data.toString("latin1");
-  const delays = await Promise.all(relays.map(({ socket }) => measureDelays(socket, plain, "go\n")));
-  await Promise.all(relays.map((relay) => relay.close()));
+export async function delaysThroughRelay(command: readonly string[], count: number): Promise<Delay> {
+  const relay = await startRelay(command, count);
+  const delays = await Promise.all(relay.sockets.map((socket) => measureDelays(socket, plainText, "go\n")));
+  await relay.close();
   return delayOf(delays.flat());
+}
+
+function plainText(data: Buffer): string {
+  return data.toString("latin1");
 }
 
 function delayOf(delays: readonly number[]): Delay {
@@ -114,9 +127,9 @@ function textOfFrame(data: Buffer): string {
 /** A few at a time: a flood of starts is not what is measured. */
 async function openSessions(daemon: Daemon, agent: string, count: number) {
   const sessions: Awaited<ReturnType<typeof openSession>>[] = [];
+  let left = count;
   const open = async () => {
-    for (let i = 0; i < Math.ceil(count / 4) && sessions.length < count; i++)
-      sessions.push(await openSession(daemon, agent));
+    while (left-- > 0) sessions.push(await openSession(daemon, agent));
   };
   await Promise.all([open(), open(), open(), open()]);
   return sessions;

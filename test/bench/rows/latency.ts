@@ -2,17 +2,17 @@
 import { startDaemon } from "../../support/start-daemon.ts";
 import { agentOf, tickerCommand } from "../agents.ts";
 import type { Figure } from "../row.ts";
-import { delaysThroughDaemon, delaysThroughRelays } from "../stream.ts";
+import { delaysThroughDaemon, delaysThroughRelay } from "../stream.ts";
 
 const command = tickerCommand({ lines: 2_000, perSecond: 200 });
 
 export async function latency(): Promise<Figure[]> {
   const daemon = await startDaemon({ config: { agents: { ticker: agentOf(command) } } });
   try {
-    const relay = await delaysThroughRelays(command, 10);
+    const relay = await delaysThroughRelay(command, 10);
     const ten = await delaysThroughDaemon(daemon, "ticker", 10);
     const hundred = await delaysThroughDaemon(daemon, "ticker", 100);
-    const note = `${ten.p50Ms.toFixed(2)} / ${ten.p99Ms.toFixed(1)} ms, ten relays ${relay.p50Ms.toFixed(2)} / ${relay.p99Ms.toFixed(1)} ms`;
+    const note = `${ten.p50Ms.toFixed(2)} / ${ten.p99Ms.toFixed(1)} ms, ten agents on the relay ${relay.p50Ms.toFixed(2)} / ${relay.p99Ms.toFixed(1)} ms`;
     return [
       {
         name: "10 sessions × 200 events/s: added delay, p50",

@@ -24,7 +24,7 @@ export async function oneSession({ runs }: RowOptions): Promise<Figure[]> {
       const pairs: { ours: Flow; relay: Flow }[] = [];
       // One after the other, so that both meet the same machine.
       for (let i = 0; i < runs; i++)
-        pairs.push({ relay: await flowThroughRelay(command, go), ours: await flowThroughDaemon(daemon, agent) });
+        pairs.push({ relay: await flowThroughRelay(command, { go }), ours: await flowThroughDaemon(daemon, agent) });
       figures.push(...figuresOf(label, pairs));
     }
     return figures;

@@ -187,7 +187,7 @@ async function openLog(fsync: Fsync = "never") {
   const opened = await LogWriter.open({
     path,
     fsync,
-    onWritten: (bytes) => written.push(bytes),
+    onWritten: (pieces) => written.push(...pieces),
     onFull: (isFull) => full.push(isFull),
     onFailed: (error) => failures.push(error),
   });

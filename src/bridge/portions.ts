@@ -1,0 +1,49 @@
+/** The next lines of a log as a frame for a client: made once for all clients that are at the same place of a live session. */
+import type { Session } from "../session/session.ts";
+import { nextLinesNow, nextLinesStored } from "./lines.ts";
+
+/** The stretch of the log that a client wants next. */
+export interface Wanted {
+  from: number;
+  to: number;
+  isReplaying: boolean;
+}
+
+/** Whole lines from where the client is up to `to`. */
+export interface Portion {
+  to: number;
+  frame: Buffer;
+}
+
+/** The last live portion of each session. */
+const lastLive = new WeakMap<Session, Portion & { from: number }>();
+
+/** From memory; undefined when the file must be asked. */
+export function recentPortion(session: Session, { from, to, isReplaying }: Wanted): Portion | undefined {
+  const last = lastLive.get(session);
+  if (!isReplaying && last?.from === from) return last;
+  const bytes = nextLinesNow(session, from, to);
+  if (!bytes) return undefined;
+  const portion = { from, ...portionOf(bytes, { from, isReplaying }) };
+  if (!isReplaying && session.followerCount > 1) lastLive.set(session, portion);
+  return portion;
+}
+
+/** From the file, at any age. Rejects when the log ends before `to`. */
+export async function storedPortion(session: Session, { from, to, isReplaying }: Wanted): Promise<Portion> {
+  return portionOf(await nextLinesStored(session, from, to), { from, isReplaying });
+}
+
+function portionOf(bytes: Buffer, { from, isReplaying }: { from: number; isReplaying: boolean }): Portion {
+  const to = from + bytes.length;
+  return { to, frame: isReplaying ? replayFrame(bytes, to) : stdoutFrame(bytes, to) };
+}
+
+/** Base64 needs no escapes: looking for some in a long log would cost as much as making it. */
+function replayFrame(bytes: Buffer, to: number): Buffer {
+  return Buffer.from(`{"type":"replay","data":"${bytes.toString("base64")}","offset":${to}}`, "latin1");
+}
+
+function stdoutFrame(bytes: Buffer, to: number): Buffer {
+  return Buffer.from(`{"type":"stdout","data":${JSON.stringify(bytes.toString("utf8"))},"offset":${to}}`);
+}
