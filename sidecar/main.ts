@@ -9,6 +9,7 @@ import { EventLog } from "./event-log.ts";
 import { type CreateHarness, loadHarness } from "./harnesses.ts";
 import { withModelDoor } from "./model-door.ts";
 import { openRawLog } from "./raw-log.ts";
+import { rehearseWhenIdle } from "./rehearsal.ts";
 import { SidecarServer } from "./server.ts";
 import { Spool } from "./spool.ts";
 import { takePlace } from "./take-place.ts";
@@ -30,7 +31,8 @@ interface Sidecar {
 async function main(): Promise<void> {
   // Nobody may be left to hear our answer.
   process.stdout.on("error", () => undefined);
-  const given = await readAssignment(process.stdin);
+  const callOff = rehearseWhenIdle();
+  const given = await readAssignment(process.stdin).finally(callOff);
   if (given.from === "daemon") takePlace(given.bootstrap.session_dir);
   surviveTheDaemon();
   const assignment: Assignment = { ...given, bootstrap: await withModelDoor(given.bootstrap) };
