@@ -1,6 +1,7 @@
 /** Somebody who uses sessions: creates one, prompts, steers, approves, interrupts, withdraws, ends it, and begins anew. */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Answer, Caller } from "./caller.ts";
+import type { Answer, Call, Caller, Step } from "./caller.ts";
+import type { Insistence } from "./insistence.ts";
 import type { Served } from "./kept-daemon.ts";
 import type { Random } from "./random.ts";
 import { newTale, type Tale } from "./tale.ts";
@@ -18,6 +19,7 @@ export interface ActorOptions {
   name: string;
   random: Random;
   caller: Caller;
+  insistence: Insistence;
   served(): Promise<Served>;
   casts: readonly Cast[];
   tales: Tale[];
@@ -26,6 +28,8 @@ export interface ActorOptions {
 
 /** How long an actor waits for its session before it does something else. */
 const patienceMs = 1500;
+/** Of creations, prompts and steers, so many bear an Idempotency-Key. */
+const keyedShare = 0.5;
 
 export class Actor {
   readonly #options: ActorOptions;
@@ -40,15 +44,17 @@ export class Actor {
     while (!this.#options.isOver()) {
       const random = this.#options.random.fork(`session ${this.#count++}`);
       const cast = random.pick(this.#options.casts);
-      const tale = newTale(random.uuid(), cast.agent);
-      this.#options.tales.push(tale);
-      if (await this.#create(tale, cast, random)) await this.#use(tale, cast, random);
+      const tale = random.chance(keyedShare) ? await this.#createOnce(cast, random) : await this.#create(cast, random);
+      if (!tale) continue;
+      await this.#use(tale, cast, random);
       tale.isOver = true;
     }
   }
 
-  /** False when the daemon would not have it. An answer that was lost is asked for, as a person would. */
-  async #create(tale: Tale, cast: Cast, random: Random): Promise<boolean> {
+  /** Undefined when the daemon would not have it. An answer that was lost is asked for, as a person would. */
+  async #create(cast: Cast, random: Random): Promise<Tale | undefined> {
+    const tale = newTale(random.uuid(), cast.agent);
+    this.#options.tales.push(tale);
     const prompt = random.chance(0.5) ? this.#text(tale, cast, random) : undefined;
     const body = { session_id: tale.id, agent: cast.agent, interactive: true, ...cast.request, prompt };
     for (let attempt = 0; attempt < 20 && !this.#options.isOver(); attempt++) {
@@ -62,18 +68,40 @@ export class Actor {
       // 507: the disk is full just now. 409 without a session: what a crash left must not be in the way.
       await sleep(random.between(20, 200));
     }
-    return false;
+    tale.isOver = true;
+    return undefined;
   }
 
-  #exists(tale: Tale, random: Random): boolean {
+  /** The daemon chooses the id: only the key says that it is the same creation that is asked for again. */
+  async #createOnce(cast: Cast, random: Random): Promise<Tale | undefined> {
+    const { insistence, tales, isOver } = this.#options;
+    const tale = newTale("", cast.agent);
+    const prompt = random.chance(0.5) ? this.#text(tale, cast, random) : undefined;
+    const body = { agent: cast.agent, interactive: true, ...cast.request, prompt };
+    const call = { method: "POST", path: "/sessions", body, step: "create" as const, key: random.uuid() };
+    const made = (answer: Answer) => {
+      const known: Tale = { ...tale, id: String(answer.body.session_id), isCreated: true };
+      tales.push(known);
+      known.kept.push({ call, answer });
+      if (prompt !== undefined) known.accepted.set(prompt, String(answer.body.turn_id));
+      return known;
+    };
+    const answer = await insistence.send(call, random, isOver);
+    if (answer?.status === 201) return this.#exists(made(answer), random);
+    // A session may have come of it all the same: it is asked for at the end.
+    if (answer === undefined) insistence.unanswered.push({ call, made });
+    return undefined;
+  }
+
+  #exists(tale: Tale, random: Random): Tale {
     tale.isCreated = true;
     for (let i = random.between(1, 2); i > 0; i--) tale.watchers.push(new Watcher(tale.id, this.#options.served));
-    return true;
+    return tale;
   }
 
   async #use(tale: Tale, cast: Cast, random: Random): Promise<void> {
     for (let left = random.between(3, 14); left > 0 && !this.#options.isOver(); left--) {
-      const act = random.weighted({ prompt: 5, steer: 3, approve: 5, interrupt: 2, withdraw: 1, wait: 3 });
+      const act = random.weighted({ prompt: 5, steer: 3, approve: 5, interrupt: 2, withdraw: 1, again: 2, wait: 3 });
       const answer = await this.#act(act, tale, cast, random);
       if (answer?.status === 404 || answer?.body?.error === "session_ended") return;
     }
@@ -81,7 +109,7 @@ export class Actor {
   }
 
   async #act(
-    act: "prompt" | "steer" | "approve" | "interrupt" | "withdraw" | "wait",
+    act: "prompt" | "steer" | "approve" | "interrupt" | "withdraw" | "again" | "wait",
     tale: Tale,
     cast: Cast,
     random: Random,
@@ -89,13 +117,15 @@ export class Actor {
     switch (act) {
       case "prompt":
       case "steer":
-        return this.#say(act, tale, this.#text(tale, cast, random));
+        return this.#say(act, tale, this.#text(tale, cast, random), random);
       case "interrupt":
         return this.#options.caller.call({ method: "POST", path: `/sessions/${tale.id}/interrupt`, step: "interrupt" });
       case "withdraw":
         return this.#withdraw(tale);
       case "approve":
         return this.#approve(tale, random);
+      case "again":
+        return this.#again(tale, random);
       case "wait":
         await sleep(random.between(10, 400));
         return undefined;
@@ -104,11 +134,24 @@ export class Actor {
     }
   }
 
-  async #say(step: "prompt" | "steer", tale: Tale, text: string): Promise<Answer | undefined> {
-    const path = `/sessions/${tale.id}/${step}`;
-    const answer = await this.#options.caller.call({ method: "POST", path, body: { text }, step });
-    if (answer?.status === 202) tale.accepted.set(text, String(answer.body.turn_id));
+  async #say(step: Step & ("prompt" | "steer"), tale: Tale, text: string, random: Random): Promise<Answer | undefined> {
+    const call: Call = { method: "POST", path: `/sessions/${tale.id}/${step}`, body: { text }, step };
+    const key = random.chance(keyedShare) ? random.uuid() : undefined;
+    const answer =
+      key === undefined
+        ? await this.#options.caller.call(call)
+        : await this.#options.insistence.send({ ...call, key }, random, this.#options.isOver);
+    if (answer?.status !== 202) return answer;
+    tale.accepted.set(text, String(answer.body.turn_id));
+    if (key !== undefined) tale.kept.push({ call: { ...call, key }, answer });
     return answer;
+  }
+
+  /** A request that was answered long ago comes once more, as a retry that was late. */
+  async #again(tale: Tale, random: Random): Promise<undefined> {
+    if (tale.kept.length === 0) return;
+    const fault = await this.#options.insistence.check(random.pick(tale.kept));
+    if (fault !== undefined) tale.faults.push(fault);
   }
 
   async #withdraw(tale: Tale): Promise<Answer | undefined> {

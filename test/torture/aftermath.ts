@@ -6,6 +6,7 @@ import { eventually } from "../support/eventually.ts";
 import { sessionProcesses } from "../support/processes.ts";
 import type { Caller } from "./caller.ts";
 import { sidecarOf } from "./faults.ts";
+import type { Insistence } from "./insistence.ts";
 import type { KeptDaemon } from "./kept-daemon.ts";
 import type { Tale } from "./tale.ts";
 
@@ -13,12 +14,14 @@ const endMs = 90_000;
 
 interface End {
   caller: Caller;
+  insistence: Insistence;
   tales: readonly Tale[];
   problems: string[];
 }
 
 /** Every session that still lives is told to end; each must, and its clients must see it. */
-export async function bringToAnEnd({ caller, tales, problems }: End): Promise<void> {
+export async function bringToAnEnd({ caller, insistence, tales, problems }: End): Promise<void> {
+  await askForUnanswered({ caller, insistence, tales, problems });
   const deadline = performance.now() + endMs;
   for (const tale of tales.filter(({ isCreated }) => isCreated)) {
     await caller.call({ method: "POST", path: `/sessions/${tale.id}/stop`, body: { mode: "now" } });
@@ -51,6 +54,16 @@ export async function bringToAnEnd({ caller, tales, problems }: End): Promise<vo
   }
 }
 
+/** Creations that nobody had answered: with the same key they are answered now, by what had come of them if anything. */
+async function askForUnanswered({ caller, insistence, problems }: End): Promise<void> {
+  for (const { call, made } of insistence.unanswered) {
+    const answer = await caller.call(call);
+    if (answer?.status === 201) made(answer);
+    else
+      problems.push(`a creation that is asked for again is answered ${answer?.status} ${JSON.stringify(answer?.body)}`);
+  }
+}
+
 interface Rest {
   daemon: KeptDaemon;
   dataDir: string;
@@ -65,6 +78,9 @@ export async function checkRest({ daemon, dataDir, tales, problems, caller }: Re
     const gone = await quietly(() => sessionProcesses(id).length === 0);
     if (!gone) problems.push(`${id}: its processes are alive: ${sessionProcesses(id).join(", ")}`);
   }
+  const ids = new Set(tales.map(({ id }) => id));
+  const strays = readdirSync(join(dataDir, "sessions")).filter((id) => !ids.has(id));
+  if (strays.length > 0) problems.push(`sessions that nobody began: ${strays.join(", ")}`);
   const run = join(dataDir, "run");
   const isEmpty = await quietly(() => !existsSync(run) || readdirSync(run).length === 0);
   if (!isEmpty) problems.push(`the run folder holds ${readdirSync(run).join(", ")}`);

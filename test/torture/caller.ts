@@ -5,8 +5,11 @@ import type { Served } from "./kept-daemon.ts";
 export const steps = ["create", "prompt", "steer", "approve", "interrupt", "withdraw", "stop", "delete"] as const;
 export type Step = (typeof steps)[number];
 
-/** `sent`: the request has left us. `answered`: the first bytes of the answer are here. */
-export const moments = ["sent", "answered"] as const;
+/**
+ * `sent`: the request has left us. `under way`: so much of the time is over that such a step takes. `answered`: the first
+ * bytes of the answer are here.
+ */
+export const moments = ["sent", "under way", "answered"] as const;
 export type Moment = (typeof moments)[number];
 
 export interface Answer {
@@ -21,6 +24,8 @@ export interface Call {
   body?: unknown;
   /** What it is a step of; a mere look is none. */
   step?: Step;
+  /** Its Idempotency-Key. */
+  key?: string;
 }
 
 const answerMs = 60_000;
@@ -28,6 +33,9 @@ const answerMs = 60_000;
 export class Caller {
   readonly #served: () => Promise<Served>;
   readonly #onMoment: (step: Step, moment: Moment) => void;
+  /** What the steps took lately. */
+  readonly #usualMs = new Map<Step, number>();
+  #sent = 0;
 
   constructor(served: () => Promise<Served>, onMoment: (step: Step, moment: Moment) => void) {
     this.#served = served;
@@ -37,7 +45,8 @@ export class Caller {
   /** The whole answer; undefined when there was none, and nobody knows what became of the request. */
   async call(call: Call): Promise<Answer | undefined> {
     const { url, token } = await this.#served();
-    const { step } = call;
+    const { step, key } = call;
+    const begunAt = performance.now();
     const body = call.body === undefined ? undefined : JSON.stringify(call.body);
     return new Promise((resolve) => {
       const request = httpRequest(url + call.path, {
@@ -47,10 +56,11 @@ export class Caller {
         headers: {
           authorization: `Bearer ${token}`,
           ...(body === undefined ? {} : { "content-type": "application/json" }),
+          ...(key === undefined ? {} : { "idempotency-key": key }),
         },
       });
       request.on("response", (response) => {
-        if (step) this.#onMoment(step, "answered");
+        if (step) this.#onAnswered(step, performance.now() - begunAt);
         let text = "";
         response.setEncoding("utf8");
         response.on("data", (chunk: string) => {
@@ -65,9 +75,21 @@ export class Caller {
       request.on("timeout", () => request.destroy(new Error("no answer")));
       request.on("error", () => resolve(undefined));
       request.end(body, () => {
-        if (step) this.#onMoment(step, "sent");
+        if (step) this.#onSent(step);
       });
     });
+  }
+
+  #onSent(step: Step): void {
+    this.#onMoment(step, "sent");
+    // Another part of it each time: what a daemon does first, and what last.
+    const part = ((++this.#sent * 7) % 10) / 10;
+    setTimeout(() => this.#onMoment(step, "under way"), part * (this.#usualMs.get(step) ?? 5));
+  }
+
+  #onAnswered(step: Step, tookMs: number): void {
+    this.#usualMs.set(step, 0.7 * (this.#usualMs.get(step) ?? tookMs) + 0.3 * tookMs);
+    this.#onMoment(step, "answered");
   }
 }
 

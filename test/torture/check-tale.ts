@@ -39,6 +39,7 @@ export function checkTale(tale: Tale, folders: CheckedFolders): Verdict {
     outcomes: {},
   };
   const blame = (what: string) => verdict.problems.push(`${tale.id}: ${what}`);
+  for (const fault of tale.faults) blame(fault);
   const dir = join(folders.dataDir, "sessions", tale.id);
   if (!tale.isCreated) {
     if (existsSync(dir)) blame(`it was never created and has a folder with ${readdirSync(dir).join(", ")}`);
@@ -56,6 +57,9 @@ export function checkTale(tale: Tale, folders: CheckedFolders): Verdict {
     .split("\n")
     .slice(0, -1)
     .map((line) => JSON.parse(line) as LoggedEvent);
+  const taken = events.at(-1)?.sidecar_seq ?? 0;
+  if (taken < tale.spooledSeq)
+    blame(`its sidecar was killed with ${tale.spooledSeq} lines on disk, the log has ${taken} of them`);
   checkNumbers(tale, events, folders, { verdict, blame });
   checkTurns(tale, events, folders, { verdict, blame });
   checkQuestions(tale, events, folders, { verdict, blame });

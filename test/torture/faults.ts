@@ -9,6 +9,8 @@ import { journalOf } from "./journal.ts";
 import type { KeptDaemon } from "./kept-daemon.ts";
 import type { Random } from "./random.ts";
 import type { SmallDisk } from "./small-disk.ts";
+import { spooledUpTo } from "./spooled.ts";
+import type { StepDeck, StepMoment } from "./step-deck.ts";
 import type { Tale } from "./tale.ts";
 
 const weights = {
@@ -16,7 +18,10 @@ const weights = {
   "kill daemon as it starts": 2,
   "daemon leaves": 3,
   "stop daemon": 2,
+  "daemon leaves, the next comes at once": 2,
   "kill sidecar": 3,
+  "end sidecar": 2,
+  "hang up sidecar": 1,
   "stop sidecar": 2,
   "kill agent": 3,
   "stop agent": 2,
@@ -26,6 +31,9 @@ const weights = {
   "drop clients": 5,
   "slow clients": 2,
   "fill disk": 2,
+  "fill disk and kill daemon": 1,
+  "fill disk, kill daemon and sidecar": 1,
+  "fill disk and end sidecar": 1,
   "jump clock": 3,
   "tear log": 3,
 } as const;
@@ -35,7 +43,7 @@ export interface Fault {
   kind: FaultKind;
   gapMs: number;
   /** Waits for this step; absent: whatever is going on. */
-  at?: { step: Step; moment: Moment };
+  at?: StepMoment;
   /** After that, exactly. */
   delayUs: number;
   /** How long it lasts, or until the daemon is started again. */
@@ -47,15 +55,23 @@ export interface Fault {
 
 /** No wait for a step may hold up the others for longer. */
 const stepWaitMs = 2500;
+const stepPreferredMs = 400;
+const fullBeforeMs = 150;
 
-export function drawFault(random: Random, without: readonly FaultKind[]): Fault {
+/** Those that nobody survives, or that need to be at a step to mean anything. */
+const isDeadly = (kind: FaultKind) => /kill|leaves|end sidecar/.test(kind);
+
+export function drawFault(random: Random, { steps: left, hasDisk }: { steps: StepDeck; hasDisk: boolean }): Fault {
+  const without = hasDisk ? [] : Object.keys(weights).filter((kind) => kind.startsWith("fill"));
   const chosen = { ...weights, ...Object.fromEntries(without.map((kind) => [kind, 0])) };
   const kind = random.weighted<FaultKind>(chosen);
-  const isAtStep = kind.startsWith("kill") || kind === "daemon leaves" ? random.chance(0.7) : random.chance(0.3);
+  const isAtStep = isDeadly(kind) ? random.chance(0.8) : random.chance(0.3);
   return {
     kind,
-    gapMs: random.between(20, 700),
-    ...(isAtStep ? { at: { step: random.pick(steps), moment: random.pick(moments) } } : {}),
+    gapMs: random.between(20, 500),
+    ...(isAtStep
+      ? { at: isDeadly(kind) ? left.draw(random) : { step: random.pick(steps), moment: random.pick(moments) } }
+      : {}),
     delayUs: random.chance(0.3) ? 0 : random.between(0, 4000),
     holdMs: random.chance(0.5) ? random.between(0, 200) : random.between(200, 1500),
     which: random.fraction(),
@@ -70,11 +86,12 @@ export interface World {
   tales: readonly Tale[];
   disk: SmallDisk | undefined;
   clock: Clock;
+  steps: StepDeck;
 }
 
 export class Faults {
   readonly #world: World;
-  #armed: { at: { step: Step; moment: Moment }; act: () => void } | undefined;
+  #armed: { wants(at: StepMoment): boolean; act(at: StepMoment): void } | undefined;
   /** How often each was done, not merely planned. */
   readonly done: Record<string, number> = {};
 
@@ -85,9 +102,9 @@ export class Faults {
   /** Called in the midst of a request: kills there and then when that is what is due. */
   onMoment(step: Step, moment: Moment): void {
     const armed = this.#armed;
-    if (armed?.at.step !== step || armed.at.moment !== moment) return;
+    if (!armed?.wants({ step, moment })) return;
     this.#armed = undefined;
-    armed.act();
+    armed.act({ step, moment });
   }
 
   /** Does it, and mends what it lasts for. */
@@ -102,19 +119,26 @@ export class Faults {
     await undo?.();
   }
 
+  /** At the step that it waits for; after a while at any that is still to come up; at last whatever is going on. */
   #whenDue(fault: Fault, act: () => void): Promise<void> {
-    const { at, delayUs } = fault;
+    const { at, delayUs, kind } = fault;
+    const begunAt = performance.now();
     return new Promise<void>((resolve) => {
-      const now = (where: string) => {
+      const now = (where: StepMoment | undefined) => {
         clearTimeout(timer);
         const due = performance.now() + delayUs / 1000;
         while (performance.now() < due);
-        this.#count(where);
+        this.#count(where ? "at a step that was waited for" : "at some time");
+        if (where && isDeadly(kind)) this.#world.steps.note(where);
         act();
         resolve();
       };
-      const timer = setTimeout(() => now("at some time"), at ? stepWaitMs : 0);
-      if (at) this.#armed = { at, act: () => now(`at ${at.step}, ${at.moment}`) };
+      const timer = setTimeout(() => now(undefined), at ? stepWaitMs : 0);
+      const wants = (seen: StepMoment) => {
+        if (seen.step === at?.step && seen.moment === at.moment) return true;
+        return isDeadly(kind) && performance.now() - begunAt > stepPreferredMs && this.#world.steps.wants(seen);
+      };
+      if (at) this.#armed = { wants, act: now };
     }).then(() => {
       this.#armed = undefined;
     });
@@ -126,7 +150,7 @@ export class Faults {
 
   /** Returns what ends it. */
   #act(fault: Fault): (() => Promise<void> | void) | undefined {
-    const { daemon, disk, clock } = this.#world;
+    const { daemon, clock } = this.#world;
     const { kind, holdMs } = fault;
     this.#count(kind);
     const next = { delayMs: holdMs };
@@ -143,8 +167,17 @@ export class Faults {
         return undefined;
       case "stop daemon":
         return this.#hold([daemon.pid], hold);
+      case "daemon leaves, the next comes at once":
+        daemon.end("SIGTERM", { delayMs: 0 });
+        return undefined;
       case "kill sidecar":
         this.#killSidecar(fault);
+        return undefined;
+      case "end sidecar":
+        signal(this.#sidecar(fault)?.pid, "SIGTERM");
+        return undefined;
+      case "hang up sidecar":
+        signal(this.#sidecar(fault)?.pid, "SIGHUP");
         return undefined;
       case "stop sidecar":
         return this.#hold([this.#sidecar(fault)?.pid], hold);
@@ -180,11 +213,17 @@ export class Faults {
         };
       }
       case "fill disk":
-        disk?.fill();
-        return async () => {
-          await hold();
-          disk?.free();
-        };
+        return this.#fillDisk(hold);
+      case "fill disk and kill daemon":
+        // The next one finds it full too, or comes when there is room again.
+        return this.#fillDisk(hold, () => daemon.end("SIGKILL", { delayMs: fault.jumpMs % 2 === 0 ? 0 : holdMs }));
+      case "fill disk, kill daemon and sidecar":
+        return this.#fillDisk(hold, () => {
+          daemon.end("SIGKILL", next);
+          this.#killSidecar(fault);
+        });
+      case "fill disk and end sidecar":
+        return this.#fillDisk(hold, () => signal(this.#sidecar(fault)?.pid, "SIGTERM"));
       case "jump clock":
         clock.jump(fault.jumpMs);
         return hold;
@@ -194,6 +233,19 @@ export class Faults {
       default:
         return kind satisfies never;
     }
+  }
+
+  /** What is done while it is full is done once agents have met it. */
+  #fillDisk(hold: () => Promise<unknown>, meanwhile?: () => void): () => Promise<void> {
+    this.#world.disk?.fill();
+    return async () => {
+      if (meanwhile) {
+        await sleep(fullBeforeMs);
+        meanwhile();
+      }
+      await hold();
+      this.#world.disk?.free();
+    };
   }
 
   async #killAgain({ holdMs, delayUs }: Fault): Promise<void> {
@@ -216,8 +268,10 @@ export class Faults {
   #killSidecar(fault: Fault): void {
     const found = this.#sidecar(fault);
     if (!found) return;
-    found.tale.isSidecarKilled = true;
-    signal(found.pid, "SIGKILL");
+    const { tale, pid } = found;
+    tale.isSidecarKilled = true;
+    signal(pid, "SIGKILL");
+    tale.spooledSeq = Math.max(tale.spooledSeq, spooledUpTo(join(this.#world.dataDir, "sessions", tale.id)));
   }
 
   get #live(): { tale: Tale; pid: number }[] {

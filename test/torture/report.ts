@@ -1,8 +1,10 @@
 /** A run of the torture in words. */
+import { moments, steps } from "./caller.ts";
 import type { TortureReport } from "./torture.ts";
 
 export function printReport(report: TortureReport): string {
-  const { total, faults } = report;
+  const { total, faults, keys, steps: hits } = report;
+  const missed = Object.keys(hits).filter((name) => hits[name] === 0);
   const rows = Object.entries(faults)
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([what, count]) => `  ${String(count).padStart(5)}  ${what}`);
@@ -10,6 +12,9 @@ export function printReport(report: TortureReport): string {
   return [
     `faults injected (seed ${report.seed}):`,
     ...rows,
+    ...struckRows(hits),
+    `moments of steps at which somebody was ended: ${Object.keys(hits).length - missed.length} of ${Object.keys(hits).length}${missed.length === 0 ? "" : `; not hit: ${missed.join("; ")}`}`,
+    `requests with an Idempotency-Key ${keys.keyed}, sent again until answered ${keys.again}, once more behind an answer ${keys.onceMore}`,
     `daemon starts ${report.daemonStarts}, sessions ${report.sessions}, clients connected again ${report.reconnects}`,
     `events checked ${total.events}, the agents' own numbers ${total.numbers}`,
     `lost ${total.lost}, doubled ${total.doubled}, tail not taken in by killed sidecars ${total.tail}`,
@@ -18,4 +23,11 @@ export function printReport(report: TortureReport): string {
     ...report.problems.map((problem) => `  - ${problem}`),
     ...(report.keptAt === undefined ? [] : [`its folders are kept in ${report.keptAt}`]),
   ].join("\n");
+}
+
+/** A line for each step: how often somebody was ended at each of its moments. */
+function struckRows(hits: Readonly<Record<string, number>>): string[] {
+  return steps.map(
+    (step) => `  ${step.padEnd(9)}  ${moments.map((moment) => `${moment} ${hits[`${step}, ${moment}`]}`).join(", ")}`,
+  );
 }

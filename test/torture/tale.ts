@@ -1,4 +1,5 @@
 /** What one session was asked and promised, as its clients saw it: what its log is held against. */
+import type { Kept } from "./insistence.ts";
 import type { Watcher } from "./watcher.ts";
 
 export interface Tale {
@@ -15,6 +16,10 @@ export interface Tale {
   /** Questions that were listed as open, at any time. */
   readonly listed: Set<string>;
   readonly watchers: Watcher[];
+  /** What was answered to requests with a key. */
+  readonly kept: Kept[];
+  /** What was found wrong while it was used. */
+  readonly faults: string[];
   /** The daemon said that it exists: by its answer, or by listing it afterwards. */
   isCreated: boolean;
   /** Its deletion was answered. */
@@ -23,6 +28,8 @@ export interface Tale {
   isDeleteAsked: boolean;
   /** Somebody killed its sidecar: what the agent had said and the sidecar not taken in may be missing. */
   isSidecarKilled: boolean;
+  /** What the spool of that sidecar held at its death, by count: all of it must be in the log. */
+  spooledSeq: number;
   /** Its actor will ask nothing more of it. */
   isOver: boolean;
 }
@@ -37,10 +44,13 @@ export function newTale(id: string, agent: string): Tale {
     answers: new Map(),
     listed: new Set(),
     watchers: [],
+    kept: [],
+    faults: [],
     isCreated: false,
     isDeleted: false,
     isDeleteAsked: false,
     isSidecarKilled: false,
+    spooledSeq: 0,
     isOver: false,
   };
 }

@@ -12,10 +12,12 @@ import { bringToAnEnd, checkRest, endAll } from "./aftermath.ts";
 import { Caller } from "./caller.ts";
 import { checkTale, type Verdict } from "./check-tale.ts";
 import { makeClock } from "./clock.ts";
-import { drawFault, type FaultKind, Faults } from "./faults.ts";
+import { drawFault, Faults } from "./faults.ts";
+import { Insistence, type InsistenceFigures } from "./insistence.ts";
 import { KeptDaemon } from "./kept-daemon.ts";
 import { Random } from "./random.ts";
 import { canMount, mountSmallDisk } from "./small-disk.ts";
+import { StepDeck } from "./step-deck.ts";
 import type { Tale } from "./tale.ts";
 
 export interface TortureOptions {
@@ -31,6 +33,9 @@ export interface TortureOptions {
 export interface TortureReport {
   seed: number;
   faults: Record<string, number>;
+  /** How often somebody was ended at each moment of each step. */
+  steps: Record<string, number>;
+  keys: InsistenceFigures;
   sessions: number;
   /** Sums over all sessions. */
   total: Omit<Verdict, "problems">;
@@ -49,7 +54,10 @@ const counting: Cast = {
   agent: "counts",
   request: { permission_mode: "interactive" },
   promptOf: (random) =>
-    `steps=${random.between(1, 4)} words=${random.between(1, 60)} pause=${random.pick([0, 0, 1, 5, 20])} ask=${random.between(0, 1)}`,
+    random.chance(0.06)
+      ? // More than a segment's worth, so that what is acknowledged is given back and must be in the log.
+        "steps=2 words=3000 pause=0 ask=0"
+      : `steps=${random.between(1, 4)} words=${random.between(1, 60)} pause=${random.pick([0, 0, 1, 5, 20])} ask=${random.between(0, 1)}`,
 };
 
 export async function torture(options: TortureOptions): Promise<TortureReport> {
@@ -112,12 +120,13 @@ async function run(options: TortureOptions, place: Place): Promise<TortureReport
       roomSince = () => now;
     },
   };
-  const faults = new Faults({ dataDir, journalDir, daemon, tales, disk: watched, clock });
+  const steps = new StepDeck();
+  const faults = new Faults({ dataDir, journalDir, daemon, tales, disk: watched, clock, steps });
   const served = () => daemon.serving();
   const caller = new Caller(served, (step, moment) => faults.onMoment(step, moment));
   daemon.begin();
   try {
-    return await play({ options, place, random, daemon, faults, caller, tales, problems });
+    return await play({ options, place, random, daemon, faults, steps, caller, tales, problems });
   } finally {
     await daemon.stop();
     // Found or not, nothing of it goes on.
@@ -131,6 +140,7 @@ interface Stage {
   random: Random;
   daemon: KeptDaemon;
   faults: Faults;
+  steps: StepDeck;
   caller: Caller;
   tales: Tale[];
   problems: string[];
@@ -142,6 +152,7 @@ async function play({
   random,
   daemon,
   faults,
+  steps,
   caller,
   tales,
   problems,
@@ -151,22 +162,24 @@ async function play({
   await daemon.serving();
   const until = performance.now() + options.durationMs;
   const isOver = () => performance.now() >= until;
+  const insistence = new Insistence(caller);
   const casts = [counting, ...(options.extra?.casts ?? [])];
   const playing = Array.from({ length: options.actors }, (_, i) => {
     const name = `a${i}`;
-    return new Actor({ name, random: random.fork(name), caller, served, casts, tales, isOver }).play();
+    return new Actor({ name, random: random.fork(name), caller, insistence, served, casts, tales, isOver }).play();
   });
   const accidents = random.fork("accidents");
-  const without: FaultKind[] = disk ? [] : ["fill disk"];
-  while (!isOver()) await faults.inject(drawFault(accidents, without));
+  while (!isOver()) await faults.inject(drawFault(accidents, { steps, hasDisk: disk !== undefined }));
   await Promise.all(playing);
-  await bringToAnEnd({ caller, tales, problems });
+  await bringToAnEnd({ caller, insistence, tales, problems });
   await checkRest({ daemon, dataDir, tales, problems, caller });
   const verdicts = tales.map((tale) => checkTale(tale, { dataDir, journalDir }));
   for (const verdict of verdicts) problems.push(...verdict.problems);
   return {
     seed: options.seed,
     faults: faults.done,
+    steps: steps.hits,
+    keys: insistence.figures,
     sessions: tales.filter(({ isCreated }) => isCreated).length,
     total: sum(verdicts),
     reconnects: tales.flatMap(({ watchers }) => watchers).reduce((all, { connections }) => all + connections - 1, 0),
