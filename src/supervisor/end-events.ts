@@ -58,8 +58,12 @@ export function lossExit({ category, message }: Loss): SessionEvent {
   };
 }
 
+/** Categories that are reasons themselves: somebody ended it, whatever code its agent left with. */
+const endedFor: readonly EndReason[] = ["stall", "sidecar_lost", "stopped", "timeout"];
+
 export function endReasonOf(exit: EventOf<"exit">["data"]): EndReason {
-  if (exit.error_category === "stall" || exit.error_category === "sidecar_lost") return exit.error_category;
+  const ownReason = endedFor.find((reason) => reason === exit.error_category);
+  if (ownReason !== undefined) return ownReason;
   if (exit.signal !== undefined) return "agent_killed";
   return exit.code === 0 ? "finished" : "agent_failed";
 }

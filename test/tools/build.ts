@@ -2,47 +2,23 @@
  * `npm run build`: bundles the programs, each into one file that runs when it is copied alone, what the daemon loads only
  * when it is configured into one more, and the client library with its types; gathers the licences of what was bundled.
  */
-import { chmod, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { type BuildOptions, build, type Metafile, type Plugin } from "esbuild";
+import type { Metafile } from "esbuild";
 import { execa } from "execa";
 import * as z from "zod";
-
-const root = fileURLToPath(new URL("../..", import.meta.url));
-const programs = [
-  { entry: "cmd/agentd.ts", out: "dist/agentd.js" },
-  { entry: "sidecar/main.ts", out: "dist/sidecar.js" },
-  { entry: "cmd/keeper.ts", out: "dist/keeper.js" },
-  { entry: "src/observe/otlp.ts", out: "dist/otlp.js" },
-];
+import { bundle, bundleProgram, programs, root } from "./bundle.ts";
 
 /** What others import: it runs wherever there is `fetch`, browsers included. */
 const library = { entry: "src/client/client.ts", out: "dist/client.js" };
 const typesDir = "dist/types";
 
-/** Every command would read a third more of code for what few daemons use: it stays a file of its own beside them. */
-const loadedWhenWanted: Plugin = {
-  name: "loaded when wanted",
-  setup: ({ onResolve }) => {
-    onResolve({ filter: /^\.\/otlp\.ts$/ }, ({ kind }) =>
-      kind === "dynamic-import" ? { path: "./otlp.js", external: true } : undefined,
-    );
-  },
-};
-
-/** Packages that are CommonJS inside call `require`, which an ES module does not have by itself. */
-const requireBanner = [
-  'import { createRequire as __createRequire } from "node:module";',
-  "const require = __createRequire(import.meta.url);",
-].join("\n");
-
 async function main(): Promise<void> {
   const { version } = z.object({ version: z.string() }).parse(await readJson("package.json"));
   await mkdir(join(root, "dist"), { recursive: true });
   const bundled = await Promise.allSettled([
-    ...programs.map((program) => bundleProgram(program, version)),
-    bundle(library, { platform: "neutral" }),
+    ...programs.map((program) => bundleProgram(program, { version })),
+    bundle({ ...library, out: join(root, library.out) }, { platform: "neutral" }),
     emitTypes().then((): Metafile => ({ inputs: {}, outputs: {} })),
   ]);
   const failed = bundled.find((outcome) => outcome.status === "rejected");
@@ -50,59 +26,6 @@ async function main(): Promise<void> {
   const metafiles = bundled.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : []));
   await writeFile(join(root, "dist/licenses.txt"), await licences(metafiles));
 }
-
-async function bundleProgram(program: { entry: string; out: string }, version: string): Promise<Metafile> {
-  const source = await readFile(join(root, program.entry), "utf8");
-  const isLibrary = program.entry.startsWith("src/");
-  const shebang = source.startsWith("#!") || isLibrary ? [] : ["#!/usr/bin/env node"];
-  const metafile = await bundle(program, {
-    platform: "node",
-    // `src/version.ts` reads it; a program run from its sources has none.
-    define: { __AGENTRUNTIME_VERSION__: JSON.stringify(version) },
-    banner: { js: [...shebang, requireBanner].join("\n") },
-    // Optional native helpers of ws, without which it works; and the database, which is native and therefore installed.
-    // The daemon loads it when it opens its store, so that all else runs from the bundle alone.
-    external: ["bufferutil", "utf-8-validate", "libsql"],
-    // Less to read and to keep at each start. Names stay, and lines stay short, for those who read a stack trace.
-    minifyWhitespace: true,
-    minifySyntax: true,
-    lineLimit: 160,
-    plugins: [loadedWhenWanted, leftOut],
-  });
-  await chmod(join(root, program.out), isLibrary ? 0o644 : 0o755);
-  return metafile;
-}
-
-async function bundle({ entry, out }: { entry: string; out: string }, options: BuildOptions): Promise<Metafile> {
-  const { metafile } = await build({
-    absWorkingDir: root,
-    entryPoints: [entry],
-    outfile: join(root, out),
-    bundle: true,
-    format: "esm",
-    target: "node20",
-    sourcemap: "linked",
-    sourcesContent: false,
-    legalComments: "none",
-    logLevel: "warning",
-    ...options,
-    metafile: true,
-  });
-  return metafile;
-}
-
-/**
- * What dockerode loads for things that we do not use: BuildKit (its builder in the engine is enough), and engines that
- * are reached by ssh. Two thirds of its size.
- */
-const leftOut: Plugin = {
-  name: "left-out",
-  setup: ({ onResolve, onLoad }) => {
-    const filter = /^(?:@grpc\/grpc-js|@grpc\/proto-loader|protobufjs|ssh2)$/;
-    onResolve({ filter }, ({ path }) => ({ path, namespace: "left-out" }));
-    onLoad({ filter: /.*/, namespace: "left-out" }, () => ({ contents: "module.exports = {};" }));
-  },
-};
 
 /** The library's types, as declarations that import each other as the JavaScript of a package does. */
 async function emitTypes(): Promise<void> {

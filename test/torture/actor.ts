@@ -24,10 +24,14 @@ export interface ActorOptions {
   casts: readonly Cast[];
   tales: Tale[];
   isOver(): boolean;
+  /** Whether the log says that the question is closed. */
+  isClosed(sessionId: string, requestId: string): boolean;
 }
 
 /** How long an actor waits for its session before it does something else. */
 const patienceMs = 1500;
+/** In which the end of a question reaches the log, whatever is stopped, dead or full meanwhile. */
+const closedMs = 8000;
 /** Of creations, prompts and steers, so many bear an Idempotency-Key. */
 const keyedShare = 0.5;
 
@@ -172,11 +176,33 @@ export class Actor {
       if (view?.status === 404 || view?.body?.status === "completed" || view?.body?.status === "failed") return view;
       const open = (view?.body?.inputs ?? []) as { request_id: string }[];
       for (const { request_id } of open) tale.listed.add(request_id);
+      const forgotten = [...tale.listed].find(
+        (id) => !tale.closed.has(id) && !open.some(({ request_id }) => request_id === id),
+      );
+      if (view?.status === 200 && forgotten !== undefined) await this.#checkClosed(tale, forgotten);
       const [first] = open;
       if (first) return this.#answer(tale, first.request_id, random.chance(0.7) ? "approve_once" : "deny");
       await sleep(30);
     }
     return undefined;
+  }
+
+  /** A question that was open and is not listed any more was closed, and the log says so: now, or once there is room. */
+  async #checkClosed(tale: Tale, requestId: string): Promise<void> {
+    const until = performance.now() + closedMs;
+    while (!this.#options.isClosed(tale.id, requestId)) {
+      if (this.#options.isOver()) return;
+      const view = await this.#look(tale);
+      const open = (view?.body?.inputs ?? []) as { request_id: string }[];
+      if (view?.status === 404 || open.some(({ request_id }) => request_id === requestId)) return;
+      if (performance.now() > until) {
+        tale.faults.push(`question ${requestId} was open, is not listed any more, and nobody closed it`);
+        tale.listed.delete(requestId);
+        return;
+      }
+      await sleep(100);
+    }
+    tale.closed.add(requestId);
   }
 
   async #answer(tale: Tale, requestId: string, decision: string): Promise<Answer | undefined> {
@@ -190,10 +216,12 @@ export class Actor {
     const path = `/sessions/${tale.id}`;
     const how = random.weighted({ delete: 3, now: 2, drain: 2 });
     if (how !== "delete") {
+      tale.isStopAsked ||= how === "now";
       await this.#options.caller.call({ method: "POST", path: `${path}/stop`, body: { mode: how }, step: "stop" });
       return;
     }
     tale.isDeleteAsked = true;
+    tale.isStopAsked = true;
     const answer = await this.#options.caller.call({ method: "DELETE", path, step: "delete" });
     if (answer?.status === 200) tale.isDeleted = true;
   }

@@ -24,6 +24,7 @@ export async function bringToAnEnd({ caller, insistence, tales, problems }: End)
   await askForUnanswered({ caller, insistence, tales, problems });
   const deadline = performance.now() + endMs;
   for (const tale of tales.filter(({ isCreated }) => isCreated)) {
+    tale.isStopAsked = true;
     await caller.call({ method: "POST", path: `/sessions/${tale.id}/stop`, body: { mode: "now" } });
   }
   for (const tale of tales) {
@@ -34,6 +35,7 @@ export async function bringToAnEnd({ caller, insistence, tales, problems }: End)
       if (view?.status === 404 || view?.body?.status === "completed" || view?.body?.status === "failed") {
         if (view.status === 404 && tale.isCreated && !tale.isDeleteAsked)
           problems.push(`${tale.id}: it does not exist any more, and nobody deleted it`);
+        if (view.status === 200) tale.end = view.body;
         if (view.status === 200 && tale.isDeleted) problems.push(`${tale.id}: it was deleted and is listed`);
         break;
       }
@@ -145,7 +147,9 @@ function quietly(condition: () => boolean): Promise<boolean> {
 
 /** Found or not, nothing of a run goes on. */
 export function endAll(tales: readonly Tale[], dataDir: string): void {
-  for (const { id } of tales) {
+  const folder = join(dataDir, "sessions");
+  const begun = existsSync(folder) ? readdirSync(folder) : [];
+  for (const id of new Set([...tales.map(({ id }) => id), ...begun])) {
     const sidecar = sidecarOf(dataDir, id);
     for (const pid of [...(sidecar === undefined ? [] : [sidecar]), ...sessionProcesses(id)]) {
       try {

@@ -63,6 +63,7 @@ export function checkTale(tale: Tale, folders: CheckedFolders): Verdict {
   checkNumbers(tale, events, folders, { verdict, blame });
   checkTurns(tale, events, folders, { verdict, blame });
   checkQuestions(tale, events, folders, { verdict, blame });
+  checkEnd(tale, events, blame);
   checkWatchers(tale, bytes, blame);
   const left = readdirSync(dir).filter((name) => /^spool-|^sidecar\.json$|\.tmp$/.test(name));
   if (left.length > 0) blame(`left in its folder: ${left.join(", ")}`);
@@ -188,6 +189,18 @@ function checkQuestions(tale: Tale, events: readonly LoggedEvent[], { journalDir
     if (behavior === "allow" && !decision?.startsWith("approve") && !tale.isSidecarKilled)
       hand.blame(`the agent was allowed ${id}, the log says ${decision}`);
   }
+}
+
+/** How it is listed is how it ended. */
+function checkEnd(tale: Tale, events: readonly LoggedEvent[], blame: (what: string) => void): void {
+  const exit = events.findLast(({ type }) => type === "exit")?.data;
+  if (!tale.end || !exit) return;
+  const { status, exit_code } = tale.end;
+  const words = `it is listed as ${status} with code ${exit_code}, its exit is ${JSON.stringify(exit)}`;
+  const isWell = exit["code"] === 0 && exit["signal"] === undefined && exit["error_category"] === undefined;
+  if (exit_code !== exit["code"] || (status === "completed" && !isWell)) blame(words);
+  // Code 0 of one that was told to end at once is not its own.
+  else if (status === "failed" && isWell && !tale.isStopAsked) blame(words);
 }
 
 function checkWatchers(tale: Tale, log: Buffer, blame: (what: string) => void): void {

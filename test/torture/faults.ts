@@ -26,6 +26,7 @@ const weights = {
   "kill agent": 3,
   "stop agent": 2,
   "kill daemon and sidecar": 3,
+  "kill daemon and end sidecar": 2,
   "kill daemon and agent": 1,
   "kill all three": 1,
   "drop clients": 5,
@@ -57,6 +58,8 @@ export interface Fault {
 const stepWaitMs = 2500;
 const stepPreferredMs = 400;
 const fullBeforeMs = 150;
+/** What a sidecar takes to end its agent. */
+const sidecarEndMs = 300;
 
 /** Those that nobody survives, or that need to be at a step to mean anything. */
 const isDeadly = (kind: FaultKind) => /kill|leaves|end sidecar/.test(kind);
@@ -189,6 +192,10 @@ export class Faults {
       case "kill daemon and sidecar":
         daemon.end("SIGKILL", next);
         this.#killSidecar(fault);
+        return undefined;
+      case "kill daemon and end sidecar":
+        daemon.end("SIGKILL", { delayMs: holdMs + sidecarEndMs });
+        signal(this.#sidecar(fault)?.pid, "SIGTERM");
         return undefined;
       case "kill daemon and agent":
         daemon.end("SIGKILL", next);

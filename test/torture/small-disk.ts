@@ -2,13 +2,14 @@
 import { execFileSync } from "node:child_process";
 import { closeSync, mkdirSync, openSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { eventually } from "../support/eventually.ts";
 
 export interface SmallDisk {
   readonly path: string;
   /** Writes until nothing more fits. */
   fill(): void;
   free(): void;
-  remove(): void;
+  remove(): Promise<void>;
 }
 
 export const canMount = process.platform === "linux" && process.getuid?.() === 0;
@@ -21,8 +22,20 @@ export function mountSmallDisk(path: string, mebibytes: number): SmallDisk {
     path,
     fill: () => fillDisk(ballast),
     free: () => rmSync(ballast, { force: true }),
-    remove: () => execFileSync("umount", [path]),
+    // Those that were just killed hold it for a moment.
+    remove: async () => {
+      await eventually(() => isUnmounted(path), { deadlineMs: 10_000, everyMs: 50, what: "the end of the small disk" });
+    },
   };
+}
+
+function isUnmounted(path: string): boolean {
+  try {
+    execFileSync("umount", [path], { stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 export function fillDisk(ballast: string): void {

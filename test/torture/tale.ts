@@ -15,6 +15,8 @@ export interface Tale {
   readonly answers: Map<string, string>;
   /** Questions that were listed as open, at any time. */
   readonly listed: Set<string>;
+  /** Those of them of which the log was seen to tell the end. */
+  readonly closed: Set<string>;
   readonly watchers: Watcher[];
   /** What was answered to requests with a key. */
   readonly kept: Kept[];
@@ -30,6 +32,10 @@ export interface Tale {
   isSidecarKilled: boolean;
   /** What the spool of that sidecar held at its death, by count: all of it must be in the log. */
   spooledSeq: number;
+  /** Somebody asked for its end at once. */
+  isStopAsked: boolean;
+  /** How it was listed when it had ended. */
+  end: { status: string; exit_code?: number } | undefined;
   /** Its actor will ask nothing more of it. */
   isOver: boolean;
 }
@@ -43,6 +49,7 @@ export function newTale(id: string, agent: string): Tale {
     withdrawn: new Set(),
     answers: new Map(),
     listed: new Set(),
+    closed: new Set(),
     watchers: [],
     kept: [],
     faults: [],
@@ -51,6 +58,8 @@ export function newTale(id: string, agent: string): Tale {
     isDeleteAsked: false,
     isSidecarKilled: false,
     spooledSeq: 0,
+    isStopAsked: false,
+    end: undefined,
     isOver: false,
   };
 }

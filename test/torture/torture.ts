@@ -3,9 +3,10 @@
  * the logs are held against what was promised. The same seed draws the same accidents and the same requests; how they
  * fall together is the machine's.
  */
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { agentdPath } from "../support/start-daemon.ts";
 import { tempDir } from "../support/temp-dir.ts";
 import { Actor, type Cast } from "./actor.ts";
 import { bringToAnEnd, checkRest, endAll } from "./aftermath.ts";
@@ -26,6 +27,10 @@ export interface TortureOptions {
   actors: number;
   /** Besides the counting agent: real ones, and how the daemon starts them. */
   extra?: { casts: readonly Cast[]; agents: Record<string, unknown>; env: Record<string, string> };
+  /** Ends the run, and all that it started, in the midst of it. */
+  signal?: AbortSignal;
+  /** The build that is tried; the one under test when absent. */
+  dist?: string;
   /** Keeps the folders of a run that found something. */
   isKept?: boolean;
 }
@@ -46,7 +51,8 @@ export interface TortureReport {
   keptAt: string | undefined;
 }
 
-const diskMebibytes = 48;
+/** Small enough to be filled in a moment, and room for all the logs of a run. */
+const diskMebibytes = (durationMs: number) => 48 + Math.ceil((durationMs / 60_000) * 40);
 /** Real agents bring homes with them. */
 const diskForRealMebibytes = 1024;
 
@@ -57,13 +63,13 @@ const counting: Cast = {
     random.chance(0.06)
       ? // More than a segment's worth, so that what is acknowledged is given back and must be in the log.
         "steps=2 words=3000 pause=0 ask=0"
-      : `steps=${random.between(1, 4)} words=${random.between(1, 60)} pause=${random.pick([0, 0, 1, 5, 20])} ask=${random.between(0, 1)}`,
+      : `steps=${random.between(1, 4)} words=${random.between(1, 60)} pause=${random.pick([0, 0, 1, 5, 20])} ask=${random.between(0, 1)} child=${random.chance(0.2) ? 1 : 0}`,
 };
 
 export async function torture(options: TortureOptions): Promise<TortureReport> {
   const dir = await tempDir();
   const disk = canMount
-    ? mountSmallDisk(join(dir.path, "disk"), options.extra ? diskForRealMebibytes : diskMebibytes)
+    ? mountSmallDisk(join(dir.path, "disk"), options.extra ? diskForRealMebibytes : diskMebibytes(options.durationMs))
     : undefined;
   const dataDir = join(disk?.path ?? dir.path, "data");
   const journalDir = join(dir.path, "journals");
@@ -76,7 +82,7 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
   } finally {
     if (!isKept) {
       disk?.free();
-      disk?.remove();
+      await disk?.remove();
       await dir.remove();
     }
   }
@@ -92,7 +98,7 @@ interface Place {
 async function run(options: TortureOptions, place: Place): Promise<TortureReport> {
   const { dataDir, journalDir, disk, root } = place;
   const random = new Random(options.seed);
-  const clock = makeClock(root);
+  const clock = makeClock(root, options.dist ?? dirname(agentdPath));
   const problems: string[] = [];
   const tales: Tale[] = [];
   /** When the disk last had room again; now, while it has none. */
@@ -126,7 +132,10 @@ async function run(options: TortureOptions, place: Place): Promise<TortureReport
   const caller = new Caller(served, (step, moment) => faults.onMoment(step, moment));
   daemon.begin();
   try {
-    return await play({ options, place, random, daemon, faults, steps, caller, tales, problems });
+    return await Promise.race([
+      play({ options, place, random, daemon, faults, steps, caller, tales, problems }),
+      aborted(options.signal),
+    ]);
   } finally {
     await daemon.stop();
     // Found or not, nothing of it goes on.
@@ -162,15 +171,32 @@ async function play({
   await daemon.serving();
   const until = performance.now() + options.durationMs;
   const isOver = () => performance.now() >= until;
+  const isClosed = (sessionId: string, requestId: string) =>
+    readFileSync(join(dataDir, "sessions", sessionId, "events.ndjson"), "latin1").includes(
+      `{"type":"input_resolved","data":{"request_id":"${requestId}"`,
+    );
   const insistence = new Insistence(caller);
   const casts = [counting, ...(options.extra?.casts ?? [])];
   const playing = Array.from({ length: options.actors }, (_, i) => {
     const name = `a${i}`;
-    return new Actor({ name, random: random.fork(name), caller, insistence, served, casts, tales, isOver }).play();
+    return new Actor({
+      name,
+      random: random.fork(name),
+      caller,
+      insistence,
+      served,
+      casts,
+      tales,
+      isOver,
+      isClosed,
+    }).play();
   });
+  const played = Promise.all(playing);
+  // It is waited for below; what goes wrong before then must not end the process, which has a daemon to stop.
+  played.catch(() => undefined);
   const accidents = random.fork("accidents");
   while (!isOver()) await faults.inject(drawFault(accidents, { steps, hasDisk: disk !== undefined }));
-  await Promise.all(playing);
+  await played;
   await bringToAnEnd({ caller, insistence, tales, problems });
   await checkRest({ daemon, dataDir, tales, problems, caller });
   const verdicts = tales.map((tale) => checkTale(tale, { dataDir, journalDir }));
@@ -187,6 +213,12 @@ async function play({
     problems,
     keptAt: undefined,
   };
+}
+
+function aborted(signal: AbortSignal | undefined): Promise<never> {
+  return new Promise((_, reject) => {
+    signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
 }
 
 function countsAgent(journalDir: string): Record<string, unknown> {

@@ -1,0 +1,191 @@
+/**
+ * Faults that are put into the product on purpose: the torture must find each of them, or it proves nothing. Each is a few
+ * words of the sources in another wording; words that are no longer there, or there twice, are an error.
+ */
+export interface Mutation {
+  name: string;
+  /** What goes wrong with it. */
+  fault: string;
+  edits: readonly { file: string; find: string; put: string }[];
+}
+
+export const mutations: readonly Mutation[] = [
+  {
+    name: "ack-before-store",
+    fault: "the daemon tells sidecars and clients of lines that are on their way to the disk only",
+    edits: [
+      {
+        file: "src/session/log.ts",
+        find: "        await this.#write(batch);\n",
+        put: `        for (const bytes of batch) this.#options.onWritten(bytes);
+        await new Promise((resume) => setTimeout(resume, 100));
+        await this.#write(batch);
+`,
+      },
+      {
+        file: "src/session/log.ts",
+        find: "        this.#options.onWritten(bytes);\n        this.#tell",
+        put: "        this.#tell",
+      },
+    ],
+  },
+  {
+    name: "skip-seq-at-adoption",
+    fault: "a daemon that takes a session over leaves a number out",
+    edits: [
+      {
+        file: "src/session/session.ts",
+        find: "this.#seq = tail.seq;",
+        put: "this.#seq = tail.seq + Math.sign(tail.seq);",
+      },
+    ],
+  },
+  {
+    name: "drop-queued-at-recovery",
+    fault: "of the prompts that wait only the first comes back after a restart",
+    edits: [
+      {
+        file: "src/session/turn-queue.ts",
+        find: "this.#waiting = [...prompts];",
+        put: "this.#waiting = prompts.slice(0, 1);",
+      },
+    ],
+  },
+  {
+    name: "run-keyed-prompt-twice",
+    fault: "a prompt that is sent again after a crash, with the same key, is another prompt",
+    edits: [
+      {
+        file: "src/api/recall.ts",
+        find: "if (turnId !== undefined) {",
+        put: 'if (turnId !== undefined && kind === "steer") {',
+      },
+    ],
+  },
+  {
+    name: "create-keyed-twice",
+    fault: "a creation that is sent again, with the same key, makes another session",
+    edits: [
+      {
+        file: "src/api/idempotency.ts",
+        find: "return earlier.answer ?? (await this.#takeUp(key, earlier, once));",
+        put: "return this.#act(key, once.intent, once);",
+      },
+    ],
+  },
+  {
+    name: "lose-spool-at-sigterm",
+    fault: "a sidecar that is told to end takes its spool with it",
+    edits: [
+      {
+        file: "sidecar/main.ts",
+        find: 'import { rmSync } from "node:fs";',
+        put: 'import { readdirSync, rmSync } from "node:fs";',
+      },
+      {
+        file: "sidecar/main.ts",
+        find: "  sidecar.spool?.close();\n",
+        put: `  sidecar.spool?.close();
+  if (isSignalled)
+    for (const name of readdirSync(assignment.bootstrap.session_dir))
+      if (name.startsWith("spool-")) rmSync(assignment.bootstrap.session_dir + "/" + name);
+`,
+      },
+    ],
+  },
+  {
+    name: "leave-spool-of-dead-sidecar",
+    fault: "what a dead sidecar left on disk is not taken in",
+    edits: [
+      {
+        file: "src/supervisor/departure.ts",
+        find: "      this.#session.appendBatch(batch);\n",
+        put: "      if (batch.length === 0) this.#session.appendBatch(batch);\n",
+      },
+    ],
+  },
+  {
+    name: "trim-spool-too-early",
+    fault: "a sidecar forgets lines that nobody has acknowledged",
+    edits: [
+      {
+        file: "sidecar/spool.ts",
+        find: "    this.#ackedSeq = seq;\n",
+        put: '    this.#ackedSeq = seq;\n    for (const { path } of this.#segments) ftruncateSync(openSync(path, "r+"), 0);\n',
+      },
+    ],
+  },
+  {
+    name: "forget-approval",
+    fault: "a question that was open is not open after a restart",
+    edits: [
+      {
+        file: "src/supervisor/attendance.ts",
+        find: "    await readInputs(this.session, this.session.inputs);\n",
+        put: "",
+      },
+    ],
+  },
+  {
+    name: "leave-process",
+    fault: "what an agent started is not looked for when the session ends",
+    edits: [
+      {
+        file: "src/process/tree.ts",
+        find: "if (pid !== process.pid && carriesMarker(pid, options.sessionId)) found.add(pid);",
+        put: "carriesMarker(pid, options.sessionId);",
+      },
+      { file: "src/process/tree.ts", find: "(options.cgroup?.pids() ?? [])", put: "([] as number[])" },
+    ],
+  },
+  {
+    name: "lose-frame-at-reconnect",
+    fault: "a client that comes back is not shown what happened meanwhile",
+    edits: [
+      {
+        file: "src/bridge/bridge.ts",
+        find: "let cursor = since ?? replayTo;",
+        put: "let cursor = since === 0 ? 0 : replayTo;",
+      },
+    ],
+  },
+  {
+    name: "two-exits",
+    fault: "an exit that was in the log when the daemon died is not seen",
+    edits: [
+      {
+        file: "src/session/session.ts",
+        find: "this.foundExit = exitIn(await writer.read(tail.start, tail.end));",
+        put: "this.foundExit = undefined;\n    exitIn(await writer.read(tail.start, tail.end));",
+      },
+    ],
+  },
+  {
+    name: "wrong-final-state",
+    fault: "a session that was lost counts as completed",
+    edits: [
+      {
+        file: "src/session/lifecycle.ts",
+        find: 'const status = reason === "finished" && input.exitCode === 0 ? "completed" : "failed";',
+        put: 'const status = reason === "stopped" ? "failed" : "completed";',
+      },
+    ],
+  },
+  {
+    name: "keep-torn-line",
+    fault: "half a line at the end of a log stays there",
+    edits: [
+      { file: "src/session/log.ts", find: "      if (tail.end < size) await file.truncate(tail.end);\n", put: "" },
+      {
+        file: "src/session/log.ts",
+        find: "writer: new LogWriter(options, file, tail.end), tail",
+        put: "writer: new LogWriter(options, file, size), tail",
+      },
+    ],
+  },
+  {
+    name: "steer-unrecorded",
+    fault: "a steer is given to the agent and written nowhere",
+    edits: [{ file: "sidecar/agent-run.ts", find: "    if (record)\n", put: "    if (record && text.length === 0)\n" }],
+  },
+];
