@@ -17,16 +17,12 @@ export const mutations: readonly Mutation[] = [
       {
         file: "src/session/log.ts",
         find: "        await this.#write(batch);\n",
-        put: `        for (const bytes of batch) this.#options.onWritten(bytes);
+        put: `        this.#options.onWritten(batch);
         await new Promise((resume) => setTimeout(resume, 100));
         await this.#write(batch);
 `,
       },
-      {
-        file: "src/session/log.ts",
-        find: "        this.#options.onWritten(bytes);\n        this.#tell",
-        put: "        this.#tell",
-      },
+      { file: "src/session/log.ts", find: "      this.#options.onWritten(batch);\n", put: "" },
     ],
   },
   {
