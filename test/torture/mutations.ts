@@ -22,7 +22,11 @@ export const mutations: readonly Mutation[] = [
         await this.#write(batch);
 `,
       },
-      { file: "src/session/log.ts", find: "      this.#options.onWritten(batch);\n", put: "" },
+      {
+        file: "src/session/log.ts",
+        find: "      this.#options.onWritten(batch);\n      this.#tell",
+        put: "      this.#tell",
+      },
     ],
   },
   {

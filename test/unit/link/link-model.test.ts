@@ -9,6 +9,7 @@ import { eventually } from "../../support/eventually.ts";
 import { tempDir } from "../../support/temp-dir.ts";
 import { makeSession, noted } from "../session/make-session.ts";
 import { type PuppetSidecar, startPuppetSidecar } from "./puppet-sidecar.ts";
+import { keepFilesWaiting, lastSidecarSeq } from "./slow-files.ts";
 
 /** What may happen on both sides of a link and to it. */
 type Step =
@@ -25,6 +26,8 @@ type Step =
   | { do: "pause" }
   | { do: "resume" }
   | { do: "daemon dies"; torn: number }
+  /** For a while every write to a file waits. */
+  | { do: "slow disk" }
   | { do: "catch up" };
 
 const steps: fc.Arbitrary<Step> = fc.oneof(
@@ -47,6 +50,7 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom("hold" as const, "release" as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom("pause" as const, "resume" as const) }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("daemon dies" as const), torn: fc.nat(1000) }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant("slow disk" as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("catch up" as const) }) },
 );
 
@@ -72,6 +76,8 @@ class Daemon {
     this.#stored = session.sidecarSeq;
     this.#acked = session.sidecarSeq;
     witness.onStored = (seq) => {
+      // What is told as stored may be acknowledged: it is in the file, whatever dies now.
+      expect(lastSidecarSeq(session.home.log)).toBeGreaterThanOrEqual(seq);
       this.#stored = seq;
     };
     this.link = new Link({
@@ -147,6 +153,8 @@ class Model {
       case "daemon dies":
         await this.dieDaemon(step.torn);
         return this.comeBack();
+      case "slow disk":
+        return keepFilesWaiting();
       case "catch up":
         return this.catchUp();
       default:

@@ -14,6 +14,8 @@ export interface PuppetSidecar {
   /** Count of the newest line. */
   readonly seq: number;
   readonly ackedSeq: number;
+  /** Called with each count that is acknowledged, as it comes. */
+  onAck: (seq: number) => void;
   /** Breaks every connection in an instant, whatever is on its way. */
   drop(): void;
   /** Prints these lines, one batch; as an agent, it waits for room before it prints the next. */
@@ -67,7 +69,13 @@ export async function startPuppetSidecar(dir: string, limits: { spoolBytesMax: n
   const wire = await openWire(socketPath, innerPath);
   let printing: Promise<void> = Promise.resolve();
   let isDead = false;
-  return {
+  const acknowledge = spool.ack.bind(spool);
+  spool.ack = (seq) => {
+    puppet.onAck(seq);
+    acknowledge(seq);
+  };
+  const puppet: PuppetSidecar = {
+    onAck: () => undefined,
     socketPath,
     token: bootstrap.token,
     get seq() {
@@ -101,7 +109,8 @@ export async function startPuppetSidecar(dir: string, limits: { spoolBytesMax: n
       await new Promise((resolve) => setImmediate(resolve));
       spool.close();
     },
-  } satisfies PuppetSidecar;
+  };
+  return puppet;
 }
 
 /** What lies between the two: it can break with bytes in it, as a socket does whose other end is killed. */

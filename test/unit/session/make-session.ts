@@ -56,6 +56,8 @@ export interface Made {
   remove(): Promise<void>;
   /** The same session as a later daemon finds it. */
   again(): Promise<{ session: Session; witness: Witness }>;
+  /** The same, for an observer of another kind. */
+  observedBy(observerOf: (session: Session) => SessionObserver): Promise<Session>;
 }
 
 export async function makeSession(options: { ringBytesMax?: number } = {}): Promise<Made> {
@@ -63,17 +65,21 @@ export async function makeSession(options: { ringBytesMax?: number } = {}): Prom
   const home = sessionHome(join(dir.path, "data"), spec.session_id);
   await mkdir(home.dir, { recursive: true });
   const open: Session[] = [];
-  const again = async () => {
+  const observedBy = async (observerOf: (session: Session) => SessionObserver) => {
     const session = new Session({ spec, home, ringBytesMax: options.ringBytesMax ?? 1024 * 1024, fsync: "never" });
-    const witness = new Witness();
-    await session.open(witness);
+    await session.open(observerOf(session));
     open.push(session);
-    return { session, witness };
+    return session;
+  };
+  const again = async () => {
+    const witness = new Witness();
+    return { session: await observedBy(() => witness), witness };
   };
   return {
     ...(await again()),
     home,
     again,
+    observedBy,
     remove: async () => {
       for (const session of open) await session.seal();
       await dir.remove();
