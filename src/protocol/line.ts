@@ -94,13 +94,25 @@ export function peekType(batch: Buffer, start: number): string {
   return batch.toString("latin1", start + typeStart, end);
 }
 
-const tailNumber = /"sidecar_seq":(\d+)(?:,"seq":(\d+))?\}\n?$/;
+const tailNumber =
+  /(?:"timestamp":(\d+)(?:,"exit_code":-?\d+)?(?:,"raw":\d+)?,)?"sidecar_seq":(\d+)(?:,"seq":(\d+))?\}\n?$/;
+
+export interface TailNumbers {
+  sidecarSeq: number;
+  seq: number | undefined;
+  timestamp: number | undefined;
+}
 
 /** The counts at the end of a line, read without parsing it; undefined when it is not one of our lines. */
-export function tailNumbers(line: string): { sidecarSeq: number; seq: number | undefined } | undefined {
-  const found = tailNumber.exec(line.slice(-80));
+export function tailNumbers(line: string): TailNumbers | undefined {
+  const found = tailNumber.exec(line.slice(-160));
   if (!found) return undefined;
-  return { sidecarSeq: Number(found[1]), seq: found[2] === undefined ? undefined : Number(found[2]) };
+  const [, timestamp, sidecarSeq, seq] = found;
+  return { sidecarSeq: Number(sidecarSeq), seq: numberOf(seq), timestamp: numberOf(timestamp) };
+}
+
+function numberOf(digits: string | undefined): number | undefined {
+  return digits === undefined ? undefined : Number(digits);
 }
 
 /** Parses one whole log line. Throws when it is not one. */

@@ -17,6 +17,8 @@ export interface LogTail {
   end: number;
   seq: number;
   sidecarSeq: number;
+  /** When its last line was made. */
+  timestamp: number | undefined;
 }
 
 export interface LogWriterOptions {
@@ -205,13 +207,13 @@ export async function readRange(file: FileHandle, from: number, to: number): Pro
 /** The end of the last whole line and the counts it carries. */
 export async function readTail(file: FileHandle, size: number): Promise<LogTail> {
   const end = (await lastNewlineBefore(file, size)) + 1;
-  if (end === 0) return { start: 0, end: 0, seq: 0, sidecarSeq: 0 };
+  if (end === 0) return { start: 0, end: 0, seq: 0, sidecarSeq: 0, timestamp: undefined };
   const start = (await lastNewlineBefore(file, end - 1)) + 1;
-  const numbers = tailNumbers((await readRange(file, Math.max(start, end - 200), end)).toString("utf8"));
+  const numbers = tailNumbers((await readRange(file, Math.max(start, end - 200), end)).toString("latin1"));
   if (numbers?.seq === undefined) {
     throw new Error(`its last line (bytes ${start} to ${end}) carries no seq: this is not a log that agentd wrote`);
   }
-  return { start, end, seq: numbers.seq, sidecarSeq: numbers.sidecarSeq };
+  return { start, end, seq: numbers.seq, sidecarSeq: numbers.sidecarSeq, timestamp: numbers.timestamp };
 }
 
 const blockBytes = 64 * 1024;

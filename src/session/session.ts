@@ -33,7 +33,7 @@ export interface Exit {
 /** What the session tells its supervisor. Called in order. */
 export interface SessionObserver {
   /** An event that says something about the session's life passed by; it is queued for the log, perhaps not yet in it. */
-  onEvent(event: SessionEvent): void;
+  onEvent(event: SessionEvent, at: number): void;
   /** The sidecar's last line, `exit`, comes next: the moment for what must stand before it. */
   onBeforeExit(): void;
   /** Lines up to this count of the sidecar's are in the file. */
@@ -285,6 +285,7 @@ export class Session {
     this.#sidecarSeq = tail.sidecarSeq;
     this.#storedSeq = tail.sidecarSeq;
     this.#end = tail.end;
+    this.#lastActivity = tail.timestamp;
     this.#ring = new ReplayRing({ capacityMax: this.#options.ringBytesMax, end: tail.end });
   }
 
@@ -320,7 +321,7 @@ export class Session {
       mustSync ||= mustReachDisk.has(event.type);
       this.#totals = addResult(this.#totals, event);
       this.inputs.note(event);
-      this.#observer?.onEvent(event);
+      this.#observer?.onEvent(event, line.timestamp);
       this.#options.watch?.told(this, event, line.timestamp);
     }
     return mustSync;

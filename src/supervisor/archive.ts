@@ -3,7 +3,7 @@ import type { Config } from "../config.ts";
 import { errnoOf } from "../protocol/error.ts";
 import { sessionHome } from "../session/home.ts";
 import { readRecord } from "../session/record.ts";
-import type { Store } from "../store/store.ts";
+import type { SessionRow, Store } from "../store/store.ts";
 import { type Entry, endedEntry } from "./entry.ts";
 import { endedSession } from "./restored.ts";
 
@@ -19,7 +19,17 @@ export class Archive {
   /** The ended session of this id or name, read from its folder. */
   async find(ref: string): Promise<Entry | undefined> {
     const row = await this.#store.sessions.findEnded(ref);
-    if (!row) return undefined;
+    return row && this.#read(row);
+  }
+
+  /** What is known of it: figures from the index, what it was asked for from its record. */
+  async show(ref: string): Promise<{ row: SessionRow; entry: Entry } | undefined> {
+    const row = await this.#store.sessions.findEnded(ref);
+    const entry = row && (await this.#read(row));
+    return entry && { row, entry };
+  }
+
+  async #read(row: SessionRow): Promise<Entry | undefined> {
     try {
       const record = await readRecord(sessionHome(this.#config.dataDir, row.id).record);
       const session = await endedSession(this.#config, record);

@@ -19,6 +19,7 @@ import type { Session, SessionObserver } from "../session/session.ts";
 import type { Prompt, TurnQueue } from "../session/turn-queue.ts";
 import { Clocks } from "./clocks.ts";
 import { Departure } from "./departure.ts";
+import { refusedItem } from "./end-events.ts";
 import { type CommandReply, Link, Unanswered } from "./link.ts";
 import { type AcceptedTurn, type PromptOptions, Turns } from "./turns.ts";
 
@@ -301,23 +302,30 @@ export class Attendance implements SessionObserver {
     await this.session.appendOwn([{ type: "system", data: { subtype: "changed", ...defined(change) } }]);
   }
 
-  async context(item: ContextItem): Promise<void> {
-    this.#assertOpen();
-    this.#assertTakesContext();
-    await this.#ask({ type: "context", data: item });
-    const text = item.text ?? item.filePath ?? "";
-    await this.session.appendOwn([{ type: "user_message", data: { turn_id: null, kind: "context", text } }]);
+  context(item: ContextItem): Promise<void> {
+    return this.#attach("context", item.text ?? item.filePath ?? "", { type: "context", data: item });
   }
 
-  async mention(item: MentionItem): Promise<void> {
-    this.#assertOpen();
-    this.#assertTakesContext();
-    await this.#ask({ type: "mention", data: item });
+  mention(item: MentionItem): Promise<void> {
     const from = item.lineStart;
     const lines = from === undefined ? "" : `#L${from}${item.lineEnd === undefined ? "" : `-${item.lineEnd}`}`;
-    await this.session.appendOwn([
-      { type: "user_message", data: { turn_id: null, kind: "mention", text: `@${item.filePath}${lines}` } },
-    ]);
+    return this.#attach("mention", `@${item.filePath}${lines}`, { type: "mention", data: item });
+  }
+
+  /** It is in the log before the agent has it; that the agent would not have it follows there. */
+  async #attach(kind: "context" | "mention", text: string, command: Parameters<Link["request"]>[0]): Promise<void> {
+    this.#assertOpen();
+    this.#assertTakesContext();
+    if (!this.#link) throw this.#endedError("it has not started yet");
+    await this.session.appendOwn([{ type: "user_message", data: { turn_id: null, kind, text } }]);
+    try {
+      await this.#ask(command);
+    } catch (error) {
+      // What was not answered may have arrived.
+      if (!(error instanceof OpenOutcome))
+        await this.session.appendOwn([refusedItem(kind, messageOf(error))]).catch(this.#options.onFault);
+      throw error;
+    }
   }
 
   /** Takes back a prompt that the agent has not been given. */
@@ -351,13 +359,13 @@ export class Attendance implements SessionObserver {
 
   // What the session tells us
 
-  onEvent(event: SessionEvent): void {
+  onEvent(event: SessionEvent, at: number): void {
     switch (event.type) {
       case "result":
         this.#turns.note(event.data);
         break;
       case "exit":
-        this.#departure.note({ data: event.data, at: Date.now() });
+        this.#departure.note({ data: event.data, at });
         break;
       default:
         break;
@@ -395,13 +403,12 @@ export class Attendance implements SessionObserver {
 
   #onStatus(status: SidecarStatus): void {
     if (status.turn_id !== null) this.#turns.noteRunning(status.turn_id);
+    const isNewModel = status.model !== undefined && status.model !== this.session.model;
     const isNewId = status.agent_session_id !== undefined && status.agent_session_id !== this.session.agentSessionId;
     this.#status = status;
     this.session.model = status.model ?? this.session.model;
-    if (isNewId) {
-      this.session.agentSessionId = status.agent_session_id;
-      this.#options.onChanged();
-    }
+    if (isNewId) this.session.agentSessionId = status.agent_session_id;
+    if (isNewId || isNewModel) this.#options.onChanged();
     this.#advance();
   }
 

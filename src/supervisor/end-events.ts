@@ -33,6 +33,14 @@ export function ownResult(
   };
 }
 
+/** An item that is in the log and that the agent would not have. */
+export function refusedItem(kind: "context" | "mention", reason: string): SessionEvent {
+  return {
+    type: "error",
+    data: { code: "agent_failed", message: `Cannot give the ${kind} to the agent: ${reason}`, retryable: false },
+  };
+}
+
 /** Why there will be no word of the sidecar any more. */
 export interface Loss {
   code: string;

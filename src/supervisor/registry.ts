@@ -33,6 +33,11 @@ export class Registry {
     return [...this.#entries.values()];
   }
 
+  /** Whether a session of this id is here, or is about to be. */
+  has(id: string): boolean {
+    return this.#entries.has(id) || this.#creating.has(id);
+  }
+
   get liveCount(): number {
     let count = this.#creating.size;
     for (const [id, { attendance }] of this.#entries) if (attendance && !this.#creating.has(id)) count++;

@@ -3,7 +3,7 @@ import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { errnoOf, messageOf } from "../protocol/error.ts";
 import type { Collected } from "../protocol/http.ts";
-import { type SessionHome, sessionHome } from "../session/home.ts";
+import { listHomes, type SessionHome, sessionHome } from "../session/home.ts";
 import type { SessionRow } from "../store/store.ts";
 import type { Context } from "./context.ts";
 
@@ -27,7 +27,33 @@ export async function collect(context: Context, { isDryRun }: { isDryRun: boolea
       ended_at: row.ended_at === null ? null : new Date(row.ended_at).toISOString(),
     });
   }
+  if (keep_sessions !== null || keep_days !== null)
+    for (const id of await collectLeftHomes(context, { isDryRun }))
+      sessions.push({ session_id: id, log_bytes: 0, ended_at: null });
   return { dry_run: isDryRun, keep_sessions, keep_days, sessions };
+}
+
+/**
+ * Folders that the index does not know, and in which only a private home is left: the policy took the session, the
+ * conversation in the home was gone on with, and whoever did so is gone too, by a deletion or over a crash.
+ */
+async function collectLeftHomes(
+  { config, store, registry }: Context,
+  { isDryRun }: { isDryRun: boolean },
+): Promise<string[]> {
+  const known = new Set((await store.sessions.standings()).map(({ id }) => id));
+  const left: string[] = [];
+  for (const id of await listHomes(config.dataDir)) {
+    if (known.has(id) || registry.has(id)) continue;
+    const home = sessionHome(config.dataDir, id);
+    if ((await namesIn(home.dir)).some((name) => join(home.dir, name) !== home.agentHome)) continue;
+    if (registry.isHomeUsed(id, id) || (await store.sessions.isHomeUsed(id, id))) continue;
+    // Its creation may have begun while we asked.
+    if (registry.has(id)) continue;
+    if (!isDryRun) await rm(home.dir, { recursive: true, force: true });
+    left.push(id);
+  }
+  return left;
 }
 
 /** The record goes first: from then on a start that finds the folder knows it for a deleted session's. */

@@ -111,10 +111,11 @@ export class Supervisor {
 
   /** What is known of the session, without its log; rejects with `session_not_found`. */
   async show(ref: string): Promise<Listed> {
-    const { registry, store } = this.#context;
+    const { registry, archive } = this.#context;
     const entry = registry.find(ref);
-    const row = entry ? rowOf(entry) : await store.sessions.findEnded(ref);
-    if (row) return { row, entry };
+    if (entry) return { row: rowOf(entry), entry };
+    const ended = await archive.show(ref);
+    if (ended) return ended;
     const late = await this.get(ref);
     return { row: rowOf(late), entry: late };
   }

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "libsql";
 import { afterEach, describe, expect, it } from "vitest";
@@ -172,7 +172,65 @@ describe("the index", () => {
   });
 });
 
+describe("a session that has ended", () => {
+  it("shows what it was asked for as it did while it was live, after a restart too", async () => {
+    counts = await startCountsDaemon();
+    const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    const { body } = await counts.daemon.post(
+      "/sessions",
+      { agent: "counts", interactive: true, prompt: "words=1" },
+      { headers: { traceparent } },
+    );
+    const id = String(body.session_id);
+    const shown = async () => (await counts.daemon.get(`/sessions/${id}`)).body;
+    expect(await shown()).toMatchObject({ traceparent, status: "running" });
+    await counts.daemon.post(`/sessions/${id}/stop`, { mode: "drain" });
+    await counts.until(id);
+    await eventually(async () => (await ids("?state=ended")).length === 1);
+    const before = await shown();
+    expect(before).toMatchObject({ traceparent, status: "completed", turn_count: 1 });
+    await counts.daemon.kill9();
+    await counts.restart();
+    const { last_activity: _, ...facts } = before;
+    expect(await shown()).toMatchObject(facts);
+  });
+});
+
+describe("context for the next prompt", () => {
+  it("is in the log before the sidecar has taken it", async () => {
+    counts = await startCountsDaemon();
+    const id = await counts.create({ prompt: "words=1" });
+    await counts.until(id, (events) => events.some(({ type }) => type === "result"));
+    const pid = counts.sidecarPid(id);
+    process.kill(pid, "SIGSTOP");
+    const sent = counts.daemon.post(`/sessions/${id}/context`, { text: "the sky is green" });
+    try {
+      await counts.until(id, (events) =>
+        events.some(({ type, data }) => type === "user_message" && data["kind"] === "context"),
+      );
+    } finally {
+      process.kill(pid, "SIGCONT");
+    }
+    expect((await sent).status).toBe(202);
+    await counts.daemon.delete(`/sessions/${id}`);
+  });
+});
+
 describe("gc", () => {
+  it("removes by a policy the folder in which only a private home is left, and no other that the index does not know", async () => {
+    counts = await startCountsDaemon();
+    const folder = (name: string) => join(counts.daemon.dataDir, "sessions", name);
+    mkdirSync(join(folder("left"), "home", ".claude"), { recursive: true });
+    mkdirSync(join(folder("other"), "home"), { recursive: true });
+    writeFileSync(join(folder("other"), "notes.txt"), "somebody's");
+    await counts.daemon.cli("gc");
+    expect(existsSync(folder("left"))).toBe(true);
+    await counts.daemon.kill9();
+    await counts.restart(["--keep-days", "1"]);
+    await eventually(() => !existsSync(folder("left")));
+    expect(existsSync(folder("other"))).toBe(true);
+  });
+
   it("removes nothing without a policy, and by one the oldest ended sessions whole", async () => {
     counts = await startCountsDaemon();
     const made: string[] = [];

@@ -80,9 +80,9 @@ test("type and counts are read from a line without parsing it, whatever the text
       const numbers = { timestamp: 1, sidecarSeq };
       const fromSidecar = encodeSidecarLine(event, numbers);
       const fromDaemon = encodeDaemonLine(event, { ...numbers, seq });
-      expect(tailNumbers(fromSidecar)).toEqual({ sidecarSeq, seq: undefined });
-      expect(tailNumbers(fromDaemon)).toEqual({ sidecarSeq, seq });
-      expect(tailNumbers(fromDaemon.trimEnd())).toEqual({ sidecarSeq, seq });
+      expect(tailNumbers(fromSidecar)).toEqual({ ...numbers, seq: undefined });
+      expect(tailNumbers(fromDaemon)).toEqual({ ...numbers, seq });
+      expect(tailNumbers(fromDaemon.trimEnd())).toEqual({ ...numbers, seq });
       expect(peekType(Buffer.from(`x${fromDaemon}`), 1)).toBe(event.type);
       expect(fromDaemon).toBe(spliceSeq(Buffer.from(fromSidecar), seq, 1).bytes.toString());
     }),
