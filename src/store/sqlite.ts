@@ -3,9 +3,7 @@ import { chmodSync, existsSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { Kysely, SqliteDialect } from "kysely";
 import { AgentdError, errnoOf, messageOf } from "../protocol/error.ts";
-import { migrate } from "./migrations.ts";
-import { sqlAnswers } from "./sql-answers.ts";
-import { sqlSessions } from "./sql-sessions.ts";
+import { openSqlStore } from "./sql-store.ts";
 import type { Store } from "./store.ts";
 import type { Tables } from "./tables.ts";
 
@@ -30,18 +28,14 @@ export async function openSqliteStore({ path, isSynced }: SqliteStoreOptions): P
     database.pragma("journal_mode = WAL");
     // A commit does not wait for the disk, which would hold up the whole daemon: what must be there is waited for in `settle`.
     database.pragma("synchronous = NORMAL");
-    await migrate(db, `"${path}"`);
+    const settle = isSynced ? () => syncFile(`${path}-wal`) : async () => {};
+    const store = await openSqlStore({ db, place: `"${path}"`, settle });
     for (const file of storeFiles(path)) if (existsSync(file)) chmodSync(file, 0o600);
+    return store;
   } catch (error) {
     await db?.destroy();
     throw error instanceof AgentdError ? error : openFault(path, error);
   }
-  const kysely = db;
-  return {
-    sessions: sqlSessions(kysely),
-    answers: sqlAnswers(kysely, isSynced ? () => syncFile(`${path}-wal`) : async () => {}),
-    close: () => kysely.destroy(),
-  };
 }
 
 /** The file, and those that SQLite keeps beside it. */
