@@ -8,18 +8,30 @@ export const GcOptions = DaemonOptions.extend({ dryRun: z.boolean().default(fals
 
 export async function gc(options: z.infer<typeof GcOptions>, { env, terminal }: CommandContext): Promise<number> {
   const collected = await collect(await locate(options, env), { dryRun: options.dryRun });
-  const { sessions, keep_sessions, keep_days } = collected;
+  const { sessions, compressed, keep_sessions, keep_days, compress_days } = collected;
   if (options.json) {
     terminal.out(`${JSON.stringify(collected, undefined, 2)}\n`);
     return exitCode.ok;
   }
-  if (keep_sessions === null && keep_days === null) {
-    terminal.note("Nothing is removed without a policy: start the daemon with --keep-sessions or --keep-days");
+  if (keep_sessions === null && keep_days === null && compress_days === null) {
+    terminal.note(
+      "Nothing is removed or compressed without a policy: start the daemon with --keep-sessions, --keep-days or --compress-days",
+    );
     return exitCode.ok;
   }
   for (const { session_id, ended_at, log_bytes } of sessions)
     terminal.out(`${session_id}  ${ended_at ?? "-"}  ${log_bytes} bytes of log\n`);
-  const count = sessions.length === 1 ? "1 session" : `${sessions.length} sessions`;
-  terminal.note(options.dryRun ? `Would remove ${count}` : `Removed ${count}`);
+  for (const { session_id, log_bytes, stored_bytes } of compressed)
+    terminal.out(
+      `${session_id}  ${log_bytes} bytes of log${stored_bytes === undefined ? "" : ` in ${stored_bytes}`}\n`,
+    );
+  if (keep_sessions !== null || keep_days !== null)
+    terminal.note(`${options.dryRun ? "Would remove" : "Removed"} ${counted(sessions.length, "session")}`);
+  if (compress_days !== null)
+    terminal.note(`${options.dryRun ? "Would compress" : "Compressed"} ${counted(compressed.length, "log")}`);
   return exitCode.ok;
+}
+
+function counted(count: number, what: string): string {
+  return count === 1 ? `1 ${what}` : `${count} ${what}s`;
 }

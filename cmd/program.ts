@@ -126,6 +126,7 @@ function addServe(program: Command, context: CommandContext): void {
     )
     .option("--keep-sessions <count>", "remove ended sessions but for the last so many (default: keep all)", parseCount)
     .option("--keep-days <days>", "remove sessions that ended longer ago (default: keep all)", parsePositive)
+    .option("--compress-days <days>", "compress logs of sessions that ended longer ago (default: none)", parseCount)
     .addOption(new Option("--leave-when-idle", "leave when the last session and the last client are gone").hideHelp())
     .action(async (options: unknown) => {
       // Loaded only here: the daemon is most of the program, and the other commands need none of it.

@@ -25,6 +25,7 @@ export const ServeOptions = z.object({
   onShutdown: z.string().optional(),
   keepSessions: z.number().optional(),
   keepDays: z.number().optional(),
+  compressDays: z.number().optional(),
   leaveWhenIdle: z.boolean().optional(),
 });
 export type ServeOptions = z.infer<typeof ServeOptions>;

@@ -79,6 +79,8 @@ const Retention = z.strictObject({
   keep_sessions: z.number().int().nonnegative().optional(),
   /** Those that ended within so many days are kept. */
   keep_days: z.number().positive().optional(),
+  /** Logs of those that ended longer ago are compressed. */
+  compress_days: z.number().nonnegative().optional(),
 });
 
 const OnShutdown = z.enum(["keep", "stop"]);
@@ -137,6 +139,7 @@ export interface ConfigFlags {
   onShutdown?: string | undefined;
   keepSessions?: number | undefined;
   keepDays?: number | undefined;
+  compressDays?: number | undefined;
   leaveWhenIdle?: boolean | undefined;
 }
 
@@ -263,7 +266,11 @@ function overrideWith(
   return {
     ...Object.fromEntries(base),
     listen: section("listen", { host: flags.host, port }),
-    retention: section("retention", { keep_sessions: flags.keepSessions, keep_days: flags.keepDays }),
+    retention: section("retention", {
+      keep_sessions: flags.keepSessions,
+      keep_days: flags.keepDays,
+      compress_days: flags.compressDays,
+    }),
     limits: section("limits", {
       max_sessions: flags.maxSessions,
       ring_bytes: flags.ringBytes,

@@ -6,11 +6,13 @@ import send from "@fastify/send";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import * as z from "zod";
 import { untilPast } from "../bridge/lines.ts";
-import { AgentdError } from "../protocol/error.ts";
+import { AgentdError, errnoOf } from "../protocol/error.ts";
 import { openBlob } from "../session/blob-file.ts";
 import { sessionHome } from "../session/home.ts";
+import { PackedLog } from "../session/packed-log.ts";
 import type { Session } from "../session/session.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
+import { sendPacked } from "./packed-file.ts";
 
 interface ById {
   Params: { id: string };
@@ -60,6 +62,10 @@ export function logRoutes(
 
   app.get<ById>("/sessions/:id/log", async (request, reply) => {
     const path = await logFile(dataDir, supervisor, request.params.id);
+    if (path === undefined) {
+      const packed = await packedLog(dataDir, supervisor, request.params.id);
+      if (packed) return sendPacked(request, reply, packed);
+    }
     if (path === undefined)
       throw new AgentdError(
         "log_not_found",
@@ -126,6 +132,18 @@ async function logFile(dataDir: string, supervisor: Supervisor, ref: string): Pr
     if ((await stat(path).catch(() => undefined))?.isFile()) return path;
   }
   return undefined;
+}
+
+/** Asked for behind the file: while that is there it is the truth. */
+async function packedLog(dataDir: string, supervisor: Supervisor, ref: string): Promise<PackedLog | undefined> {
+  const id = (await supervisor.find(ref))?.session.id ?? ref;
+  if (!/^[A-Za-z0-9][A-Za-z0-9-]{0,63}$/.test(id)) return undefined;
+  try {
+    return await PackedLog.open(sessionHome(dataDir, id).log);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
 }
 
 const fileReadBytes = 256 * 1024;

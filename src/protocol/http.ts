@@ -311,7 +311,12 @@ export const Collected = z.object({
   dry_run: z.boolean(),
   keep_sessions: z.number().nullable(),
   keep_days: z.number().nullable(),
+  compress_days: z.number().nullable().default(null),
   sessions: z.array(z.object({ session_id: z.string(), ended_at: z.string().nullable(), log_bytes: z.number() })),
+  /** Logs that were compressed, or would be; `stored_bytes` is what the log and the raw lines take now. */
+  compressed: z
+    .array(z.object({ session_id: z.string(), log_bytes: z.number(), stored_bytes: z.number().optional() }))
+    .default([]),
 });
 export type Collected = z.infer<typeof Collected>;
 

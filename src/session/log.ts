@@ -60,7 +60,7 @@ export class LogWriter {
     const file = await open(options.path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
     try {
       const { size } = await file.stat();
-      const tail = await readTail(file, size);
+      const tail = await readTail((from, to) => readRange(file, from, to), size);
       if (tail.end < size) await file.truncate(tail.end);
       return { writer: new LogWriter(options, file, tail.end), tail };
     } catch (error) {
@@ -204,12 +204,14 @@ export async function readRange(file: FileHandle, from: number, to: number): Pro
   return bytes.subarray(0, done);
 }
 
+type ReadBytes = (from: number, to: number) => Promise<Buffer>;
+
 /** The end of the last whole line and the counts it carries. */
-export async function readTail(file: FileHandle, size: number): Promise<LogTail> {
-  const end = (await lastNewlineBefore(file, size)) + 1;
+export async function readTail(read: ReadBytes, size: number): Promise<LogTail> {
+  const end = (await lastNewlineBefore(read, size)) + 1;
   if (end === 0) return { start: 0, end: 0, seq: 0, sidecarSeq: 0, timestamp: undefined };
-  const start = (await lastNewlineBefore(file, end - 1)) + 1;
-  const numbers = tailNumbers((await readRange(file, Math.max(start, end - 200), end)).toString("latin1"));
+  const start = (await lastNewlineBefore(read, end - 1)) + 1;
+  const numbers = tailNumbers((await read(Math.max(start, end - 200), end)).toString("latin1"));
   if (numbers?.seq === undefined) {
     throw new Error(`its last line (bytes ${start} to ${end}) carries no seq: this is not a log that agentd wrote`);
   }
@@ -218,10 +220,10 @@ export async function readTail(file: FileHandle, size: number): Promise<LogTail>
 
 const blockBytes = 64 * 1024;
 
-async function lastNewlineBefore(file: FileHandle, end: number): Promise<number> {
+async function lastNewlineBefore(read: ReadBytes, end: number): Promise<number> {
   for (let to = end; to > 0; to -= blockBytes) {
     const from = Math.max(0, to - blockBytes);
-    const at = (await readRange(file, from, to)).lastIndexOf(0x0a);
+    const at = (await read(from, to)).lastIndexOf(0x0a);
     if (at !== -1) return from + at;
   }
   return -1;

@@ -2,7 +2,6 @@
  * One session: its identity, state, log and ring. The only place that appends, and so the only one that mints
  * offsets and seq. Order is a promise: file, then ring, then followers.
  */
-import { type FileHandle, open } from "node:fs/promises";
 import { AgentdError } from "../protocol/error.ts";
 import { type EventOf, SessionEvent } from "../protocol/event.ts";
 import { encodeDaemonLine, LineNumbers, parseLogLine, peekType, spliceSeq, tailNumbers } from "../protocol/line.ts";
@@ -11,7 +10,8 @@ import type { PermissionMode, SessionSpec } from "../protocol/session.ts";
 import type { SessionHome } from "./home.ts";
 import { Inputs } from "./inputs.ts";
 import { next, type SessionInput, type SessionState } from "./lifecycle.ts";
-import { type Fsync, type LogTail, LogWriter, readRange, readTail } from "./log.ts";
+import { type Fsync, type LogTail, LogWriter, readTail } from "./log.ts";
+import { StoredFile } from "./stored-file.ts";
 import { addResult, noTotals, type Totals } from "./totals.ts";
 import type { SessionWatch } from "./watch.ts";
 
@@ -53,6 +53,8 @@ export class Session {
   /** What waits for a person. */
   readonly inputs = new Inputs();
   readonly #options: SessionOptions;
+  /** The log once nobody writes to it. */
+  readonly #file: StoredFile;
   #state: SessionState = { at: "pending" };
   #totals: Totals = noTotals;
   #log: LogWriter | undefined;
@@ -87,6 +89,7 @@ export class Session {
     this.home = options.home;
     this.permissionMode = options.spec.permission_mode;
     this.#options = options;
+    this.#file = new StoredFile(options.home.log);
     this.#ring = new ReplayRing({ capacityMax: options.ringBytesMax, end: 0 });
   }
 
@@ -180,12 +183,7 @@ export class Session {
   async restoreEnded(state: SessionState & { at: "ended" }, totals: Totals): Promise<void> {
     this.#state = state;
     this.#totals = totals;
-    const file = await open(this.home.log, "r");
-    try {
-      this.#goOnFrom(await readTail(file, (await file.stat()).size));
-    } finally {
-      await file.close();
-    }
+    this.#goOnFrom(await readTail((from, to) => this.#file.read(from, to), await this.#file.size()));
   }
 
   /** For a session whose log holds more than the daemon remembers: sums up what is in it. */
@@ -243,14 +241,8 @@ export class Session {
   }
 
   /** Bytes [from, to) from the file, at any age. */
-  async readStored(from: number, to: number): Promise<Buffer> {
-    if (this.#log) return this.#log.read(from, to);
-    const file: FileHandle = await open(this.home.log, "r");
-    try {
-      return await readRange(file, from, to);
-    } finally {
-      await file.close();
-    }
+  readStored(from: number, to: number): Promise<Buffer> {
+    return (this.#log ?? this.#file).read(from, to);
   }
 
   /** Calls `wake` after each change that a reader may want to see; returns the way to stop it. */

@@ -7,7 +7,7 @@ import type { SessionColumns, Tables } from "./tables.ts";
 const Tags = z.record(z.string(), z.string());
 /** Ids in one statement: databases take only so many parameters. */
 const idsAtOnce = 500;
-/** Sessions that one call to `beyond` finds; who wants more asks again. */
+/** Sessions that one question about old ones finds; who wants more asks again. */
 const rowsMax = 1000;
 
 export function sqlSessions(db: Kysely<Tables>): SessionIndex {
@@ -58,22 +58,8 @@ export function sqlSessions(db: Kysely<Tables>): SessionIndex {
       const all = db.selectFrom("sessions").select(["id", "standing", "log_bytes"]);
       return (only === undefined ? all : all.where("standing", "=", only)).execute();
     },
-    beyond: async ({ count, endedBefore }) => {
-      const past = db
-        .selectFrom("sessions")
-        .selectAll()
-        .where("standing", "in", ["ended", "removed"])
-        .orderBy("ended_at", (order) => order.desc().nullsLast())
-        .orderBy("id");
-      const found = new Map<string, SessionRow>();
-      // SQLite takes an offset only with a limit.
-      if (count !== undefined)
-        for (const row of await past.limit(rowsMax).offset(count).execute()) found.set(row.id, rowOf(row));
-      if (endedBefore !== undefined)
-        for (const row of await past.where("ended_at", "<", endedBefore).limit(rowsMax).execute())
-          found.set(row.id, rowOf(row));
-      return [...found.values()];
-    },
+    beyond: (policy) => beyond(db, policy),
+    endedBefore: (time, afterId) => endedBefore(db, time, afterId),
     setStanding: async (id, standing) => {
       await db.updateTable("sessions").set({ standing }).where("id", "=", id).execute();
     },
@@ -85,6 +71,33 @@ export function sqlSessions(db: Kysely<Tables>): SessionIndex {
       }
     },
   };
+}
+
+async function beyond(db: Kysely<Tables>, policy: Parameters<SessionIndex["beyond"]>[0]): Promise<SessionRow[]> {
+  const { count, endedBefore: time } = policy;
+  const past = db
+    .selectFrom("sessions")
+    .selectAll()
+    .where("standing", "in", ["ended", "removed"])
+    .orderBy("ended_at", (order) => order.desc().nullsLast())
+    .orderBy("id");
+  const found = new Map<string, SessionRow>();
+  // SQLite takes an offset only with a limit.
+  if (count !== undefined)
+    for (const row of await past.limit(rowsMax).offset(count).execute()) found.set(row.id, rowOf(row));
+  if (time !== undefined)
+    for (const row of await past.where("ended_at", "<", time).limit(rowsMax).execute()) found.set(row.id, rowOf(row));
+  return [...found.values()];
+}
+
+async function endedBefore(db: Kysely<Tables>, time: number, afterId: string | undefined): Promise<SessionRow[]> {
+  const old = db
+    .selectFrom("sessions")
+    .selectAll()
+    .where("standing", "in", ["ended", "removed"])
+    .where("ended_at", "<", time);
+  const next = afterId === undefined ? old : old.where("id", ">", afterId);
+  return (await next.orderBy("id").limit(rowsMax).execute()).map(rowOf);
 }
 
 async function put(db: Kysely<Tables>, row: SessionRow): Promise<void> {

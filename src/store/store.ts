@@ -97,6 +97,8 @@ export interface SessionIndex {
   standings(only?: Standing): Promise<{ id: string; standing: Standing; log_bytes: number }[]>;
   /** Of those that have ended or were deleted: all but the newest so many, and those that ended before a time. */
   beyond(policy: { count: number | undefined; endedBefore: number | undefined }): Promise<SessionRow[]>;
+  /** Of those that have ended or were deleted: the next ones by id that ended before a time. */
+  endedBefore(time: number, afterId: string | undefined): Promise<SessionRow[]>;
   setStanding(id: string, standing: Standing): Promise<void>;
   drop(ids: readonly string[]): Promise<void>;
 }

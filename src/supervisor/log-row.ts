@@ -1,7 +1,6 @@
 /** What a log alone says of its session: its times and its last result, from its two ends. */
-import { open } from "node:fs/promises";
 import * as z from "zod";
-import { readRange } from "../session/log.ts";
+import { StoredFile } from "../session/stored-file.ts";
 import type { SessionRow, Standing } from "../store/store.ts";
 
 /** How much of each end is read. */
@@ -16,23 +15,19 @@ const AnyLine = z.looseObject({
 type AnyLine = z.infer<typeof AnyLine>;
 
 export async function rowOfLog(id: string, path: string, standing: Standing): Promise<SessionRow> {
-  const file = await open(path, "r");
-  try {
-    const { size } = await file.stat();
-    const head = linesOf(await readRange(file, 0, Math.min(size, endBytes)));
-    const tail = linesOf(await readRange(file, Math.max(0, size - endBytes), size));
-    return {
-      ...unknown,
-      id,
-      standing,
-      ...endOf(tail),
-      created_at: timeOf(head.find((line) => line.timestamp !== undefined)),
-      log_bytes: size,
-      last_seq: tail.at(-1)?.seq ?? 0,
-    };
-  } finally {
-    await file.close();
-  }
+  const file = new StoredFile(path);
+  const size = await file.size();
+  const head = linesOf(await file.read(0, Math.min(size, endBytes)));
+  const tail = linesOf(await file.read(Math.max(0, size - endBytes), size));
+  return {
+    ...unknown,
+    id,
+    standing,
+    ...endOf(tail),
+    created_at: timeOf(head.find((line) => line.timestamp !== undefined)),
+    log_bytes: size,
+    last_seq: tail.at(-1)?.seq ?? 0,
+  };
 }
 
 const unknown = {

@@ -1,10 +1,11 @@
-/** Removing what the operator's policy lets go of: whole sessions that have ended, never a part of a log. */
+/** What the operator's policy lets go of: whole sessions that have ended are removed, never a part of a log; old logs are compressed. */
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { errnoOf, messageOf } from "../protocol/error.ts";
 import type { Collected } from "../protocol/http.ts";
 import { listHomes, type SessionHome, sessionHome } from "../session/home.ts";
 import type { SessionRow } from "../store/store.ts";
+import { compressLogs } from "./compression.ts";
 import type { Context } from "./context.ts";
 
 /** How often it is looked for. */
@@ -13,7 +14,7 @@ const dayMs = 24 * 60 * 60 * 1000;
 
 /** Without a policy nothing is found. */
 export async function collect(context: Context, { isDryRun }: { isDryRun: boolean }): Promise<Collected> {
-  const { keep_sessions = null, keep_days = null } = context.config.retention;
+  const { keep_sessions = null, keep_days = null, compress_days = null } = context.config.retention;
   const rows = await context.store.sessions.beyond({
     count: keep_sessions ?? undefined,
     endedBefore: keep_days === null ? undefined : Date.now() - keep_days * dayMs,
@@ -30,7 +31,9 @@ export async function collect(context: Context, { isDryRun }: { isDryRun: boolea
   if (keep_sessions !== null || keep_days !== null)
     for (const id of await collectLeftHomes(context, { isDryRun }))
       sessions.push({ session_id: id, log_bytes: 0, ended_at: null });
-  return { dry_run: isDryRun, keep_sessions, keep_days, sessions };
+  const gone = new Set(sessions.map(({ session_id }) => session_id));
+  const compressed = (await compressLogs(context, { isDryRun })).filter(({ session_id }) => !gone.has(session_id));
+  return { dry_run: isDryRun, keep_sessions, keep_days, compress_days, sessions, compressed };
 }
 
 /**
@@ -89,14 +92,18 @@ async function namesIn(dir: string): Promise<string[]> {
 }
 
 /** Now and each hour, when there is a policy. The answer ends it. */
-export function collectRegularly(context: Context): () => void {
-  const { keep_sessions, keep_days } = context.config.retention;
-  if (keep_sessions === undefined && keep_days === undefined) return () => undefined;
+export function collectRegularly(context: Context, act: () => Promise<Collected>): () => void {
+  const { keep_sessions, keep_days, compress_days } = context.config.retention;
+  if (keep_sessions === undefined && keep_days === undefined && compress_days === undefined) return () => undefined;
   const once = () => {
-    collect(context, { isDryRun: false }).then(
-      ({ sessions }) => {
+    act().then(
+      ({ sessions, compressed }) => {
         const session_ids = sessions.map(({ session_id }) => session_id);
         if (sessions.length > 0) context.log("info", "sessions were removed by policy", { session_ids });
+        if (compressed.length > 0)
+          context.log("info", "logs were compressed by policy", {
+            session_ids: compressed.map((one) => one.session_id),
+          });
       },
       (error: unknown) => context.log("error", `Cannot remove what the policy lets go of: ${messageOf(error)}`),
     );

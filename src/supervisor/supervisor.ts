@@ -48,6 +48,7 @@ export class Supervisor {
   readonly #context: Context;
   #isClosing = false;
   #stopCollecting: () => void = () => undefined;
+  #collecting: Promise<unknown> = Promise.resolve();
 
   constructor({ keeperPath, ...options }: SupervisorOptions) {
     const { config, store, runDir, log } = options;
@@ -79,7 +80,7 @@ export class Supervisor {
   /** Live sessions on disk are taken over; the index is brought up to the folders. */
   async recover(): Promise<void> {
     await recover(this.#context);
-    this.#stopCollecting = collectRegularly(this.#context);
+    this.#stopCollecting = collectRegularly(this.#context, () => this.collect({ isDryRun: false }));
     this.#context.egressLog.begin();
   }
 
@@ -192,9 +193,11 @@ export class Supervisor {
     return entry.session.id;
   }
 
-  /** Removes what the policy lets go of, or only says what that is. */
+  /** Removes and compresses what the policy says, or only says what that is. One call after the other. */
   collect(options: { isDryRun: boolean }): Promise<Collected> {
-    return collect(this.#context, options);
+    const collected = this.#collecting.then(() => collect(this.#context, options));
+    this.#collecting = collected.catch(() => undefined);
+    return collected;
   }
 
   /** Resolves once when no session is live; used by a daemon that leaves then. */

@@ -1,5 +1,7 @@
 /** `npm run verify-log -- FILE…`: proves that logs are whole; exit code 1 and the place of each fault when not. */
 import { createReadStream } from "node:fs";
+import { pipeline } from "node:stream";
+import { createGunzip } from "node:zlib";
 import { LogCheck, type Report } from "./log-check.ts";
 
 const files = process.argv.slice(2);
@@ -10,7 +12,10 @@ if (files.length === 0) {
 for (const file of files) {
   try {
     const check = new LogCheck();
-    for await (const chunk of createReadStream(file, { highWaterMark: 1024 * 1024 })) check.push(chunk as Buffer);
+    const bytes = createReadStream(file, { highWaterMark: 1024 * 1024 });
+    // What the daemon's policy has compressed.
+    const lines = file.endsWith(".gz") ? pipeline(bytes, createGunzip(), () => undefined) : bytes;
+    for await (const chunk of lines) check.push(chunk as Buffer);
     print(file, check.end());
   } catch (thrown) {
     console.error(`${file}: cannot read: ${thrown instanceof Error ? thrown.message : thrown}`);

@@ -43,7 +43,7 @@ describe.each(Object.entries(databases))("the store in %s", (_name, make) => {
   beforeEach(async () => {
     database = await make();
     store = await database.open();
-  }, 60_000);
+  }, 120_000);
   afterEach(async () => {
     await store.close();
     await database.remove();
@@ -143,6 +143,15 @@ describe.each(Object.entries(databases))("the store in %s", (_name, make) => {
     expect(await beyond(undefined, 102)).toEqual(new Set(["s1"]));
     expect(await beyond(2, 103)).toEqual(new Set(["s1", "s2"]));
     expect(await beyond(0, undefined)).toEqual(new Set(["s1", "s2", "s3"]));
+  });
+
+  it("goes through all that ended before a time, by id", async () => {
+    for (const n of [3, 1, 2]) await store.sessions.put(ended(n));
+    await store.sessions.put(ended(4, { standing: "removed" }));
+    await store.sessions.put(ended(5, { standing: "live", ended_at: 1 }));
+    expect(idsOf(await store.sessions.endedBefore(1000, undefined))).toEqual(["s1", "s2", "s3", "s4"]);
+    expect(idsOf(await store.sessions.endedBefore(103, "s1"))).toEqual(["s2"]);
+    expect(await store.sessions.endedBefore(1000, "s4")).toEqual([]);
   });
 
   it("tells where each stands, and forgets many at once with their tags", async () => {

@@ -1,0 +1,73 @@
+/** Compressing the logs that the operator's policy calls old: what is read of them stays the same, byte by byte. */
+import { join } from "node:path";
+import { AgentdError, errnoOf, isDiskFull, messageOf } from "../protocol/error.ts";
+import type { Collected } from "../protocol/http.ts";
+import { sessionHome } from "../session/home.ts";
+import { isPlain, packLog } from "../session/packed-log.ts";
+import { readRecord } from "../session/record.ts";
+import type { SessionRow } from "../store/store.ts";
+import type { Context } from "./context.ts";
+
+const dayMs = 24 * 60 * 60 * 1000;
+/** In one call; the next one goes on. */
+const sessionsMax = 1000;
+
+type Compressed = Collected["compressed"];
+
+/** Without a policy nothing is found. One log after the other: nobody waits for it. */
+export async function compressLogs(context: Context, { isDryRun }: { isDryRun: boolean }): Promise<Compressed> {
+  const { config, store } = context;
+  const days = config.retention.compress_days;
+  const done: Compressed = [];
+  if (days === undefined) return done;
+  const before = Date.now() - days * dayMs;
+  let after: string | undefined;
+  for (;;) {
+    const rows = await store.sessions.endedBefore(before, after);
+    for (const row of rows) {
+      if (done.length === sessionsMax || context.isClosing()) return done;
+      const found = await compressOne(context, row, { isDryRun });
+      if (found) done.push(found);
+    }
+    after = rows.at(-1)?.id;
+    if (after === undefined) return done;
+  }
+}
+
+/** Undefined when there is nothing to do, or it could not be done: the log is as it was then. */
+async function compressOne(
+  context: Context,
+  { id, log_bytes }: SessionRow,
+  { isDryRun }: { isDryRun: boolean },
+): Promise<Compressed[number] | undefined> {
+  const home = sessionHome(context.config.dataDir, id);
+  const plain: string[] = [];
+  for (const path of [home.log, join(home.dir, "raw.ndjson")]) if (await isPlain(path)) plain.push(path);
+  if (plain.length === 0 || !(await isOver(context, id))) return undefined;
+  const found = { session_id: id, log_bytes };
+  if (isDryRun) return found;
+  const assertGoesOn = () => {
+    if (context.isClosing()) throw new AgentdError("shutting_down", "the daemon leaves");
+  };
+  try {
+    let bytes = 0;
+    for (const path of plain) bytes += await packLog(path, { assertGoesOn });
+    return { ...found, stored_bytes: bytes };
+  } catch (error) {
+    if (isDiskFull(error)) throw error;
+    if (!context.isClosing() && errnoOf(error) !== "ENOENT")
+      context.log("error", `Cannot compress the log of session "${id}": ${messageOf(error)}`, { session_id: id });
+    return undefined;
+  }
+}
+
+/** The index may be of another time or place: only the folder says that nobody writes there any more. */
+async function isOver({ config, registry }: Context, id: string): Promise<boolean> {
+  if (registry.has(id)) return false;
+  try {
+    return (await readRecord(sessionHome(config.dataDir, id).record)).ended !== undefined;
+  } catch (error) {
+    // A deleted session keeps its log and has no record.
+    return errnoOf(error) === "ENOENT";
+  }
+}
