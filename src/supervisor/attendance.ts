@@ -61,6 +61,8 @@ export class Attendance implements SessionObserver {
   #hasFinished = false;
   /** Until the sidecar's lines are here up to this count, a result may still be on its way: no prompt is given out. */
   #catchUpTo = 0;
+  /** An earlier daemon may have given out what the log says is waiting. */
+  #isRestored = false;
   /** A next daemon goes on with it. */
   #isReleased = false;
   #resolveGreeted: () => void = () => undefined;
@@ -201,6 +203,7 @@ export class Attendance implements SessionObserver {
 
   /** Finds out from the log which turns have no result yet: they are the open one and the queue. */
   async restore(): Promise<void> {
+    this.#isRestored = true;
     await this.#turns.restore();
     await readInputs(this.session, this.session.inputs);
     // The daemon before us wrote it and died before all that follows was done.
@@ -328,9 +331,10 @@ export class Attendance implements SessionObserver {
     }
   }
 
-  /** Takes back a prompt that the agent has not been given. */
-  withdraw(turnId: string): Promise<void> {
-    return this.#turns.withdraw(turnId);
+  /** Takes back a prompt that the agent has not been given: after a restart only its sidecar can tell. */
+  async withdraw(turnId: string): Promise<void> {
+    if (this.#isRestored) await this.caughtUp();
+    await this.#turns.withdraw(turnId);
   }
 
   /** `drain` lets open and queued turns end first; `now` ends the session. The first reason counts. */

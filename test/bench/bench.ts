@@ -7,6 +7,7 @@ import { cpus, loadavg } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { endStartedOnSignal } from "../support/until-signalled.ts";
 import { type Figure, isReached, type Row, tableOf } from "./row.ts";
 import { deletion } from "./rows/deletion.ts";
 import { fanOut } from "./rows/fan-out.ts";
@@ -49,6 +50,7 @@ const at = new Date().toISOString();
 const file = join(root, ".bench", `${at.replaceAll(":", "-")}.json`);
 const machine = { node: process.version, cpus: cpus().length, model: cpus()[0]?.model };
 const measured: { row: string; load: number; figures: Figure[] }[] = [];
+endStartedOnSignal();
 await mkdir(join(root, ".bench"), { recursive: true });
 for (const key of flags.only.split(",")) {
   const row = rows[key];

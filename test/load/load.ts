@@ -11,6 +11,7 @@ import { execaNode } from "execa";
 import { percentile } from "../bench/process-figures.ts";
 import { eventually } from "../support/eventually.ts";
 import { type Daemon, startDaemon } from "../support/start-daemon.ts";
+import { endStartedOnSignal } from "../support/until-signalled.ts";
 import { checkLog } from "./check-log.ts";
 import { cpuOf, Sampler } from "./figures.ts";
 import type { ReaderReport } from "./reader.ts";
@@ -32,6 +33,7 @@ const [sessions, rate, seconds, clients] = [flags.sessions, flags.rate, flags.se
 const readers = 2;
 const here = (name: string) => fileURLToPath(new URL(`./${name}`, import.meta.url));
 
+endStartedOnSignal();
 const daemon = await startDaemon({
   config: {
     agents: {

@@ -9,6 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type Daemon, startDaemon } from "../support/start-daemon.ts";
+import { endStartedOnSignal } from "../support/until-signalled.ts";
 import { Watcher } from "../torture/watcher.ts";
 import { checkLog } from "./check-log.ts";
 import { type Sample, Sampler, slopePerHour } from "./figures.ts";
@@ -29,6 +30,7 @@ const handlesMax = 10;
 /** Of the run, before which things settle. */
 const warmUpShare = 0.3;
 
+endStartedOnSignal();
 const script = fileURLToPath(new URL("./load-agent.pl", import.meta.url));
 const daemon = await startDaemon({
   config: { agents: { load: { harness: "generic", command: "perl", args: [script, String(rate), String(turnS)] } } },

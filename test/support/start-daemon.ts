@@ -7,6 +7,7 @@ import { execa } from "execa";
 import * as z from "zod";
 import { ClientSocket } from "./client-socket.ts";
 import { eventually } from "./eventually.ts";
+import { daemons, dataDirs } from "./started.ts";
 import { tempDir } from "./temp-dir.ts";
 
 /** The build under test; another one, such as an installed package, by AGENTRUNTIME_TEST_AGENTD. */
@@ -112,7 +113,11 @@ export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> 
     // From here on its end is nothing that anybody waits for by this promise.
     ended.catch(() => {});
     const token = (await readFile(join(dataDir, "token"), "utf8").catch(() => "")).trim();
+    const stopForGood = () => end("SIGTERM");
+    daemons.add(stopForGood);
+    dataDirs.add(dataDir);
     const end = async (signal: "SIGTERM" | "SIGKILL") => {
+      daemons.delete(stopForGood);
       child.kill(signal, new Error(signal));
       let isHanging = false;
       const deadline = setTimeout(() => {
@@ -136,6 +141,7 @@ export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> 
       stop: async () => {
         const ended = await end("SIGTERM");
         await made?.remove();
+        if (made) dataDirs.delete(dataDir);
         return ended;
       },
       leave: () => end("SIGTERM"),

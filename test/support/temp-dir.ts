@@ -2,6 +2,7 @@
 import { mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { folders } from "./started.ts";
 
 export const tempDirPrefix = "agentd-test-";
 
@@ -12,5 +13,10 @@ export interface TempDir {
 
 export async function tempDir(): Promise<TempDir> {
   const path = await realpath(await mkdtemp(join(tmpdir(), tempDirPrefix)));
-  return { path, remove: () => rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 }) };
+  const remove = async () => {
+    folders.delete(remove);
+    await rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+  };
+  folders.add(remove);
+  return { path, remove };
 }

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { eventually } from "../support/eventually.ts";
 import { sessionProcesses } from "../support/processes.ts";
+import { sidecarOf } from "../support/started.ts";
 import type { Caller } from "./caller.ts";
-import { sidecarOf } from "./faults.ts";
 import type { Insistence } from "./insistence.ts";
 import type { KeptDaemon } from "./kept-daemon.ts";
 import type { Tale } from "./tale.ts";
@@ -150,7 +150,7 @@ export function endAll(tales: readonly Tale[], dataDir: string): void {
   const folder = join(dataDir, "sessions");
   const begun = existsSync(folder) ? readdirSync(folder) : [];
   for (const id of new Set([...tales.map(({ id }) => id), ...begun])) {
-    const sidecar = sidecarOf(dataDir, id);
+    const sidecar = sidecarOf(join(folder, id));
     for (const pid of [...(sidecar === undefined ? [] : [sidecar]), ...sessionProcesses(id)]) {
       try {
         process.kill(pid, "SIGKILL");

@@ -194,6 +194,8 @@ function checkQuestions(tale: Tale, events: readonly LoggedEvent[], { journalDir
 /** How it is listed is how it ended. */
 function checkEnd(tale: Tale, events: readonly LoggedEvent[], blame: (what: string) => void): void {
   const exit = events.findLast(({ type }) => type === "exit")?.data;
+  if (exit?.["error_category"] === "sidecar_lost" && !tale.isSidecarKilled)
+    blame(`nobody killed its sidecar, its exit is ${JSON.stringify(exit)}`);
   if (!tale.end || !exit) return;
   const { status, exit_code } = tale.end;
   const words = `it is listed as ${status} with code ${exit_code}, its exit is ${JSON.stringify(exit)}`;

@@ -3,6 +3,7 @@ import { appendFileSync, existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { sessionProcesses } from "../support/processes.ts";
+import { sidecarOf } from "../support/started.ts";
 import { type Moment, moments, type Step, steps } from "./caller.ts";
 import type { Clock } from "./clock.ts";
 import { journalOf } from "./journal.ts";
@@ -283,7 +284,7 @@ export class Faults {
 
   get #live(): { tale: Tale; pid: number }[] {
     return this.#world.tales.flatMap((tale) => {
-      const pid = sidecarOf(this.#world.dataDir, tale.id);
+      const pid = sidecarOf(join(this.#world.dataDir, "sessions", tale.id));
       return pid === undefined ? [] : [{ tale, pid }];
     });
   }
@@ -326,16 +327,6 @@ function signal(pid: number | undefined, name: NodeJS.Signals): void {
     process.kill(pid, name);
   } catch {
     // It is gone already.
-  }
-}
-
-/** The sidecar that a session says it has, if that process is one. */
-export function sidecarOf(dataDir: string, sessionId: string): number | undefined {
-  try {
-    const { pid } = JSON.parse(readFileSync(join(dataDir, "sessions", sessionId, "sidecar.json"), "utf8"));
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("sidecar.js") ? Number(pid) : undefined;
-  } catch {
-    return undefined;
   }
 }
 

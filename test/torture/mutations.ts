@@ -53,8 +53,13 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: "run-keyed-prompt-twice",
-    fault: "a prompt that is sent again after a crash, with the same key, is another prompt",
+    fault: "the answer to a key is not kept, and a prompt is not known by its key",
     edits: [
+      {
+        file: "src/api/idempotency.ts",
+        find: "    await this.#book.keep(key, answer);\n",
+        put: "",
+      },
       {
         file: "src/api/recall.ts",
         find: "if (turnId !== undefined) {",

@@ -9,6 +9,7 @@ const foundOnce: readonly [seed: number, what: string][] = [
   [2, "a steer that the agent had and the log had not, when the daemon died in between"],
   [10, "the draft of a lock, when the daemon died while it took it"],
   [20, "a call without an end, behind a prompt that was taken back while it ran"],
+  [40, "a prompt taken back from a daemon that had not heard yet that it ran"],
 ];
 
 test.each(foundOnce)("seed %i, which once found %s, finds nothing", async (seed) => {

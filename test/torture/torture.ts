@@ -8,6 +8,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { agentdPath } from "../support/start-daemon.ts";
 import { tempDir } from "../support/temp-dir.ts";
+import { unlessAborted } from "../support/until-signalled.ts";
 import { Actor, type Cast } from "./actor.ts";
 import { bringToAnEnd, checkRest, endAll } from "./aftermath.ts";
 import { Caller } from "./caller.ts";
@@ -132,10 +133,8 @@ async function run(options: TortureOptions, place: Place): Promise<TortureReport
   const caller = new Caller(served, (step, moment) => faults.onMoment(step, moment));
   daemon.begin();
   try {
-    return await Promise.race([
-      play({ options, place, random, daemon, faults, steps, caller, tales, problems }),
-      aborted(options.signal),
-    ]);
+    const played = play({ options, place, random, daemon, faults, steps, caller, tales, problems });
+    return await unlessAborted(played, options.signal);
   } finally {
     await daemon.stop();
     // Found or not, nothing of it goes on.
@@ -213,12 +212,6 @@ async function play({
     problems,
     keptAt: undefined,
   };
-}
-
-function aborted(signal: AbortSignal | undefined): Promise<never> {
-  return new Promise((_, reject) => {
-    signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
-  });
 }
 
 function countsAgent(journalDir: string): Record<string, unknown> {
