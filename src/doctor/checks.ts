@@ -2,7 +2,7 @@
 import { checkAgents } from "./agents.ts";
 import { checkDaemon, checkPort } from "./daemon.ts";
 import type { Check, Examined, Finding } from "./finding.ts";
-import { checkConfig, checkControlGroup, checkNode } from "./machine.ts";
+import { checkConfig, checkControlGroup, checkLimits, checkNode } from "./machine.ts";
 import { checkDataDir, checkRoom } from "./storage.ts";
 
 const checks: readonly Check[] = [
@@ -13,6 +13,7 @@ const checks: readonly Check[] = [
   checkDaemon,
   checkPort,
   checkControlGroup,
+  checkLimits,
   checkAgents,
 ];
 

@@ -25,12 +25,18 @@ export function setLimit(kind: LimitKind, version: 1 | 2, group: string, value: 
 
 /** What can be limited from here, after making the way free for it. For the daemon, once. */
 export function supportLimits(): LimitSupport {
-  const read = () =>
-    process.platform === "linux"
-      ? hierarchiesOf(readProcFile("/proc/self/cgroup") ?? "", readProcFile("/proc/self/mountinfo") ?? "")
-      : {};
-  handDownControllers(read());
-  return probeLimits(read());
+  handDownControllers(ownHierarchies());
+  return probeLimits(ownHierarchies());
+}
+
+/** The same as it stands, for one who only looks: nothing is moved or handed down. */
+export function limitsAsTheyStand(): LimitSupport {
+  return probeLimits(ownHierarchies());
+}
+
+function ownHierarchies(): Hierarchies {
+  if (process.platform !== "linux") return {};
+  return hierarchiesOf(readProcFile("/proc/self/cgroup") ?? "", readProcFile("/proc/self/mountinfo") ?? "");
 }
 
 /**

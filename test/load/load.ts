@@ -11,6 +11,7 @@ import { execaNode } from "execa";
 import { percentile } from "../bench/process-figures.ts";
 import { eventually } from "../support/eventually.ts";
 import { type Daemon, startDaemon } from "../support/start-daemon.ts";
+import { endStarted } from "../support/started.ts";
 import { endStartedOnSignal } from "../support/until-signalled.ts";
 import { checkLog } from "./check-log.ts";
 import { cpuOf, Sampler } from "./figures.ts";
@@ -44,9 +45,11 @@ const daemon = await startDaemon({
 let failed: string[] = [];
 try {
   failed = await run(daemon);
-} finally {
-  await daemon.stop();
+} catch (error) {
+  failed = [`the run came to no end: ${error instanceof Error ? error.message : error}`];
 }
+// Also of a daemon that does not end in time nothing goes on.
+await endStarted();
 for (const problem of failed.slice(0, 50)) console.log(`FOUND ${problem}`);
 process.exit(failed.length > 0 ? 1 : 0);
 
@@ -58,9 +61,11 @@ async function run({ pid, post, delete: remove, dataDir }: Daemon): Promise<stri
     return String(body.session_id);
   });
   console.log(`${sessions} sessions in ${((performance.now() - startedAt) / 1000).toFixed(1)} s`);
-  const reading = startReaders(ids);
+  const reading = Promise.all(startReaders(ids));
+  // Waited for below; a reader that fails before then must not end us, who have a daemon to stop.
+  reading.catch(() => undefined);
   await eventually(async () => (await openSockets(pid)) >= clients + sessions, {
-    deadlineMs: 60_000,
+    deadlineMs: 180_000,
     everyMs: 200,
     what: "the connection of all clients",
   });
@@ -73,7 +78,7 @@ async function run({ pid, post, delete: remove, dataDir }: Daemon): Promise<stri
   const used = cpuOf(pid);
   const wallMs = performance.now() - begunAt;
   for (const id of ids) await post(`/sessions/${id}/stop`, { mode: "drain" });
-  const reports = await Promise.all(reading);
+  const reports = await reading;
   sampler.stop();
   const problems: string[] = [];
   let lines = 0;

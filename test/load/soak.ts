@@ -9,6 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type Daemon, startDaemon } from "../support/start-daemon.ts";
+import { endStarted } from "../support/started.ts";
 import { endStartedOnSignal } from "../support/until-signalled.ts";
 import { Watcher } from "../torture/watcher.ts";
 import { checkLog } from "./check-log.ts";
@@ -49,10 +50,12 @@ try {
     while (performance.now() < until) await oneSession(daemon);
   });
   await Promise.all(lanes);
-} finally {
-  sampler.stop();
-  await daemon.stop();
+} catch (error) {
+  problems.push(`the run came to no end: ${error instanceof Error ? error.message : error}`);
 }
+sampler.stop();
+// Also of a daemon that does not end in time nothing goes on.
+await endStarted();
 judge(sampler.samples);
 for (const problem of problems.slice(0, 50)) console.log(`FOUND ${problem}`);
 process.exit(problems.length > 0 ? 1 : 0);

@@ -13,6 +13,7 @@ export const folders = new Set<() => Promise<unknown>>();
 export async function endStarted(): Promise<void> {
   await Promise.allSettled([...daemons].map((stop) => stop()));
   for (const dataDir of dataDirs) endSidecars(dataDir);
+  dataDirs.clear();
   await Promise.allSettled([...folders].map((remove) => remove()));
 }
 

@@ -194,7 +194,9 @@ function checkQuestions(tale: Tale, events: readonly LoggedEvent[], { journalDir
 /** How it is listed is how it ended. */
 function checkEnd(tale: Tale, events: readonly LoggedEvent[], blame: (what: string) => void): void {
   const exit = events.findLast(({ type }) => type === "exit")?.data;
-  if (exit?.["error_category"] === "sidecar_lost" && !tale.isSidecarKilled)
+  // One that said nothing yet may have died with the daemon that was about to bind it.
+  const hasSpoken = (events.at(-1)?.sidecar_seq ?? 0) > 0;
+  if (exit?.["error_category"] === "sidecar_lost" && hasSpoken && !tale.isSidecarKilled)
     blame(`nobody killed its sidecar, its exit is ${JSON.stringify(exit)}`);
   if (!tale.end || !exit) return;
   const { status, exit_code } = tale.end;
