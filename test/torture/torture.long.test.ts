@@ -1,4 +1,6 @@
 import { expect, test } from "vitest";
+import { huntMutation } from "./hunt.ts";
+import { mutationNamed } from "./mutated-dist.ts";
 import { startRealAgents } from "./real-agents.ts";
 import { printReport } from "./report.ts";
 import { torture } from "./torture.ts";
@@ -18,6 +20,15 @@ test.each(foundOnce)("seed %i, which once found %s, finds nothing", async (seed)
   expect(report.problems).toEqual([]);
   expect(report.total.numbers).toBeGreaterThan(0);
 });
+
+test.each(["ack-before-store", "skip-seq-at-adoption", "drop-queued-at-recovery", "create-keyed-twice"])(
+  "the fault %s, put in on purpose, is found",
+  async (name) => {
+    const { seconds, problem } = await huntMutation(mutationNamed(name), { seed: 100, limitMs: 240_000, actors: 4 });
+    console.log(`${name}: ${problem ?? "not found"} (${seconds} s)`);
+    expect(problem).toBeDefined();
+  },
+);
 
 test("the real Claude Code and Codex beside the counting agent: nothing is found either", async () => {
   const real = await startRealAgents();
