@@ -9,6 +9,11 @@ export interface AccessRules {
   isOnPort: boolean;
 }
 
+/** What is asked for: a daemon's link to a sidecar that the daemon started is not had for the token alone. */
+interface Asked extends AccessRules {
+  isLink?: boolean;
+}
+
 export interface Refusal {
   status: 401 | 403;
   message: string;
@@ -17,11 +22,12 @@ export interface Refusal {
 const ownNames = ["localhost", "127.0.0.1", "[::1]"];
 
 /** Why a request is refused; undefined when it is not. */
-export function refusal(headers: IncomingHttpHeaders, rules: AccessRules): Refusal | undefined {
+export function refusal(headers: IncomingHttpHeaders, rules: Asked): Refusal | undefined {
   if (rules.isOnPort) {
     if (!isOwnName(`http://${headers.host ?? ""}`)) return { status: 403, message: "forbidden host" };
     if (headers.origin !== undefined && !isOwnName(headers.origin)) return { status: 403, message: "forbidden origin" };
   }
+  if (rules.isLink && !rules.isOnPort) return { status: 401, message: "unauthorized: a link begins with a challenge" };
   if (rules.token !== "" && !isSameSecret(bearerOf(headers), rules.token))
     return { status: 401, message: "unauthorized" };
   return undefined;

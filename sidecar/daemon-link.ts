@@ -32,8 +32,8 @@ export interface DaemonLink {
   close(): void;
 }
 
-/** Close code for a link that a newer one has replaced, and for one that asks for lines that are gone. */
-export const linkCloseCode = { replaced: 4001, gap: 4002 } as const;
+/** Close code for a link that a newer one has replaced, for one that asks for lines that are gone, for a stranger's. */
+export const linkCloseCode = { replaced: 4001, gap: 4002, unproven: 4003 } as const;
 
 export function openDaemonLink(options: DaemonLinkOptions): DaemonLink {
   const { socket, run, log } = options;

@@ -7,6 +7,7 @@ import { type AccessRules, refusal } from "./access.ts";
 import type { AgentRun } from "./agent-run.ts";
 import { type DaemonLink, linkCloseCode, openDaemonLink, type Reply } from "./daemon-link.ts";
 import type { EventLog } from "./event-log.ts";
+import { challengeOf, type LinkChallenge } from "./link-challenge.ts";
 import { type OldClient, oldHeartbeat, openOldClient, tooSlow } from "./old-client.ts";
 import type { Spool } from "./spool.ts";
 
@@ -35,6 +36,7 @@ export class SidecarServer {
   readonly #options: SidecarServerOptions;
   readonly #http: Server;
   readonly #sockets = new WebSocketServer({ noServer: true, maxPayload: payloadBytesMax, perMessageDeflate: false });
+  readonly #challenges = new WeakMap<IncomingMessage, LinkChallenge>();
   readonly #clients = new Set<OldClient>();
   readonly #replies = new Map<string, Promise<Reply>>();
   readonly #timers: NodeJS.Timeout[];
@@ -46,6 +48,7 @@ export class SidecarServer {
     this.#options = options;
     this.#startedAt = options.now();
     this.#http = createServer((request, response) => this.#respond(request, response));
+    this.#sockets.on("headers", (lines, request) => lines.push(...(this.#challenges.get(request)?.answer ?? [])));
     this.#http.on("upgrade", (request, socket, head) => this.#upgrade(request, socket, head));
     this.#timers = [
       setInterval(() => this.#ping(), pingEveryMs),
@@ -96,7 +99,7 @@ export class SidecarServer {
       response.writeHead(refused.status, { "content-type": "text/plain" }).end(`${refused.message}\n`);
       return;
     }
-    if (new URL(request.url ?? "/", "http://sidecar").pathname !== "/health") {
+    if (targetOf(request).pathname !== "/health") {
       response.writeHead(404, { "content-type": "text/plain" }).end("not found\n");
       return;
     }
@@ -115,19 +118,32 @@ export class SidecarServer {
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     // Until it is a WebSocket nobody else listens to it, and a peer that hangs up early must not end us.
     socket.on("error", () => undefined);
-    const refused = refusal(request.headers, this.#options.access);
+    const { access } = this.#options;
+    const { pathname, searchParams } = targetOf(request);
+    const isLink = pathname === "/ws" && searchParams.has("after");
+    // Our socket lies where the agent may put another one, or take ours: there both sides prove themselves.
+    const challenge = isLink && !access.isOnPort ? challengeOf(request.headers, access.token) : undefined;
+    const refused = challenge ? undefined : refusal(request.headers, { ...access, isLink });
     if (refused) return refuseUpgrade(socket, refused.status, refused.message);
-    const { pathname, searchParams } = new URL(request.url ?? "/", "http://sidecar");
     if (pathname !== "/ws") return refuseUpgrade(socket, 404, "not found");
     const after = readNumber(searchParams.get("after"));
     const since = readNumber(searchParams.get("since"));
     if (after === "invalid") return refuseUpgrade(socket, 400, "invalid after");
     if (since === "invalid") return refuseUpgrade(socket, 400, "invalid since");
+    if (challenge) this.#challenges.set(request, challenge);
     this.#sockets.handleUpgrade(request, socket, head, (opened) => {
       if (after === undefined) this.#openClient(opened, since);
+      else if (challenge) void this.#openProven(opened, { after, challenge });
       else this.#openLink(opened, after);
       this.#options.onActivity();
     });
+  }
+
+  /** A link counts, and takes the place of an earlier one, when it has proved itself. */
+  async #openProven(socket: WebSocket, { after, challenge }: { after: number; challenge: LinkChallenge }) {
+    if (!(await challenge.proven(socket))) return socket.close(linkCloseCode.unproven, "it does not know the token");
+    if (socket.readyState === socket.OPEN) this.#openLink(socket, after);
+    this.#options.onActivity();
   }
 
   #openLink(socket: WebSocket, afterSeq: number): void {
@@ -223,6 +239,11 @@ function watchLife(socket: WebSocket, onClose: () => void): void {
   // A broken connection is told by `close`, which always follows.
   socket.on("error", sign);
   socket.once("close", onClose);
+}
+
+function targetOf({ url = "/" }: IncomingMessage): URL {
+  const base = "http://sidecar";
+  return URL.canParse(url, base) ? new URL(url, base) : new URL("/not-found", base);
 }
 
 function readNumber(text: string | null): number | undefined | "invalid" {

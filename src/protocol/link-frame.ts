@@ -1,12 +1,13 @@
 /**
  * Frames between the daemon and a sidecar on `/ws?after=N`.
  * Sidecar → daemon: binary messages are batches of whole lines; text messages are the frames below.
+ * Before them come the proofs of link-proof.ts.
  * Daemon → sidecar: commands (see command.ts), each a text message.
  */
 import * as z from "zod";
 
 /** The version of this protocol; a sidecar with another one is refused at the hello. */
-export const linkProtocol = 1;
+export const linkProtocol = 2;
 
 /** What the agent is busy with; the daemon sends the next prompt only while it is `idle`. */
 export const AgentActivity = z.enum(["starting", "idle", "busy", "retrying", "awaiting_input", "ended"]);

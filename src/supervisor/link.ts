@@ -2,13 +2,21 @@
  * The socket to one sidecar. Batches of lines in, commands out; after a break it goes on from the last line that
  * is known. It never looks inside a batch.
  */
-import { randomUUID } from "node:crypto";
-import { Agent } from "node:http";
+import { randomBytes, randomUUID } from "node:crypto";
+import { Agent, type IncomingHttpHeaders } from "node:http";
 import { type Duplex, PassThrough } from "node:stream";
 import WebSocket from "ws";
 import type { Command } from "../protocol/command.ts";
 import { messageOf } from "../protocol/error.ts";
 import { linkProtocol, SidecarFrame, type SidecarStatus } from "../protocol/link-frame.ts";
+import {
+  challengeHeader,
+  isChallenge,
+  isProof,
+  linkProof,
+  type ProofMessage,
+  proofHeader,
+} from "../protocol/link-proof.ts";
 
 export interface LinkOptions {
   /** A connection to the sidecar's server. */
@@ -123,9 +131,10 @@ export class Link {
 
   #connect(): void {
     const { connect, token } = this.#options;
+    const challenge = randomBytes(32).toString("base64url");
     const socket = new WebSocket(`ws://sidecar/ws?after=${this.#options.after()}`, {
       agent: new Door(connect),
-      headers: { authorization: `Bearer ${token}` },
+      headers: { [challengeHeader]: challenge },
       perMessageDeflate: false,
       handshakeTimeout: handshakeMs,
       maxPayload: frameBytesMax,
@@ -133,7 +142,21 @@ export class Link {
     });
     this.#socket = socket;
     let cause = "it closed the connection";
+    let proof: string | undefined;
+    socket.on("upgrade", ({ headers }) => {
+      proof = proofForSidecar(headers, { token, challenge });
+    });
+    socket.on("open", () => {
+      if (proof !== undefined) {
+        socket.send(JSON.stringify({ type: "proof", data: { proof } } satisfies ProofMessage));
+        return;
+      }
+      cause = "what listens on its socket does not know the session's token, so it is not its sidecar";
+      socket.terminate();
+    });
     socket.on("message", (data, isBinary) => {
+      // What it had sent already comes all the same.
+      if (proof === undefined) return;
       try {
         if (isBinary && Buffer.isBuffer(data)) {
           this.#options.onBatch(data);
@@ -223,6 +246,18 @@ export class Link {
     }
     this.#waiters.clear();
   }
+}
+
+/** Undefined when the other side has not proved that it is the sidecar: then nothing is said to it, nor believed. */
+function proofForSidecar(
+  headers: IncomingHttpHeaders,
+  { token, challenge }: { token: string; challenge: string },
+): string | undefined {
+  const theirs = headers[challengeHeader];
+  if (!isChallenge(theirs)) return undefined;
+  const challenges = { daemon: challenge, sidecar: theirs };
+  const isSidecar = isProof(headers[proofHeader], linkProof(token, "sidecar", challenges));
+  return isSidecar ? linkProof(token, "daemon", challenges) : undefined;
 }
 
 /** The way in which Node's client takes a connection that is made for it, and later. */

@@ -1,6 +1,6 @@
 import { createSocket } from "node:dgram";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { homedir } from "node:os";
 import { join } from "node:path";
@@ -202,4 +202,54 @@ describe("what a container leaves in its folders is not followed on this machine
     expect(JSON.stringify(events)).toContain("is not a socket");
     expect(existsSync(dataDir)).toBe(true);
   });
+
+  test("a sidecar's socket that a server of the agent's has taken: it learns no token, and is not believed", async () => {
+    const id = await shell.start(
+      `rm /run/agentruntime/socket/s; echo ${Buffer.from(forgedSidecar).toString("base64")} | base64 -d > /tmp/forged.py; python3 /tmp/forged.py & sleep 1; echo ready; sleep 60`,
+      { interactive: true },
+    );
+    await shell.log(id, (events) => events.some(({ data }) => data["text"] === "ready"));
+    const { dataDir } = shell.daemon;
+    await shell.daemon.kill9();
+    shell.daemon = await startDaemon({ dataDir });
+    const events = await shell.log(id);
+    expect(events.at(-1)?.data["error_category"]).toBe("sidecar_lost");
+    expect(JSON.stringify(events)).toContain("does not know the session's token");
+    expect(JSON.stringify(events)).not.toContain("FORGED");
+    const heard = await readFile(join(dataDir, "sessions", id, "home", "heard"), "latin1");
+    const { sidecar } = JSON.parse(await readFile(join(dataDir, "sessions", id, "session.json"), "utf8"));
+    // It was connected to, and asked for a proof that it could not give.
+    expect(heard).toMatch(/GET \/ws\?after=\d+[\s\S]*agentruntime-challenge/i);
+    expect(sidecar.token.length).toBeGreaterThan(16);
+    expect(heard).not.toContain(sidecar.token);
+  });
 });
+
+/** Takes the sidecar's place on its socket: greets as one, sends an event, and writes down what it hears. */
+const forgedSidecar = `
+import base64, hashlib, json, re, socket, struct
+server = socket.socket(socket.AF_UNIX)
+server.bind("/run/agentruntime/socket/s")
+server.listen()
+heard = open("/home/agent/heard", "ab", 0)
+def frame(kind, data):
+    return bytes([0x80 | kind, 126]) + struct.pack(">H", len(data)) + data
+while True:
+    client, _ = server.accept()
+    asked = client.recv(65536)
+    heard.write(asked)
+    key = re.search(rb"sec-websocket-key: (\\S+)", asked, re.I).group(1)
+    accept = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+    client.sendall(b"HTTP/1.1 101 Switching Protocols\\r\\nUpgrade: websocket\\r\\nConnection: Upgrade\\r\\n"
+        b"agentruntime-challenge: AAAAAAAAAAAAAAAAAAAAAAAA\\r\\nagentruntime-proof: BBBB\\r\\nSec-WebSocket-Accept: " + accept + b"\\r\\n\\r\\n")
+    status = {"activity": "idle", "turn_id": None, "background": 0}
+    hello = {"protocol": 2, "session_id": "s", "sidecar_seq": 1000, "last_turn": 0, "status": status}
+    client.sendall(frame(1, json.dumps({"type": "hello", "data": hello}).encode()))
+    client.sendall(frame(2, b'{"type":"stdout","data":{"text":"FORGED"},"ts":1,"sidecar_seq":1}\\n' + b" " * 70))
+    try:
+        while True:
+            more = client.recv(65536)
+            if not more: break
+            heard.write(more)
+    except OSError: pass
+`;

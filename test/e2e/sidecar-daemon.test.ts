@@ -2,9 +2,11 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { WebSocket } from "ws";
 import { readSpool } from "../../src/process/spool-reader.ts";
 import { killTree } from "../../src/process/stop-ladder.ts";
 import { type Bootstrap, defaultSidecarLimits } from "../../src/protocol/bootstrap.ts";
+import { linkProtocol } from "../../src/protocol/link-frame.ts";
 import { eventually } from "../support/eventually.ts";
 import { isAlive, sessionProcesses } from "../support/processes.ts";
 import {
@@ -51,7 +53,7 @@ describe("a sidecar of the daemon", () => {
   it("answers the bootstrap, greets, and ends once exit is acknowledged", async () => {
     const { bootstrap, sidecar } = await start(["echo", "hi"]);
     expect(sidecar).toMatchObject({
-      answer: { ok: true, protocol: 1, pid: sidecar.pid, address: bootstrap.socket_path },
+      answer: { ok: true, protocol: linkProtocol, pid: sidecar.pid, address: bootstrap.socket_path },
     });
     expect(statSync(bootstrap.socket_path).mode & 0o777).toBe(0o600);
     const lines = await collect(bootstrap);
@@ -62,20 +64,36 @@ describe("a sidecar of the daemon", () => {
     expect(await sidecar.exited).toEqual({ code: 0, signal: null });
   });
 
-  it("refuses who has not the token", async () => {
+  it("proves that it knows the token, and refuses who does not, without leaving the daemon's link for that one", async () => {
     const { bootstrap } = await start(["cat"]);
-    const link = new TestLink(bootstrap, 0, "wrong");
+    const ours = await connect(bootstrap);
+    expect(ours.isSidecar).toBe(true);
+    const stranger = new TestLink(bootstrap, 0, "wrong");
+    links.push(stranger);
+    expect(await stranger.closed).toBe(4003);
+    expect([stranger.isSidecar, stranger.frames]).toEqual([false, []]);
+    expect((await ours.ask("prompt", { content: "still here" })).ok).toBe(true);
+  });
+
+  it("opens no link for the token itself, which nobody has to send", async () => {
+    const { bootstrap } = await start(["cat"]);
+    const socket = new WebSocket(`ws+unix:${bootstrap.socket_path}:/ws?after=0`, {
+      headers: { authorization: `Bearer ${bootstrap.token}` },
+    });
     const status = await new Promise((resolve) =>
-      link.socket.once("unexpected-response", (_, response) => resolve(response.statusCode)),
+      socket.once("unexpected-response", (_, response) => resolve(response.statusCode)),
     );
-    link.socket.terminate();
+    socket.on("error", () => undefined).terminate();
     expect(status).toBe(401);
   });
 
   it("refuses a bootstrap that it does not understand", async () => {
     const bootstrap = { ...bootstrapFor(dir.path, ["cat"]), protocol: 99 };
     const sidecar = await startForDaemon(bootstrap);
-    expect(sidecar.answer).toEqual({ ok: false, error: expect.stringMatching(/protocol 99, this sidecar 1/) });
+    expect(sidecar.answer).toEqual({
+      ok: false,
+      error: expect.stringContaining(`protocol 99, this sidecar ${linkProtocol}`),
+    });
     expect(await sidecar.exited).toEqual({ code: 1, signal: null });
   });
 

@@ -1,5 +1,6 @@
 /** A real sidecar for tests, and the two kinds of clients it has: a daemon's link and an older client. */
 import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -7,6 +8,7 @@ import { WebSocket } from "ws";
 import { type Bootstrap, defaultSidecarLimits } from "../../src/protocol/bootstrap.ts";
 import { type LogLine, parseLogLine } from "../../src/protocol/line.ts";
 import { linkProtocol, SidecarFrame } from "../../src/protocol/link-frame.ts";
+import { challengeHeader, isProof, linkProof, proofHeader } from "../../src/protocol/link-proof.ts";
 import { eventually } from "./eventually.ts";
 
 const sidecarPath = fileURLToPath(new URL("../../dist/sidecar.js", import.meta.url));
@@ -97,6 +99,8 @@ export class TestLink {
   readonly socket: WebSocket;
   readonly frames: SidecarFrame[] = [];
   readonly closed: Promise<number>;
+  /** The other side has proved that it knows the token. */
+  isSidecar = false;
   /** Count of the last line. */
   lastSeq: number;
   /** Lines whose count is not the one after the line before: must stay empty. */
@@ -106,9 +110,16 @@ export class TestLink {
 
   constructor(bootstrap: Bootstrap, after: number, token = bootstrap.token) {
     this.lastSeq = after;
+    const challenge = randomBytes(32).toString("base64url");
     this.socket = new WebSocket(`ws+unix:${bootstrap.socket_path}:/ws?after=${after}`, {
-      headers: { authorization: `Bearer ${token}` },
+      headers: { [challengeHeader]: challenge },
       maxPayload: 0,
+    });
+    this.socket.on("upgrade", ({ headers }) => {
+      const challenges = { daemon: challenge, sidecar: String(headers[challengeHeader]) };
+      this.isSidecar = isProof(headers[proofHeader], linkProof(token, "sidecar", challenges));
+      const proof = linkProof(token, "daemon", challenges);
+      this.socket.once("open", () => this.send("proof", { proof }));
     });
     this.closed = new Promise((resolve) => this.socket.once("close", resolve));
     this.socket.on("error", () => undefined);

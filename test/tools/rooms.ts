@@ -31,7 +31,7 @@ const everyRoom = [
 ].map(inSrc);
 
 export const rooms: readonly Room[] = [
-  { name: "src/protocol", rooms: [], packages: ["zod"] },
+  { name: "src/protocol", rooms: [], packages: ["zod", "node:crypto"] },
   { name: "src/process", rooms: ["src/protocol"], never: sockets },
   { name: "src/session", rooms: ["src/protocol"], never: [...sockets, "node:child_process"] },
   { name: "src/store", rooms: ["src/protocol"], never: [...sockets, "node:child_process"] },
