@@ -7,6 +7,7 @@ import { AgentRun } from "./agent-run.ts";
 import { type Assignment, isStartedByPerson, readAssignment } from "./bootstrap.ts";
 import { EventLog } from "./event-log.ts";
 import { type CreateHarness, loadHarness } from "./harnesses.ts";
+import { openHostDoors } from "./host-doors.ts";
 import { withModelDoor } from "./model-door.ts";
 import { openRawLog } from "./raw-log.ts";
 import { rehearseWhenIdle } from "./rehearsal.ts";
@@ -35,6 +36,7 @@ async function main(): Promise<void> {
   const given = await readAssignment(process.stdin).finally(callOff);
   if (given.from === "daemon") takePlace(given.bootstrap.session_dir);
   surviveTheDaemon();
+  await openHostDoors(given.bootstrap);
   const assignment: Assignment = { ...given, bootstrap: await withModelDoor(given.bootstrap) };
   const sidecar = assemble(assignment, await loadHarness(assignment.bootstrap.agent.harness));
   let isSignalled = false;

@@ -3,14 +3,12 @@
  * socket, unread. While the sidecar lives it holds the keeper's lease.
  */
 import { request } from "node:http";
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import type { Bootstrap } from "../src/protocol/bootstrap.ts";
 import { leasePath, type ModelDoor } from "../src/protocol/model-door.ts";
+import { openPassage } from "./passage.ts";
 
 /** A keeper that died is started again by the daemon; until then the lease is asked for so often. */
 const leaseRetryMs = 250;
-/** An agent has a few requests under way; this is far beyond. */
-const connectionsMax = 256;
 
 /** Opens the door, if there is to be one, and tells the agent its address. */
 export async function withModelDoor(bootstrap: Bootstrap): Promise<Bootstrap> {
@@ -21,26 +19,9 @@ export async function withModelDoor(bootstrap: Bootstrap): Promise<Bootstrap> {
 }
 
 async function openDoor(door: ModelDoor): Promise<string> {
-  const server = createServer({ allowHalfOpen: true }, (agent) => join(agent, connect(door.socket_path)));
-  server.maxConnections = connectionsMax;
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen({ host: "127.0.0.1", port: 0 }, resolve);
-  });
-  server.unref();
+  const port = await openPassage({ port: 0, socketPath: door.socket_path });
   holdLease(door);
-  const { port } = server.address() as AddressInfo;
   return `http://127.0.0.1:${port}${door.path}`;
-}
-
-function join(agent: Socket, keeper: Socket): void {
-  const part = () => {
-    agent.destroy();
-    keeper.destroy();
-  };
-  agent.on("error", part).on("close", part);
-  keeper.on("error", part).on("close", part);
-  agent.pipe(keeper).pipe(agent);
 }
 
 function holdLease(door: ModelDoor): void {

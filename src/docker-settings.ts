@@ -2,6 +2,7 @@
 import * as z from "zod";
 import { CpuCount, MemorySize } from "./protocol/container.ts";
 import { EgressMode, HostPatterns } from "./protocol/egress.ts";
+import { HostService } from "./protocol/host-service.ts";
 import { isRange } from "./runtime/docker/subnets.ts";
 
 export const DockerSettings = z.strictObject({
@@ -44,5 +45,10 @@ export const EgressSettings = z.strictObject({
   allow: HostPatterns.default([]),
   /** Names that a request may add. */
   permit: HostPatterns.default([]),
+  /** Single services, of this machine or another, that requests may name, and their tool servers with `${HOST_GATEWAY}`. */
+  host_services: z
+    .array(HostService)
+    .refine((services) => new Set(services.map(({ name }) => name)).size === services.length, "two have one name")
+    .default([]),
 });
 export type EgressSettings = z.infer<typeof EgressSettings>;

@@ -4,8 +4,10 @@ import * as z from "zod";
 
 export const KeeperBootstrap = z.object({
   session_id: z.string(),
-  /** Unix socket to listen on (0600). */
+  /** Unix socket to listen on. */
   socket_path: z.string(),
+  /** Whoever can enter its folder may connect; else its own user alone. */
+  is_open: z.boolean().default(false),
   /** What the agent sends in place of the key. */
   stand_in: z.string().min(16),
   /** Whoever holds a connection to `/lease` with it keeps the keeper alive. */

@@ -40,7 +40,7 @@ export async function startKeeper(bootstrap: KeeperBootstrap): Promise<Keeper> {
   });
   // Answers may take as long as a model thinks.
   server.requestTimeout = 0;
-  await listen(server, bootstrap.socket_path);
+  await listen(server, bootstrap);
   return {
     unleased: leases.ended,
     close: async () => {
@@ -64,13 +64,13 @@ export async function startKeeper(bootstrap: KeeperBootstrap): Promise<Keeper> {
   }
 }
 
-async function listen(server: Server, path: string): Promise<void> {
+async function listen(server: Server, { socket_path: path, is_open: isOpen }: KeeperBootstrap): Promise<void> {
   rmSync(path, { force: true });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(path, resolve);
   });
-  chmodSync(path, 0o600);
+  chmodSync(path, isOpen ? 0o666 : 0o600);
 }
 
 /** Open connections that say: somebody still needs the keeper. */

@@ -2,6 +2,7 @@
 import * as z from "zod";
 import { McpServerSpec } from "./agent-options.ts";
 import { HookPlan } from "./hooks.ts";
+import { HostDoor } from "./host-service.ts";
 import { ModelDoor } from "./model-door.ts";
 import { ResourceLimits } from "./resources.ts";
 import { PermissionMode } from "./session.ts";
@@ -93,7 +94,7 @@ export const Bootstrap = z.object({
   session_dir: z.string(),
   /** Unix socket to listen on (0600). */
   socket_path: z.string(),
-  /** Whoever connects must send it as a bearer token. */
+  /** Whoever connects must know it: see link-proof.ts. It is never sent again. */
   token: z.string(),
   agent: z.object({
     name: z.string(),
@@ -106,6 +107,8 @@ export const Bootstrap = z.object({
   work_dir: z.string(),
   /** Given when the agent is not to know the key of its model. */
   model_door: ModelDoor.optional(),
+  /** Single services outside of its container that the agent may reach. */
+  host_doors: z.array(HostDoor).optional(),
   config: AgentConfig,
   /** Programs of the operator's around the agent. */
   hooks: HookPlan.optional(),

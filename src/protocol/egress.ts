@@ -1,6 +1,7 @@
 /** What a session in a container may reach, and what it asked for in vain. */
 import * as z from "zod";
 import { HostPattern } from "./host-name.ts";
+import { HostService } from "./host-service.ts";
 
 const namesMax = 200;
 export const HostPatterns = z.array(HostPattern).max(namesMax, `at most ${namesMax} names`);
@@ -10,13 +11,18 @@ export const EgressMode = z.enum(["enforce", "audit"]);
 export type EgressMode = z.infer<typeof EgressMode>;
 
 /** One session's policy. */
-export const EgressPolicy = z.object({ mode: EgressMode, allow: z.array(z.string()) });
+export const EgressPolicy = z.object({
+  mode: EgressMode,
+  allow: z.array(z.string()),
+  /** Services outside that it reaches by a door of its own, past the proxy. */
+  host_services: z.array(HostService).optional(),
+});
 export type EgressPolicy = z.infer<typeof EgressPolicy>;
 
 /**
  * Why: the `name` is on no list; `port` other than 443; `method` other than a tunnel; an IP address (`literal`); a name
  * that resolves into a private `range`; a TLS hello that asks for another name than the tunnel (`sni`) or for none
- * (`sni_missing`).
+ * (`sni_missing`); a service of the host that is no longer on the operator's list (`host_service`).
  */
 export const DenialReason = z.enum([
   "name",
@@ -27,6 +33,7 @@ export const DenialReason = z.enum([
   "sni",
   "sni_missing",
   "unknown_session",
+  "host_service",
 ]);
 export type DenialReason = z.infer<typeof DenialReason>;
 

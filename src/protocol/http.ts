@@ -8,6 +8,7 @@ import { ContainerRequest } from "./container.ts";
 import { Duration, DurationOrNone } from "./duration.ts";
 import { Denial, HostPatterns } from "./egress.ts";
 import { InputRequired } from "./event.ts";
+import { hostServiceName, hostServicesMax } from "./host-service.ts";
 import { ResourceLimits, Resources } from "./resources.ts";
 import { AgentHome, EndReason, PermissionMode, QueuedPrompt, SessionActivity, SessionStatus } from "./session.ts";
 import { cutCharacter, hasLoneSurrogate } from "./text.ts";
@@ -164,7 +165,12 @@ export const SessionRequest = z.strictObject({
   resources: Resources.optional(),
   container: ContainerRequest.optional(),
   /** Names that the session may reach besides those that the operator allows all. */
-  egress: z.strictObject({ allow: HostPatterns.optional() }).optional(),
+  egress: z
+    .strictObject({
+      allow: HostPatterns.optional(),
+      host_services: z.array(hostServiceName).max(hostServicesMax).optional(),
+    })
+    .optional(),
   team: z.record(z.string(), z.unknown()).optional(),
 });
 export type SessionRequest = z.infer<typeof SessionRequest>;

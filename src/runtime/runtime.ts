@@ -56,6 +56,16 @@ export interface PlaceSpec {
   egress: EgressPolicy | undefined;
 }
 
+/** Where the session's key keeper listens, if it has one. */
+export interface KeeperSocket {
+  /** On this machine. */
+  path: string;
+  /** The same socket as the sidecar sees it. */
+  seenAs: string;
+  /** Whoever sees its folder may connect: the sidecar may be another user, and nobody else sees it. */
+  isOpen: boolean;
+}
+
 /** The same places as the sidecar and its agent see them. */
 export interface Place {
   sessionDir: string;
@@ -63,6 +73,9 @@ export interface Place {
   workDir: string;
   privateHome: string | undefined;
   temporaryDir: string;
+  keeperSocket: KeeperSocket;
+  /** The folder of the sockets to services outside; undefined where the agent reaches them by itself. */
+  hostDoors: { path: string; seenAs: string } | undefined;
   /** From which the agent's environment takes its allow-list. */
   environment: Readonly<Record<string, string | undefined>>;
   /** The program to start for an agent. */

@@ -4,6 +4,7 @@ import type { Config } from "../config.ts";
 import type { Bootstrap } from "../protocol/bootstrap.ts";
 import { defined } from "../protocol/defined.ts";
 import { AgentdError } from "../protocol/error.ts";
+import { doorName, type HostDoor } from "../protocol/host-service.ts";
 import { linkProtocol } from "../protocol/link-frame.ts";
 import type { ModelDoor } from "../protocol/model-door.ts";
 import type { SessionSpec } from "../protocol/session.ts";
@@ -82,8 +83,21 @@ export function bootstrapOf({ spec, requestEnv, options, config, place, doorOf }
       spoolBytesMax: config.limits.spool_bytes,
       ...defined({ resources: spec.resources }),
     },
-    ...defined({ task_id: spec.task_id, model_door: hidden?.door, hooks: hooksOf(config, spec.agent) }),
+    ...defined({
+      host_doors: hostDoorsFor(spec, place),
+      task_id: spec.task_id,
+      model_door: hidden?.door,
+      hooks: hooksOf(config, spec.agent),
+    }),
   };
+}
+
+function hostDoorsFor({ egress }: SessionSpec, { hostDoors }: Place): HostDoor[] | undefined {
+  if (!hostDoors) return undefined;
+  return egress?.host_services?.map(({ port }, index) => ({
+    port,
+    socket_path: `${hostDoors.seenAs}/${doorName(index)}`,
+  }));
 }
 
 /** Spans of the agent belong below the session's when that is told to a collector, else beside it. */

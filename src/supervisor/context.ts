@@ -11,6 +11,7 @@ import type { Store } from "../store/store.ts";
 import type { Archive } from "./archive.ts";
 import type { Books } from "./books.ts";
 import type { EgressLog } from "./egress-log.ts";
+import type { HostDoors } from "./host-doors.ts";
 import type { Keepers } from "./keepers.ts";
 import type { Registry } from "./registry.ts";
 import type { WorkDirGuard } from "./work-dir.ts";
@@ -27,6 +28,7 @@ export interface Context {
   readonly archive: Archive;
   readonly books: Books;
   readonly keepers: Keepers;
+  readonly hostDoors: HostDoors;
   readonly egressLog: EgressLog;
   readonly log: Log;
   readonly watch: SessionWatch;

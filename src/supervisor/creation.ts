@@ -211,7 +211,7 @@ async function specFor({ config }: Context, { id, request, found }: Wanted, home
 }
 
 async function launch(context: Context, { id, request, found }: Wanted, made: Attended): Promise<Created> {
-  const { config, registry, keepers, runDir } = context;
+  const { config, registry, keepers, hostDoors, runDir } = context;
   const { entry, attendance } = made;
   const { session } = entry;
   const { spec, home } = session;
@@ -222,7 +222,7 @@ async function launch(context: Context, { id, request, found }: Wanted, made: At
     options: found.options,
     config,
     place: found.runtime.placeOf(placeSpec),
-    doorOf: (token) => keepers.doorOf(id, spec.agent, token),
+    doorOf: (token) => keepers.doorOf(spec, token),
   });
   await mkdir(runDirOf(runDir, id), { recursive: true, mode: 0o700 });
   entry.sidecar = found.runtime.addressOf(bootstrap, placeSpec);
@@ -237,10 +237,12 @@ async function launch(context: Context, { id, request, found }: Wanted, made: At
   let handle: SidecarHandle | undefined;
   try {
     await keepers.keep(session, bootstrap.token);
+    await hostDoors.open(spec);
     handle = await found.runtime.launch(bootstrap, placeSpec);
     attendance.attend(handle, { isAdopted: false });
   } catch (error) {
     await handle?.destroy();
+    hostDoors.close(id);
     entry.attendance = undefined;
     registry.drop(id);
     // Whoever is attached already is to hear of the end.

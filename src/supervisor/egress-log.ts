@@ -162,6 +162,8 @@ function sentenceOf({ host, port, reason, sni, verdict }: Denial): string {
       return `The session's tunnel to ${what} was cut: what came was no TLS hello with a name.`;
     case "unknown_session":
       return `The session may not reach ${what}: its proxy has no policy for it.`;
+    case "host_service":
+      return `The session may not reach ${what} any more: the operator has taken it off egress.host_services.`;
     default:
       return reason satisfies never;
   }

@@ -1,10 +1,12 @@
 /** What a session in a container may reach: its model, what the operator allows all, what the request adds. Pure. */
 import type { AgentSettings, Config } from "../config.ts";
 import type { HarnessName } from "../protocol/bootstrap.ts";
+import { defined } from "../protocol/defined.ts";
 import type { EgressPolicy } from "../protocol/egress.ts";
 import { AgentdError } from "../protocol/error.ts";
 import { isCovered, normalHostName } from "../protocol/host-name.ts";
 import type { SessionRequest } from "../protocol/http.ts";
+import { hostServicesOf } from "./host-services.ts";
 
 /** Where the agents find their models when nobody names another address. */
 const modelHosts: Readonly<Record<HarnessName, readonly string[]>> = {
@@ -26,11 +28,17 @@ export function egressOf(request: SessionRequest, { egress, agents }: Config): E
     );
   }
   const allow = new Set([...hostsOfModel(agents[request.agent]), ...egress.allow, ...asked]);
-  return { mode: egress.mode, allow: [...allow] };
+  const services = hostServicesOf(request, egress.host_services);
+  return {
+    mode: egress.mode,
+    allow: [...allow],
+    ...defined({ host_services: services.length > 0 ? services : undefined }),
+  };
 }
 
 function hostsOfModel(settings: AgentSettings | undefined): readonly string[] {
-  if (!settings) return [];
+  // Whose key is hidden reaches its model by its keeper, which goes there from outside of the container.
+  if (!settings || settings.hide_key) return [];
   if (settings.base_url === undefined) return modelHosts[settings.harness];
   const name = normalHostName(new URL(settings.base_url).hostname);
   return name === undefined ? [] : [name];

@@ -19,9 +19,6 @@ const unhonoured = {
 /** What a plain command has no notion of, besides what the table of capabilities says. */
 const agentOnly = ["input_timeout", "trust_workspace", "auto_discover", "claude", "codex", "opencode", "acp"] as const;
 
-// biome-ignore lint/suspicious/noTemplateCurlyInString: it is the word of the wire
-const hostGateway = "${HOST_GATEWAY}";
-
 /** What would be written into a container's home. */
 const homeFiles = ["credentials_path", "memory_path"] as const;
 
@@ -61,7 +58,7 @@ export function checkHonoured(request: SessionRequest, runtime: string, config: 
     if (request[field] === undefined) continue;
     throw new AgentdError("unsupported_by_agent", `Cannot use "${field}": ${unhonoured[field]}. Leave it out`);
   }
-  if (runtime === "docker") checkContainer(request, config);
+  if (runtime === "docker") checkContainer(request);
   checkBlocks(request, harness);
   checkOldWords(request, runtime);
 }
@@ -86,18 +83,11 @@ function checkAgentFields(request: SessionRequest, harness: HarnessName): void {
 }
 
 /** What would mean something else in a container than it says. */
-function checkContainer(request: SessionRequest, config: Config): void {
+function checkContainer(request: SessionRequest): void {
   const refuse = (field: string, why: string) =>
     new AgentdError("unsupported_by_runtime", `Cannot use ${field} with the runtime "docker": ${why}`);
   if (request.agent_home === "user")
     throw refuse('agent_home "user"', "no container sees the home of a person. Leave it out");
-  if (config.agents[request.agent]?.hide_key)
-    throw refuse(
-      `the agent "${request.agent}"`,
-      "its key is hidden by a keeper on this machine (hide_key), which containers do not reach yet. Use the runtime local, or let the operator unset hide_key",
-    );
-  if ((request.mcp_servers ?? []).some(({ url }) => url?.includes(hostGateway)))
-    throw refuse(hostGateway, "a container has no way to this machine. Leave the server out");
 }
 
 /** The blocks that are named after a harness say nothing to the others. */

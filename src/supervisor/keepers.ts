@@ -1,19 +1,21 @@
 /** The key keepers of the sessions whose agents may not know their key: started, watched, started again. */
-import { join } from "node:path";
+import { chmod, mkdir } from "node:fs/promises";
+import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Config } from "../config.ts";
 import { type KeeperBootstrap, keeperWords } from "../keeper/bootstrap.ts";
 import { launchKeeper, watchKeeper } from "../keeper/keeper-process.ts";
 import { messageOf } from "../protocol/error.ts";
 import type { ModelDoor } from "../protocol/model-door.ts";
+import type { SessionSpec } from "../protocol/session.ts";
+import type { KeeperSocket } from "../runtime/runtime.ts";
 import type { Session } from "../session/session.ts";
 import { hiddenKeyOf } from "./hidden-key.ts";
 
 export interface KeepersOptions {
   config: Config;
   keeperPath: string;
-  /** The session's folder for sockets. */
-  runDirOf(sessionId: string): string;
+  socketOf(spec: SessionSpec): KeeperSocket;
   onFault(message: string, sessionId: string): void;
 }
 
@@ -31,14 +33,14 @@ export class Keepers {
   }
 
   /** What the sidecar is told, when the key of this agent is hidden. Throws `launch_failed` when it cannot be. */
-  doorOf(sessionId: string, agent: string, sidecarToken: string): { door: ModelDoor; standIn: string } | undefined {
-    const hidden = this.#hidden(agent);
+  doorOf(spec: SessionSpec, sidecarToken: string): { door: ModelDoor; standIn: string } | undefined {
+    const hidden = this.#hidden(spec.agent);
     if (!hidden) return undefined;
     const { standIn, lease } = keeperWords(sidecarToken);
     const { urlVariable, path } = hidden;
     return {
       standIn,
-      door: { socket_path: this.#socketOf(sessionId), lease, url_variable: urlVariable, path },
+      door: { socket_path: this.#options.socketOf(spec).seenAs, lease, url_variable: urlVariable, path },
     };
   }
 
@@ -69,8 +71,18 @@ export class Keepers {
     watch.close();
     if (isUp) return;
     const { config, keeperPath } = this.#options;
+    if (bootstrap.is_open) {
+      // It is behind the session's own folder, which nobody else may enter.
+      await mkdir(dirname(bootstrap.socket_path), { recursive: true });
+      await chmod(dirname(bootstrap.socket_path), 0o711);
+    }
+    const authorities = config.environment["NODE_EXTRA_CA_CERTS"] ?? config.docker.ca_file;
     await launchKeeper(
-      { keeperPath, environment: config.environment, launchTimeoutMs: config.limits.launch_timeout },
+      {
+        keeperPath,
+        environment: { ...config.environment, NODE_EXTRA_CA_CERTS: authorities },
+        launchTimeoutMs: config.limits.launch_timeout,
+      },
       bootstrap,
     );
   }
@@ -120,10 +132,12 @@ export class Keepers {
     if (!hidden) return undefined;
     const { standIn, lease } = keeperWords(sidecarToken);
     const { environment } = this.#options.config;
+    const socket = this.#options.socketOf(session.spec);
     const either = (name: string) => environment[name.toLowerCase()] ?? environment[name];
     return {
       session_id: session.id,
-      socket_path: this.#socketOf(session.id),
+      socket_path: socket.path,
+      is_open: socket.isOpen,
       stand_in: standIn,
       lease,
       key: hidden.key,
@@ -136,9 +150,5 @@ export class Keepers {
   #hidden(agent: string) {
     const settings = this.#options.config.agents[agent];
     return settings && hiddenKeyOf(agent, settings, this.#options.config.environment);
-  }
-
-  #socketOf(sessionId: string): string {
-    return join(this.#options.runDirOf(sessionId), "k");
   }
 }

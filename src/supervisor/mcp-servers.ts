@@ -98,7 +98,7 @@ function specOf(asked: Asked): McpServerSpec {
 }
 
 function completeUrl(subject: string, url: string): string {
-  // The local runtime has no gateway: the host is this machine.
+  // In a container, a door to the one port that is meant; elsewhere the host is this machine.
   const complete = url.replace(/\$\{HOST_GATEWAY\}/g, "127.0.0.1");
   const parsed = URL.canParse(complete) ? new URL(complete) : undefined;
   if (parsed === undefined || !["http:", "https:"].includes(parsed.protocol))

@@ -117,6 +117,17 @@ function holdLimits({ log }: Context, { id, spec }: Session): void {
   }
 }
 
+/** It is live: what it reaches besides must not cost it its life. */
+async function openDoors({ hostDoors, log }: Context, { id, spec }: Session): Promise<void> {
+  try {
+    await hostDoors.open(spec);
+  } catch (error) {
+    log("error", `Cannot open the ways of session "${id}" to services of the host: ${messageOf(error)}`, {
+      session_id: id,
+    });
+  }
+}
+
 async function adopt(context: Context, record: SessionRecord): Promise<void> {
   const { config, registry, keepers } = context;
   const runtime = context.runtimes.get(record.spec.runtime);
@@ -145,6 +156,7 @@ async function adopt(context: Context, record: SessionRecord): Promise<void> {
     holdLimits(context, session);
     entry.sidecar = handle.address;
     await keepers.keepOn(session, handle.address.token);
+    await openDoors(context, session);
     attendance.attend(handle, { isAdopted: true });
   } else {
     await attendance.adoptDead();

@@ -6,6 +6,7 @@ import type { InputAnswer } from "../protocol/command.ts";
 import type { Denial } from "../protocol/egress.ts";
 import { AgentdError, messageOf } from "../protocol/error.ts";
 import type { AgentView, Collected, EgressEntry, SessionChange, SessionRequest } from "../protocol/http.ts";
+import type { SessionSpec } from "../protocol/session.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { Inputs, readInputs } from "../session/inputs.ts";
 import type { SessionWatch } from "../session/watch.ts";
@@ -15,12 +16,14 @@ import { listAgents } from "./agents.ts";
 import { Archive } from "./archive.ts";
 import type { Attendance } from "./attendance.ts";
 import { Books } from "./books.ts";
-import { type Context, type Log, runDirOf, workDirGuard } from "./context.ts";
+import { type Context, type Log, workDirGuard } from "./context.ts";
 import { type Caller, type Created, createSession } from "./creation.ts";
 import { EgressLog } from "./egress-log.ts";
 import { type Entry, rowOf } from "./entry.ts";
+import { HostDoors } from "./host-doors.ts";
 import { Keepers } from "./keepers.ts";
 import { type Listed, type ListQuery, listHistory, listSessions } from "./listing.ts";
+import { placeSpecOf } from "./place-spec.ts";
 import { recover } from "./recovery.ts";
 import { Registry } from "./registry.ts";
 import { removeSession } from "./removal.ts";
@@ -54,6 +57,11 @@ export class Supervisor {
     const { config, store, runDir, log } = options;
     const registry = new Registry(config.limits.max_sessions);
     const isClosing = () => this.#isClosing;
+    const placeOf = (spec: SessionSpec) => {
+      const runtime = options.runtimes.get(spec.runtime);
+      if (runtime) return runtime.placeOf(placeSpecOf({ config, runDir }, spec));
+      throw new AgentdError("unknown_runtime", `Cannot use the runtime "${spec.runtime}": it is not enabled`);
+    };
     this.#context = {
       ...options,
       registry,
@@ -62,8 +70,13 @@ export class Supervisor {
       keepers: new Keepers({
         config,
         keeperPath,
-        runDirOf: (id) => runDirOf(runDir, id),
+        socketOf: (spec) => placeOf(spec).keeperSocket,
         onFault: (message, session_id) => log("error", message, { session_id }),
+      }),
+      hostDoors: new HostDoors({
+        listed: () => config.egress.host_services,
+        folderOf: (spec) => placeOf(spec).hostDoors?.path,
+        onDenied: (id, denial) => this.#context.egressLog.note(id, denial),
       }),
       egressLog: new EgressLog({
         dataDir: config.dataDir,
@@ -209,7 +222,7 @@ export class Supervisor {
   async close(sessions: OnShutdown): Promise<void> {
     this.#isClosing = true;
     this.#stopCollecting();
-    const { registry, keepers } = this.#context;
+    const { registry, keepers, hostDoors } = this.#context;
     keepers.close();
     const entries = registry.all();
     const live = entries.flatMap(({ attendance }) => attendance ?? []);
@@ -221,6 +234,7 @@ export class Supervisor {
       for (const attendance of live) attendance.stop("now", "shutdown");
       await Promise.all(live.map((attendance) => attendance.over));
     }
+    hostDoors.closeAll();
     const saved = Promise.all(entries.map((entry) => entry.saving));
     await (sessions === "keep" ? Promise.race([saved, delay(releaseMs, undefined, { ref: false })]) : saved);
   }

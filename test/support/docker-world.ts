@@ -3,7 +3,7 @@
  * hands those of models to the scripted ones on this machine. Nothing of it leaves the machine.
  */
 import { randomBytes } from "node:crypto";
-import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { chmod, mkdir, open, readFile, writeFile } from "node:fs/promises";
 import { connect, createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -77,6 +77,43 @@ export async function startDockerWorld(names: readonly string[]): Promise<Docker
       await folder.remove();
     },
   };
+}
+
+/** Where in a container a text is, as this machine's root sees it: environments, arguments and memory of its processes, files. */
+export async function placesInContainer(containerId: string, text: string): Promise<string[]> {
+  const { Processes } = (await engine.getContainer(containerId).top({ ps_args: "-eo pid" })) as {
+    Processes: string[][];
+  };
+  const pids = Processes.map(([pid = ""]) => pid.trim());
+  const found: string[] = [];
+  for (const pid of pids) {
+    for (const name of ["cmdline", "environ"])
+      if ((await readFile(`/proc/${pid}/${name}`)).includes(text)) found.push(`${pid} ${name}`);
+    if (await isInMemory(pid, text)) found.push(`${pid} memory`);
+  }
+  const tops = ["home", "tmp", "var/tmp", "workspace", "run", "etc"].map((top) => `/proc/${pids[0]}/root/${top}`);
+  const grep = await execa("grep", ["-rlFs", "--devices=skip", "--binary-files=text", "--", text, ...tops], {
+    reject: false,
+  });
+  return [...found, ...grep.stdout.split("\n").filter(Boolean)];
+}
+
+/** Looks at what the process has written itself: mappings that are nobody's file. */
+async function isInMemory(pid: string, text: string): Promise<boolean> {
+  const maps = await readFile(`/proc/${pid}/maps`, "utf8");
+  const memory = await open(`/proc/${pid}/mem`, "r");
+  try {
+    for (const [, begin = "0", end = "0"] of maps.matchAll(/^([0-9a-f]+)-([0-9a-f]+) rw-p \S+ \S+ 0 /gm)) {
+      const at = Number.parseInt(begin, 16);
+      const bytes = Math.min(Number.parseInt(end, 16) - at, 256 * 1024 * 1024);
+      // A mapping that went away meanwhile, or that nothing was ever written to.
+      const read = await memory.read(Buffer.alloc(bytes), 0, bytes, at).catch(() => undefined);
+      if (read?.buffer.includes(text)) return true;
+    }
+    return false;
+  } finally {
+    await memory.close();
+  }
 }
 
 const testLabel = { "agentd-test": "1" };

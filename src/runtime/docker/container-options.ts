@@ -21,6 +21,10 @@ export interface HostPlaces {
   passwd: string;
   group: string;
   authorities: string | undefined;
+  /** Folder of the key keeper's socket, when the session has one. */
+  keeperDir: string | undefined;
+  /** Folder of the sockets to services outside, when the session may use some. */
+  hostDoorsDir: string | undefined;
 }
 
 export interface ContainerWish {
@@ -103,6 +107,9 @@ function mounts({ places, container }: ContainerWish): Docker.MountSettings[] {
     bind(places.passwd, "/etc/passwd", true),
     bind(places.group, "/etc/group", true),
     ...(places.authorities === undefined ? [] : [bind(places.authorities, inside.authorities, true)]),
+    // Nothing can be put in the socket's place; it can be connected to all the same.
+    ...(places.keeperDir === undefined ? [] : [bind(places.keeperDir, inside.keeperDir, true)]),
+    ...(places.hostDoorsDir === undefined ? [] : [bind(places.hostDoorsDir, inside.hostDoorsDir, true)]),
     ...container.mounts.map(({ type, source, target, read_only }) => ({
       Type: type,
       Source: source,

@@ -1,6 +1,6 @@
 /** Sidecars in containers of a Docker engine on this machine. */
 import { chmod, chown, lstat, mkdir, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Bootstrap } from "../../protocol/bootstrap.ts";
 import type { Denial } from "../../protocol/egress.ts";
 import { AgentdError, messageOf } from "../../protocol/error.ts";
@@ -124,7 +124,7 @@ class DockerRuntime implements Runtime {
     this.#use(bootstrap.session_id);
     try {
       const [places, network] = await Promise.all([
-        this.#makePlaces(spec, owner),
+        this.#makePlaces(spec, { owner, hasKeeper: bootstrap.model_door !== undefined }),
         this.#openNetwork(bootstrap.session_id, egress),
       ]);
       const env = agentEnvironment(bootstrap.agent.env, {
@@ -223,7 +223,7 @@ class DockerRuntime implements Runtime {
     return network;
   }
 
-  async #makePlaces(spec: PlaceSpec, owner: Owner): Promise<HostPlaces> {
+  async #makePlaces(spec: PlaceSpec, { owner, hasKeeper }: { owner: Owner; hasKeeper: boolean }): Promise<HostPlaces> {
     const { sessionDir, runDir, workDir, privateHome } = spec;
     if (privateHome === undefined) throw new Error("a session in a container needs a home of its own");
     const socketDir = join(runDir, "c");
@@ -237,7 +237,10 @@ class DockerRuntime implements Runtime {
     await writeFile(passwd, `root:x:0:0::/root:/bin/sh\nagent:x:${owner.uid}:${owner.gid}::/home/agent:/bin/bash\n`);
     await writeFile(group, `root:x:0:\nagent:x:${owner.gid}:\n`);
     for (const file of [passwd, group]) await chmod(file, 0o644);
-    return { socketDir, sidecarDir, privateHome, workDir, passwd, group, authorities: this.#options.authorities };
+    const { authorities } = this.#options;
+    const keeperDir = hasKeeper ? dirname(placeInContainer(spec).keeperSocket.path) : undefined;
+    const hostDoorsDir = spec.egress?.host_services ? placeInContainer(spec).hostDoors?.path : undefined;
+    return { socketDir, sidecarDir, privateHome, workDir, passwd, group, authorities, keeperDir, hostDoorsDir };
   }
 
   #handleOf(address: SidecarAddress, containerId: string): SidecarHandle {

@@ -5,6 +5,7 @@ import { containerOptions } from "../../../src/runtime/docker/container-options.
 import { subnetOf } from "../../../src/runtime/docker/subnets.ts";
 import { containerOf } from "../../../src/supervisor/container.ts";
 import { egressOf } from "../../../src/supervisor/egress.ts";
+import { hostGateway } from "../../../src/supervisor/host-services.ts";
 import { tempDir } from "../../support/temp-dir.ts";
 
 const loaded = loadConfig({ flags: { dataDir: "/nowhere/data" }, environment: { HOME: "/nowhere" } });
@@ -76,6 +77,8 @@ test("a container gets no privilege, no secret and no way out but its network", 
       passwd: "/p",
       group: "/g",
       authorities: undefined,
+      keeperDir: undefined,
+      hostDoorsDir: undefined,
     },
     limits: { pids: 10, scratchBytes: 1000 },
     stopSeconds: 20,
@@ -106,10 +109,34 @@ test("a session reaches its model's host, what the operator allows, and what it 
       base_url: "https://Models.Example.com/v1",
     },
   };
-  const egress = { mode: "enforce" as const, allow: ["a.example.com"], permit: ["*.b.example.com"] };
+  const egress = { mode: "enforce" as const, allow: ["a.example.com"], permit: ["*.b.example.com"], host_services: [] };
   const policy = egressOf(ask({ egress: { allow: ["x.b.example.com"] } }), { ...config, agents, egress });
   expect(policy).toEqual({ mode: "enforce", allow: ["models.example.com", "a.example.com", "x.b.example.com"] });
   expect(() => egressOf(ask({ egress: { allow: ["b.example.com"] } }), { ...config, agents, egress })).toThrow(
     "egress.permit",
   );
+});
+
+test("a session whose key is hidden has no host of a model on its list", () => {
+  const agents = { claude: { args: [], env: {}, hide_key: true, harness: "claude" as const } };
+  expect(egressOf(ask(), { ...config, agents }).allow).toEqual([]);
+});
+
+test("a session reaches those services of the host that it names or has tool servers at, and no other", () => {
+  const service = (name: string, port: number) => ({ name, host: "127.0.0.1", port });
+  const egress = {
+    mode: "enforce" as const,
+    allow: [],
+    permit: [],
+    host_services: [service("tools", 8931), service("cache", 6000), service("other", 7000)],
+  };
+  const host = hostGateway;
+  const of = (request: Parameters<typeof ask>[0]) =>
+    egressOf(ask(request), { ...config, egress }).host_services?.map(({ name }) => name);
+  const at = (url: string) => ({ mcp_servers: [{ name: "a", url }] });
+  expect(of({})).toBeUndefined();
+  expect(of({ ...at(`http://${host}:8931/mcp`), egress: { host_services: ["cache"] } })).toEqual(["cache", "tools"]);
+  expect(of({ claude: { mcp_json: { mcpServers: { a: { url: `http://${host}:7000/` } } } } })).toEqual(["other"]);
+  for (const refused of [at(`http://${host}:22/`), at(`http://${host}/`), { egress: { host_services: ["db"] } }])
+    expect(() => of(refused)).toThrow("egress.host_services");
 });

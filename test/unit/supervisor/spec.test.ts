@@ -224,6 +224,8 @@ test("a spec holds what was asked for and no secret", () => {
       workDir: "/w",
       privateHome: undefined,
       temporaryDir: "/run/x/t",
+      keeperSocket: { path: "/run/x/k", seenAs: "/run/x/k", isOpen: false },
+      hostDoors: undefined,
       environment: {},
       programOf: ({ name }) => name,
     },
