@@ -11,6 +11,7 @@ test("a prompt that was given to the agent before the daemon died cannot be take
   let answered: Promise<{ status: number; body: { error?: string } }>;
   let isAnswered = false;
   try {
+    await counts.daemon.kill9();
     await counts.restart();
     answered = counts.daemon.delete(`/sessions/${id}/prompts/t1`);
     void answered.then(() => {

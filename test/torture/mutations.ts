@@ -110,17 +110,6 @@ export const mutations: readonly Mutation[] = [
     ],
   },
   {
-    name: "trim-spool-too-early",
-    fault: "a sidecar forgets lines that nobody has acknowledged",
-    edits: [
-      {
-        file: "sidecar/spool.ts",
-        find: "    this.#ackedSeq = seq;\n",
-        put: '    this.#ackedSeq = seq;\n    for (const { path } of this.#segments) ftruncateSync(openSync(path, "r+"), 0);\n',
-      },
-    ],
-  },
-  {
     name: "forget-approval",
     fault: "a question that was open is not open after a restart",
     edits: [
@@ -149,8 +138,8 @@ export const mutations: readonly Mutation[] = [
     edits: [
       {
         file: "src/bridge/bridge.ts",
-        find: "let cursor = since ?? replayTo;",
-        put: "let cursor = since === 0 ? 0 : replayTo;",
+        find: "let cursor = Math.min(options.since ?? replayTo, replayTo);",
+        put: "let cursor = options.since === 0 ? 0 : replayTo;",
       },
     ],
   },
