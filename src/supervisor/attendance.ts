@@ -162,8 +162,7 @@ export class Attendance implements SessionObserver {
         this.#resolveGreeted();
         this.#turns.countAtLeast(lastTurn);
         // A log that held the exit already when we came: the sidecar waits to hear that.
-        if (this.#departure.isUnderWay)
-          this.#link?.tell({ type: "ack", data: { sidecar_seq: this.session.sidecarSeq } });
+        if (this.#departure.isUnderWay) this.#link?.acknowledge(this.session.sidecarSeq, { now: true });
         if (this.session.isPaused) this.#link?.tell({ type: "pause", data: { reason: "the disk is full" } });
         this.#onStatus(status);
       },
@@ -381,7 +380,7 @@ export class Attendance implements SessionObserver {
   }
 
   onStored(sidecarSeq: number): void {
-    this.#link?.tell({ type: "ack", data: { sidecar_seq: sidecarSeq } });
+    this.#link?.acknowledge(sidecarSeq, { now: this.#departure.hasExit });
     if (this.session.pendingBytes < pendingBytesMax / 2) this.#link?.release();
     this.#departure.onStored(sidecarSeq);
   }

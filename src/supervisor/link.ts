@@ -44,6 +44,7 @@ const waiterBytesMax = 64 * 1024 * 1024;
 const backoffMs = [20, 50, 100, 200, 500, 1000, 2000, 2000, 2000];
 
 const goodConnectionMs = 5000;
+const ackEveryMs = 20;
 
 /** How a command was taken. */
 export interface CommandReply {
@@ -76,6 +77,8 @@ export class Link {
   readonly #epoch = randomUUID();
   #commandId = 0;
   #waiters = new Map<string, Waiter>();
+  #ackedSeq = 0;
+  #ackTimer: NodeJS.Timeout | undefined;
   /** The sidecar has said hello on this connection. */
   #isReady = false;
   #readySince = Number.POSITIVE_INFINITY;
@@ -106,6 +109,22 @@ export class Link {
       this.#waiters.set(id, waiter);
       if (this.#isReady) this.#send(waiter);
     });
+  }
+
+  /**
+   * The log holds the sidecar's lines up to this count. Told some milliseconds later, with what came meanwhile: each word
+   * wakes the sidecar, and by the event that would cost more than the event itself. `now` for the last one.
+   */
+  acknowledge(sidecarSeq: number, options: { now: boolean }): void {
+    this.#ackedSeq = sidecarSeq;
+    if (options.now) this.#tellAck();
+    else this.#ackTimer ??= setTimeout(() => this.#tellAck(), ackEveryMs);
+  }
+
+  #tellAck(): void {
+    clearTimeout(this.#ackTimer);
+    this.#ackTimer = undefined;
+    this.tell({ type: "ack", data: { sidecar_seq: this.#ackedSeq } });
   }
 
   /** Sends a command that needs no answer. Lost with the link; the next ack covers it. */
@@ -240,6 +259,7 @@ export class Link {
 
   #end(reason: string): void {
     this.#closedFor ??= reason;
+    clearTimeout(this.#ackTimer);
     for (const waiter of this.#waiters.values()) {
       clearInterval(waiter.timer);
       waiter.reject(waiter.wasSent ? new Unanswered(reason) : new Error(reason));
