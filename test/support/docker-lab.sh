@@ -31,9 +31,14 @@ start_engine() {
   # A containerd that died leaves its socket, and dockerd would wait for it in vain.
   local stale=/run/containerd/containerd.sock
   if [ -S "$stale" ] && ! timeout 3 ctr --address "$stale" version >/dev/null 2>&1; then rm -f "$stale"; fi
-  # No inherited pipes: whoever waits for the end of our output would wait for the engine's.
-  setsid dockerd --data-root "$lab/data" --exec-root "$lab/exec" --pidfile "$lab/dockerd.pid" -H "unix://$socket" \
-    </dev/null >>"$lab/dockerd.log" 2>&1 9>&- &
+  # Nothing inherited: whoever waits for the end of our output, or for a lock of ours, would wait for the engine's end.
+  (
+    for fd in /proc/"$BASHPID"/fd/*; do
+      fd=${fd##*/}
+      [ "$fd" -le 2 ] || [ "$fd" -eq 255 ] || eval "exec $fd>&-"
+    done
+    exec setsid dockerd --data-root "$lab/data" --exec-root "$lab/exec" --pidfile "$lab/dockerd.pid" -H "unix://$socket"
+  ) </dev/null >>"$lab/dockerd.log" 2>&1 &
   local pid=$!
   for _ in $(seq 300); do
     if answers; then echo "started an engine, pid $pid"; return; fi
