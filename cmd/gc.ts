@@ -1,4 +1,4 @@
-/** `agentd gc`: what the daemon's policy lets go of, removed or only listed. */
+/** `agentd gc`: what the daemon's policy lets go of and what outlived its session, removed or only listed. */
 import * as z from "zod";
 import { collect } from "../src/client/sessions.ts";
 import { type CommandContext, DaemonOptions, locate } from "./client-options.ts";
@@ -8,14 +8,17 @@ export const GcOptions = DaemonOptions.extend({ dryRun: z.boolean().default(fals
 
 export async function gc(options: z.infer<typeof GcOptions>, { env, terminal }: CommandContext): Promise<number> {
   const collected = await collect(await locate(options, env), { dryRun: options.dryRun });
-  const { sessions, compressed, keep_sessions, keep_days, compress_days } = collected;
+  const { sessions, compressed, leftovers, keep_sessions, keep_days, compress_days } = collected;
   if (options.json) {
     terminal.out(`${JSON.stringify(collected, undefined, 2)}\n`);
     return exitCode.ok;
   }
+  for (const { kind, name, session_id } of leftovers)
+    terminal.out(`${kind} ${name}${session_id === null ? "" : `, of session ${session_id}`}\n`);
+  if (leftovers.length > 0) terminal.note(options.dryRun ? "Would remove these" : "Removed these");
   if (keep_sessions === null && keep_days === null && compress_days === null) {
     terminal.note(
-      "Nothing is removed or compressed without a policy: start the daemon with --keep-sessions, --keep-days or --compress-days",
+      "No session is removed or compressed without a policy: start the daemon with --keep-sessions, --keep-days or --compress-days",
     );
     return exitCode.ok;
   }

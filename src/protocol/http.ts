@@ -312,7 +312,7 @@ export type PromptAccepted = z.infer<typeof PromptAccepted>;
 /** `POST /gc`. */
 export const CollectRequest = z.strictObject({ dry_run: z.boolean().default(false) }).default({ dry_run: false });
 
-/** Its answer: the policy, and the sessions that are gone by it, or would be. */
+/** Its answer: the policy, the sessions that are gone by it, and what was left of others; or what would be. */
 export const Collected = z.object({
   dry_run: z.boolean(),
   keep_sessions: z.number().nullable(),
@@ -322,6 +322,10 @@ export const Collected = z.object({
   /** Logs that were compressed, or would be; `stored_bytes` is what the log and the raw lines take now. */
   compressed: z
     .array(z.object({ session_id: z.string(), log_bytes: z.number(), stored_bytes: z.number().optional() }))
+    .default([]),
+  /** Containers and networks that outlived their sessions. */
+  leftovers: z
+    .array(z.object({ kind: z.enum(["container", "network"]), name: z.string(), session_id: z.string().nullable() }))
     .default([]),
 });
 export type Collected = z.infer<typeof Collected>;

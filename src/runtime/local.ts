@@ -49,7 +49,7 @@ export function localRuntime(options: LocalRuntimeOptions): LocalRuntime {
       await killTree({ sessionId });
     },
     // What outlived its session's folder is found by nobody: the marker names a session, not a daemon.
-    sweepOthers: async () => undefined,
+    sweepOthers: async () => [],
     keepReady: () => pool.begin(),
     close: () => pool.close(),
   };

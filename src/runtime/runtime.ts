@@ -82,6 +82,14 @@ export interface Place {
   programOf(agent: { name: string; command: string | undefined }): string;
 }
 
+/** Something of a session's that has outlived it. */
+export interface Leftover {
+  kind: "container" | "network";
+  name: string;
+  /** Undefined when nothing says whose it was. */
+  sessionId: string | undefined;
+}
+
 export interface Runtime {
   readonly name: string;
   /** It has a work dir for sessions that ask for none: nothing of it stays. */
@@ -97,8 +105,8 @@ export interface Runtime {
   recover(address: SidecarAddress): Promise<SidecarHandle | undefined>;
   /** Ends what a dead sidecar left behind: the agent and everything it started. */
   sweep(sessionId: string): Promise<void>;
-  /** Ends what is there of this daemon's and belongs to none of these sessions. */
-  sweepOthers(liveSessions: ReadonlySet<string>): Promise<void>;
+  /** Ends what is there of this daemon's and belongs to none of these sessions, and says what that was. */
+  sweepOthers(liveSessions: ReadonlySet<string>, options: { isDryRun: boolean }): Promise<Leftover[]>;
   /** The daemon leaves; sidecars go on. */
   close(): Promise<void>;
 }

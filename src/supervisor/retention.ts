@@ -1,4 +1,7 @@
-/** What the operator's policy lets go of: whole sessions that have ended are removed, never a part of a log; old logs are compressed. */
+/**
+ * What the operator's policy lets go of: whole sessions that have ended are removed, never a part of a log; old logs are
+ * compressed. And what is left of sessions in their runtimes.
+ */
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { errnoOf, messageOf } from "../protocol/error.ts";
@@ -33,7 +36,8 @@ export async function collect(context: Context, { isDryRun }: { isDryRun: boolea
       sessions.push({ session_id: id, log_bytes: 0, ended_at: null });
   const gone = new Set(sessions.map(({ session_id }) => session_id));
   const compressed = (await compressLogs(context, { isDryRun })).filter(({ session_id }) => !gone.has(session_id));
-  return { dry_run: isDryRun, keep_sessions, keep_days, compress_days, sessions, compressed };
+  const leftovers = await sweepLeftovers(context, isDryRun);
+  return { dry_run: isDryRun, keep_sessions, keep_days, compress_days, sessions, compressed, leftovers };
 }
 
 /**
@@ -57,6 +61,16 @@ async function collectLeftHomes(
     left.push(id);
   }
   return left;
+}
+
+/** What no policy is needed for: nobody can use it any more. */
+async function sweepLeftovers(
+  { registry, runtimes }: Context,
+  isDryRun: boolean,
+): Promise<NonNullable<Collected["leftovers"]>> {
+  const live = new Set(registry.all().flatMap(({ session, attendance }) => (attendance ? [session.id] : [])));
+  const found = await Promise.all([...runtimes.values()].map((runtime) => runtime.sweepOthers(live, { isDryRun })));
+  return found.flat().map(({ kind, name, sessionId = null }) => ({ kind, name, session_id: sessionId }));
 }
 
 /** The record goes first: from then on a start that finds the folder knows it for a deleted session's. */
@@ -97,7 +111,8 @@ export function collectRegularly(context: Context, act: () => Promise<Collected>
   if (keep_sessions === undefined && keep_days === undefined && compress_days === undefined) return () => undefined;
   const once = () => {
     act().then(
-      ({ sessions, compressed }) => {
+      ({ sessions, compressed, leftovers }) => {
+        if (leftovers.length > 0) context.log("info", "what outlived its session was removed", { leftovers });
         const session_ids = sessions.map(({ session_id }) => session_id);
         if (sessions.length > 0) context.log("info", "sessions were removed by policy", { session_ids });
         if (compressed.length > 0)

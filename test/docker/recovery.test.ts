@@ -59,6 +59,23 @@ test("what belongs to no session any more is taken away at the next start", asyn
   await eventually(async () => (await agentdNetworks()).length === 0, { what: "the end of its network" });
 });
 
+test("agentd gc lists what outlived its session, and takes it away; what is in use stays", async () => {
+  const id = await shell.start("echo ready; sleep 60");
+  await shell.log(id, isPrinting("ready"));
+  const [own] = await agentdContainers(id);
+  const labels = { ...own?.Labels, "agentruntime.session_id": "gone-long-ago" };
+  const { id: left } = await engine.createContainer({ Image: "agentruntime-agent:latest", Labels: labels });
+  const listed = await shell.daemon.cli("gc", "--dry-run");
+  expect(listed.stdout).toContain("of session gone-long-ago");
+  expect(listed.stdout.trim().split("\n")).toHaveLength(1);
+  expect(await agentdContainers("gone-long-ago")).toHaveLength(1);
+  expect((await shell.daemon.cli("gc")).stdout).toBe(listed.stdout);
+  expect(await agentdContainers("gone-long-ago")).toEqual([]);
+  await expect(engine.getContainer(left).inspect()).rejects.toThrow("No such container");
+  expect((await shell.daemon.get(`/sessions/${id}`)).body).toMatchObject({ status: "running" });
+  await shell.daemon.delete(`/sessions/${id}`);
+});
+
 test("a daemon that stops its sessions leaves no container and no network", async () => {
   const id = await shell.start("echo ready; sleep 60");
   await shell.log(id, isPrinting("ready"));

@@ -6,15 +6,21 @@ import { readLog } from "./read-log.ts";
 import { type Daemon, type DaemonOptions, startDaemon } from "./start-daemon.ts";
 import { tempDir } from "./temp-dir.ts";
 
-export interface DockerShell {
+export interface DockerShell extends Shells {
   readonly world: DockerWorld;
+  stop(): Promise<void>;
+}
+
+type ShellOptions = DaemonOptions & { settings?: Record<string, unknown> };
+
+export interface Shells {
   daemon: Daemon;
   /** Starts a session that runs the script, and returns its id. */
   start(script: string, request?: Record<string, unknown>): Promise<string>;
   /** Runs a script to its end. */
   run(script: string, request?: Record<string, unknown>): Promise<ShellOutcome>;
   log(id: string, enough?: (events: readonly LoggedEvent[]) => boolean): Promise<readonly LoggedEvent[]>;
-  stop(): Promise<void>;
+  stopDaemon(): Promise<void>;
 }
 
 export interface ShellOutcome {
@@ -26,11 +32,21 @@ export interface ShellOutcome {
 
 const deadlineMs = 90_000;
 
-export async function startDockerShell(
-  names: readonly string[],
-  options: DaemonOptions & { settings?: Record<string, unknown> } = {},
-): Promise<DockerShell> {
+export async function startDockerShell(names: readonly string[], options: ShellOptions = {}): Promise<DockerShell> {
   const world = await startDockerWorld(names);
+  const { settings = {} } = options;
+  const shells = await startShells({ ...options, settings: { ...world.config.docker, ...settings } });
+  return Object.assign(shells, {
+    world,
+    stop: async () => {
+      await shells.stopDaemon();
+      await world.stop();
+    },
+  });
+}
+
+/** The same without a world around it: nothing is to be reached. `settings` names the engine. */
+export async function startShells(options: ShellOptions): Promise<Shells> {
   const { settings = {}, config: given, ...rest } = options;
   const folder = await tempDir();
   const daemon = await startDaemon({
@@ -40,7 +56,7 @@ export async function startDockerShell(
       runtime: "docker",
       agents: { sh: { command: "bash", harness: "generic" } },
       ...given,
-      docker: { ...world.config.docker, ...settings },
+      docker: settings,
     },
   });
   const log = (id: string, enough?: (events: readonly LoggedEvent[]) => boolean) =>
@@ -52,8 +68,7 @@ export async function startDockerShell(
     if (status !== 201) throw new Error(`no session: ${status} ${text}`);
     return String(body.session_id);
   };
-  const shell: DockerShell = {
-    world,
+  const shell: Shells = {
     daemon,
     start,
     log,
@@ -62,9 +77,8 @@ export async function startDockerShell(
       const events = await log(id);
       return { id, events, lines: textOf(events, "stdout") };
     },
-    stop: async () => {
+    stopDaemon: async () => {
       await shell.daemon.stop();
-      await world.stop();
       await folder.remove();
     },
   };

@@ -28,11 +28,15 @@ export interface DockerWorld {
   stop(): Promise<void>;
 }
 
-export async function startDockerWorld(names: readonly string[]): Promise<DockerWorld> {
+/** `silent` are names at whose address nobody listens. */
+export async function startDockerWorld(
+  names: readonly string[],
+  { silent = [] }: { silent?: readonly string[] } = {},
+): Promise<DockerWorld> {
   const folder = await tempDir();
   const front = join(folder.path, "front");
   const network = `agentd-test-${randomBytes(4).toString("hex")}`;
-  const servers: Server[] = [];
+  const servers = new Map<string, Server>();
   await mkdir(front);
   await chmod(front, 0o755);
   await makeCertificate(front, names);
@@ -52,6 +56,7 @@ export async function startDockerWorld(names: readonly string[]): Promise<Docker
     NetworkingConfig: { EndpointsConfig: { [network]: { Aliases: [...names] } } },
   });
   await container.start();
+  if (silent.length > 0) await startSilence(network, silent);
   await eventually(async () => (await container.logs({ stdout: true, follow: false })).includes("ready"), {
     what: "the start of the public servers",
   });
@@ -59,20 +64,21 @@ export async function startDockerWorld(names: readonly string[]): Promise<Docker
     network,
     config: { docker: { host: dockerHost, egress_network: network, ca_file: join(front, "ca.pem") } },
     serve: async (name, url) => {
+      await closed(servers.get(name));
       const { port } = new URL(url);
       const server = createServer((client) => {
         const service = connect(Number(port), "127.0.0.1");
-        client.on("error", () => service.destroy());
-        service.on("error", () => client.destroy());
+        client.on("error", () => service.destroy()).on("close", () => service.destroy());
+        service.on("error", () => client.destroy()).on("close", () => client.destroy());
         client.pipe(service).pipe(client);
       });
-      servers.push(server);
+      servers.set(name, server);
       await new Promise<void>((resolve) => server.listen(join(front, `${name}.sock`), resolve));
       await chmod(join(front, `${name}.sock`), 0o777);
     },
     stop: async () => {
-      await container.remove({ force: true, v: true });
-      await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+      await removeContainers();
+      await Promise.all([...servers.values()].map(closed));
       await engine.getNetwork(network).remove();
       await folder.remove();
     },
@@ -118,12 +124,34 @@ async function isInMemory(pid: string, text: string): Promise<boolean> {
 
 const testLabel = { "agentd-test": "1" };
 
+const testOnly = { label: ["agentd-test=1"] };
+
+/** A container that listens nowhere, under these names. */
+async function startSilence(network: string, names: readonly string[]): Promise<void> {
+  const container = await engine.createContainer({
+    name: `${network}-silence`,
+    Image: "agentruntime-agent:latest",
+    Labels: testLabel,
+    Entrypoint: ["sleep", "infinity"],
+    HostConfig: { NetworkMode: network, Init: true },
+    NetworkingConfig: { EndpointsConfig: { [network]: { Aliases: [...names] } } },
+  });
+  await container.start();
+}
+
+async function removeContainers(): Promise<void> {
+  for (const { Id } of await engine.listContainers({ all: true, filters: testOnly }))
+    await engine.getContainer(Id).remove({ force: true, v: true });
+}
+
+function closed(server: Server | undefined): Promise<void> {
+  return new Promise((resolve) => (server ? server.close(() => resolve()) : resolve()));
+}
+
 /** Of a run that was cut short: the public range can be had once only. */
 async function removeLeftovers(): Promise<void> {
-  const filters = { label: ["agentd-test=1"] };
-  for (const { Id } of await engine.listContainers({ all: true, filters }))
-    await engine.getContainer(Id).remove({ force: true });
-  for (const { Id } of await engine.listNetworks({ filters })) {
+  await removeContainers();
+  for (const { Id } of await engine.listNetworks({ filters: testOnly })) {
     const network = engine.getNetwork(Id);
     const { Containers } = (await network.inspect()) as { Containers?: Record<string, unknown> };
     for (const id of Object.keys(Containers ?? {})) await engine.getContainer(id).remove({ force: true });

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import type { Bootstrap } from "../../protocol/bootstrap.ts";
 import type { Denial } from "../../protocol/egress.ts";
 import { AgentdError, messageOf } from "../../protocol/error.ts";
-import type { PlaceSpec, Runtime, SidecarAddress, SidecarHandle } from "../runtime.ts";
+import type { Leftover, PlaceSpec, Runtime, SidecarAddress, SidecarHandle } from "../runtime.ts";
 import { connectToSocket } from "../socket-door.ts";
 import { agentEnvironment } from "./agent-environment.ts";
 import { type ContainerLimits, containerOptions, type HostPlaces } from "./container-options.ts";
@@ -12,12 +12,13 @@ import { type Engine, engineFault, isMissing, missingImage, openEngine, statusOf
 import { checkImage } from "./images.ts";
 import { withoutFrames } from "./log-follower.ts";
 import { label, Names } from "./names.ts";
-import { Networks, type SessionNetwork } from "./networks.ts";
+import { Networks } from "./networks.ts";
 import { type Owner, ownerOf } from "./owner.ts";
 import { placeInContainer } from "./places.ts";
 import { Policies } from "./policies.ts";
 import { EgressProxy, proxyPort } from "./proxy.ts";
 import { parseProxyLine } from "./proxy-log.ts";
+import { SessionNetworks } from "./session-networks.ts";
 import { startContainer } from "./start-container.ts";
 import { EngineWatch } from "./watch.ts";
 
@@ -59,7 +60,7 @@ export async function dockerRuntime(options: DockerRuntimeOptions): Promise<Runt
     launch: (bootstrap, spec) => runtime.launch(bootstrap, spec),
     recover: (address) => runtime.recover(address),
     sweep: (sessionId) => runtime.sweep(sessionId),
-    sweepOthers: (live) => runtime.sweepOthers(live),
+    sweepOthers: (live, options) => runtime.sweepOthers(live, options),
     close: () => runtime.close(),
   };
 }
@@ -70,7 +71,7 @@ class DockerRuntime implements Runtime {
   readonly #options: DockerRuntimeOptions;
   readonly #engine: Engine;
   readonly #names: Names;
-  readonly #networks: Networks;
+  readonly #networks: SessionNetworks;
   readonly #policies: Policies;
   readonly #proxy: EgressProxy;
   readonly #watch: EngineWatch;
@@ -83,7 +84,6 @@ class DockerRuntime implements Runtime {
     this.#options = options;
     this.#engine = engine;
     this.#names = new Names(options.dataDir);
-    this.#networks = new Networks({ engine, names: this.#names, range: options.subnets });
     this.#policies = new Policies(join(options.dataDir, "egress"));
     this.#watch = new EngineWatch({ engine, names: this.#names });
     this.#proxy = new EgressProxy({
@@ -94,6 +94,12 @@ class DockerRuntime implements Runtime {
       egressNetwork: options.egressNetwork,
       deniedSince: options.deniedSince,
       onLine: (line) => this.#onProxyLine(line),
+      log: options.log,
+    });
+    this.#networks = new SessionNetworks({
+      networks: new Networks({ engine, names: this.#names, range: options.subnets }),
+      policies: this.#policies,
+      proxy: this.#proxy,
       log: options.log,
     });
   }
@@ -119,14 +125,17 @@ class DockerRuntime implements Runtime {
     const { container, egress } = spec;
     if (!container || !egress) throw new Error("a session in a container needs its container and egress decided");
     const act = `start the container of session "${bootstrap.session_id}"`;
-    await checkImage(this.#engine, container.image, act);
     const owner = await ownerOf({ workDir: spec.workDir, configured: this.#options.user, daemon: ourselves() });
     this.#use(bootstrap.session_id);
     try {
+      // The image first: without it there is no reason to wait for a network.
+      const isThere = checkImage(this.#engine, container.image, act);
+      const opened = isThere.then(() => this.#networks.open(bootstrap.session_id, egress));
       const [places, network] = await Promise.all([
         this.#makePlaces(spec, { owner, hasKeeper: bootstrap.model_door !== undefined }),
-        this.#openNetwork(bootstrap.session_id, egress),
+        opened,
       ]);
+      this.#sessions.set(network.subnet.agent, bootstrap.session_id);
       const env = agentEnvironment(bootstrap.agent.env, {
         proxyUrl: `http://${network.subnet.proxy}:${proxyPort}`,
         hasAuthorities: places.authorities !== undefined,
@@ -150,6 +159,7 @@ class DockerRuntime implements Runtime {
       );
       if (container.network !== undefined)
         await this.#engine.getNetwork(container.network).connect({ Container: started.id });
+      this.#networks.fill();
       return this.#handleOf(this.addressOf(bootstrap, spec), started.id);
     } catch (error) {
       await this.sweep(bootstrap.session_id).catch((fault: unknown) =>
@@ -170,57 +180,53 @@ class DockerRuntime implements Runtime {
       throw engineFault(error, `find the container of session "${address.session_id}"`);
     }
     this.#use(address.session_id);
-    const network = await this.#networks.find(address.session_id);
-    if (network) {
-      this.#sessions.set(network.subnet.agent, address.session_id);
-      await this.#proxy.attach(network);
-    }
+    const network = await this.#networks.recover(address.session_id);
+    if (network) this.#sessions.set(network.subnet.agent, address.session_id);
     // One that has ended already says so by its handle, with the reason that the engine knows.
     return this.#handleOf(address, id);
   }
 
   async sweep(sessionId: string): Promise<void> {
-    const name = this.#names.ofSession(sessionId);
-    await removeContainer(this.#engine, name);
-    const network = await this.#networks.find(sessionId);
-    if (network) await this.#policies.remove(network.subnet.agent);
-    this.#proxy.detach(name);
-    await this.#networks.remove(sessionId);
+    await removeContainer(this.#engine, this.#names.ofSession(sessionId));
+    await this.#networks.close(sessionId);
     this.#live.delete(sessionId);
     this.#rest();
   }
 
-  async sweepOthers(liveSessions: ReadonlySet<string>): Promise<void> {
-    const containers = await this.#engine.listContainers({
-      all: true,
-      filters: { label: this.#names.filter("agent") },
-    });
-    const found = [
-      ...containers.flatMap(({ Labels }) => Labels[label.session] ?? []),
-      ...(await this.#networks.sessions()),
+  async sweepOthers(liveSessions: ReadonlySet<string>, { isDryRun }: { isDryRun: boolean }): Promise<Leftover[]> {
+    const [containers, networks] = await Promise.all([
+      this.#engine.listContainers({ all: true, filters: { label: this.#names.filter("agent") } }),
+      this.#networks.list(),
+    ]);
+    // Those that are being started are in no list of the caller's yet.
+    const isOver = ({ sessionId }: Leftover) =>
+      sessionId === undefined || !(liveSessions.has(sessionId) || this.#live.has(sessionId));
+    const found: Leftover[] = [
+      ...containers.map(({ Id, Names: [name = Id], Labels }) => ({
+        kind: "container" as const,
+        name: name.replace(/^\//, ""),
+        sessionId: Labels[label.session],
+      })),
+      ...networks.map(({ name, sessionId }) => ({ kind: "network" as const, name, sessionId })),
     ];
-    for (const id of new Set(found)) if (!liveSessions.has(id)) await this.sweep(id);
-    const addresses = [...this.#sessions].filter(([, id]) => liveSessions.has(id)).map(([address]) => address);
-    await this.#policies.removeOthers(new Set(addresses));
-    if (liveSessions.size === 0) await this.#proxy.release();
+    const leftovers = found.filter(isOver);
+    if (isDryRun) return leftovers;
+    for (const { kind, name } of leftovers) if (kind === "container") await removeContainer(this.#engine, name);
+    for (const id of new Set(leftovers.flatMap(({ sessionId }) => sessionId ?? []))) await this.sweep(id);
+    await this.#networks.removeStrays();
+    if (liveSessions.size === 0) await this.#release();
+    return leftovers;
   }
 
   async close(): Promise<void> {
     clearTimeout(this.#idleTimer);
+    await this.#networks.drain();
     if (this.#live.size === 0) {
       await this.#proxy.release();
       await rm(this.#policies.folder, { recursive: true, force: true });
     }
     this.#proxy.close();
     this.#watch.close();
-  }
-
-  async #openNetwork(sessionId: string, egress: NonNullable<PlaceSpec["egress"]>): Promise<SessionNetwork> {
-    const network = await this.#networks.create(sessionId);
-    this.#sessions.set(network.subnet.agent, sessionId);
-    await this.#policies.write(network.subnet.agent, sessionId, egress);
-    await this.#proxy.attach(network);
-    return network;
   }
 
   async #makePlaces(spec: PlaceSpec, { owner, hasKeeper }: { owner: Owner; hasKeeper: boolean }): Promise<HostPlaces> {
@@ -278,6 +284,12 @@ class DockerRuntime implements Runtime {
       this.#options.onDenied(sessionId, found.denial);
   }
 
+  async #release(): Promise<void> {
+    if (this.#live.size > 0) return;
+    await this.#networks.drain();
+    await this.#proxy.release();
+  }
+
   #use(sessionId: string): void {
     this.#live.add(sessionId);
     clearTimeout(this.#idleTimer);
@@ -287,8 +299,7 @@ class DockerRuntime implements Runtime {
     if (this.#live.size > 0) return;
     clearTimeout(this.#idleTimer);
     this.#idleTimer = setTimeout(() => {
-      if (this.#live.size > 0) return;
-      this.#proxy.release().catch((error: unknown) => {
+      this.#release().catch((error: unknown) => {
         this.#options.log("warn", `Cannot remove the proxy: ${messageOf(error)}`);
       });
     }, proxyIdleMs).unref();

@@ -21,9 +21,13 @@ export class Names {
     this.daemon = digest(dataDir);
   }
 
-  /** Of a session's container and of its network: a digest, because ids that callers choose may begin alike. */
+  /** Of a session's container: a digest, because ids that callers choose may begin alike. */
   ofSession(sessionId: string): string {
     return `agentruntime-${digest(`${this.daemon} ${sessionId}`)}`;
+  }
+
+  ofNetwork(cidr: string): string {
+    return `agentruntime-${digest(`${this.daemon} ${cidr}`)}`;
   }
 
   get proxy(): string {

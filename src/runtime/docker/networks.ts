@@ -28,15 +28,13 @@ export class Networks {
     this.#range = options.range;
   }
 
-  async create(sessionId: string): Promise<SessionNetwork> {
-    const name = this.#names.ofSession(sessionId);
+  async create(): Promise<SessionNetwork> {
     const taken = await this.#takenRanges();
     for (let attempt = 0; attempt < attemptsMax; attempt++) {
       const subnet = this.#reserve(taken);
+      const name = this.#names.ofNetwork(subnet.cidr);
       try {
-        await this.#engine.createNetwork(
-          networkOptions(name, subnet, this.#names.labels("session-network", sessionId)),
-        );
+        await this.#engine.createNetwork(networkOptions(name, subnet, this.#names.labels("session-network")));
         return { name, subnet };
       } catch (error) {
         if (!/overlaps|already allocated/i.test(messageOf(error)))
@@ -49,22 +47,26 @@ export class Networks {
     throw this.#exhausted();
   }
 
-  /** The session's network as an earlier daemon made it. */
-  async find(sessionId: string): Promise<SessionNetwork | undefined> {
-    const name = this.#names.ofSession(sessionId);
+  isBeingMade({ subnet }: SessionNetwork): boolean {
+    return this.#reserved.has(subnet.cidr);
+  }
+
+  /** All of this daemon's, and of those before it. */
+  async list(): Promise<SessionNetwork[]> {
     try {
-      const found: Docker.NetworkInspectInfo = await this.#engine.getNetwork(name).inspect();
-      const cidr = found.Labels?.[label.subnet];
-      return cidr === undefined ? undefined : { name, subnet: subnetOf(cidr) };
+      const found = await this.#engine.listNetworks({ filters: { label: this.#names.filter("session-network") } });
+      return found.flatMap(({ Name, Labels }) => {
+        const cidr = Labels?.[label.subnet];
+        return cidr === undefined ? [] : [{ name: Name, subnet: subnetOf(cidr) }];
+      });
     } catch (error) {
-      if (isMissing(error)) return undefined;
-      throw engineFault(error, "look at the session's network");
+      throw engineFault(error, "list the sessions' networks");
     }
   }
 
   /** Takes everything off the network and removes it; nothing when it is gone already. */
-  async remove(sessionId: string): Promise<void> {
-    const network = this.#engine.getNetwork(this.#names.ofSession(sessionId));
+  async remove({ name }: SessionNetwork): Promise<void> {
+    const network = this.#engine.getNetwork(name);
     try {
       const { Containers } = (await network.inspect()) as Docker.NetworkInspectInfo;
       for (const id of Object.keys(Containers ?? {}))
@@ -73,12 +75,6 @@ export class Networks {
     } catch (error) {
       ignoreMissing(error);
     }
-  }
-
-  /** Ids of the sessions that have a network here. */
-  async sessions(): Promise<string[]> {
-    const found = await this.#engine.listNetworks({ filters: { label: this.#names.filter("session-network") } });
-    return found.flatMap(({ Labels }) => Labels?.[label.session] ?? []);
   }
 
   async #takenRanges(): Promise<string[]> {

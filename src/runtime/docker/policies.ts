@@ -1,5 +1,5 @@
 /** The policies of sessions as files, one an address, in a folder that the proxy reads at each request. */
-import { chmod, mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { EgressPolicy } from "../../protocol/egress.ts";
 
@@ -30,9 +30,15 @@ export class Policies {
     await rm(join(this.folder, address), { force: true });
   }
 
-  /** Leaves those of these addresses alone. */
-  async removeOthers(addresses: ReadonlySet<string>): Promise<void> {
-    const names = await readdir(this.folder).catch(() => []);
-    await Promise.all(names.filter((name) => !addresses.has(name)).map((name) => this.remove(name)));
+  /** Address → session. */
+  async owners(): Promise<Map<string, string>> {
+    const addresses = await readdir(this.folder).catch(() => []);
+    const owners = new Map<string, string>();
+    for (const address of addresses) {
+      const text = await readFile(join(this.folder, address), "utf8").catch(() => "");
+      const owner = /^session (.+)$/m.exec(text)?.[1];
+      if (owner !== undefined && !address.endsWith(".new")) owners.set(address, owner);
+    }
+    return owners;
   }
 }

@@ -26,6 +26,8 @@ export interface ProxyOptions {
 
 const startMs = 15_000;
 const probeEveryMs = 100;
+/** Of a proxy that runs; each has 5 s. */
+const probesMax = 2;
 const lookEveryMs = 5_000;
 const memoryBytes = 256 * 1024 ** 2;
 
@@ -39,6 +41,8 @@ export class EgressProxy {
   #follower: { id: string; follower: LogFollower } | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
+  /** Unix ms of its last good answer. */
+  #workedAt = 0;
 
   constructor(options: ProxyOptions) {
     this.#options = options;
@@ -55,6 +59,16 @@ export class EgressProxy {
       throw engineFault(error, "put the proxy on the session's network");
     }
     this.#lookAfter();
+  }
+
+  /** It runs, and let a request through a moment ago: a look, where `attach` would ask it. */
+  async isUp(): Promise<boolean> {
+    if (Date.now() - this.#workedAt > 2 * lookEveryMs) return false;
+    const found = await this.#options.engine
+      .getContainer(this.#options.names.proxy)
+      .inspect()
+      .catch(() => undefined);
+    return found?.State.Running === true && found.Id === this.#follower?.id;
   }
 
   detach(networkName: string): void {
@@ -109,7 +123,7 @@ export class EgressProxy {
     const container = engine.getContainer(names.proxy);
     try {
       const { Id, State } = await container.inspect();
-      if (State.Running && (await this.#isWorking(Id))) {
+      if (State.Running && (await this.#answersInTime(Id))) {
         await this.#takeOver(Id);
         return engine.getContainer(Id);
       }
@@ -185,6 +199,12 @@ export class EgressProxy {
     }
   }
 
+  /** One late answer is no death: what replaces the proxy cuts every tunnel. */
+  async #answersInTime(id: string): Promise<boolean> {
+    for (let attempt = 0; attempt < probesMax; attempt++) if (await this.#isWorking(id)) return true;
+    return false;
+  }
+
   async #isWorking(id: string): Promise<boolean> {
     try {
       const exec = await this.#options.engine
@@ -198,7 +218,9 @@ export class EgressProxy {
           .on("error", () => resolve())
           .resume(),
       );
-      return (await exec.inspect()).ExitCode === 0;
+      const isGood = (await exec.inspect()).ExitCode === 0;
+      if (isGood) this.#workedAt = Date.now();
+      return isGood;
     } catch {
       return false;
     }

@@ -1,0 +1,141 @@
+/**
+ * Which session has which network. A few networks are kept ready with the proxy on them: making one and connecting the
+ * proxy is half of what a session's start costs. Whose a network is stands in the policy of its address, on disk.
+ */
+import type { EgressPolicy } from "../../protocol/egress.ts";
+import { messageOf } from "../../protocol/error.ts";
+import type { Networks, SessionNetwork } from "./networks.ts";
+import type { Policies } from "./policies.ts";
+import type { EgressProxy } from "./proxy.ts";
+
+export interface SessionNetworksOptions {
+  networks: Networks;
+  policies: Policies;
+  proxy: EgressProxy;
+  log(level: "warn", message: string): void;
+}
+
+/** Kept while sessions come; the proxy's end takes them along. */
+const readyMax = 2;
+
+export class SessionNetworks {
+  readonly #options: SessionNetworksOptions;
+  readonly #bySession = new Map<string, SessionNetwork>();
+  readonly #ready: SessionNetwork[] = [];
+  /** Names of all that were made or found here. */
+  readonly #own = new Set<string>();
+  #filling: Promise<void> | undefined;
+  #isFilling = false;
+
+  constructor(options: SessionNetworksOptions) {
+    this.#options = options;
+  }
+
+  /** A network of this session's alone, with a working proxy on it and the policy in force. */
+  async open(sessionId: string, policy: EgressPolicy): Promise<SessionNetwork> {
+    const network = (await this.#takeReady()) ?? (await this.#make());
+    this.#bySession.set(sessionId, network);
+    await this.#options.policies.write(network.subnet.agent, sessionId, policy);
+    return network;
+  }
+
+  /** The network of a session that an earlier daemon started, with the proxy on it. */
+  async recover(sessionId: string): Promise<SessionNetwork | undefined> {
+    const network = await this.#find(sessionId);
+    if (network) await this.#options.proxy.attach(network);
+    return network;
+  }
+
+  async close(sessionId: string): Promise<void> {
+    const network = await this.#find(sessionId);
+    if (!network) return;
+    await this.#options.policies.remove(network.subnet.agent);
+    await this.#remove(network);
+    this.#bySession.delete(sessionId);
+  }
+
+  /** Those of sessions, and those that are nobody's; those that are ready for the next session are neither. */
+  async list(): Promise<(SessionNetwork & { sessionId: string | undefined })[]> {
+    const { networks, policies } = this.#options;
+    const [all, owners] = await Promise.all([networks.list(), policies.owners()]);
+    return all.flatMap((network) => {
+      const sessionId = owners.get(network.subnet.agent);
+      const isOurs = this.#own.has(network.name) || networks.isBeingMade(network);
+      return sessionId === undefined && isOurs ? [] : [{ ...network, sessionId }];
+    });
+  }
+
+  /** What is nobody's, policies without a network among it. */
+  async removeStrays(): Promise<void> {
+    const { networks, policies } = this.#options;
+    for (const network of await this.list()) if (network.sessionId === undefined) await this.#remove(network);
+    // In this order: a policy is written when its network is there.
+    const owners = await policies.owners();
+    const addresses = new Set((await networks.list()).map(({ subnet }) => subnet.agent));
+    for (const address of owners.keys()) if (!addresses.has(address)) await policies.remove(address);
+  }
+
+  /** In the background, one after the other: whoever starts a session meanwhile is not to wait for it. */
+  fill(): void {
+    this.#isFilling = true;
+    this.#filling ??= this.#fill().finally(() => {
+      this.#filling = undefined;
+    });
+  }
+
+  /** Ready ones go. */
+  async drain(): Promise<void> {
+    this.#isFilling = false;
+    await this.#filling;
+    for (const network of this.#ready.splice(0)) await this.#remove(network);
+  }
+
+  async #fill(): Promise<void> {
+    while (this.#isFilling && this.#ready.length < readyMax) {
+      try {
+        this.#ready.push(await this.#make());
+      } catch (error) {
+        // The next session makes its own, and says what is wrong.
+        this.#options.log("warn", `Cannot keep a network ready: ${messageOf(error)}`);
+        return;
+      }
+    }
+  }
+
+  async #takeReady(): Promise<SessionNetwork | undefined> {
+    const network = this.#ready.shift();
+    if (!network || (await this.#options.proxy.isUp())) return network;
+    await this.#options.proxy.attach(network);
+    return network;
+  }
+
+  async #make(): Promise<SessionNetwork> {
+    const { networks, proxy } = this.#options;
+    const network = await networks.create();
+    this.#own.add(network.name);
+    try {
+      await proxy.attach(network);
+    } catch (error) {
+      await this.#remove(network).catch(() => undefined);
+      throw error;
+    }
+    return network;
+  }
+
+  async #find(sessionId: string): Promise<SessionNetwork | undefined> {
+    const known = this.#bySession.get(sessionId);
+    if (known) return known;
+    const owners = await this.#options.policies.owners();
+    const address = [...owners].find(([, owner]) => owner === sessionId)?.[0];
+    if (address === undefined) return undefined;
+    const found = (await this.#options.networks.list()).find(({ subnet }) => subnet.agent === address);
+    if (found) this.#bySession.set(sessionId, found);
+    return found;
+  }
+
+  async #remove(network: SessionNetwork): Promise<void> {
+    this.#options.proxy.detach(network.name);
+    await this.#options.networks.remove(network);
+    this.#own.delete(network.name);
+  }
+}
