@@ -2,7 +2,7 @@
 import type { HarnessName } from "../../src/protocol/bootstrap.ts";
 import type { ErrorCategory } from "../../src/protocol/event.ts";
 
-/** A model service, whichever protocol it speaks. */
+/** A model service on this machine, whichever protocol it speaks. */
 export interface ModelUnderTest {
   url: string;
   requests: readonly { text: string; body: { model: string } }[];
@@ -12,7 +12,7 @@ export interface ModelUnderTest {
 /** An entry below `agents` of the configuration. */
 export interface AgentEntry {
   harness: HarnessName;
-  command: string;
+  command: string | undefined;
   args?: readonly string[];
   env?: Readonly<Record<string, string>>;
   key_env?: string;

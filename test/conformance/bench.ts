@@ -1,18 +1,17 @@
 /** One daemon, one model and one agent for all cases, and the sessions that they share. */
-import { createServer } from "node:net";
-import { fileURLToPath } from "node:url";
 import type { Capabilities } from "../../src/protocol/capabilities.ts";
 import { type Daemon, startDaemon } from "../support/start-daemon.ts";
+import type { TempDir } from "../support/temp-dir.ts";
 import type { AgentUnderTest, ModelUnderTest } from "./agent-under-test.ts";
 import { LiveSession } from "./live-session.ts";
-
-const fixtures = fileURLToPath(new URL("../fixtures/agents/", import.meta.url));
+import type { Place } from "./place.ts";
 
 /** The agent as it is, one whose model nobody serves, and one behind a program that adds lines. */
 type Variant = "plain" | "unserved" | "injected";
 
 export class Bench {
   readonly agent: AgentUnderTest;
+  readonly place: Place;
   readonly model: ModelUnderTest;
   readonly capabilities: Capabilities;
   #daemon: Daemon;
@@ -21,25 +20,28 @@ export class Bench {
   readonly #shared = new Map<string, LiveSession>();
   /** Sessions of the case that runs. */
   #own: LiveSession[] = [];
+  readonly #folders: TempDir[] = [];
   #count = 0;
 
   private constructor(
-    parts: { agent: AgentUnderTest; model: ModelUnderTest; capabilities: Capabilities },
+    parts: { agent: AgentUnderTest; place: Place; model: ModelUnderTest; capabilities: Capabilities },
     daemon: Daemon,
   ) {
     this.agent = parts.agent;
+    this.place = parts.place;
     this.model = parts.model;
     this.capabilities = parts.capabilities;
     this.#daemon = daemon;
     this.#first = daemon;
   }
 
-  static async open(agent: AgentUnderTest): Promise<Bench> {
+  static async open(agent: AgentUnderTest, place: Place): Promise<Bench> {
     const model = await agent.startModel();
-    const daemon = await startDaemon({ config: { agents: await entries(agent, model.url) }, env });
+    const agents = await entries(agent, place, await place.reach("model", model.url));
+    const daemon = await startDaemon({ config: { ...place.config, agents }, env });
     const { body } = await daemon.get("/agents");
     const { capabilities } = body.find(({ name }: { name: string }) => name === agent.name);
-    return new Bench({ agent, model, capabilities }, daemon);
+    return new Bench({ agent, place, model, capabilities }, daemon);
   }
 
   get daemon(): Daemon {
@@ -60,7 +62,9 @@ export class Bench {
 
   async create(request: Record<string, unknown>, variant: Variant = "plain"): Promise<LiveSession> {
     const agent = nameOf(this.agent, variant);
-    const { status, body, text } = await this.ask({ agent, ...request });
+    const own = "work_dir" in request ? undefined : await this.place.ownDir();
+    if (own) this.#folders.push(own);
+    const { status, body, text } = await this.ask({ agent, ...(own ? { work_dir: own.path } : {}), ...request });
     if (status !== 201) throw new Error(`no session: ${status} ${text}`);
     const session = new LiveSession(String(body.session_id), this);
     this.#own.push(session);
@@ -69,7 +73,17 @@ export class Bench {
 
   /** The daemon's answer to a request for a session, also when it refuses. */
   ask(request: Record<string, unknown>) {
-    return this.#daemon.post("/sessions", { agent: this.agent.name, ...this.agent.request, ...request });
+    return this.#daemon.post("/sessions", {
+      agent: this.agent.name,
+      ...this.place.request,
+      ...this.agent.request,
+      ...request,
+    });
+  }
+
+  /** A folder that sessions may share. */
+  workDir(): Promise<TempDir> {
+    return this.place.workDir();
   }
 
   /** A session that many cases talk in; a new one when the last has ended. */
@@ -113,6 +127,8 @@ export class Bench {
     await this.#daemon.stop();
     if (this.#daemon !== this.#first) await this.#first.stop();
     await this.model.close();
+    await Promise.all(this.#folders.map((folder) => folder.remove()));
+    await this.place.close();
   }
 }
 
@@ -132,25 +148,12 @@ const env = { TEST_MODEL_KEY: "no-key-needed" };
 const nameOf = (agent: AgentUnderTest, variant: Variant) =>
   variant === "plain" ? agent.name : `${agent.name}-${variant}`;
 
-async function entries(agent: AgentUnderTest, modelUrl: string): Promise<Record<string, unknown>> {
-  const plain = agent.entry(modelUrl);
+async function entries(agent: AgentUnderTest, place: Place, modelUrl: string): Promise<Record<string, unknown>> {
   const { file, unknown } = agent.injector;
+  const plain = agent.entry(modelUrl);
   return {
-    [nameOf(agent, "plain")]: plain,
-    [nameOf(agent, "unserved")]: agent.entry(`http://127.0.0.1:${await closedPort()}`),
-    [nameOf(agent, "injected")]: {
-      ...plain,
-      command: `${fixtures}${file}`,
-      env: { ...plain.env, INJECT_PROGRAM: plain.command, INJECT_LINES: JSON.stringify(unknown) },
-    },
+    [nameOf(agent, "plain")]: place.entry(agent.name, plain),
+    [nameOf(agent, "unserved")]: place.entry(agent.name, agent.entry(await place.nobody())),
+    [nameOf(agent, "injected")]: place.injected(agent.name, plain, { file, lines: JSON.stringify(unknown) }),
   };
-}
-
-async function closedPort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
 }

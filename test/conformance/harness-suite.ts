@@ -5,17 +5,18 @@ import { allCases } from "./all-cases.ts";
 import { Bench } from "./bench.ts";
 import type { Case } from "./case.ts";
 import { columnOf, printColumn, writeColumn } from "./case-table.ts";
+import type { Place } from "./place.ts";
 
 /** Set: the column is written rather than compared. */
 const isWriting = process.env["AGENTRUNTIME_WRITE_TABLE"] === "1";
 
-export function runHarnessSuite(agent: AgentUnderTest): void {
+export function runHarnessSuite(agent: AgentUnderTest, open: () => Promise<Place>): void {
   vi.setConfig({ testTimeout: 300_000, hookTimeout: 120_000 });
   describe(agent.name, () => {
     const cells = new Map<string, string>();
     let bench: Bench;
     beforeAll(async () => {
-      bench = await Bench.open(agent);
+      bench = await Bench.open(agent, await open());
     });
     afterEach(() => bench.caseOver());
     afterAll(() => bench?.close());
@@ -29,10 +30,11 @@ export function runHarnessSuite(agent: AgentUnderTest): void {
       }
     });
 
-    it("docs/agents.md says what came of each case", async () => {
+    it("the table in docs says what came of each case", async () => {
       printColumn(agent.name, cells);
-      if (isWriting) return writeColumn(agent.name, cells);
-      expect(Object.fromEntries(columnOf(agent.name))).toEqual(Object.fromEntries(cells));
+      const { runtime } = bench.place;
+      if (isWriting) return writeColumn(agent.name, runtime, cells);
+      expect(Object.fromEntries(columnOf(agent.name, runtime))).toEqual(Object.fromEntries(cells));
     });
   });
 }

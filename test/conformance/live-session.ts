@@ -1,4 +1,5 @@
 /** One session as a case sees it: what is asked of it, and what its log says of each turn. */
+import { join } from "node:path";
 import { expect } from "vitest";
 import { ofType, results } from "../support/claude-daemon.ts";
 import type { LoggedEvent } from "../support/client-socket.ts";
@@ -8,6 +9,12 @@ import { readLog, summary } from "../support/read-log.ts";
 import type { Bench } from "./bench.ts";
 
 type Data = Record<string, unknown>;
+
+/** A file in the work dir: its path on this machine, and as the agent sees it. */
+export interface AgentFile {
+  here: string;
+  there: string;
+}
 
 /** Agents take seconds of a whole core to start, and tests run beside each other. */
 const deadlineMs = 120_000;
@@ -28,6 +35,11 @@ export class LiveSession {
 
   async view() {
     return (await this.#bench.daemon.get(`/sessions/${this.id}`)).body;
+  }
+
+  async file(name: string): Promise<AgentFile> {
+    const here = join((await this.view()).work_dir, name);
+    return { here, there: this.#bench.place.inside(here) };
   }
 
   async isIdle(): Promise<boolean> {

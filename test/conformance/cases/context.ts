@@ -3,7 +3,6 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect } from "vitest";
 import { results } from "../../support/claude-daemon.ts";
-import { tempDir } from "../../support/temp-dir.ts";
 import type { Case } from "../case.ts";
 
 const png = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==";
@@ -26,9 +25,9 @@ export const contextCases: readonly Case[] = [
     run: async (bench) => {
       const session = await bench.shared();
       const go = bench.word("go");
-      const path = join((await session.view()).work_dir, `${bench.word("poem")}.txt`);
-      writeFileSync(path, "aubergine row\nbergamot row\ncardamom row\ndill row\n");
-      await session.tell("mention", { file_path: path, line_start: 2, line_end: 3 });
+      const { here, there } = await session.file(`${bench.word("poem")}.txt`);
+      writeFileSync(here, "aubergine row\nbergamot row\ncardamom row\ndill row\n");
+      await session.tell("mention", { file_path: there, line_start: 2, line_end: 3 });
       const turn = await session.turn(`go ${go}`);
       const [sent = ""] = bench.sentWith(go);
       expect(sent).toContain("bergamot row\\ncardamom row");
@@ -69,7 +68,7 @@ export const contextCases: readonly Case[] = [
       const { customAgent } = bench.agent;
       if (customAgent === undefined) throw new Error("where does this agent look for custom agents?");
       const [fault, go] = [bench.word("quinces"), bench.word("go")];
-      const folder = await tempDir();
+      const folder = await bench.workDir();
       try {
         const file = join(folder.path, customAgent);
         mkdirSync(dirname(file), { recursive: true });

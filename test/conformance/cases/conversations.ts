@@ -1,27 +1,24 @@
 /** Old conversations and changed minds: resume, fork, another model, another permission mode, limits. */
 import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { expect } from "vitest";
 import type { PermissionMode } from "../../../src/protocol/session.ts";
 import { ofType, results } from "../../support/claude-daemon.ts";
-import { tempDir } from "../../support/temp-dir.ts";
 import type { Bench } from "../bench.ts";
 import type { Case } from "../case.ts";
 import type { LiveSession } from "../live-session.ts";
 
 /** In each mode a file is made: with a person's leave or without being asked. */
 async function changeModes(session: LiveSession, bench: Bench, modes: readonly PermissionMode[]): Promise<void> {
-  const { work_dir } = await session.view();
   const make = async (mode: PermissionMode) => {
-    const path = join(work_dir, `${bench.word(mode)}.txt`);
-    const id = await session.prompt(bench.agent.words.makeFile(path));
+    const { here, there } = await session.file(`${bench.word(mode)}.txt`);
+    const id = await session.prompt(bench.agent.words.makeFile(there));
     if (mode === "interactive") {
       const { request_id } = await session.question(id);
-      expect(existsSync(path)).toBe(false);
+      expect(existsSync(here)).toBe(false);
       await session.respond(request_id, { decision: "approve_once" });
     }
     expect((await session.turnEnd(id)).of("input_required")).toHaveLength(mode === "interactive" ? 1 : 0);
-    expect(existsSync(path)).toBe(true);
+    expect(existsSync(here)).toBe(true);
   };
   await make((await session.view()).permission_mode);
   for (const permission_mode of modes) {
@@ -86,7 +83,7 @@ export const conversationCases: readonly Case[] = [
     name: "resume after a restart of the daemon: recalls what was said before",
     capability: "resume",
     run: async (bench) => {
-      const folder = await tempDir();
+      const folder = await bench.workDir();
       const [kept, which] = [bench.word("vermilion"), bench.word("which")];
       const first = await bench.create({ interactive: true, work_dir: folder.path });
       await first.turn(`remember the word ${kept}`);
@@ -111,7 +108,7 @@ export const conversationCases: readonly Case[] = [
     name: "fork: a copy goes on while the first lives",
     capability: "fork",
     run: async (bench) => {
-      const folder = await tempDir();
+      const folder = await bench.workDir();
       const [kept, which] = [bench.word("heron"), bench.word("which")];
       const first = await bench.create({ interactive: true, work_dir: folder.path });
       await first.turn(`remember the word ${kept}`);

@@ -1,29 +1,28 @@
 /** What a person is asked, and every way in which that can end. */
 import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { expect } from "vitest";
 import type { Bench } from "../bench.ts";
 import type { Case } from "../case.ts";
-import type { LiveSession } from "../live-session.ts";
+import type { AgentFile, LiveSession } from "../live-session.ts";
 
 interface Asked {
   session: LiveSession;
   turnId: string;
   question: { request_id: string } & Record<string, unknown>;
   /** What the tool would make. */
-  path: string;
+  file: AgentFile;
 }
 
 /** A session whose agent waits for leave to make a file that is not there yet. */
 async function askForLeave(bench: Bench): Promise<Asked> {
   const session = await bench.shared("interactive");
-  const path = join((await session.view()).work_dir, `${bench.word("made")}.txt`);
-  const turnId = await session.prompt(bench.agent.words.makeFile(path));
+  const file = await session.file(`${bench.word("made")}.txt`);
+  const turnId = await session.prompt(bench.agent.words.makeFile(file.there));
   const question = await session.question(turnId);
   expect(question).toMatchObject({ kind: "permission", turn_id: turnId, tool: { input: expect.anything() } });
   expect((await session.view()).activity).toBe("awaiting_input");
-  expect(existsSync(path)).toBe(false);
-  return { session, turnId, question, path };
+  expect(existsSync(file.here)).toBe(false);
+  return { session, turnId, question, file };
 }
 
 export const questionCases: readonly Case[] = [
@@ -31,14 +30,14 @@ export const questionCases: readonly Case[] = [
     name: "approve: the tool runs then, and not before",
     capability: "interactive",
     run: async (bench) => {
-      const { session, turnId, question, path } = await askForLeave(bench);
+      const { session, turnId, question, file } = await askForLeave(bench);
       const answer = { decision: "approve_once" };
       expect(await session.respond(question.request_id, answer)).toMatchObject({ status: 200, body: answer });
       const turn = await session.turnEnd(turnId);
       expect(turn.result).toMatchObject({ status: "success" });
       expect(turn.of("input_resolved")).toMatchObject([{ ...answer, by: "client" }]);
       expect(turn.of("tool_result")).toMatchObject([{ is_error: false }]);
-      expect(existsSync(path)).toBe(true);
+      expect(existsSync(file.here)).toBe(true);
       expect((await session.respond(question.request_id, answer)).status).toBe(200);
       expect(await session.respond(question.request_id, { decision: "deny" })).toMatchObject({
         status: 409,
@@ -51,14 +50,14 @@ export const questionCases: readonly Case[] = [
     name: "deny: the tool does not run, and the turn goes on",
     capability: "interactive",
     run: async (bench) => {
-      const { session, turnId, question, path } = await askForLeave(bench);
+      const { session, turnId, question, file } = await askForLeave(bench);
       const why = bench.word("because");
       await session.respond(question.request_id, { decision: "deny", message: `no, ${why}` });
       const turn = await session.turnEnd(turnId);
       expect(turn.result).toMatchObject({ status: "success" });
       expect(turn.of("input_resolved")).toMatchObject([{ decision: "deny", message: `no, ${why}` }]);
       expect(turn.of("tool_result")).toMatchObject([{ is_error: true }]);
-      expect(existsSync(path)).toBe(false);
+      expect(existsSync(file.here)).toBe(false);
       return whetherTold(bench, why);
     },
   },
@@ -66,11 +65,11 @@ export const questionCases: readonly Case[] = [
     name: "approve for the session: that tool and target only",
     capability: "approve_session",
     run: async (bench) => {
-      const { session, turnId, question, path } = await askForLeave(bench);
+      const { session, turnId, question, file } = await askForLeave(bench);
       await session.respond(question.request_id, { decision: "approve_session" });
       await session.turnEnd(turnId);
-      expect(existsSync(path)).toBe(true);
-      const again = await session.turn(bench.agent.words.makeFile(path));
+      expect(existsSync(file.here)).toBe(true);
+      const again = await session.turn(bench.agent.words.makeFile(file.there));
       expect(again.of("input_required")).toEqual([]);
       expect(again.of("tool_result")).toMatchObject([{ is_error: false }]);
       const other = await askForLeave(bench);
@@ -91,7 +90,7 @@ export const questionCases: readonly Case[] = [
       const expired = { request_id: asked?.["request_id"], decision: "expired", by: "timeout" };
       expect(of("input_resolved")).toMatchObject([expired]);
       expect(of("result")).toMatchObject([{ status: "success" }]);
-      expect(existsSync(join((await session.view()).work_dir, "never.txt"))).toBe(false);
+      expect(existsSync((await session.file("never.txt")).here)).toBe(false);
       expect(events.at(-1)).toMatchObject({ type: "exit", data: { code: 0 } });
       const late = await session.respond(String(asked?.["request_id"]), { decision: "approve_once" });
       expect(late).toMatchObject({ status: 409, body: { error: "input_answered", decision: "expired" } });
@@ -102,12 +101,12 @@ export const questionCases: readonly Case[] = [
     name: "interrupt with a question open: it is closed with its turn",
     capability: "interactive",
     run: async (bench) => {
-      const { session, turnId, path } = await askForLeave(bench);
+      const { session, turnId, file } = await askForLeave(bench);
       await session.tell("interrupt");
       const turn = await session.turnEnd(turnId);
       expect(turn.result).toMatchObject({ status: "interrupted" });
       expect(turn.of("input_resolved")).toMatchObject([{ decision: "aborted" }]);
-      expect(existsSync(path)).toBe(false);
+      expect(existsSync(file.here)).toBe(false);
       await session.goesOn();
     },
   },

@@ -1,17 +1,21 @@
 /** MCP servers that a request brings along. */
-import { fileURLToPath } from "node:url";
 import { expect } from "vitest";
 import { hasResults, ofType, results } from "../../support/claude-daemon.ts";
 import { type HttpMcpServer, startMcpServer } from "../../support/mcp-server.ts";
+import type { Bench } from "../bench.ts";
 import type { Case } from "../case.ts";
 
-const stdioServer = fileURLToPath(new URL("../../fixtures/agents/mcp-stdio.mjs", import.meta.url));
 const isTold = (data: Record<string, unknown>) => data["subtype"] === "mcp_server_failed";
 
-async function withServer(options: { token?: string }, use: (server: HttpMcpServer) => Promise<void>): Promise<void> {
+/** The tool server, and the address by which the agent reaches it. */
+async function withServer(
+  bench: Bench,
+  options: { token?: string },
+  use: (server: HttpMcpServer, url: string) => Promise<void>,
+): Promise<void> {
   const server = await startMcpServer(options);
   try {
-    await use(server);
+    await use(server, `${await bench.place.reach("tools", server.url)}/mcp`);
   } finally {
     await server.stop();
   }
@@ -22,8 +26,8 @@ export const toolServerCases: readonly Case[] = [
     name: "calls a tool of an MCP server over HTTP, with its token",
     capability: "mcp_http",
     run: (bench) =>
-      withServer({ token: "sesame" }, async (server) => {
-        const mcp_servers = [{ name: "lab", url: server.url, token: "sesame" }];
+      withServer(bench, { token: "sesame" }, async (server, url) => {
+        const mcp_servers = [{ name: "lab", url, token: "sesame" }];
         const session = await bench.create({ prompt: bench.agent.words.weather, mcp_servers });
         const events = await session.log();
         expect(results(events)).toEqual([{ turn: "t1", status: "success" }]);
@@ -39,7 +43,7 @@ export const toolServerCases: readonly Case[] = [
     name: "runs an MCP server of its own, which is gone with the session",
     capability: "mcp_stdio",
     run: async (bench) => {
-      const mcp_servers = [{ name: "lab", cmd: [process.execPath, stdioServer], env: { GREETING: "windy" } }];
+      const mcp_servers = [{ name: "lab", cmd: bench.place.toolServer, env: { GREETING: "windy" } }];
       const session = await bench.create({ prompt: bench.agent.words.weather, mcp_servers });
       const events = await session.log();
       expect(JSON.stringify(ofType(events, "tool_result"))).toContain("windy in Rome");
@@ -50,8 +54,8 @@ export const toolServerCases: readonly Case[] = [
     name: "asks a person before it calls an MCP tool",
     capability: "interactive",
     run: (bench) =>
-      withServer({}, async (server) => {
-        const mcp_servers = [{ name: "lab", url: server.url }];
+      withServer(bench, {}, async (server, url) => {
+        const mcp_servers = [{ name: "lab", url }];
         const session = await bench.create({ interactive: true, permission_mode: "interactive", mcp_servers });
         const denied = await session.prompt(bench.agent.words.weather);
         const first = await session.question(denied);
