@@ -63,7 +63,7 @@ test("agentd gc lists what outlived its session, and takes it away; what is in u
   const id = await shell.start("echo ready; sleep 60");
   await shell.log(id, isPrinting("ready"));
   const [own] = await agentdContainers(id);
-  const labels = { ...own?.Labels, "agentruntime.session_id": "gone-long-ago" };
+  const labels = { ...own?.Labels, "agentruntime.session_id": "gone-long-ago", "agentd-test": "1" };
   const { id: left } = await engine.createContainer({ Image: "agentruntime-agent:latest", Labels: labels });
   const listed = await shell.daemon.cli("gc", "--dry-run");
   expect(listed.stdout).toContain("of session gone-long-ago");
