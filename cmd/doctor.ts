@@ -2,6 +2,7 @@
 import * as z from "zod";
 import { type Config, dataDirOf, loadConfig } from "../src/config.ts";
 import { examine } from "../src/doctor/checks.ts";
+import { probeContainers } from "../src/doctor/docker.ts";
 import type { Finding, FindingStatus } from "../src/doctor/finding.ts";
 import { messageOf } from "../src/protocol/error.ts";
 import { version } from "../src/version.ts";
@@ -30,7 +31,7 @@ export async function doctor(
   if (options.probe && read.config) {
     // Loaded only here: it brings the daemon along.
     const { probeAgents } = await import("./probe.ts");
-    findings.push(...(await probeAgents(read.config, terminal.note)));
+    findings.push(...(await probeContainers(read.config)), ...(await probeAgents(read.config, terminal.note)));
   }
   const isWell = findings.every(({ status }) => status !== "wrong");
   if (options.json) terminal.out(`${JSON.stringify({ version, is_well: isWell, findings }, undefined, 2)}\n`);

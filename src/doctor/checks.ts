@@ -1,6 +1,7 @@
 /** All that doctor looks at, in the order in which it is told. A new check is a function in this list. */
 import { checkAgents } from "./agents.ts";
 import { checkDaemon, checkPort } from "./daemon.ts";
+import { checkDocker } from "./docker.ts";
 import type { Check, Examined, Finding } from "./finding.ts";
 import { checkConfig, checkControlGroup, checkLimits, checkNode } from "./machine.ts";
 import { checkDataDir, checkRoom } from "./storage.ts";
@@ -14,6 +15,7 @@ const checks: readonly Check[] = [
   checkPort,
   checkControlGroup,
   checkLimits,
+  checkDocker,
   checkAgents,
 ];
 
