@@ -8,6 +8,7 @@ import { type Assignment, isStartedByPerson, readAssignment } from "./bootstrap.
 import { EventLog } from "./event-log.ts";
 import { type CreateHarness, loadHarness } from "./harnesses.ts";
 import { openHostDoors } from "./host-doors.ts";
+import { makeLinks } from "./links.ts";
 import { withModelDoor } from "./model-door.ts";
 import { openRawLog } from "./raw-log.ts";
 import { rehearseWhenIdle } from "./rehearsal.ts";
@@ -36,6 +37,7 @@ async function main(): Promise<void> {
   const given = await readAssignment(process.stdin).finally(callOff);
   if (given.from === "daemon") takePlace(given.bootstrap.session_dir);
   surviveTheDaemon();
+  makeLinks(given.bootstrap);
   await openHostDoors(given.bootstrap);
   const assignment: Assignment = { ...given, bootstrap: await withModelDoor(given.bootstrap) };
   const sidecar = assemble(assignment, await loadHarness(assignment.bootstrap.agent.harness));

@@ -24,6 +24,10 @@ const AgentSettings = z.strictObject({
   env: z.record(z.string(), z.string()).default({}),
   /** Name of the variable in the daemon's environment that holds the key for the model. */
   key_env: z.string().min(1).optional(),
+  /** File of a person's login (Claude Code's `.credentials.json`, Codex's `auth.json`) that its sessions in containers work with. */
+  login: z.string().min(1).optional(),
+  /** Where that login is renewed, when not at its maker's. */
+  login_token_url: z.url().optional(),
   /** Where the agent finds its model; requests cannot set it. */
   base_url: z.url().optional(),
   /** Keep the key from the agent: a process beside it adds the key to what it asks of its model. */

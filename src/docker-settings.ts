@@ -34,6 +34,16 @@ export const DockerSettings = z.strictObject({
   /** Networks that a request may ask for in addition: they are not watched by the proxy. */
   networks: z.array(z.string().min(1)).default([]),
   security_opts: z.array(z.string().min(1)).default([]),
+  /** Folders and files of this machine that every session sees, such as the programs of hooks; read-only unless it says otherwise. */
+  mounts: z
+    .array(
+      z.strictObject({
+        host: z.string().startsWith("/", "an absolute path"),
+        container: z.string().startsWith("/", "an absolute path"),
+        mode: z.enum(["ro", "rw"]).default("ro"),
+      }),
+    )
+    .default([]),
   /** Named volumes that a request may mount. */
   volumes: z.array(z.string().min(1)).default([]),
 });

@@ -18,11 +18,12 @@ const keyVariables = ["CODEX_API_KEY", "OPENAI_API_KEY"];
  * One `codex app-server` on stdio. Everything is set by flags, so that a person's own configuration is read and never
  * written. What the operator put behind the program comes last, and so wins.
  */
-export function codexCommand({ agent, config, work_dir }: Bootstrap): CodexCommand {
+export function codexCommand(bootstrap: Bootstrap): CodexCommand {
+  const { agent, config, work_dir } = bootstrap;
   const [program = "codex", ...operators] = agent.command;
   const settings = [
     ...quiet,
-    ...providerSettings(agent.env),
+    ...providerSettings(bootstrap),
     ...trust(work_dir, config.trust_workspace === true),
     ...(isReadingInstructions(config) ? [] : ["project_doc_max_bytes=0"]),
     ...(config.permission_mode === "interactive" ? asking : []),
@@ -47,7 +48,8 @@ const quiet = [
 const asking = ["features.default_mode_request_user_input=true", "suppress_unstable_features_warning=true"];
 
 /** Nothing when neither a key nor an address is given: then the person's own login and configuration decide. */
-function providerSettings(env: Readonly<Record<string, string>>): string[] {
+function providerSettings({ agent: { env }, login_file }: Bootstrap): string[] {
+  const hasLogin = login_file !== undefined;
   const baseUrl = env["OPENAI_BASE_URL"];
   const key = keyVariables.find((name) => env[name]);
   if (baseUrl === undefined && key === undefined) return [];
@@ -62,6 +64,7 @@ function providerSettings(env: Readonly<Record<string, string>>): string[] {
     // Its own defaults, said so that they stay: about half a minute of trying until a failing service is believed.
     of("request_max_retries", 4),
     of("stream_max_retries", 5),
+    ...(hasLogin ? [of("requires_openai_auth", true)] : []),
     // A service without a key (a model on this machine) gets none.
     ...(key === undefined ? [] : [of("env_key", key)]),
     // The key is for Codex; the commands that the model runs have no use for it.

@@ -1,6 +1,7 @@
 /** The one message a key keeper starts with (a JSON line on stdin), and what follows from a session's token. */
 import { createHmac } from "node:crypto";
 import * as z from "zod";
+import { LoginSource } from "./login.ts";
 
 export const KeeperBootstrap = z.object({
   session_id: z.string(),
@@ -12,7 +13,9 @@ export const KeeperBootstrap = z.object({
   stand_in: z.string().min(16),
   /** Whoever holds a connection to `/lease` with it keeps the keeper alive. */
   lease: z.string().min(16),
-  key: z.string().min(1),
+  /** The key that the service is shown; without it, the token of a login. */
+  key: z.string().min(1).optional(),
+  login: LoginSource.optional(),
   /** The model service: requests go to its origin, and only below its path. */
   upstream: z.url(),
   /** File that says which requests the session made; without bodies and keys. */

@@ -3,7 +3,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { pipeline } from "node:stream/promises";
 import { type Dispatcher, request } from "undici";
 import type { KeeperBootstrap } from "./bootstrap.ts";
-import { withKey, withoutKey } from "./headers.ts";
+import type { Credential, Held } from "./credential.ts";
+import { hasStandIn, withKey, withoutKey } from "./headers.ts";
 
 /** An answer that says what is wrong is short; only such a one is looked through for the key. */
 const faultBytesMax = 256 * 1024;
@@ -14,17 +15,29 @@ export interface Forwarded {
   fault?: string;
 }
 
+export interface Service {
+  bootstrap: KeeperBootstrap;
+  dispatcher: Dispatcher;
+  credential: Credential;
+}
+
 /** Resolves when the answer is through, or cannot come. Never rejects. */
 export async function forward(
-  bootstrap: KeeperBootstrap,
-  dispatcher: Dispatcher,
+  { bootstrap, dispatcher, credential }: Service,
   { incoming, outgoing }: { incoming: IncomingMessage; outgoing: ServerResponse },
 ): Promise<Forwarded> {
-  const words = { standIn: bootstrap.stand_in, key: bootstrap.key };
-  const headers = withKey(incoming.headers, words);
-  if (!headers) return refuse(outgoing, 401, "this address is for one session's agent: its key is missing or wrong");
+  if (!hasStandIn(incoming.headers, bootstrap.stand_in))
+    return refuse(outgoing, 401, "this address is for one session's agent: its key is missing or wrong");
   const target = targetOf(incoming.url ?? "/", bootstrap.upstream);
   if (!target) return refuse(outgoing, 404, "there is nothing at this path: only the model service is reached here");
+  let held: Held;
+  try {
+    held = await credential.current();
+  } catch (error) {
+    return refuse(outgoing, 401, faultText(error));
+  }
+  const words = { standIn: bootstrap.stand_in, key: held.key };
+  const headers = { ...withKey(incoming.headers, words), ...held.headers };
   const left = new AbortController();
   outgoing.on("close", () => left.abort());
   let status = 0;
@@ -40,6 +53,7 @@ export async function forward(
       bodyTimeout: 0,
     });
     status = answer.statusCode;
+    if (status === 401) credential.refused(held.key);
     const shown = withoutKey(answer.headers, words);
     if (status < 400) {
       outgoing.writeHead(status, shown);

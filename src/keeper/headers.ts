@@ -19,21 +19,23 @@ const ofTheHop = new Set([
   "host",
 ]);
 
-/**
- * The headers for the service, with the key wherever the stand-in was the whole value or a bearer token. Undefined when
- * it was nowhere: then the request is not from the session's agent.
- */
-export function withKey(headers: IncomingHttpHeaders, words: { standIn: string; key: string }): Headers | undefined {
-  let isOurs = false;
-  const sent: Headers = {};
-  for (const [name, value] of forwarded(headers)) {
-    const [, scheme = "", word = ""] = typeof value === "string" ? (/^(Bearer )?(.*)$/is.exec(value) ?? []) : [];
-    if (isSame(word, words.standIn)) {
-      isOurs = true;
-      sent[name] = `${scheme}${words.key}`;
-    } else sent[name] = value;
-  }
-  return isOurs ? sent : undefined;
+const bearer = /^(Bearer )?(.*)$/is;
+
+/** Without the stand-in as a whole value or a bearer token, a request is not from the session's agent. */
+export function hasStandIn(headers: IncomingHttpHeaders, standIn: string): boolean {
+  return forwarded(headers).some(
+    ([, value]) => typeof value === "string" && isSame(bearer.exec(value)?.[2] ?? "", standIn),
+  );
+}
+
+/** The headers for the service, with the key wherever the stand-in was the whole value or a bearer token. */
+export function withKey(headers: IncomingHttpHeaders, words: { standIn: string; key: string }): Headers {
+  return Object.fromEntries(
+    forwarded(headers).map(([name, value]) => {
+      const [, scheme = "", word = ""] = typeof value === "string" ? (bearer.exec(value) ?? []) : [];
+      return [name, isSame(word, words.standIn) ? `${scheme}${words.key}` : value];
+    }),
+  );
 }
 
 /** The headers for the agent. A service that repeats the key there says the stand-in instead. */

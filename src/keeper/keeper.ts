@@ -8,6 +8,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { EnvHttpProxyAgent } from "undici";
 import { leasePath } from "../protocol/model-door.ts";
 import type { KeeperBootstrap } from "./bootstrap.ts";
+import { credentialOf } from "./credential.ts";
 import { forward } from "./forward.ts";
 import { RequestLog } from "./request-log.ts";
 
@@ -32,6 +33,7 @@ export async function startKeeper(bootstrap: KeeperBootstrap): Promise<Keeper> {
     noProxy: none ?? "",
     connect: { timeout: connectMs },
   });
+  const credential = credentialOf(bootstrap, dispatcher);
   const log = new RequestLog(bootstrap.log_path);
   const leases = leaseBook();
   const server = createServer((incoming, outgoing) => {
@@ -52,7 +54,7 @@ export async function startKeeper(bootstrap: KeeperBootstrap): Promise<Keeper> {
 
   async function serve(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     const startedAt = Date.now();
-    const { status, fault } = await forward(bootstrap, dispatcher, { incoming, outgoing });
+    const { status, fault } = await forward({ bootstrap, dispatcher, credential }, { incoming, outgoing });
     log.note({
       at: startedAt,
       method: incoming.method ?? "",

@@ -86,6 +86,8 @@ export const defaultSidecarLimits: SidecarLimits = {
   spoolBytesMax: 256 * 1024 * 1024,
 };
 
+const LinkedPlace = z.object({ path: z.string(), link: z.string() });
+
 export const Bootstrap = z.object({
   protocol: z.number(),
   session_id: z.string(),
@@ -109,6 +111,10 @@ export const Bootstrap = z.object({
   model_door: ModelDoor.optional(),
   /** Single services outside of its container that the agent may reach. */
   host_doors: z.array(HostDoor).optional(),
+  /** The agent's login, as the daemon keeps it, and where the agent looks for it. */
+  login_file: LinkedPlace.optional(),
+  /** The same for the agent's memory of the project. */
+  memory_dir: LinkedPlace.optional(),
   config: AgentConfig,
   /** Programs of the operator's around the agent. */
   hooks: HookPlan.optional(),

@@ -42,6 +42,9 @@ export const ContainerMount = z.object({
 });
 export type ContainerMount = z.infer<typeof ContainerMount>;
 
+/** Where a session's `memory_path` is mounted. */
+export const memoryTarget = "/run/agentruntime/memory";
+
 /** Decided: what the container of a session is like. */
 export const ContainerSpec = z.object({
   image: z.string(),
@@ -51,5 +54,7 @@ export const ContainerSpec = z.object({
   network: z.string().optional(),
   security_opt: z.array(z.string()),
   mounts: z.array(ContainerMount),
+  /** Its command has a terminal. */
+  has_pty: z.boolean().optional(),
 });
 export type ContainerSpec = z.infer<typeof ContainerSpec>;

@@ -65,6 +65,7 @@ function placeOf({ dataDir, program: { environment } }: LocalRuntimeOptions, spe
     // Apart from the private home, so that the one is never below the other.
     temporaryDir: join(spec.runDir, "t"),
     keeperSocket: { path: join(spec.runDir, "k"), seenAs: join(spec.runDir, "k"), isOpen: false },
+    loginFile: undefined,
     hostDoors: undefined,
     environment,
     programOf: ({ name, command }) => findAgent({ name, command, path: environment["PATH"], dataDir }),

@@ -74,6 +74,8 @@ export interface Place {
   privateHome: string | undefined;
   temporaryDir: string;
   keeperSocket: KeeperSocket;
+  /** The file of its login; undefined where the agent has that by itself. */
+  loginFile: { path: string; seenAs: string } | undefined;
   /** The folder of the sockets to services outside; undefined where the agent reaches them by itself. */
   hostDoors: { path: string; seenAs: string } | undefined;
   /** From which the agent's environment takes its allow-list. */

@@ -42,6 +42,7 @@ export function attended(context: Context, session: Session, runtime: Runtime): 
 function ended(context: Context, entry: Entry): void {
   entry.attendance = undefined;
   context.hostDoors.close(entry.session.id);
+  context.logins.forget(entry.session.id);
   context.books.close(entry, () => cleanUp(context, entry.session));
   context.registry.checkQuiet();
 }

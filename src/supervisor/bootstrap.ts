@@ -1,18 +1,19 @@
 /** A spec → what its sidecar is told. Pure but for the search for the agent's program. */
 import { randomBytes } from "node:crypto";
-import type { Config } from "../config.ts";
+import type { AgentSettings, Config } from "../config.ts";
 import type { Bootstrap } from "../protocol/bootstrap.ts";
+import { memoryTarget } from "../protocol/container.ts";
 import { defined } from "../protocol/defined.ts";
 import { AgentdError } from "../protocol/error.ts";
 import { doorName, type HostDoor } from "../protocol/host-service.ts";
 import { linkProtocol } from "../protocol/link-frame.ts";
-import type { ModelDoor } from "../protocol/model-door.ts";
 import type { SessionSpec } from "../protocol/session.ts";
 import type { Place } from "../runtime/runtime.ts";
 import { traceparentOf } from "../session/trace-context.ts";
 import { agentEnv } from "./agent-env.ts";
 import type { AgentOptions } from "./agent-options.ts";
 import { hooksOf } from "./hooks.ts";
+import type { HiddenDoor } from "./keepers.ts";
 
 export interface BootstrapOptions {
   spec: SessionSpec;
@@ -24,7 +25,7 @@ export interface BootstrapOptions {
   /** Where things are for the sidecar and its agent. */
   place: Place;
   /** The way to the model when the agent is not to know its key, from the sidecar's token. */
-  doorOf(sidecarToken: string): { door: ModelDoor; standIn: string } | undefined;
+  doorOf(sidecarToken: string): HiddenDoor | undefined;
 }
 
 export function bootstrapOf({ spec, requestEnv, options, config, place, doorOf }: BootstrapOptions): Bootstrap {
@@ -37,20 +38,21 @@ export function bootstrapOf({ spec, requestEnv, options, config, place, doorOf }
     harness,
     place: place.environment,
     daemon: config.environment,
-    settings,
+    settings: hidden ? { ...settings, key_env: hidden.keyVariable } : settings,
     request: requestEnv,
     privateHome: place.privateHome,
     temporaryDir: place.temporaryDir,
     standIn: hidden?.standIn,
     traceparent: traceparentFor(spec, config),
   });
+  const words = [place.programOf({ name: spec.agent, command }), ...args];
   return {
     protocol: linkProtocol,
     session_id: spec.session_id,
     session_dir: place.sessionDir,
     socket_path: place.socketPath,
     token,
-    agent: { name: spec.agent, harness, command: [place.programOf({ name: spec.agent, command }), ...args], env },
+    agent: { name: spec.agent, harness, command: spec.container?.has_pty ? withTerminal(words) : words, env },
     work_dir: place.workDir,
     interactive: spec.interactive,
     keep_raw: spec.keep_raw,
@@ -85,11 +87,42 @@ export function bootstrapOf({ spec, requestEnv, options, config, place, doorOf }
     },
     ...defined({
       host_doors: hostDoorsFor(spec, place),
+      login_file: loginFor(settings, place, env),
+      memory_dir: memoryFor(spec, place, env),
       task_id: spec.task_id,
       model_door: hidden?.door,
       hooks: hooksOf(config, spec.agent),
     }),
   };
+}
+
+/** Claude Code 2.1.329 keeps what it knows of a project by the path of its work dir. */
+function memoryFor(
+  { container }: SessionSpec,
+  { workDir }: Place,
+  env: Readonly<Record<string, string>>,
+): Bootstrap["memory_dir"] {
+  if (!container?.mounts.some(({ target }) => target === memoryTarget)) return undefined;
+  const project = workDir.replace(/[^A-Za-z0-9]/g, "-");
+  return { path: memoryTarget, link: `${env["CLAUDE_CONFIG_DIR"]}/projects/${project}/memory` };
+}
+
+/** `script` gives the command a terminal of its own; lines end as without one, and nothing typed is repeated. */
+function withTerminal(command: string[]): string[] {
+  const quoted = command.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(" ");
+  return ["script", "-qefc", `stty -onlcr -echo; exec ${quoted}`, "/dev/null"];
+}
+
+/** Where the agent looks for its login: see agent-env.ts for the folders. */
+function loginFor(
+  { login, hide_key, harness }: AgentSettings,
+  { loginFile }: Place,
+  env: Readonly<Record<string, string>>,
+): Bootstrap["login_file"] {
+  if (login === undefined || hide_key || !loginFile) return undefined;
+  const link =
+    harness === "claude" ? `${env["CLAUDE_CONFIG_DIR"]}/.credentials.json` : `${env["CODEX_HOME"]}/auth.json`;
+  return { path: loginFile.seenAs, link };
 }
 
 function hostDoorsFor({ egress }: SessionSpec, { hostDoors }: Place): HostDoor[] | undefined {

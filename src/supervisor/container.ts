@@ -1,7 +1,7 @@
 /** What a session's container is like: what the request asks for, within what the operator permits. */
 import { posix } from "node:path";
 import type { Config } from "../config.ts";
-import type { ContainerMount, ContainerRequest, ContainerSpec } from "../protocol/container.ts";
+import { type ContainerMount, type ContainerRequest, type ContainerSpec, memoryTarget } from "../protocol/container.ts";
 import { AgentdError } from "../protocol/error.ts";
 import type { SessionRequest } from "../protocol/http.ts";
 import { checkWorkDir, type WorkDirGuard } from "./work-dir.ts";
@@ -37,13 +37,34 @@ export async function containerOf(
     cpus,
     ...(asked.network === undefined ? {} : { network: asked.network }),
     security_opt: asked.security_opt ?? [],
-    mounts: await mountsOf(request, docker.volumes, guard),
+    mounts: [
+      ...operatorsMounts(docker.mounts),
+      ...(await mountsOf(request, docker, guard)),
+      ...(await memoryMount(request, guard)),
+    ],
+    ...(request.pty ? { has_pty: true } : {}),
   };
+}
+
+function operatorsMounts(mounts: Config["docker"]["mounts"]): ContainerMount[] {
+  return mounts.map(({ host, container, mode }) => ({
+    type: "bind",
+    source: host,
+    target: checkTarget("docker.mounts", container),
+    read_only: mode === "ro",
+  }));
+}
+
+/** The agent's memory of a project, kept by the person: the sidecar links it to where the agent looks. */
+async function memoryMount({ claude }: SessionRequest, guard: WorkDirGuard): Promise<ContainerMount[]> {
+  if (claude?.memory_path === undefined) return [];
+  const source = await checkWorkDir(claude.memory_path, guard);
+  return [{ type: "bind", source, target: memoryTarget, read_only: true }];
 }
 
 async function mountsOf(
   request: SessionRequest,
-  permittedVolumes: readonly string[],
+  { volumes: permittedVolumes, mounts: operators }: Config["docker"],
   guard: WorkDirGuard,
 ): Promise<ContainerMount[]> {
   const asked = [
@@ -55,7 +76,7 @@ async function mountsOf(
   const mounts: ContainerMount[] = [];
   for (const { host, container, mode, type = "bind", field } of asked) {
     const target = checkTarget(field, container);
-    if (mounts.some((other) => other.target === target))
+    if ([...mounts.map((other) => other.target), ...operators.map((other) => other.container)].includes(target))
       throw new AgentdError("invalid_request", `Cannot mount two places at "${target}"`);
     if (type === "volume" && !permittedVolumes.includes(host)) throw notPermitted(field, host, "docker.volumes");
     const source = type === "volume" ? host : await checkWorkDir(host, guard);

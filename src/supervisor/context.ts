@@ -13,6 +13,7 @@ import type { Books } from "./books.ts";
 import type { EgressLog } from "./egress-log.ts";
 import type { HostDoors } from "./host-doors.ts";
 import type { Keepers } from "./keepers.ts";
+import type { Logins } from "./logins.ts";
 import type { Registry } from "./registry.ts";
 import type { WorkDirGuard } from "./work-dir.ts";
 
@@ -29,6 +30,7 @@ export interface Context {
   readonly books: Books;
   readonly keepers: Keepers;
   readonly hostDoors: HostDoors;
+  readonly logins: Logins;
   readonly egressLog: EgressLog;
   readonly log: Log;
   readonly watch: SessionWatch;

@@ -211,7 +211,7 @@ async function specFor({ config }: Context, { id, request, found }: Wanted, home
 }
 
 async function launch(context: Context, { id, request, found }: Wanted, made: Attended): Promise<Created> {
-  const { config, registry, keepers, hostDoors, runDir } = context;
+  const { config, registry, keepers, hostDoors, logins, runDir } = context;
   const { entry, attendance } = made;
   const { session } = entry;
   const { spec, home } = session;
@@ -238,11 +238,13 @@ async function launch(context: Context, { id, request, found }: Wanted, made: At
   try {
     await keepers.keep(session, bootstrap.token);
     await hostDoors.open(spec);
+    await logins.serve(spec);
     handle = await found.runtime.launch(bootstrap, placeSpec);
     attendance.attend(handle, { isAdopted: false });
   } catch (error) {
     await handle?.destroy();
     hostDoors.close(id);
+    logins.forget(id);
     entry.attendance = undefined;
     registry.drop(id);
     // Whoever is attached already is to hear of the end.

@@ -1,13 +1,20 @@
 /** Which key of which service is kept from an agent, and how the agent is told. Pure. */
 import type { AgentSettings } from "../config.ts";
+import type { LoginSource } from "../keeper/login.ts";
+import type { LoginKind } from "../keeper/login-file.ts";
 import type { HarnessName } from "../protocol/bootstrap.ts";
 import { AgentdError } from "../protocol/error.ts";
 import { keyVariables, nameForKey, nameForUrl } from "./agent-env.ts";
+import { loginSourceOf } from "./login-source.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface HiddenKey {
-  key: string;
+  /** One of the two. */
+  key: string | undefined;
+  login: LoginSource | undefined;
+  /** The variable in which the agent looks for it. */
+  keyVariable: string;
   /** The model service's own address. */
   upstream: string;
   /** Told to the agent by this variable … */
@@ -24,6 +31,16 @@ const publicServices: Readonly<Record<string, string>> = {
   CODEX_API_KEY: "https://api.openai.com/v1",
 };
 
+/** Where a login is good for a model, and the variable that makes the agent ask as one who is logged in. */
+const loginServices: Readonly<Record<LoginKind, string>> = {
+  claude: "https://api.anthropic.com",
+  codex: "https://chatgpt.com/backend-api/codex",
+};
+const loginVariables: Readonly<Record<LoginKind, string>> = {
+  claude: "CLAUDE_CODE_OAUTH_TOKEN",
+  codex: "OPENAI_API_KEY",
+};
+
 /** Agents that take an address for their model and send the key to it as a header. */
 const ableHarnesses: readonly HarnessName[] = ["claude", "codex", "opencode"];
 
@@ -31,21 +48,39 @@ const ableHarnesses: readonly HarnessName[] = ["claude", "codex", "opencode"];
 export function hiddenKeyOf(name: string, settings: AgentSettings, environment: Environment): HiddenKey | undefined {
   if (!settings.hide_key) return undefined;
   const { harness, key_env, base_url } = settings;
+  const login = loginSourceOf(name, settings);
   const refuse = (found: string) =>
     new AgentdError("launch_failed", `Cannot hide the key of agent "${name}": ${found}. Or set hide_key to false`);
   if (!ableHarnesses.includes(harness))
     throw refuse(`its harness is "${harness}", and only those of ${ableHarnesses.join(", ")} take another address`);
-  if (key_env === undefined) throw refuse(`agents.${name}.key_env names no variable. Set it`);
-  const key = environment[key_env];
-  if (!key)
-    throw refuse(`the variable ${key_env} is not set in the daemon's environment. Set it, and start agentd again`);
-  const variable = nameForKey(harness, key_env);
-  if (variable === "CLAUDE_CODE_OAUTH_TOKEN")
-    throw refuse("the token of a login is used for more than its model. Use an API key");
-  const upstream = base_url ?? publicServices[variable];
+  const key = login ? undefined : keyIn(environment, key_env, { name, refuse });
+  const keyVariable = login ? loginVariables[login.kind] : nameForKey(harness, key_env ?? "");
+  if (!login && keyVariable === "CLAUDE_CODE_OAUTH_TOKEN")
+    throw refuse(
+      `the token of a login is used for more than its model. Name its file in agents.${name}.login, or use an API key`,
+    );
+  const upstream = base_url ?? (login ? loginServices[login.kind] : publicServices[keyVariable]);
   if (upstream === undefined) throw refuse(`agents.${name}.base_url does not say whose key it is. Set it`);
   const { pathname } = new URL(upstream);
-  return { key, upstream, urlVariable: nameForUrl(harness), path: pathname === "/" ? "" : pathname };
+  return {
+    key,
+    login,
+    keyVariable,
+    upstream,
+    urlVariable: nameForUrl(harness),
+    path: pathname === "/" ? "" : pathname,
+  };
+}
+
+function keyIn(
+  environment: Environment,
+  variable: string | undefined,
+  { name, refuse }: { name: string; refuse(found: string): AgentdError },
+): string {
+  if (variable === undefined) throw refuse(`agents.${name}.key_env names no variable. Set it, or agents.${name}.login`);
+  const key = environment[variable];
+  if (key) return key;
+  throw refuse(`the variable ${variable} is not set in the daemon's environment. Set it, and start agentd again`);
 }
 
 /** A caller's own key would go to the agent as it is: with a hidden key there is one key, the operator's. */

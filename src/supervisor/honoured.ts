@@ -1,4 +1,5 @@
 /** Refuses what a runtime or an agent cannot honour: nothing that is asked for is ignored. */
+import { resolve } from "node:path";
 import type { Config } from "../config.ts";
 import type { HarnessName } from "../protocol/bootstrap.ts";
 import { type CapabilityName, capabilities } from "../protocol/capabilities.ts";
@@ -10,17 +11,14 @@ const containerOnly = ["container", "egress", "volumes", "mounts"] as const;
 
 /** Fields of the wire that nothing here honours yet, with what to do instead. */
 const unhonoured = {
-  pty: "this version of agentd does not support it",
-  persist_session: "this version of agentd keeps each conversation anyway: resume_session goes on with it",
+  pty: "there an agent has no terminal; in a container a plain command may have one",
+  persist_session: "there each conversation is kept anyway: resume_session goes on with it",
   lifecycle: "hooks are programs, and the operator's alone to name: `hooks` in the configuration",
   team: "sessions of this version of agentd form no teams. Start a session for each agent",
 } as const;
 
 /** What a plain command has no notion of, besides what the table of capabilities says. */
 const agentOnly = ["input_timeout", "trust_workspace", "auto_discover", "claude", "codex", "opencode", "acp"] as const;
-
-/** What would be written into a container's home. */
-const homeFiles = ["credentials_path", "memory_path"] as const;
 
 /** Which capability a field of the request needs. */
 const needs: readonly [field: string, capability: CapabilityName, isAsked: (request: SessionRequest) => boolean][] = [
@@ -51,14 +49,18 @@ export function checkHonoured(request: SessionRequest, runtime: string, config: 
     );
   }
   for (const field of ["pty", "persist_session"] as const) {
-    if (!isAsked(request[field])) continue;
-    throw new AgentdError("unsupported_by_runtime", `Cannot use "${field}": ${unhonoured[field]}. Leave it out`);
+    if (!isAsked(request[field]) || runtime === "docker") continue;
+    throw new AgentdError(
+      "unsupported_by_runtime",
+      `Cannot use "${field}" with the runtime "${runtime}": ${unhonoured[field]}. Leave it out`,
+    );
   }
   for (const field of ["lifecycle", "team"] as const) {
     if (request[field] === undefined) continue;
     throw new AgentdError("unsupported_by_agent", `Cannot use "${field}": ${unhonoured[field]}. Leave it out`);
   }
   if (runtime === "docker") checkContainer(request);
+  checkCredentials(request, runtime, config);
   checkBlocks(request, harness);
   checkOldWords(request, runtime);
 }
@@ -74,6 +76,8 @@ function checkAgentFields(request: SessionRequest, harness: HarnessName): void {
   for (const [field, capability, isAskedIn] of needs) {
     if (capabilities[harness][capability] === "none" && isAskedIn(request)) refuse(field);
   }
+  // The programs of the others speak in messages, not to a terminal.
+  if (harness !== "generic" && isAsked(request.pty)) refuse("pty");
   if (harness === "generic") {
     const field = agentOnly.find((name) => request[name] !== undefined && request[name] !== false);
     if (field) refuse(field);
@@ -90,6 +94,23 @@ function checkContainer(request: SessionRequest): void {
     throw refuse('agent_home "user"', "no container sees the home of a person. Leave it out");
 }
 
+/** A request may say which login it counts on; only the operator says which file that is. */
+function checkCredentials({ agent, claude }: SessionRequest, runtime: string, { agents }: Config): void {
+  const asked = claude?.credentials_path;
+  if (asked === undefined) return;
+  const login = agents[agent]?.login;
+  if (runtime !== "docker")
+    throw new AgentdError(
+      "unsupported_by_runtime",
+      `Cannot use "claude.credentials_path" with the runtime "${runtime}": there an agent has the login of its home. Leave it out, with agent_home "user"`,
+    );
+  if (login === undefined || resolve(asked) !== resolve(login))
+    throw new AgentdError(
+      "not_permitted",
+      `Cannot use the login in "${asked.slice(0, 200)}": the operator does not name that file for the agent "${agent}". Leave it out, or set agents.${agent}.login in the configuration`,
+    );
+}
+
 /** The blocks that are named after a harness say nothing to the others. */
 function checkBlocks(request: SessionRequest, harness: HarnessName): void {
   for (const block of ["claude", "codex", "opencode", "acp"] as const) {
@@ -101,11 +122,10 @@ function checkBlocks(request: SessionRequest, harness: HarnessName): void {
 
 /** What older clients ask for that has no meaning here, or only one of its meanings. */
 function checkOldWords({ claude, codex }: SessionRequest, runtime: string): void {
-  const file = homeFiles.find((field) => claude?.[field] !== undefined);
-  if (file !== undefined) {
+  if (claude?.memory_path !== undefined && runtime !== "docker") {
     throw new AgentdError(
       "unsupported_by_runtime",
-      `Cannot use "claude.${file}" with the runtime "${runtime}": it writes into a container's home. Leave it out`,
+      `Cannot use "claude.memory_path" with the runtime "${runtime}": it is mounted into a container's home. Leave it out`,
     );
   }
   if (claude?.output_format !== undefined && claude.output_format !== "stream-json") {

@@ -5,12 +5,20 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Config } from "../config.ts";
 import { type KeeperBootstrap, keeperWords } from "../keeper/bootstrap.ts";
 import { launchKeeper, watchKeeper } from "../keeper/keeper-process.ts";
+import { defined } from "../protocol/defined.ts";
 import { messageOf } from "../protocol/error.ts";
 import type { ModelDoor } from "../protocol/model-door.ts";
 import type { SessionSpec } from "../protocol/session.ts";
 import type { KeeperSocket } from "../runtime/runtime.ts";
 import type { Session } from "../session/session.ts";
 import { hiddenKeyOf } from "./hidden-key.ts";
+
+export interface HiddenDoor {
+  door: ModelDoor;
+  standIn: string;
+  /** The agent finds the stand-in there. */
+  keyVariable: string;
+}
 
 export interface KeepersOptions {
   config: Config;
@@ -33,13 +41,14 @@ export class Keepers {
   }
 
   /** What the sidecar is told, when the key of this agent is hidden. Throws `launch_failed` when it cannot be. */
-  doorOf(spec: SessionSpec, sidecarToken: string): { door: ModelDoor; standIn: string } | undefined {
+  doorOf(spec: SessionSpec, sidecarToken: string): HiddenDoor | undefined {
     const hidden = this.#hidden(spec.agent);
     if (!hidden) return undefined;
     const { standIn, lease } = keeperWords(sidecarToken);
     const { urlVariable, path } = hidden;
     return {
       standIn,
+      keyVariable: hidden.keyVariable,
       door: { socket_path: this.#options.socketOf(spec).seenAs, lease, url_variable: urlVariable, path },
     };
   }
@@ -140,7 +149,7 @@ export class Keepers {
       is_open: socket.isOpen,
       stand_in: standIn,
       lease,
-      key: hidden.key,
+      ...defined({ key: hidden.key, login: hidden.login }),
       upstream: hidden.upstream,
       log_path: session.home.modelRequests,
       proxy: { http: either("HTTP_PROXY"), https: either("HTTPS_PROXY"), none: either("NO_PROXY") },

@@ -157,6 +157,7 @@ async function adopt(context: Context, record: SessionRecord): Promise<void> {
     entry.sidecar = handle.address;
     await keepers.keepOn(session, handle.address.token);
     await openDoors(context, session);
+    await context.logins.serveOn(session.spec);
     attendance.attend(handle, { isAdopted: true });
   } else {
     await attendance.adoptDead();

@@ -23,6 +23,7 @@ import { type Entry, rowOf } from "./entry.ts";
 import { HostDoors } from "./host-doors.ts";
 import { Keepers } from "./keepers.ts";
 import { type Listed, type ListQuery, listHistory, listSessions } from "./listing.ts";
+import { Logins } from "./logins.ts";
 import { placeSpecOf } from "./place-spec.ts";
 import { recover } from "./recovery.ts";
 import { Registry } from "./registry.ts";
@@ -71,6 +72,11 @@ export class Supervisor {
         config,
         keeperPath,
         socketOf: (spec) => placeOf(spec).keeperSocket,
+        onFault: (message, session_id) => log("error", message, { session_id }),
+      }),
+      logins: new Logins({
+        config,
+        placeOf,
         onFault: (message, session_id) => log("error", message, { session_id }),
       }),
       hostDoors: new HostDoors({
@@ -222,7 +228,7 @@ export class Supervisor {
   async close(sessions: OnShutdown): Promise<void> {
     this.#isClosing = true;
     this.#stopCollecting();
-    const { registry, keepers, hostDoors } = this.#context;
+    const { registry, keepers, hostDoors, logins } = this.#context;
     keepers.close();
     const entries = registry.all();
     const live = entries.flatMap(({ attendance }) => attendance ?? []);
@@ -235,6 +241,7 @@ export class Supervisor {
       await Promise.all(live.map((attendance) => attendance.over));
     }
     hostDoors.closeAll();
+    logins.close();
     const saved = Promise.all(entries.map((entry) => entry.saving));
     await (sessions === "keep" ? Promise.race([saved, delay(releaseMs, undefined, { ref: false })]) : saved);
   }

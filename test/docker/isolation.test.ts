@@ -6,7 +6,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { type DockerShell, startDockerShell } from "../support/docker-shell.ts";
-import { agentdContainers, engine } from "../support/docker-world.ts";
+import { agentdContainers, outside } from "../support/docker-world.ts";
 import { startDaemon } from "../support/start-daemon.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
@@ -26,21 +26,6 @@ const tcp = (host: string, port: number) =>
 const udp = (host: string, port: number) =>
   `python3 -c 'import socket;s=socket.socket(2,2);s.settimeout(4);s.sendto(b"hello",("${host}",${port}));print("READ",s.recv(99))' 2>&1 | tail -1`;
 
-/** In a container of the proxy's network, which reaches what an agent must not. */
-async function fromOutside(script: string): Promise<string> {
-  const container = await engine.createContainer({
-    Image: "agentruntime-agent:latest",
-    Labels: { "agentd-test": "1" },
-    Entrypoint: ["bash", "-c", script],
-    HostConfig: { NetworkMode: shell.world.network },
-  });
-  await container.start();
-  await container.wait();
-  const text = (await container.logs({ stdout: true, stderr: true, follow: false })).toString("latin1");
-  await container.remove({ force: true });
-  return text;
-}
-
 describe("an agent does not reach, past the proxy,", () => {
   test("this machine's services, neither by TCP nor by UDP", async () => {
     // The bridge that the tests made has this address on this machine.
@@ -53,7 +38,7 @@ describe("an agent does not reach, past the proxy,", () => {
       const address = server.address();
       const tcpPort = typeof address === "object" && address ? address.port : 0;
       const script = `${tcp(host, tcpPort)}; ${udp(host, datagrams.address().port)}`;
-      expect(await fromOutside(script)).toMatch(/READ b'HOST[\s\S]*READ b'HOST/);
+      expect(await outside(shell.world, script)).toMatch(/READ b'HOST[\s\S]*READ b'HOST/);
       const { lines } = await shell.run(script);
       expect(lines).toHaveLength(2);
       expect(lines.join()).not.toContain("READ");
@@ -69,7 +54,7 @@ describe("an agent does not reach, past the proxy,", () => {
     await shell.run("true");
     const proxy = (await agentdContainers()).find(({ Labels }) => Labels["agentruntime.role"] === "proxy");
     const outer = proxy?.NetworkSettings.Networks[shell.world.network]?.IPAddress ?? "";
-    expect(await fromOutside(tcp(outer, 3128))).toContain("READ b'HTTP/1.1 40");
+    expect(await outside(shell.world, tcp(outer, 3128))).toContain("READ b'HTTP/1.1 40");
     const { lines } = await shell.run(
       [
         `gateway=$(python3 -c 'import os;print(os.environ["HTTPS_PROXY"].split("//")[1].split(":")[0].rsplit(".",1)[0]+"."+str(int(os.environ["HTTPS_PROXY"].split("//")[1].split(":")[0].rsplit(".",1)[1])-1))')`,
@@ -86,7 +71,7 @@ describe("an agent does not reach, past the proxy,", () => {
 
   test("names through the engine's resolver", async () => {
     const ask = `python3 -c 'import socket;print("FOUND",socket.gethostbyname("allowed.test"))' 2>&1 | tail -1`;
-    expect(await fromOutside(ask)).toContain("FOUND 198.51.100.");
+    expect(await outside(shell.world, ask)).toContain("FOUND 198.51.100.");
     const { lines } = await shell.run(ask);
     expect(lines.join()).not.toContain("FOUND");
   });

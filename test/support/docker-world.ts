@@ -85,6 +85,21 @@ export async function startDockerWorld(
   };
 }
 
+/** Runs a script in a container of the proxy's network, which reaches what an agent must not. */
+export async function outside(world: DockerWorld, script: string): Promise<string> {
+  const container = await engine.createContainer({
+    Image: "agentruntime-agent:latest",
+    Labels: testLabel,
+    Entrypoint: ["bash", "-c", script],
+    HostConfig: { NetworkMode: world.network },
+  });
+  await container.start();
+  await container.wait();
+  const text = (await container.logs({ stdout: true, stderr: true, follow: false })).toString("latin1");
+  await container.remove({ force: true });
+  return text;
+}
+
 /** Where in a container a text is, as this machine's root sees it: environments, arguments and memory of its processes, files. */
 export async function placesInContainer(containerId: string, text: string): Promise<string[]> {
   const { Processes } = (await engine.getContainer(containerId).top({ ps_args: "-eo pid" })) as {

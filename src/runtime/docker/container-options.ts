@@ -25,6 +25,8 @@ export interface HostPlaces {
   keeperDir: string | undefined;
   /** Folder of the sockets to services outside, when the session may use some. */
   hostDoorsDir: string | undefined;
+  /** Folder of the login, when the session has one. */
+  loginDir: string | undefined;
 }
 
 export interface ContainerWish {
@@ -110,6 +112,7 @@ function mounts({ places, container }: ContainerWish): Docker.MountSettings[] {
     // Nothing can be put in the socket's place; it can be connected to all the same.
     ...(places.keeperDir === undefined ? [] : [bind(places.keeperDir, inside.keeperDir, true)]),
     ...(places.hostDoorsDir === undefined ? [] : [bind(places.hostDoorsDir, inside.hostDoorsDir, true)]),
+    ...(places.loginDir === undefined ? [] : [bind(places.loginDir, inside.loginDir, true)]),
     ...container.mounts.map(({ type, source, target, read_only }) => ({
       Type: type,
       Source: source,

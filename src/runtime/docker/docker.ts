@@ -132,7 +132,7 @@ class DockerRuntime implements Runtime {
       const isThere = checkImage(this.#engine, container.image, act);
       const opened = isThere.then(() => this.#networks.open(bootstrap.session_id, egress));
       const [places, network] = await Promise.all([
-        this.#makePlaces(spec, { owner, hasKeeper: bootstrap.model_door !== undefined }),
+        this.#makePlaces(spec, { owner, bootstrap }),
         opened,
       ]);
       this.#sessions.set(network.subnet.agent, bootstrap.session_id);
@@ -229,7 +229,10 @@ class DockerRuntime implements Runtime {
     this.#watch.close();
   }
 
-  async #makePlaces(spec: PlaceSpec, { owner, hasKeeper }: { owner: Owner; hasKeeper: boolean }): Promise<HostPlaces> {
+  async #makePlaces(
+    spec: PlaceSpec,
+    { owner, bootstrap }: { owner: Owner; bootstrap: Bootstrap },
+  ): Promise<HostPlaces> {
     const { sessionDir, runDir, workDir, privateHome } = spec;
     if (privateHome === undefined) throw new Error("a session in a container needs a home of its own");
     const socketDir = join(runDir, "c");
@@ -244,9 +247,19 @@ class DockerRuntime implements Runtime {
     await writeFile(group, `root:x:0:\nagent:x:${owner.gid}:\n`);
     for (const file of [passwd, group]) await chmod(file, 0o644);
     const { authorities } = this.#options;
-    const keeperDir = hasKeeper ? dirname(placeInContainer(spec).keeperSocket.path) : undefined;
-    const hostDoorsDir = spec.egress?.host_services ? placeInContainer(spec).hostDoors?.path : undefined;
-    return { socketDir, sidecarDir, privateHome, workDir, passwd, group, authorities, keeperDir, hostDoorsDir };
+    const { keeperSocket, hostDoors, loginFile } = placeInContainer(spec);
+    return {
+      socketDir,
+      sidecarDir,
+      privateHome,
+      workDir,
+      passwd,
+      group,
+      authorities,
+      keeperDir: bootstrap.model_door && dirname(keeperSocket.path),
+      hostDoorsDir: bootstrap.host_doors && hostDoors?.path,
+      loginDir: bootstrap.login_file && loginFile && dirname(loginFile.path),
+    };
   }
 
   #handleOf(address: SidecarAddress, containerId: string): SidecarHandle {

@@ -13,6 +13,8 @@ export const inside = {
   keeperDir: "/run/agentruntime/keeper",
   /** Sockets to services outside: the same. */
   hostDoorsDir: "/run/agentruntime/host",
+  /** The login that the daemon keeps: the same. */
+  loginDir: "/run/agentruntime/login",
   authorities: "/run/agentruntime/authorities.pem",
   /** Agents' programs first. */
   path: "/opt/agents/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -26,6 +28,7 @@ export function placeInContainer({ runDir }: PlaceSpec): Place {
     privateHome: inside.home,
     temporaryDir: "/tmp",
     keeperSocket: { path: join(runDir, "k", "s"), seenAs: `${inside.keeperDir}/s`, isOpen: true },
+    loginFile: { path: join(runDir, "l", "login"), seenAs: `${inside.loginDir}/login` },
     hostDoors: { path: join(runDir, "h"), seenAs: inside.hostDoorsDir },
     environment: { PATH: inside.path, LANG: "C.UTF-8", TERM: "xterm-256color", USER: "agent", SHELL: "/bin/bash" },
     // The image has the agents; a command of the operator's is one of the image too.

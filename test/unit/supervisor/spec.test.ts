@@ -225,6 +225,7 @@ test("a spec holds what was asked for and no secret", () => {
       privateHome: undefined,
       temporaryDir: "/run/x/t",
       keeperSocket: { path: "/run/x/k", seenAs: "/run/x/k", isOpen: false },
+      loginFile: undefined,
       hostDoors: undefined,
       environment: {},
       programOf: ({ name }) => name,

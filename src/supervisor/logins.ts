@@ -1,0 +1,116 @@
+/**
+ * Logins of persons in containers, where the agent may know its token: each session gets a file with the token alone, which
+ * is renewed here for all of them, and goes with the session.
+ */
+import { chmod, mkdir, rename, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { EnvHttpProxyAgent } from "undici";
+import type { Config } from "../config.ts";
+import { freshLogin, type LoginSource } from "../keeper/login.ts";
+import { forSession } from "../keeper/login-file.ts";
+import { AgentdError, messageOf } from "../protocol/error.ts";
+import type { SessionSpec } from "../protocol/session.ts";
+import type { Place } from "../runtime/runtime.ts";
+import { loginSourceOf } from "./login-source.ts";
+
+export interface LoginsOptions {
+  config: Config;
+  placeOf(spec: SessionSpec): Place;
+  onFault(message: string, sessionId: string): void;
+}
+
+/** How often the files of live sessions are looked after: well within what a token is renewed ahead of its end. */
+const lookEveryMs = 60_000;
+
+interface Served {
+  source: LoginSource;
+  path: string;
+  written: string;
+}
+
+export class Logins {
+  readonly #options: LoginsOptions;
+  readonly #served = new Map<string, Served>();
+  /** One at a time for a login; those that come meanwhile get the same. */
+  readonly #asking = new Map<string, Promise<string>>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: LoginsOptions) {
+    this.#options = options;
+  }
+
+  /** Which login the agent's file is made of; undefined where it has a key, or does not see its token. */
+  sourceOf({ agent }: SessionSpec): LoginSource | undefined {
+    const settings = this.#options.config.agents[agent];
+    return settings && !settings.hide_key ? loginSourceOf(agent, settings) : undefined;
+  }
+
+  /** Rejects with `launch_failed` when the login does not hold, or its agent cannot have it here. */
+  async serve(spec: SessionSpec): Promise<void> {
+    const source = this.sourceOf(spec);
+    const file = this.#options.placeOf(spec).loginFile;
+    if (!source || !file) return;
+    const served = { source, path: file.path, written: "" };
+    try {
+      await this.#write(served);
+    } catch (error) {
+      throw new AgentdError("launch_failed", messageOf(error), { cause: error });
+    }
+    this.#served.set(spec.session_id, served);
+    this.#timer ??= setInterval(() => void this.#renewAll(), lookEveryMs).unref();
+  }
+
+  /** The same for a session of an earlier daemon: it is live, and keeps what it has when there is nothing newer. */
+  async serveOn(spec: SessionSpec): Promise<void> {
+    await this.serve(spec).catch((error: unknown) => this.#options.onFault(messageOf(error), spec.session_id));
+  }
+
+  forget(sessionId: string): void {
+    this.#served.delete(sessionId);
+    if (this.#served.size === 0) this.close();
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  async #renewAll(): Promise<void> {
+    for (const [id, served] of this.#served)
+      await this.#write(served).catch((error: unknown) => this.#options.onFault(messageOf(error), id));
+  }
+
+  async #write(served: Served): Promise<void> {
+    const text = await this.#current(served.source);
+    if (text === served.written) return;
+    const folder = dirname(served.path);
+    await mkdir(folder, { recursive: true });
+    // It is behind the session's own folder, which nobody else may enter.
+    await chmod(folder, 0o711);
+    const draft = `${served.path}.new`;
+    await writeFile(draft, forSession(served.source.kind, text), { mode: 0o644 });
+    await chmod(draft, 0o644);
+    await rename(draft, served.path);
+    served.written = text;
+  }
+
+  #current(source: LoginSource): Promise<string> {
+    const asked = this.#asking.get(source.path);
+    if (asked) return asked;
+    const { environment } = this.#options.config;
+    const either = (name: string) => environment[name.toLowerCase()] ?? environment[name] ?? "";
+    const dispatcher = new EnvHttpProxyAgent({
+      httpProxy: either("HTTP_PROXY"),
+      httpsProxy: either("HTTPS_PROXY"),
+      noProxy: either("NO_PROXY"),
+    });
+    const asking = freshLogin(source, { dispatcher })
+      .then(({ text }) => text)
+      .finally(() => {
+        this.#asking.delete(source.path);
+        void dispatcher.close();
+      });
+    this.#asking.set(source.path, asking);
+    return asking;
+  }
+}
