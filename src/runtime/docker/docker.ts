@@ -131,10 +131,7 @@ class DockerRuntime implements Runtime {
       // The image first: without it there is no reason to wait for a network.
       const isThere = checkImage(this.#engine, container.image, act);
       const opened = isThere.then(() => this.#networks.open(bootstrap.session_id, egress));
-      const [places, network] = await Promise.all([
-        this.#makePlaces(spec, { owner, bootstrap }),
-        opened,
-      ]);
+      const [places, network] = await Promise.all([this.#makePlaces(spec, { owner, bootstrap }), opened]);
       this.#sessions.set(network.subnet.agent, bootstrap.session_id);
       const env = agentEnvironment(bootstrap.agent.env, {
         proxyUrl: `http://${network.subnet.proxy}:${proxyPort}`,

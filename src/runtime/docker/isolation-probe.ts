@@ -160,6 +160,7 @@ async function makePlaces(folder: string): Promise<HostPlaces> {
     authorities: undefined,
     keeperDir: undefined,
     hostDoorsDir: undefined,
+    loginDir: undefined,
   };
 }
 
