@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { endStartedOnSignal } from "../support/until-signalled.ts";
 import { type Figure, isReached, type Row, tableOf } from "./row.ts";
+import { containers } from "./rows/containers.ts";
 import { deletion } from "./rows/deletion.ts";
 import { fanOut } from "./rows/fan-out.ts";
 import { firstEvent } from "./rows/first-event.ts";
@@ -35,6 +36,7 @@ const rows: Record<string, Row> = {
   memory,
   "first-event": firstEvent,
   growth,
+  containers,
 };
 
 const { values: flags } = parseArgs({

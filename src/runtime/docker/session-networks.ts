@@ -17,6 +17,7 @@ export interface SessionNetworksOptions {
 
 /** Kept while sessions come; the proxy's end takes them along. */
 const readyMax = 2;
+const quietMs = 500;
 
 export class SessionNetworks {
   readonly #options: SessionNetworksOptions;
@@ -26,6 +27,7 @@ export class SessionNetworks {
   readonly #own = new Set<string>();
   #filling: Promise<void> | undefined;
   #isFilling = false;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(options: SessionNetworksOptions) {
     this.#options = options;
@@ -75,8 +77,13 @@ export class SessionNetworks {
     for (const address of owners.keys()) if (!addresses.has(address)) await policies.remove(address);
   }
 
-  /** In the background, one after the other: whoever starts a session meanwhile is not to wait for it. */
+  /** In the background, once no session has been started for a moment: none is to wait for it. */
   fill(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#begin(), quietMs).unref();
+  }
+
+  #begin(): void {
     this.#isFilling = true;
     this.#filling ??= this.#fill().finally(() => {
       this.#filling = undefined;
@@ -85,6 +92,7 @@ export class SessionNetworks {
 
   /** Ready ones go. */
   async drain(): Promise<void> {
+    clearTimeout(this.#timer);
     this.#isFilling = false;
     await this.#filling;
     for (const network of this.#ready.splice(0)) await this.#remove(network);
