@@ -110,7 +110,7 @@ function memoryFor(
 /** `script` gives the command a terminal of its own; lines end as without one, and nothing typed is repeated. */
 function withTerminal(command: string[]): string[] {
   const quoted = command.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(" ");
-  return ["script", "-qefc", `stty -onlcr -echo; exec ${quoted}`, "/dev/null"];
+  return ["script", "--echo", "never", "-qefc", `stty -onlcr; exec ${quoted}`, "/dev/null"];
 }
 
 /** Where the agent looks for its login: see agent-env.ts for the folders. */
