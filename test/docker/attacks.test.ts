@@ -33,7 +33,7 @@ test(
   "a name that is public when the tunnel is asked for and private when the TLS hello comes is not reached",
   async () => {
     const id = await shell.start(
-      `${wait("go")}; python3 -c '${tunnel}' 2>&1 | tail -2; curl -sk -m 5 --noproxy '*' --resolve "rebind.test:443:$(cat /home/agent/address)" https://rebind.test/; echo; sleep 2`,
+      `${wait("go")}; python3 -c '${tunnel}' 2>&1; curl -sk -m 5 --noproxy '*' --resolve "rebind.test:443:$(cat /home/agent/address)" https://rebind.test/; echo; sleep 2`,
     );
     const [container] = await agentdContainers(id);
     const home = join(shell.daemon.dataDir, "sessions", id, "home");
