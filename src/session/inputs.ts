@@ -4,7 +4,8 @@ import { defined } from "../protocol/defined.ts";
 import { AgentdError } from "../protocol/error.ts";
 import { Decision, type InputRequired, type InputResolved, type SessionEvent } from "../protocol/event.ts";
 import { faultOf, isSameAnswer } from "../protocol/input-answer.ts";
-import { readLines, type StoredLog } from "./read-lines.ts";
+import { type Checkpoint, linesSince } from "./checkpoint.ts";
+import type { StoredLog } from "./read-lines.ts";
 
 /** Answered ones that are remembered, so that who asks again is told what became of it. */
 const resolvedMax = 1000;
@@ -14,6 +15,21 @@ export class Inputs {
   readonly #resolved = new Map<string, InputResolved>();
   /** Answers on their way to the agent. */
   readonly #given = new Map<string, { answer: InputAnswer; taken: Promise<void> }>();
+
+  /** Those of a part of the log that was not read; read when somebody asks for one. */
+  #before: (() => Promise<Inputs>) | undefined;
+
+  /** Where to look for those that were closed in a part of the log that was not read. */
+  closedBefore(read: () => Promise<Inputs>): void {
+    let reading: Promise<Inputs> | undefined;
+    this.#before = () => {
+      reading ??= read().catch((error: unknown) => {
+        reading = undefined;
+        throw error;
+      });
+      return reading;
+    };
+  }
 
   /** Oldest first. */
   get open(): readonly InputRequired[] {
@@ -65,9 +81,14 @@ export class Inputs {
     }
   }
 
+  /** How one was closed. */
+  closed(requestId: string): InputResolved | undefined {
+    return this.#resolved.get(requestId);
+  }
+
   /** Throws unless this very answer is the one that was given. */
-  #answerAgain(requestId: string, answer: InputAnswer): void {
-    const resolved = this.#resolved.get(requestId);
+  async #answerAgain(requestId: string, answer: InputAnswer): Promise<void> {
+    const resolved = this.#resolved.get(requestId) ?? (await this.#before?.())?.closed(requestId);
     if (!resolved) {
       throw new AgentdError(
         "input_not_found",
@@ -90,9 +111,15 @@ export class Inputs {
 }
 
 /** Adds what a log says of its questions. */
-export async function readInputs(log: StoredLog, inputs: Inputs): Promise<Inputs> {
-  for await (const line of readLines(log, /^\{"type":"(input_required|input_resolved|exit)"/)) inputs.note(line);
+export async function readInputs(log: StoredLog, inputs: Inputs, checkpoint?: Checkpoint): Promise<Inputs> {
+  const wanted = /^\{"type":"(input_required|input_resolved|exit)"/;
+  for await (const { line } of linesSince(log, checkpoint, wanted)) inputs.note(line);
+  if (checkpoint) inputs.closedBefore(() => readInputs(logBefore(log, checkpoint.offset), new Inputs()));
   return inputs;
+}
+
+function logBefore(log: StoredLog, end: number): StoredLog {
+  return { end, readStored: (from, to) => log.readStored(from, to) };
 }
 
 /** Ends for questions that nobody will hear an answer to. */

@@ -1,13 +1,14 @@
 /** What a log leaves open when its sidecar died: calls without a result, text without its end. */
 import type { SessionEvent } from "../protocol/event.ts";
 import type { LogLine } from "../protocol/line.ts";
-import { readLines } from "./read-lines.ts";
-import type { Session } from "./session.ts";
+import { type Checkpoint, linesSince } from "./checkpoint.ts";
+import type { StoredLog } from "./read-lines.ts";
 
 /** A result is no sign that all before it was closed: it may be of a prompt that was taken back while another turn runs. */
-export async function looseEndsOf(session: Session, now: number): Promise<SessionEvent[]> {
+export async function looseEndsOf(log: StoredLog, now: number, checkpoint?: Checkpoint): Promise<SessionEvent[]> {
   const ends = new LooseEnds();
-  for await (const line of readLines(session, /^\{"type":"(tool_use|tool_result|agent_message)"/)) ends.add(line);
+  const wanted = /^\{"type":"(tool_use|tool_result|agent_message)"/;
+  for await (const { line } of linesSince(log, checkpoint, wanted)) ends.add(line);
   return ends.close(now);
 }
 

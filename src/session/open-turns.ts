@@ -1,45 +1,74 @@
 /** What a log says of its turns: how many there were, and which have no result. */
 import { defined } from "../protocol/defined.ts";
-import type { EventOf } from "../protocol/event.ts";
-import { readLines } from "./read-lines.ts";
-import type { Session } from "./session.ts";
-import { addResult, noTotals, type Totals } from "./totals.ts";
+import { isUnpriced } from "./budget.ts";
+import { type Checkpoint, linesSince } from "./checkpoint.ts";
+import type { PlacedLine, StoredLog } from "./read-lines.ts";
+import { addResult, noTotals, type Totals, totalsOf } from "./totals.ts";
 import type { Prompt } from "./turn-queue.ts";
 
-export interface OpenTurns {
-  /** The highest number that was given to a turn. */
-  count: number;
-  /** Prompts without a result, in the order they were accepted. */
-  prompts: Prompt[];
-  /** Turns that have one. */
-  ended: ReadonlySet<string>;
-  totals: Totals;
+/** From the whole log, or from what lies behind a checkpoint that fits it. */
+export async function openTurnsOf(log: StoredLog, checkpoint?: Checkpoint): Promise<OpenTurns> {
+  const turns = new OpenTurns(checkpoint);
+  const wanted = /^\{"type":"(user_message|result|tool_use)"/;
+  for await (const placed of linesSince(log, checkpoint, wanted)) turns.add(placed);
+  return turns;
 }
 
-/** `onResult` is told of each result, oldest first. */
-export async function openTurnsOf(
-  session: Session,
-  onResult: (result: EventOf<"result">["data"]) => void = () => {},
-): Promise<OpenTurns> {
-  const prompts = new Map<string, Prompt>();
+export class OpenTurns {
+  readonly #offset: number;
+  readonly #prompts = new Map<string, Prompt>();
   /** A steer that became a turn is recorded after the sidecar's answer; a quick result may stand before it. */
-  const ended = new Set<string>();
-  let count = 0;
-  let totals = noTotals;
-  for await (const line of readLines(session, /^\{"type":"(user_message|result|tool_use)"/)) {
-    totals = addResult(totals, line);
-    if (line.type !== "user_message" && line.type !== "result") continue;
+  readonly #ended: Set<string>;
+  #count: number;
+  #totals: Totals;
+  #unpricedTurn: string | undefined;
+
+  constructor(checkpoint?: Checkpoint) {
+    this.#offset = checkpoint?.offset ?? 0;
+    this.#ended = new Set(checkpoint?.ended);
+    this.#count = checkpoint?.turn_count ?? 0;
+    this.#totals = checkpoint ? totalsOf(checkpoint.totals) : noTotals;
+    this.#unpricedTurn = checkpoint?.unpriced_turn;
+  }
+
+  /** The highest number that was given to a turn. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Prompts without a result, in the order they were accepted. */
+  get prompts(): Prompt[] {
+    return [...this.#prompts.values()];
+  }
+
+  /** Turns that have one; behind a checkpoint, of the earlier ones the last. */
+  get ended(): ReadonlySet<string> {
+    return this.#ended;
+  }
+
+  get totals(): Totals {
+    return this.#totals;
+  }
+
+  /** The first turn whose cost is not known. */
+  get unpricedTurn(): string | undefined {
+    return this.#unpricedTurn;
+  }
+
+  add({ at, line }: PlacedLine): void {
+    // What was open at the checkpoint is counted in it already.
+    if (at >= this.#offset) this.#totals = addResult(this.#totals, line);
+    if (line.type !== "user_message" && line.type !== "result") return;
     const { turn_id } = line.data;
-    if (turn_id === null) continue;
-    count = Math.max(count, Number(/^t(\d+)/.exec(turn_id)?.[1] ?? 0));
+    if (turn_id === null) return;
+    this.#count = Math.max(this.#count, Number(/^t(\d+)/.exec(turn_id)?.[1] ?? 0));
     if (line.type === "result") {
-      prompts.delete(turn_id);
-      ended.add(turn_id);
-      onResult(line.data);
-    } else if (line.data.kind === "prompt" && !ended.has(turn_id)) {
+      this.#prompts.delete(turn_id);
+      this.#ended.add(turn_id);
+      if (isUnpriced(line.data)) this.#unpricedTurn ??= turn_id;
+    } else if (line.data.kind === "prompt" && !this.#ended.has(turn_id)) {
       const { text, images } = line.data;
-      prompts.set(turn_id, { turnId: turn_id, text, ...defined({ images }) });
+      this.#prompts.set(turn_id, { turnId: turn_id, text, ...defined({ images }) });
     }
   }
-  return { count, prompts: [...prompts.values()], ended, totals };
 }

@@ -2,6 +2,8 @@
 import { open, readFile, rename, rm } from "node:fs/promises";
 import * as z from "zod";
 import { EndReason, PermissionMode, SessionSpec } from "../protocol/session.ts";
+import { Checkpoint } from "./checkpoint.ts";
+import { StoredTotals } from "./totals.ts";
 
 export const SessionRecord = z.object({
   version: z.literal(1),
@@ -24,17 +26,9 @@ export const SessionRecord = z.object({
       at: z.number(),
     })
     .optional(),
-  totals: z
-    .object({
-      input_tokens: z.number(),
-      output_tokens: z.number(),
-      cache_read_input_tokens: z.number(),
-      cache_creation_input_tokens: z.number(),
-      cost_usd: z.number().nullable(),
-      tool_calls: z.number(),
-      turns: z.number(),
-    })
-    .optional(),
+  totals: StoredTotals.optional(),
+  /** Of a live one; one that is not understood is as good as none. */
+  checkpoint: Checkpoint.optional().catch(undefined),
 });
 export type SessionRecord = z.infer<typeof SessionRecord>;
 

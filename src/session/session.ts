@@ -7,6 +7,7 @@ import { type EventOf, SessionEvent } from "../protocol/event.ts";
 import { encodeDaemonLine, LineNumbers, parseLogLine, peekType, spliceSeq, tailNumbers } from "../protocol/line.ts";
 import { ReplayRing } from "../protocol/replay-ring.ts";
 import type { PermissionMode, SessionSpec } from "../protocol/session.ts";
+import type { Checkpoint } from "./checkpoint.ts";
 import type { SessionHome } from "./home.ts";
 import { Inputs } from "./inputs.ts";
 import { next, type SessionInput, type SessionState } from "./lifecycle.ts";
@@ -79,6 +80,8 @@ export class Session {
   model: string | undefined;
   /** Who decides on tools now; the spec says who did at the start. */
   permissionMode: PermissionMode;
+  /** What is known of the log up to an offset; a restored one is not believed before it was held against the log. */
+  checkpoint: Checkpoint | undefined;
   /** The log that was opened ended with this already, and when it was written. */
   foundExit: Exit | undefined;
   /** Why the log could not be written, when that ended the session. */
@@ -243,6 +246,11 @@ export class Session {
   /** Bytes [from, to) from the file, at any age. */
   readStored(from: number, to: number): Promise<Buffer> {
     return (this.#log ?? this.#file).read(from, to);
+  }
+
+  /** The number of the line that ends at this offset. */
+  async seqAt(offset: number): Promise<number> {
+    return (await readTail((from, to) => this.readStored(from, to), offset)).seq;
   }
 
   /** Calls `wake` after each change that a reader may want to see; returns the way to stop it. */

@@ -1,4 +1,5 @@
 /** Sums over a session, kept as its events pass by. Pure. */
+import * as z from "zod";
 import { noUsage, type SessionEvent, type Usage } from "../protocol/event.ts";
 
 export interface Totals {
@@ -10,6 +11,26 @@ export interface Totals {
 }
 
 export const noTotals: Totals = Object.freeze({ usage: noUsage, costUsd: undefined, toolCalls: 0, turns: 0 });
+
+/** As they stand in a session's record. */
+export const StoredTotals = z.object({
+  input_tokens: z.number(),
+  output_tokens: z.number(),
+  cache_read_input_tokens: z.number(),
+  cache_creation_input_tokens: z.number(),
+  cost_usd: z.number().nullable(),
+  tool_calls: z.number(),
+  turns: z.number(),
+});
+export type StoredTotals = z.infer<typeof StoredTotals>;
+
+export function storedTotals({ usage, costUsd, toolCalls, turns }: Totals): StoredTotals {
+  return { ...usage, cost_usd: costUsd ?? null, tool_calls: toolCalls, turns };
+}
+
+export function totalsOf({ cost_usd, tool_calls, turns, ...usage }: StoredTotals): Totals {
+  return { usage, costUsd: cost_usd ?? undefined, toolCalls: tool_calls, turns };
+}
 
 export function addResult(totals: Totals, event: SessionEvent): Totals {
   if (event.type === "tool_use") return { ...totals, toolCalls: totals.toolCalls + 1 };

@@ -13,6 +13,7 @@ import type { SessionChange } from "../protocol/http.ts";
 import type { SidecarStatus } from "../protocol/link-frame.ts";
 import type { EndReason, QueuedPrompt, SessionActivity } from "../protocol/session.ts";
 import type { SidecarHandle } from "../runtime/runtime.ts";
+import { believed } from "../session/checkpoint.ts";
 import { readImages } from "../session/images.ts";
 import { readInputs } from "../session/inputs.ts";
 import type { Session, SessionObserver } from "../session/session.ts";
@@ -36,6 +37,8 @@ export interface AttendanceOptions {
   sweep(): Promise<void>;
   /** Something that the record on disk holds has changed. */
   onChanged(): void;
+  /** The log has grown. */
+  onGrown(): void;
   /** Something of ours failed while the session ended; it ends all the same. */
   onFault(error: unknown): void;
   /** The session has ended and its log is sealed. */
@@ -203,8 +206,9 @@ export class Attendance implements SessionObserver {
   /** Finds out from the log which turns have no result yet: they are the open one and the queue. */
   async restore(): Promise<void> {
     this.#isRestored = true;
+    this.session.checkpoint = await believed(this.session, this.session.checkpoint);
     await this.#turns.restore();
-    await readInputs(this.session, this.session.inputs);
+    await readInputs(this.session, this.session.inputs, this.session.checkpoint);
     // The daemon before us wrote it and died before all that follows was done.
     const { foundExit } = this.session;
     if (foundExit) this.#departure.note(foundExit);
@@ -383,6 +387,7 @@ export class Attendance implements SessionObserver {
     this.#link?.acknowledge(sidecarSeq, { now: this.#departure.hasExit });
     if (this.session.pendingBytes < pendingBytesMax / 2) this.#link?.release();
     this.#departure.onStored(sidecarSeq);
+    this.#options.onGrown();
   }
 
   onFull(isFull: boolean): void {

@@ -21,7 +21,7 @@ export interface Attended {
 /** It is not in the registry yet. */
 export function attended(context: Context, session: Session, runtime: Runtime): Attended {
   const entry: Entry = { session, attendance: undefined, sidecar: undefined, saving: Promise.resolve() };
-  const { config, books, log } = context;
+  const { config, books, checkpoints, log } = context;
   const attendance = new Attendance({
     session,
     queue: new TurnQueue(),
@@ -31,6 +31,7 @@ export function attended(context: Context, session: Session, runtime: Runtime): 
     readSpool: (afterSeq) => readSpool(runtime.sidecarDirOf(session.home.dir), afterSeq),
     sweep: () => runtime.sweep(session.id),
     onChanged: () => books.save(entry),
+    onGrown: () => checkpoints.note(entry),
     onFault: (error) =>
       log("error", "a session could not be ended as it should", { session_id: session.id, error: detailOf(error) }),
     onEnded: () => ended(context, entry),

@@ -10,6 +10,7 @@ import type { SessionWatch } from "../session/watch.ts";
 import type { Store } from "../store/store.ts";
 import type { Archive } from "./archive.ts";
 import type { Books } from "./books.ts";
+import type { Checkpoints } from "./checkpoints.ts";
 import type { EgressLog } from "./egress-log.ts";
 import type { HostDoors } from "./host-doors.ts";
 import type { Keepers } from "./keepers.ts";
@@ -28,6 +29,7 @@ export interface Context {
   readonly registry: Registry;
   readonly archive: Archive;
   readonly books: Books;
+  readonly checkpoints: Checkpoints;
   readonly keepers: Keepers;
   readonly hostDoors: HostDoors;
   readonly logins: Logins;

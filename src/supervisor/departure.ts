@@ -147,7 +147,7 @@ export class Departure {
     // What is open is what the file says: all that came before must be in it.
     await this.#ours(this.#session.stored());
     const turns = await this.#ours(this.#openTurns());
-    const looseEnds = await this.#ours(looseEndsOf(this.#session, Date.now()));
+    const looseEnds = await this.#ours(looseEndsOf(this.#session, Date.now(), this.#session.checkpoint));
     await this.#ours(
       this.#session.appendOwn([
         ...abortedInputs(this.#session.inputs),
@@ -163,7 +163,7 @@ export class Departure {
 
   /** Prompts without a result, and what the agent had begun by itself. */
   async #openTurns(): Promise<string[]> {
-    const { prompts, ended } = await openTurnsOf(this.#session);
+    const { prompts, ended } = await openTurnsOf(this.#session, this.#session.checkpoint);
     const turns = prompts.map(({ turnId }) => turnId);
     const running = this.#options.runningTurn();
     return running === null || turns.includes(running) || ended.has(running) ? turns : [running, ...turns];

@@ -4,7 +4,7 @@ import type { SidecarAddress } from "../runtime/runtime.ts";
 import { statusOf } from "../session/lifecycle.ts";
 import type { SessionRecord } from "../session/record.ts";
 import type { Session } from "../session/session.ts";
-import { noTotals, type Totals } from "../session/totals.ts";
+import { storedTotals } from "../session/totals.ts";
 import type { SessionRow } from "../store/store.ts";
 import type { Attendance } from "./attendance.ts";
 
@@ -24,7 +24,6 @@ export function endedEntry(session: Session): Entry {
 
 export function recordOf(entry: Entry): SessionRecord {
   const { session, sidecar, attendance } = entry;
-  const { totals } = session;
   return {
     version: 1,
     spec: session.spec,
@@ -32,7 +31,8 @@ export function recordOf(entry: Entry): SessionRecord {
     permission_mode: session.permissionMode,
     ...(attendance?.isClosing ? { is_closing: true } : {}),
     ...endOf(entry),
-    totals: { ...totals.usage, cost_usd: totals.costUsd ?? null, tool_calls: totals.toolCalls, turns: totals.turns },
+    totals: storedTotals(session.totals),
+    ...(attendance ? defined({ checkpoint: session.checkpoint }) : {}),
   };
 }
 
@@ -42,12 +42,6 @@ function endOf({ session: { state }, attendance }: Entry): Pick<SessionRecord, "
   if (state.at !== "ended") return {};
   if (attendance) return { stop_reason: state.reason };
   return { ended: { status: state.status, reason: state.reason, exit_code: state.exitCode, at: state.endedAt } };
-}
-
-export function totalsOf(record: SessionRecord): Totals {
-  if (!record.totals) return noTotals;
-  const { cost_usd, tool_calls, turns, ...usage } = record.totals;
-  return { usage, costUsd: cost_usd ?? undefined, toolCalls: tool_calls, turns };
 }
 
 /** The session as the index holds it. */

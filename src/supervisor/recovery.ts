@@ -159,6 +159,7 @@ async function adopt(context: Context, record: SessionRecord): Promise<void> {
     await openDoors(context, session);
     await context.logins.serveOn(session.spec);
     attendance.attend(handle, { isAdopted: true });
+    context.checkpoints.note(entry);
   } else {
     await attendance.adoptDead();
   }

@@ -3,8 +3,8 @@ import type { Config } from "../config.ts";
 import { sessionHome } from "../session/home.ts";
 import type { SessionRecord } from "../session/record.ts";
 import { Session } from "../session/session.ts";
+import { noTotals, totalsOf } from "../session/totals.ts";
 import type { SessionWatch } from "../session/watch.ts";
-import { totalsOf } from "./entry.ts";
 
 /** Without its end and its totals. */
 export function restoredSession(config: Config, record: SessionRecord, watch?: SessionWatch): Session {
@@ -17,6 +17,7 @@ export function restoredSession(config: Config, record: SessionRecord, watch?: S
   });
   session.agentSessionId = record.agent_session_id;
   session.model = record.model;
+  session.checkpoint = record.checkpoint;
   session.permissionMode = record.permission_mode ?? record.spec.permission_mode;
   return session;
 }
@@ -26,6 +27,9 @@ export async function endedSession(config: Config, record: SessionRecord): Promi
   if (!record.ended) return undefined;
   const session = restoredSession(config, record);
   const { status, reason, exit_code, at } = record.ended;
-  await session.restoreEnded({ at: "ended", status, reason, exitCode: exit_code, endedAt: at }, totalsOf(record));
+  await session.restoreEnded(
+    { at: "ended", status, reason, exitCode: exit_code, endedAt: at },
+    record.totals ? totalsOf(record.totals) : noTotals,
+  );
   return session;
 }

@@ -16,6 +16,7 @@ import { listAgents } from "./agents.ts";
 import { Archive } from "./archive.ts";
 import type { Attendance } from "./attendance.ts";
 import { Books } from "./books.ts";
+import { Checkpoints } from "./checkpoints.ts";
 import { type Context, type Log, workDirGuard } from "./context.ts";
 import { type Caller, type Created, createSession } from "./creation.ts";
 import { EgressLog } from "./egress-log.ts";
@@ -63,11 +64,13 @@ export class Supervisor {
       if (runtime) return runtime.placeOf(placeSpecOf({ config, runDir }, spec));
       throw new AgentdError("unknown_runtime", `Cannot use the runtime "${spec.runtime}": it is not enabled`);
     };
+    const books = new Books({ store, registry, log, isClosing });
     this.#context = {
       ...options,
       registry,
       archive: new Archive(config, store),
-      books: new Books({ store, registry, log, isClosing }),
+      books,
+      checkpoints: new Checkpoints({ books, log, isClosing }),
       keepers: new Keepers({
         config,
         keeperPath,

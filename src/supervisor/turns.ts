@@ -79,8 +79,9 @@ export class Turns {
 
   /** Finds out from the log which turns have no result yet: they are the open one and the queue. */
   async restore(): Promise<void> {
-    const { count, prompts, totals } = await openTurnsOf(this.#session, (result) => this.#budget.note(result));
+    const { count, prompts, totals, unpricedTurn } = await openTurnsOf(this.#session, this.#session.checkpoint);
     this.#queue.restore(count, prompts);
+    this.#budget.restore(totals.costUsd ?? 0, unpricedTurn);
     this.#session.restoreTotals(totals);
   }
 

@@ -15,6 +15,7 @@ import { fanOut } from "./rows/fan-out.ts";
 import { firstEvent } from "./rows/first-event.ts";
 import { growth } from "./rows/growth.ts";
 import { latency } from "./rows/latency.ts";
+import { longLiveLog } from "./rows/long-live-log.ts";
 import { manySessions } from "./rows/many-sessions.ts";
 import { memory } from "./rows/memory.ts";
 import { oneSession } from "./rows/one-session.ts";
@@ -32,6 +33,7 @@ const rows: Record<string, Row> = {
   starts,
   "past-sessions": pastSessions,
   "take-over": takeOver,
+  "long-live-log": longLiveLog,
   deletion,
   memory,
   "first-event": firstEvent,

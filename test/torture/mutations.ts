@@ -115,7 +115,7 @@ export const mutations: readonly Mutation[] = [
     edits: [
       {
         file: "src/supervisor/attendance.ts",
-        find: "    await readInputs(this.session, this.session.inputs);\n",
+        find: "    await readInputs(this.session, this.session.inputs, this.session.checkpoint);\n",
         put: "",
       },
     ],

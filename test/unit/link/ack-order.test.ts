@@ -49,6 +49,7 @@ function attendanceOf(session: Session): Attendance {
     readSpool: async function* () {},
     sweep: async () => undefined,
     onChanged: () => undefined,
+    onGrown: () => undefined,
     onFault: (error) => {
       throw error;
     },
