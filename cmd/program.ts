@@ -23,7 +23,8 @@ import {
   parseRuntime,
 } from "./option-values.ts";
 import { RunOptions, run } from "./run.ts";
-import { interrupt, ListOptions, list, printToken, remove, StopOptions, speak, stop, wait } from "./sessions.ts";
+import { interrupt, ListOptions, list, remove, StopOptions, speak, stop, wait } from "./sessions.ts";
+import { addTokenCommands } from "./token-command.ts";
 
 const about = `
 Exit codes: 0 all went well, 1 it failed, 2 the command line was wrong.
@@ -329,14 +330,7 @@ function addHelp(program: Command): void {
 }
 
 function addAbout(program: Command, context: CommandContext): void {
-  const example = 'curl -H "Authorization: Bearer $(agentd token)" localhost:8090/sessions';
-  addDaemonOptions(
-    add(
-      program,
-      "token",
-      "print the token of the data dir's daemon; an error when --url or --port is another",
-      example,
-    ),
-  ).action(async (options: unknown) => context.exit(await printToken(DaemonOptions.parse(options), context)));
+  const about = "print the daemon's token, and keep tokens for others; without another word: print";
+  addTokenCommands(add(program, "token", about, "agentd token create ci --scope write --expires 90d"), context);
   add(program, "version", "print the version", "agentd version").action(() => context.terminal.out(`${version}\n`));
 }

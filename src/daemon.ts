@@ -3,6 +3,9 @@ import { existsSync } from "node:fs";
 import { rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { LiveCalls } from "./access/live-calls.ts";
+import { Tickets } from "./access/tickets.ts";
+import { Tokens } from "./access/tokens.ts";
 import { createServer, type Server } from "./api/server.ts";
 import type { Config } from "./config.ts";
 import { ensureRunDir, ensureToken, lockDataDir } from "./data-dir.ts";
@@ -52,6 +55,8 @@ export async function startDaemon(config: Config): Promise<Daemon> {
     const observer = await createObserver({ config, version, token, clientLags });
     store = await openSqliteStore({ path: join(config.dataDir, "state.db"), isSynced: config.fsync !== "never" });
     const opened = store;
+    const live = new LiveCalls();
+    const tokens = await Tokens.open({ book: store.tokens, fileToken: token, live });
     const local = openLocal(config, observer);
     reportFaults(observer);
     const limitSupport = prepareLimits(config, observer);
@@ -78,7 +83,7 @@ export async function startDaemon(config: Config): Promise<Daemon> {
       config,
       supervisor,
       answers: store.answers,
-      token: config.auth ? token : undefined,
+      access: { tokens, tickets: new Tickets(), live, isRequired: config.auth },
       version,
       onClients,
       onInternalError: (error) => observer.log("error", "request failed", { error }),
@@ -101,6 +106,7 @@ export async function startDaemon(config: Config): Promise<Daemon> {
         await Promise.all([supervisor.close(config.onShutdown), local.close()]);
         server.sockets.closeAll({ reason, sessionsGoOn: false });
         await server.app.close();
+        live.close();
         await runtimes.get("docker")?.close();
         await opened.close();
         // Empty by now; should it not be, the next daemon of this data dir finds what is in it.

@@ -31,7 +31,7 @@ export default defineConfig({
         test: {
           ...e2e,
           name: "e2e",
-          include: ["test/{e2e,conformance,torture}/**/*.test.ts"],
+          include: ["test/{e2e,conformance,torture,security}/**/*.test.ts"],
           exclude: ["test/**/*.long.test.ts"],
         },
       },

@@ -74,6 +74,8 @@ export function replyWithError(thrown: unknown, reply: FastifyReply, options: Er
     void reply.header("connection", "keep-alive");
     reply.request.raw.resume();
   }
+  const { retry_after } = error.details;
+  if (typeof retry_after === "number") void reply.header("retry-after", Math.ceil(retry_after));
   void reply
     .code(error.status)
     .header("content-type", "application/json; charset=utf-8")

@@ -1,54 +1,115 @@
-/** Who may call: the Host, the Origin and the token of a request, checked before it is routed. */
-import { createHash, timingSafeEqual } from "node:crypto";
+/** Who may call: the Host, the Origin and the token of a request, and what that token is good for, before anything is done. */
 import type { FastifyRequest } from "fastify";
+import * as z from "zod";
+import { anyCaller, type Caller } from "../access/caller.ts";
+import type { Tickets } from "../access/tickets.ts";
+import type { Tokens } from "../access/tokens.ts";
+import { covers, type Scope } from "../protocol/access.ts";
 import { AgentdError } from "../protocol/error.ts";
 import { isLoopback } from "../protocol/loopback.ts";
+import { type RouteAccess, routeTable } from "./route-table.ts";
 
 export interface GuardOptions {
   listenHost: string;
   servedNames: readonly string[];
-  /** Undefined under `--no-auth`. */
-  token: string | undefined;
+  tokens: Tokens;
+  /** False under `--no-auth`. */
+  isRequired: boolean;
+  tickets: Tickets;
 }
 
-/** Throws `forbidden_host`, `forbidden_origin` or `unauthorized`. */
+/** What is asked for where no route is: whoever learns that there is none is let in. */
+const elsewhere: RouteAccess = { scope: "read" };
+
+const callers = new WeakMap<FastifyRequest, Caller>();
+
+/** Throws `forbidden_host`, `forbidden_origin`, `unauthorized` or `insufficient_scope`. */
 export function checkCaller(request: FastifyRequest, options: GuardOptions): void {
+  const access = accessOf(request);
+  if (access.isProbe !== true) checkHost(request, options);
+  checkOrigin(request);
+  if (access.scope === "open") return;
+  const caller = options.isRequired ? identify(request, access, options) : anyCaller;
+  checkScope(caller, access.scope, "this");
+  callers.set(request, caller);
+}
+
+/** Whoever made a request that the guard let through. */
+export function callerOf(request: FastifyRequest): Caller {
+  const caller = callers.get(request);
+  if (!caller) throw new Error("a request was answered that nobody looked at");
+  return caller;
+}
+
+export function knownCaller(request: FastifyRequest): Caller | undefined {
+  return callers.get(request);
+}
+
+/** `act` is what was wanted, such as `send a prompt`. */
+export function checkScope(caller: Caller, needed: Scope, act: string): void {
+  if (covers(caller.scope, needed)) return;
+  throw new AgentdError(
+    "insufficient_scope",
+    `Cannot do ${act} with the token "${caller.name}": it has the scope "${caller.scope}", and "${needed}" is needed. Use another; "agentd token create" makes one`,
+  );
+}
+
+export function accessOf(request: FastifyRequest): RouteAccess {
+  const { url } = request.routeOptions;
+  return (url === undefined ? undefined : routeTable[`${request.method} ${url}`]) ?? elsewhere;
+}
+
+function checkHost(request: FastifyRequest, { listenHost, servedNames }: GuardOptions): void {
   const host = request.headers.host ?? "";
   const name = hostName(host);
   const isServed =
     name !== undefined &&
-    (isLoopback(name) || [options.listenHost, ...options.servedNames].some((served) => served.toLowerCase() === name));
-  if (!isServed && request.routeOptions.config.isProbe !== true) {
-    throw new AgentdError(
-      "forbidden_host",
-      `Cannot serve the host ${JSON.stringify(host.slice(0, 200))}: use localhost, or add its name to served_names in the configuration`,
-    );
-  }
-  const { origin } = request.headers;
-  if (origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`) {
-    throw new AgentdError(
-      "forbidden_origin",
-      `Cannot serve a page of ${JSON.stringify(origin.slice(0, 200))}: only pages of this daemon may call it`,
-    );
-  }
-  if (options.token === undefined || request.routeOptions.config.isOpen === true) return;
+    (isLoopback(name) || [listenHost, ...servedNames].some((served) => served.toLowerCase() === name));
+  if (isServed) return;
+  throw new AgentdError(
+    "forbidden_host",
+    `Cannot serve the host ${JSON.stringify(host.slice(0, 200))}: use localhost, or add its name to served_names in the configuration`,
+  );
+}
+
+/** Browsers say where a page is from by one header or the other; programs send neither. */
+function checkOrigin(request: FastifyRequest): void {
+  const { host, origin } = request.headers;
+  const site = request.headers["sec-fetch-site"];
+  const isOwn = origin === undefined || origin === `http://${host}` || origin === `https://${host}`;
+  if (isOwn && (site === undefined || site === "none" || site === "same-origin")) return;
+  throw new AgentdError(
+    "forbidden_origin",
+    `Cannot serve a page of ${origin === undefined ? "another site" : JSON.stringify(origin.slice(0, 200))}: only pages of this daemon may call it`,
+  );
+}
+
+function identify(request: FastifyRequest, access: RouteAccess, { tokens, tickets }: GuardOptions): Caller {
   const given = /^Bearer (.+)$/i.exec(request.headers.authorization ?? "")?.[1];
-  if (given === undefined || !isSame(given, options.token)) {
-    throw new AgentdError(
-      "unauthorized",
-      `${given === undefined ? "No token was sent" : "The token sent is not valid"}: send the header "Authorization: Bearer TOKEN"; "agentd token" prints it`,
-    );
+  if (given !== undefined) {
+    const caller = tokens.callerWith(given);
+    if (caller) return caller;
+  } else if (access.takesTicket === true) {
+    const caller = ticketHolder(request, tickets);
+    if (caller && tokens.isGood(caller)) return caller;
   }
+  throw new AgentdError(
+    "unauthorized",
+    `${given === undefined ? "No token was sent" : "The token sent is not valid"}: send the header "Authorization: Bearer TOKEN"; "agentd token" prints it`,
+  );
+}
+
+const Ticketed = z.object({ ticket: z.string() });
+const OfSession = z.object({ id: z.string() });
+
+function ticketHolder(request: FastifyRequest, tickets: Tickets): Caller | undefined {
+  const query = Ticketed.safeParse(request.query);
+  const params = OfSession.safeParse(request.params);
+  return query.success && params.success ? tickets.take(query.data.ticket, params.data.id) : undefined;
 }
 
 /** The name in a Host header, lower case, without port; undefined when it is malformed. */
 function hostName(host: string): string | undefined {
   const found = /^(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(?::\d{1,5})?$/i.exec(host);
   return found?.[1]?.toLowerCase();
-}
-
-/** Compares digests, so that neither length nor content shows in the time it takes. */
-function isSame(given: string, token: string): boolean {
-  const digest = (text: string) => createHash("sha256").update(text).digest();
-  return timingSafeEqual(digest(given), digest(token));
 }

@@ -16,15 +16,15 @@ export function healthRoute(
     pids: limitSupport.pids === true,
   };
   // Who gets an answer at all knows that it lives; it listens when it has recovered, not before.
-  app.get("/health/live", { config: { isOpen: true, isProbe: true } }, async () => ({ status: "ok" }));
-  app.get("/health/ready", { config: { isOpen: true, isProbe: true } }, async (_request, reply) => {
+  app.get("/health/live", async () => ({ status: "ok" }));
+  app.get("/health/ready", async (_request, reply) => {
     const reasons: NotReadyReason[] = [];
     if (supervisor.isPaused) reasons.push("disk_full");
     if (supervisor.isClosing) reasons.push("shutting_down");
     const readiness: Readiness = { status: reasons.length === 0 ? "ready" : "not_ready", reasons };
     return reply.code(reasons.length === 0 ? 200 : 503).send(readiness);
   });
-  app.get("/health", { config: { isOpen: true } }, async (): Promise<Health> => {
+  app.get("/health", async (): Promise<Health> => {
     return {
       status: "ok",
       version,

@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import type { FastifyRequest } from "fastify";
 import { AgentdError, OpenOutcome } from "../protocol/error.ts";
 import type { AnswerBook, AnswerKey, EarlierClaim, KeptAnswer } from "../store/store.ts";
+import { callerOf } from "./guard.ts";
 
 /** A request that must not be carried out twice. */
 export interface OnceOnly<Intent> {
@@ -42,7 +43,9 @@ export class Idempotency {
     if (typeof key !== "string" || key === "") return once.act(once.intent);
     if (key.length > keyLengthMax)
       throw new AgentdError("invalid_request", `Idempotency-Key must be at most ${keyLengthMax} characters`);
-    const named = { scope: `${request.method} ${request.url}`, key };
+    // Two tokens may choose the same key, and are not to learn each other's answers.
+    const { tokenId } = callerOf(request);
+    const named = { scope: `${request.method} ${request.url}${tokenId === undefined ? "" : ` by ${tokenId}`}`, key };
     const bodyHash = createHash("sha256")
       .update(JSON.stringify(request.body ?? null))
       .digest("base64");

@@ -1,6 +1,9 @@
 /** The HTTP server: the guard in front, the routes behind. It decides nothing and remembers nothing. */
 import websocket from "@fastify/websocket";
 import fastify, { type FastifyInstance } from "fastify";
+import type { LiveCalls } from "../access/live-calls.ts";
+import type { Tickets } from "../access/tickets.ts";
+import type { Tokens } from "../access/tokens.ts";
 import type { Config } from "../config.ts";
 import type { LimitSupport } from "../process/group-limits.ts";
 import { AgentdError, type ErrorCode, errnoOf } from "../protocol/error.ts";
@@ -17,24 +20,27 @@ import { healthRoute } from "./health-route.ts";
 import { Idempotency } from "./idempotency.ts";
 import { logRoutes } from "./log-routes.ts";
 import { metricsRoute, type Scrape } from "./metrics-route.ts";
+import { holdToTable } from "./route-check.ts";
 import { sessionRoutes } from "./session-routes.ts";
 import { streamRoute } from "./stream-route.ts";
+import { tokenRoutes } from "./token-routes.ts";
+import { watchTokens } from "./token-watch.ts";
 import { turnRoutes } from "./turn-routes.ts";
 
-declare module "fastify" {
-  interface FastifyContextConfig {
-    /** The route needs no token. */
-    isOpen?: boolean;
-    /** Asked by whoever watches over the machine, and may only know its address: any Host will do. */
-    isProbe?: boolean;
-  }
+/** Who may call. */
+export interface Access {
+  tokens: Tokens;
+  /** Whether a token is asked for. */
+  isRequired: boolean;
+  tickets: Tickets;
+  live: LiveCalls;
 }
 
 export interface ServerOptions {
   config: Config;
   supervisor: Supervisor;
   answers: AnswerBook;
-  token: string | undefined;
+  access: Access;
   version: string;
   onClients(count: number): void;
   /** A fault of ours; the caller was told no more than that there was one. */
@@ -58,7 +64,7 @@ const bodyMs = 60_000;
 
 export async function createServer(options: ServerOptions): Promise<Server> {
   const { config, supervisor } = options;
-  const guard = { listenHost: config.listen.host, servedNames: config.served_names, token: options.token };
+  const guard = { listenHost: config.listen.host, servedNames: config.served_names, ...options.access };
   const app = fastify({
     bodyLimit: config.limits.body_bytes,
     exposeHeadRoutes: false,
@@ -100,6 +106,8 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   });
   // Behind the plugin's own hook, which must know of an upgrade that is refused here: it closes its socket.
   app.addHook("onRequest", async (request) => checkCaller(request, guard));
+  watchTokens(app, options.access);
+  const checkTable = holdToTable(app);
   const idempotency = new Idempotency(options.answers);
   healthRoute(app, { config, supervisor, limitSupport: options.limitSupport, version: options.version });
   metricsRoute(app, options.scrape);
@@ -107,6 +115,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   egressRoute(app, { supervisor });
   sessionRoutes(app, { supervisor, idempotency, dataDir: config.dataDir });
   gcRoute(app, { supervisor });
+  tokenRoutes(app, { supervisor, ...options.access });
   turnRoutes(app, { supervisor, idempotency });
   logRoutes(app, { supervisor, dataDir: config.dataDir });
   const clients = new Set<{ lagBytes(): number }>();
@@ -119,9 +128,16 @@ export async function createServer(options: ServerOptions): Promise<Server> {
     };
   };
   const { onRefused } = options;
-  const watching = { supervisor, clientStallMs: config.limits.client_stall, onClient, onRefused };
+  const watching = {
+    supervisor,
+    live: options.access.live,
+    clientStallMs: config.limits.client_stall,
+    onClient,
+    onRefused,
+  };
   eventsRoute(app, watching);
   streamRoute(app, watching);
   const sockets = attachSocket(app, watching);
+  checkTable();
   return { app, sockets, clientLags: () => [...clients].map(({ lagBytes }) => lagBytes()) };
 }

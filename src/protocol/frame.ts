@@ -59,6 +59,8 @@ export const closeCode = {
   shuttingDown: 1001,
   /** The daemon leaves and the session goes on: connect again, with `since=`, when the next one is up. */
   restarting: 1012,
+  /** The token that let the client in was revoked, replaced, or has expired. */
+  shutOut: 1008,
   frameTooLarge: 1009,
   clientTooSlow: 1013,
   internal: 1011,

@@ -68,6 +68,19 @@ const migrations: Readonly<Record<string, Migration>> = {
       await db.schema.createIndex("answers_by_age").on("answers").columns(["claimed_at"]).execute();
     },
   },
+  "0002-tokens": {
+    async up(db) {
+      await db.schema
+        .createTable("tokens")
+        .addColumn("name", "text", (column) => column.primaryKey())
+        .addColumn("id", "text", (column) => column.notNull().unique())
+        .addColumn("scope", "text", (column) => column.notNull())
+        .addColumn("digest", "text", (column) => column.notNull())
+        .addColumn("created_at", "bigint", (column) => column.notNull())
+        .addColumn("expires_at", "bigint")
+        .execute();
+    },
+  },
 };
 
 /** Brings the tables to this version's form. Throws when a newer version made them, and changes nothing then. */
@@ -77,7 +90,7 @@ export async function migrate(db: Kysely<Tables>, place: string): Promise<void> 
   if (unknown.length > 0)
     throw new AgentdError(
       "store_failed",
-      `Cannot use the store in ${place}: a newer agentd made it (it knows ${unknown.join(", ")}). Start that version again; or run "agentd reindex", which puts the store aside and makes a new one from the sessions' folders, without its idempotency keys`,
+      `Cannot use the store in ${place}: a newer agentd made it (it knows ${unknown.join(", ")}). Start that version again; or run "agentd reindex", which puts the store aside and makes a new one from the sessions' folders, without its idempotency keys and tokens`,
       { details: { is_unusable: true } },
     );
   const { error, results } = await migrator.migrateToLatest();

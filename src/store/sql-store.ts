@@ -3,6 +3,7 @@ import type { Kysely } from "kysely";
 import { migrate } from "./migrations.ts";
 import { sqlAnswers } from "./sql-answers.ts";
 import { sqlSessions } from "./sql-sessions.ts";
+import { sqlTokens } from "./sql-tokens.ts";
 import type { Store } from "./store.ts";
 import type { Tables } from "./tables.ts";
 
@@ -16,5 +17,10 @@ export interface SqlStoreOptions {
 
 export async function openSqlStore({ db, place, settle }: SqlStoreOptions): Promise<Store> {
   await migrate(db, place);
-  return { sessions: sqlSessions(db), answers: sqlAnswers(db, settle), close: () => db.destroy() };
+  return {
+    sessions: sqlSessions(db),
+    answers: sqlAnswers(db, settle),
+    tokens: sqlTokens(db, settle),
+    close: () => db.destroy(),
+  };
 }

@@ -1,12 +1,14 @@
 /**
  * What the daemon keeps in its database: an index over the sessions' folders, which can be made again from them, and
- * answers to idempotency keys, which no log holds. Types only: SQLite is one way to keep it.
+ * answers to idempotency keys and the digests of tokens, which no log holds. Types only: SQLite is one way to keep it.
  */
+import type { Scope } from "../protocol/access.ts";
 import type { AgentHome, EndReason, PermissionMode, SessionStatus } from "../protocol/session.ts";
 
 export interface Store {
   readonly sessions: SessionIndex;
   readonly answers: AnswerBook;
+  readonly tokens: TokenBook;
   close(): Promise<void>;
 }
 
@@ -132,4 +134,25 @@ export interface AnswerBook {
   release(key: AnswerKey): Promise<void>;
   /** Forgets what was claimed before, and the oldest ones above a number. */
   forget(limits: { before: number; countMax: number }): Promise<void>;
+}
+
+/** A named token. What it is made of is not kept: only a digest, from which it cannot be found. */
+export interface TokenRow {
+  name: string;
+  /** Stands in the token: by it the row is found. */
+  id: string;
+  scope: Scope;
+  /** SHA-256 of the whole token, as hexadecimal digits. */
+  digest: string;
+  created_at: number;
+  /** Null for one that does not expire. */
+  expires_at: number | null;
+}
+
+export interface TokenBook {
+  all(): Promise<TokenRow[]>;
+  /** Makes the row of this name, or replaces it. It is on disk when this resolves. */
+  put(row: TokenRow): Promise<void>;
+  /** It is gone from the disk when this resolves. */
+  remove(name: string): Promise<void>;
 }

@@ -1,9 +1,10 @@
 /** The tables, as the query builder knows them. */
-import type { SessionRow } from "./store.ts";
+import type { SessionRow, TokenRow } from "./store.ts";
 
 export interface Tables {
   sessions: SessionColumns;
   session_tags: { session_id: string; key: string; value: string };
+  tokens: TokenRow;
   answers: {
     scope: string;
     key: string;

@@ -17,6 +17,7 @@ interface Room {
 
 const sockets = ["node:net", "node:http", "node:https", "ws", "fastify", "@fastify/websocket"];
 const everyRoom = [
+  "access",
   "protocol",
   "process",
   "session",
@@ -35,6 +36,12 @@ export const rooms: readonly Room[] = [
   { name: "src/process", rooms: ["src/protocol"], never: sockets },
   { name: "src/session", rooms: ["src/protocol"], never: [...sockets, "node:child_process"] },
   { name: "src/store", rooms: ["src/protocol"], never: [...sockets, "node:child_process"] },
+  {
+    name: "src/access",
+    rooms: ["src/protocol"],
+    typesOf: ["src/store/store.ts"],
+    never: [...sockets, "node:child_process"],
+  },
   { name: "src/runtime", rooms: ["src/protocol", "src/process"], never: ["fastify", "@fastify/websocket"] },
   { name: "src/keeper", rooms: ["src/protocol"], never: ["fastify", "@fastify/websocket", "ws"] },
   {
@@ -46,7 +53,7 @@ export const rooms: readonly Room[] = [
   { name: "src/bridge", rooms: ["src/session", "src/protocol"], never: sockets },
   {
     name: "src/api",
-    rooms: ["src/supervisor", "src/session", "src/bridge", "src/protocol"],
+    rooms: ["src/access", "src/supervisor", "src/session", "src/bridge", "src/protocol"],
     typesOf: ["src/config.ts", "src/store/store.ts", "src/process/group-limits.ts"],
   },
   {

@@ -198,4 +198,18 @@ describe.each(Object.entries(databases))("the store in %s", (_name, make) => {
     expect(await claim(2)).toBeUndefined();
     expect(await claim(1)).toBeUndefined();
   });
+
+  it("keeps tokens by name, the newer one after a second, until they are removed", async () => {
+    const ci = { name: "ci", id: "1", scope: "write", digest: "aa", created_at: 2 ** 41, expires_at: 2 ** 42 } as const;
+    const desk = { ...ci, name: "desk", id: "2", created_at: 2 ** 41 - 1, expires_at: null };
+    await store.tokens.put(ci);
+    await store.tokens.put(desk);
+    expect(await store.tokens.all()).toEqual([desk, ci]);
+    const next = { ...ci, id: "3", digest: "bb", scope: "read" } as const;
+    await store.tokens.put(next);
+    await store.tokens.remove("desk");
+    await store.close();
+    store = await database.open();
+    expect(await store.tokens.all()).toEqual([next]);
+  });
 });

@@ -1,0 +1,141 @@
+/** What a WebSocket client sends: read, checked and carried out, one frame after the other. */
+import type WebSocket from "ws";
+import * as z from "zod";
+import type { Caller } from "../access/caller.ts";
+import type { Bridge } from "../bridge/bridge.ts";
+import { AgentdError, type ErrorCode, messageOf } from "../protocol/error.ts";
+import { ClientFrame, clientFrameTypes, closeCode } from "../protocol/frame.ts";
+import { cutCharacter, hasLoneSurrogate } from "../protocol/text.ts";
+import type { Session } from "../session/session.ts";
+import type { Supervisor } from "../supervisor/supervisor.ts";
+import { closeSocket } from "./close-socket.ts";
+import { toAgentdError } from "./error-reply.ts";
+import { checkScope } from "./guard.ts";
+
+/** Frames of one client that may wait for their turn; more is a flood. */
+const framesWaitingMax = 1000;
+/** What they may hold together before no more is read from the client; it goes on at half of that. */
+const frameBytesWaitingMax = 16 * 1024 * 1024;
+
+interface InboxOptions {
+  socket: WebSocket;
+  bridge: Bridge;
+  supervisor: Supervisor;
+  session: Session;
+  caller: Caller;
+  /** Whether the caller's token is good no more. */
+  isShutOut(): boolean;
+  onRefused(code: ErrorCode): void;
+}
+
+/** A client's frames are carried out one after the other, in the order they came. */
+export function inboxOf({
+  socket,
+  bridge,
+  supervisor,
+  session,
+  caller,
+  isShutOut,
+  onRefused,
+}: InboxOptions): (message: Buffer) => void {
+  let waiting = 0;
+  let waitingBytes = 0;
+  let last: Promise<void> = Promise.resolve();
+  return (message) => {
+    // Who is being closed is only read for its goodbye.
+    if (socket.readyState !== socket.OPEN) return;
+    // Not in line behind a prompt that waits for the disk: who pings wants to know whether we live.
+    if (isPing(message)) return bridge.tell({ type: "pong" });
+    if (waiting >= framesWaitingMax) {
+      closeSocket(socket, closeCode.clientTooSlow, "too many frames at once; wait for answers");
+      return;
+    }
+    waiting += 1;
+    waitingBytes += message.length;
+    if (waitingBytes > frameBytesWaitingMax) socket.pause();
+    last = last.then(async () => {
+      try {
+        const frame = parseFrame(message.toString("utf8"));
+        // What a socket said before it was closed counts, unless its token let it in no more.
+        if (isShutOut()) return;
+        if (frame.type !== "ping" && frame.type !== "resize") checkScope(caller, "write", `a ${frame.type}`);
+        await carryOut(frame, bridge, supervisor, session);
+      } catch (error) {
+        const { code, message } = toAgentdError(error);
+        onRefused(code);
+        bridge.tell({ type: "error", error: message, code });
+      }
+      waiting -= 1;
+      waitingBytes -= message.length;
+      if (socket.isPaused && waitingBytes <= frameBytesWaitingMax / 2) socket.resume();
+    });
+  };
+}
+
+/** A ping is short: longer messages are not looked into here. */
+function isPing(message: Buffer): boolean {
+  return message.length < 100 && /^\s*\{\s*"type"\s*:\s*"ping"\s*\}\s*$/.test(message.toString("utf8"));
+}
+
+function parseFrame(text: string): ClientFrame {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new AgentdError("invalid_frame", `Cannot read the frame: it is not JSON (${messageOf(error).slice(0, 200)})`);
+  }
+  const { type } = z
+    .looseObject({ type: z.string().catch("") })
+    .catch({ type: "" })
+    .parse(value);
+  if (!clientFrameTypes.includes(type))
+    throw new AgentdError(
+      "unknown_frame",
+      `unknown frame type: ${type.slice(0, 80)}; known: ${clientFrameTypes.join(", ")}`,
+    );
+  const frame = ClientFrame.safeParse(value);
+  if (!frame.success)
+    throw new AgentdError("invalid_frame", `Cannot use the ${type} frame: ${z.prettifyError(frame.error)}`);
+  return frame.data;
+}
+
+async function carryOut(frame: ClientFrame, bridge: Bridge, supervisor: Supervisor, session: Session): Promise<void> {
+  switch (frame.type) {
+    case "stdin":
+    case "prompt":
+    case "steer": {
+      const text = frame.data.replace(/\r?\n$/, "");
+      if (text.includes("\0"))
+        throw new AgentdError("invalid_frame", `Cannot take the ${frame.type}: it contains a NUL character`);
+      if (hasLoneSurrogate(text))
+        throw new AgentdError("invalid_frame", `Cannot take the ${frame.type}: ${cutCharacter}`);
+      if (text.trim() === "") return;
+      const attendance = await supervisor.attendanceOf(session.id);
+      const { turnId, position } = await (frame.type === "steer" ? attendance.steer(text) : attendance.prompt(text));
+      bridge.tell({ type: "accepted", turn_id: turnId, position });
+      return;
+    }
+    case "interrupt":
+      return (await supervisor.attendanceOf(session.id)).interrupt();
+    case "context":
+      return (await supervisor.attendanceOf(session.id)).context(frame.context);
+    case "mention":
+      return (await supervisor.attendanceOf(session.id)).mention(frame.mention);
+    case "withdraw":
+      return (await supervisor.attendanceOf(session.id)).withdraw(frame.turn_id);
+    case "respond": {
+      const { type: _type, request_id, ...answer } = frame;
+      await supervisor.respond(session.id, request_id, answer);
+      bridge.tell({ type: "answered", request_id });
+      return;
+    }
+    case "ping":
+      bridge.tell({ type: "pong" });
+      return;
+    case "resize":
+      // Agents here have no terminal; older clients send it all the same.
+      return;
+    default:
+      frame satisfies never;
+  }
+}

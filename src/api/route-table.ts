@@ -1,0 +1,52 @@
+/**
+ * Every route, with what a caller needs for it. The server does not start with a route that does not stand here, nor with a
+ * row that no route answers; the tests of access are made from this table.
+ */
+import type { Scope } from "../protocol/access.ts";
+
+export interface RouteAccess {
+  /** `open` asks for no token. */
+  scope: Scope | "open";
+  /** Asked by whoever watches over the machine, and may only know its address: any Host will do. */
+  isProbe?: true;
+  /** A ticket in the query does as well as a token in the header. */
+  takesTicket?: true;
+}
+
+export const routeTable: Readonly<Record<string, RouteAccess>> = {
+  "GET /health": { scope: "open" },
+  "GET /health/live": { scope: "open", isProbe: true },
+  "GET /health/ready": { scope: "open", isProbe: true },
+  "GET /metrics": { scope: "read" },
+  "GET /agents": { scope: "read" },
+  "GET /egress": { scope: "read" },
+  "GET /sessions": { scope: "read" },
+  "GET /sessions/history": { scope: "read" },
+  "GET /sessions/:id": { scope: "read" },
+  "GET /sessions/:id/info": { scope: "read" },
+  "GET /sessions/:id/logs": { scope: "read" },
+  "GET /sessions/:id/log": { scope: "read" },
+  "GET /sessions/:id/events": { scope: "read", takesTicket: true },
+  "GET /sessions/:id/stream": { scope: "read", takesTicket: true },
+  "HEAD /sessions/:id/stream": { scope: "read" },
+  "GET /sessions/:id/blobs/:name": { scope: "read" },
+  // Whoever may only read is answered with an error to whatever else it sends.
+  "GET /ws/sessions/:id": { scope: "read", takesTicket: true },
+  "POST /tickets": { scope: "read" },
+  "POST /sessions": { scope: "write" },
+  "PATCH /sessions/:id": { scope: "write" },
+  "POST /sessions/:id/stop": { scope: "write" },
+  "DELETE /sessions/:id": { scope: "write" },
+  "POST /sessions/:id/prompt": { scope: "write" },
+  "POST /sessions/:id/steer": { scope: "write" },
+  "DELETE /sessions/:id/prompts/:turn": { scope: "write" },
+  "PUT /sessions/:id/inputs/:input": { scope: "write" },
+  "POST /sessions/:id/interrupt": { scope: "write" },
+  "POST /sessions/:id/context": { scope: "write" },
+  "POST /sessions/:id/mention": { scope: "write" },
+  "POST /gc": { scope: "admin" },
+  "GET /tokens": { scope: "admin" },
+  "POST /tokens": { scope: "admin" },
+  "POST /tokens/:name/rotate": { scope: "admin" },
+  "DELETE /tokens/:name": { scope: "admin" },
+};

@@ -1,0 +1,65 @@
+/** Who may call: scopes, named tokens, tickets, and what is written down of what was done. */
+import * as z from "zod";
+
+/** From the least to the most: each may do what those before it may. */
+export const Scope = z.enum(["read", "write", "admin"]);
+export type Scope = z.infer<typeof Scope>;
+
+/** Whether who holds one scope may do what needs another. */
+export function covers(held: Scope, needed: Scope): boolean {
+  return Scope.options.indexOf(held) >= Scope.options.indexOf(needed);
+}
+
+/** Callers that have no named token, as the audit log calls them. */
+export const unnamedCallers = { file: "token-file", anyone: "no-auth" } as const;
+
+export const TokenName = z
+  .string()
+  .regex(
+    /^[a-z0-9][a-z0-9._-]{0,63}$/,
+    "a token's name is 1 to 64 lower-case letters, digits, dots, dashes and underscores, and starts with a letter or a digit",
+  )
+  .refine((name) => !Object.values<string>(unnamedCallers).includes(name), "that name is taken by agentd itself");
+
+const unitMs: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const lifetimeMsMax = 3650 * 86_400_000;
+
+/** How long a token is good for, such as `90d`, as milliseconds. */
+export const Lifetime = z.string().transform((text, context) => {
+  const [, count = "", unit = ""] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
+  const ms = Number(count) * (unitMs[unit] ?? 0);
+  if (ms > 0 && ms <= lifetimeMsMax) return ms;
+  context.addIssue({
+    code: "custom",
+    message: `expected a whole number with s, m, h or d, such as "12h" or "90d", at most 3650d, found ${JSON.stringify(text)}`,
+  });
+  return z.NEVER;
+});
+
+/** `POST /tokens`. */
+export const TokenRequest = z.strictObject({ name: TokenName, scope: Scope, expires_in: Lifetime.optional() });
+export type TokenRequest = z.infer<typeof TokenRequest>;
+
+/** One of `GET /tokens`: everything but the token, which nobody has but whoever was given it. */
+export const TokenView = z.object({
+  name: z.string(),
+  scope: Scope,
+  created_at: z.string(),
+  expires_at: z.string().nullable(),
+  is_expired: z.boolean(),
+});
+export type TokenView = z.infer<typeof TokenView>;
+
+/** The one answer that holds the token. */
+export const TokenCreated = TokenView.extend({ token: z.string() });
+export type TokenCreated = z.infer<typeof TokenCreated>;
+
+/** `POST /tickets`: what opens one stream of one session, once. */
+export const TicketRequest = z.strictObject({
+  session_id: z.string().min(1).max(200),
+  /** No more than the caller may; by default as much. */
+  scope: Scope.optional(),
+});
+
+export const TicketCreated = z.object({ ticket: z.string(), expires_at: z.string() });
+export type TicketCreated = z.infer<typeof TicketCreated>;

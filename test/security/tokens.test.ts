@@ -1,0 +1,322 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { covers, Scope } from "../../src/protocol/access.ts";
+import { ClientSocket } from "../support/client-socket.ts";
+import { eventually } from "../support/eventually.ts";
+import { type Daemon, openSocket, requests, startDaemon } from "../support/start-daemon.ts";
+import { call, routes } from "./routes.ts";
+
+const agents = {
+  echo: { command: process.execPath, args: [new URL("../fixtures/agents/echo.mjs", import.meta.url).pathname] },
+};
+const guarded = routes.filter(({ scope }) => scope !== "open");
+const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
+
+let daemon: Daemon;
+let sessionId: string;
+const held: Record<Scope, string> = { read: "", write: "", admin: "" };
+beforeAll(async () => {
+  daemon = await startDaemon({ config: { agents } });
+  for (const scope of Scope.options) held[scope] = await made(`holder-${scope}`, scope);
+  sessionId = (await daemon.post("/sessions", { agent: "echo", interactive: true, prompt: "hi" })).body.session_id;
+});
+afterAll(async () => {
+  await daemon?.stop();
+});
+
+async function made(name: string, scope: Scope, expires_in?: string): Promise<string> {
+  const answer = await daemon.post("/tokens", { name, scope, ...(expires_in ? { expires_in } : {}) });
+  expect([name, answer.status, answer.body.error]).toEqual([name, 201, undefined]);
+  return answer.body.token;
+}
+
+const reach = async (token: string) =>
+  Promise.all(
+    guarded.map(async (route) => {
+      const { status, error } = await call(daemon.url, route, bearer(token));
+      return [`${route.method} ${route.pattern}`, status, error ?? ""] as const;
+    }),
+  );
+/** HEAD has no body to tell the code in. */
+const refusedEverywhere = (status: number, code: string) =>
+  guarded.map(({ method, pattern }) => [`${method} ${pattern}`, status, method === "HEAD" ? "" : code]);
+
+describe.each(guarded)("$method $pattern", (route) => {
+  test.each(Scope.options)(
+    `with the scope %s is ${route.scope === "read" ? "open" : `open from ${route.scope} on`}`,
+    async (scope) => {
+      const { status, error } = await call(daemon.url, route, bearer(held[scope]));
+      if (route.scope !== "open" && covers(scope, route.scope)) expect([401, 403]).not.toContain(status);
+      else expect([status, error]).toEqual([403, "insufficient_scope"]);
+    },
+  );
+
+  test("is refused to a token that is wrong in one place, cut, or of another's id", async () => {
+    const [, id = "", secret = ""] = /^agt_([0-9a-f]+)_(.+)$/.exec(held.admin) ?? [];
+    const otherId = /^agt_([0-9a-f]+)_/.exec(held.read)?.[1] ?? "";
+    const turned = (text: string) => (text.endsWith("A") ? `${text.slice(0, -1)}B` : `${text.slice(0, -1)}A`);
+    const wrong = [
+      `agt_${id}_${turned(secret.slice(0, 42))}${secret.slice(42)}`,
+      held.admin.slice(0, -1),
+      `agt_${otherId}_${secret}`,
+      secret,
+      id,
+    ];
+    for (const token of wrong) expect((await call(daemon.url, route, bearer(token))).status).toBe(401);
+  });
+
+  test("takes no token from the address, and a ticket only where it says so", async () => {
+    for (const query of [`token=${held.admin}`, `access_token=${held.admin}`, `ticket=${held.admin}`])
+      expect((await call(daemon.url, { ...route, path: `${route.path}?${query}` })).status).toBe(401);
+    const { ticket } = (await daemon.post("/tickets", { session_id: sessionId })).body;
+    const path = route.pattern.replace(":id", sessionId).replaceAll(/:\w+/g, "none");
+    // A stream would not end, so only those are asked that must refuse; those that take one are tried below.
+    if (route.takesTicket !== true)
+      expect((await call(daemon.url, { ...route, path: `${path}?ticket=${ticket}` })).status).toBe(401);
+  });
+});
+
+describe("on every route", () => {
+  test("a revoked token is refused, from the answer to its revocation on", async () => {
+    const token = await made("short", "admin");
+    expect((await daemon.delete("/tokens/short")).body).toEqual({ name: "short", status: "revoked" });
+    expect(await reach(token)).toEqual(refusedEverywhere(401, "unauthorized"));
+    expect((await daemon.delete("/tokens/short")).body.error).toBe("token_not_found");
+  });
+
+  test("a replaced token is refused and the new one is good", async () => {
+    const old = await made("turning", "admin");
+    const next = (await daemon.post("/tokens/turning/rotate")).body;
+    expect(next).toMatchObject({ name: "turning", scope: "admin", expires_at: null });
+    expect(await reach(old)).toEqual(refusedEverywhere(401, "unauthorized"));
+    for (const [, status] of await reach(next.token)) expect([401, 403]).not.toContain(status);
+  });
+
+  test("an expired token is refused", async () => {
+    const token = await made("brief", "admin", "1s");
+    expect((await requests(daemon.url, token).get("/sessions")).status).toBe(200);
+    await eventually(async () => (await requests(daemon.url, token).get("/sessions")).status === 401);
+    expect(await reach(token)).toEqual(refusedEverywhere(401, "unauthorized"));
+    const listed = (await daemon.get("/tokens")).body.find(({ name }: { name: string }) => name === "brief");
+    expect(listed).toMatchObject({ is_expired: true });
+    // A new one lives as long again.
+    const next = (await daemon.post("/tokens/brief/rotate")).body;
+    expect((await requests(daemon.url, next.token).get("/sessions")).status).toBe(200);
+  });
+});
+
+describe("on what is open", () => {
+  /** Each way to watch: answers when it has been cut off. */
+  const watchers = {
+    WebSocket: async (token: string) => {
+      const socket = await openSocket({ url: daemon.url, token, id: sessionId, since: 0 });
+      await socket.frame("connected");
+      return async () => expect(await socket.ended()).toMatchObject({ code: 1008 });
+    },
+    "server-sent events": (token: string) => streamed(token, `/sessions/${sessionId}/events?since=0`),
+    "a live stream": (token: string) => streamed(token, `/sessions/${sessionId}/stream?offset=-1&live=sse`),
+    "a log that is waited for": async (token: string) => {
+      const { log_bytes } = (await daemon.get(`/sessions/${sessionId}`)).body;
+      const waiting = requests(daemon.url, token).get(`/sessions/${sessionId}/logs?cursor=${log_bytes}&wait=60`);
+      const outcome = waiting.then(
+        ({ status }) => `answered ${status}`,
+        () => "cut off",
+      );
+      await eventually(async () => (await daemon.get("/metrics")).status === 200);
+      return async () => expect(await outcome).toBe("cut off");
+    },
+  };
+
+  async function streamed(token: string, path: string) {
+    const response = await fetch(daemon.url + path, { headers: bearer(token) });
+    expect(response.status).toBe(200);
+    const reader = response.body?.getReader();
+    await reader?.read();
+    const outcome = (async () => {
+      for (;;) if ((await reader?.read())?.done) return "ended";
+    })().catch(() => "cut off");
+    return async () => expect(await outcome).toBe("cut off");
+  }
+
+  test.each(Object.keys(watchers) as (keyof typeof watchers)[])(
+    "%s ends when its token is revoked, replaced or expires",
+    async (how) => {
+      const name = `watch-${Object.keys(watchers).indexOf(how)}`;
+      const others = await watchers[how](held.read);
+      const first = await watchers[how](await made(name, "read"));
+      const second = (await daemon.post(`/tokens/${name}/rotate`)).body.token;
+      await first();
+      const cut = await watchers[how](second);
+      await daemon.delete(`/tokens/${name}`);
+      await cut();
+      const brief = await watchers[how](await made(name, "read", "2s"));
+      await brief();
+      await daemon.delete(`/tokens/${name}`);
+      // Others go on: this one is cut when its own token goes.
+      await daemon.post("/tokens/holder-read/rotate").then(({ body }) => {
+        held.read = body.token;
+      });
+      await others();
+    },
+  );
+
+  test("a socket that may only read is told so, and what it sends is not done", async () => {
+    const socket = await openSocket({ url: daemon.url, token: held.read, id: sessionId });
+    await socket.frame("connected");
+    const frames = [
+      { type: "prompt", data: "x" },
+      { type: "stdin", data: "x" },
+      { type: "steer", data: "x" },
+      { type: "interrupt" },
+      { type: "context", context: { text: "x" } },
+      { type: "mention", mention: { file_path: "x" } },
+      { type: "withdraw", turn_id: "t1" },
+      { type: "respond", request_id: "r", decision: "deny" },
+    ];
+    for (const frame of frames) socket.send(frame);
+    socket.send({ type: "resize", cols: 1, rows: 1 });
+    await eventually(() => socket.frames.filter(({ type }) => type === "error").length === frames.length);
+    for (const frame of socket.frames) if (frame.type === "error") expect(frame.code).toBe("insufficient_scope");
+    socket.send({ type: "ping" });
+    await socket.frame("pong");
+    expect(socket.frames.some(({ type }) => type === "accepted")).toBe(false);
+    await socket.close();
+  });
+
+  test("a body that was begun before the token was revoked is not acted upon", async () => {
+    const token = await made("slow", "admin");
+    const late = await begun(token, JSON.stringify({ name: "left-behind", scope: "admin" }));
+    await daemon.delete("/tokens/slow");
+    expect(await late()).toMatchObject({ status: 401 });
+    expect((await daemon.get("/tokens")).body.map(({ name }: { name: string }) => name)).not.toContain("left-behind");
+  });
+
+  /** A request whose headers and half of whose body are there; the answer sends the rest. */
+  async function begun(token: string, body: string) {
+    let push: (chunk: string) => void = () => undefined;
+    let end: () => void = () => undefined;
+    const stream = new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        push = (chunk) => controller.enqueue(Buffer.from(chunk));
+        end = () => controller.close();
+      },
+    });
+    const answer = fetch(`${daemon.url}/tokens`, {
+      method: "POST",
+      headers: { ...bearer(token), "content-type": "application/json" },
+      body: stream,
+      duplex: "half",
+    } as RequestInit);
+    push(body.slice(0, 10));
+    // The daemon has its headers when another request, sent later on a connection of its own, is answered.
+    for (let times = 0; times < 5; times++) await daemon.get("/health");
+    return async () => {
+      push(body.slice(10));
+      end();
+      return answer;
+    };
+  }
+});
+
+describe("a ticket", () => {
+  const ask = async (token: string, body: object) => requests(daemon.url, token).post("/tickets", body);
+  const socketUrl = () => `${daemon.url.replace("http", "ws")}/ws/sessions/${sessionId}`;
+
+  test("opens one stream, once", async () => {
+    const { ticket } = (await ask(held.write, { session_id: sessionId })).body;
+    const socket = await ClientSocket.open(`${socketUrl()}?ticket=${ticket}&since=0`);
+    socket.send({ type: "prompt", data: "by ticket" });
+    await socket.frame("accepted");
+    await socket.close();
+    await expect(ClientSocket.open(`${socketUrl()}?ticket=${ticket}`)).rejects.toThrow(/401/);
+    for (const path of [`/sessions/${sessionId}/events?since=0`, `/sessions/${sessionId}/stream?offset=-1`]) {
+      const { ticket } = (await ask(held.read, { session_id: sessionId })).body;
+      const controller = new AbortController();
+      const response = await fetch(`${daemon.url}${path}&ticket=${ticket}`, { signal: controller.signal });
+      expect(response.status).toBe(200);
+      controller.abort();
+      expect((await fetch(`${daemon.url}${path}&ticket=${ticket}`)).status).toBe(401);
+    }
+  });
+
+  test("is of one session, and spent by being tried on another", async () => {
+    const other = (await daemon.post("/sessions", { agent: "echo", interactive: true })).body.session_id;
+    const { ticket } = (await ask(held.read, { session_id: other })).body;
+    await expect(ClientSocket.open(`${socketUrl()}?ticket=${ticket}`)).rejects.toThrow(/401/);
+    await expect(ClientSocket.open(`${socketUrl().replace(sessionId, other)}?ticket=${ticket}`)).rejects.toThrow(/401/);
+  });
+
+  test("holds no more than its giver, and goes with its giver's token", async () => {
+    expect((await ask(held.read, { session_id: sessionId, scope: "write" })).body.error).toBe("insufficient_scope");
+    const token = await made("giver", "write");
+    const narrow = (await ask(token, { session_id: sessionId, scope: "read" })).body.ticket;
+    const unused = (await ask(token, { session_id: sessionId })).body.ticket;
+    const socket = await ClientSocket.open(`${socketUrl()}?ticket=${narrow}`);
+    socket.send({ type: "prompt", data: "x" });
+    expect((await socket.frame("error")).code).toBe("insufficient_scope");
+    await daemon.delete("/tokens/giver");
+    expect(await socket.ended()).toMatchObject({ code: 1008 });
+    await expect(ClientSocket.open(`${socketUrl()}?ticket=${unused}`)).rejects.toThrow(/401/);
+  });
+
+  test("is refused for a session that there is not", async () => {
+    expect((await ask(held.read, { session_id: "none" })).body.error).toBe("session_not_found");
+  });
+});
+
+describe("tokens", () => {
+  test("are kept as digests, survive a restart, and are revoked for good", async () => {
+    const first = await startDaemon();
+    const create = async (name: string) => (await first.post("/tokens", { name, scope: "read" })).body.token;
+    const [kept, gone] = [await create("kept"), await create("gone")];
+    await first.delete("/tokens/gone");
+    await first.kill9();
+    const files = await Promise.all(["state.db", "state.db-wal"].map((name) => readFile(join(first.dataDir, name))));
+    for (const token of [kept, gone]) {
+      expect(Buffer.concat(files).includes(token.slice(-20))).toBe(false);
+      expect(first.output()).not.toContain(token.slice(-20));
+    }
+    const second = await startDaemon({ dataDir: first.dataDir });
+    expect((await requests(second.url, kept).get("/sessions")).status).toBe(200);
+    expect((await requests(second.url, gone).get("/sessions")).status).toBe(401);
+    await second.stop();
+    await first.stop();
+  });
+
+  test.each([
+    ["a name of agentd's own", { name: "token-file", scope: "read" }],
+    ["capitals", { name: "Ops", scope: "read" }],
+    ["a path", { name: "../x", scope: "read" }],
+    ["no scope", { name: "x" }],
+    ["an unknown scope", { name: "x", scope: "root" }],
+    ["a life without a unit", { name: "x", scope: "read", expires_in: "90" }],
+    ["no life at all", { name: "x", scope: "read", expires_in: "0d" }],
+  ])("are refused with %s", async (_what, body) => {
+    const { status, body: answer } = await daemon.post("/tokens", body);
+    expect([status, answer.error]).toEqual([400, "invalid_request"]);
+  });
+
+  test("of one name are made once, also when two ask at the same time", async () => {
+    const answers = await Promise.all([1, 2, 3].map(() => daemon.post("/tokens", { name: "one", scope: "read" })));
+    expect(answers.map(({ status }) => status).sort()).toEqual([201, 409, 409]);
+  });
+
+  test("are made, listed, replaced and revoked at the command line", async () => {
+    const created = await daemon.cli("token", "create", "desk", "--scope", "write", "--expires", "90d");
+    expect(created.stdout).toMatch(/^agt_\S+$/);
+    expect(created.stderr).toMatch(/^Token "desk" with the scope write, good until \d{4}-/);
+    const withIt = (...args: string[]) => ["--url", daemon.url, ...args];
+    expect((await daemon.cli("ls", ...withIt())).exitCode).toBe(0);
+    expect((await daemon.cli("token", "ls")).stdout).toMatch(/^desk {2,}write {2}made .* good until /m);
+    expect((await daemon.cli("token", "ls")).stdout).not.toContain("agt_");
+    const replaced = await daemon.cli("token", "rotate", "desk");
+    expect(replaced.stdout).not.toBe(created.stdout);
+    expect((await requests(daemon.url, created.stdout).get("/sessions")).status).toBe(401);
+    expect((await requests(daemon.url, replaced.stdout).get("/sessions")).status).toBe(200);
+    expect((await daemon.cli("token", "revoke", "desk")).exitCode).toBe(0);
+    expect((await daemon.cli("token", "revoke", "desk")).stderr).toContain('Cannot find the token "desk"');
+    expect((await daemon.cli("token")).stdout).toBe(daemon.token);
+    expect((await daemon.cli("token", "--data-dir", daemon.dataDir)).stdout).toBe(daemon.token);
+  });
+});
