@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { ofType } from "../support/claude-daemon.ts";
-import { type DockerShell, denials, startDockerShell } from "../support/docker-shell.ts";
+import { type DockerShell, startDockerShell } from "../support/docker-shell.ts";
 import { agentdContainers, engine, outside } from "../support/docker-world.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
@@ -54,7 +54,8 @@ test(
       // Not by the tunnel; but the same server at its private address answers who is on its network, as we arranged.
       expect(lines.filter((line) => line.includes("MARKER"))).toEqual(["MARKER"]);
       expect(lines.at(-1)).toBe("MARKER");
-      expect(denials(events)).toEqual([{ host: "rebind.test", port: 443, reason: "range" }]);
+      // What was looked at is what is connected to, as long as the proxy keeps the answer; nobody is there any more.
+      expect(lines[1]).toMatch(/^(CUT|GOT b'')/);
     } finally {
       await engine
         .getNetwork(own)
@@ -84,7 +85,7 @@ test("a work dir whose file system is full fails the agent, and its session goes
 
 const wait = (file: string) => `for i in $(seq 600); do [ -e /home/agent/${file} ] && break; sleep 0.1; done`;
 
-/** Asks for a tunnel, and says its TLS hello only when the name has moved, and the proxy has forgotten where it was. */
+/** Asks for a tunnel, and says its TLS hello only when the name has moved. */
 const tunnel = `
 import os, socket, ssl, time
 host, port = os.environ["HTTPS_PROXY"].split("//")[1].split(":")
@@ -92,7 +93,7 @@ raw = socket.create_connection((host, int(port)), 5)
 raw.sendall(b"CONNECT rebind.test:443 HTTP/1.1\\r\\nHost: rebind.test:443\\r\\n\\r\\n")
 print("TUNNEL", raw.recv(500).split()[1].decode(), flush=True)
 while not os.path.exists("/home/agent/moved"): time.sleep(0.1)
-time.sleep(7)
+time.sleep(2)
 context = ssl.create_default_context()
 context.check_hostname = False
 context.verify_mode = ssl.CERT_NONE
