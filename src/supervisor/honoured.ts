@@ -60,6 +60,11 @@ export function checkHonoured(request: SessionRequest, runtime: string, config: 
     throw new AgentdError("unsupported_by_agent", `Cannot use "${field}": ${unhonoured[field]}. Leave it out`);
   }
   if (runtime === "docker") checkContainer(request);
+  if (isAsked(request.pty) && harness !== "generic")
+    throw new AgentdError(
+      "unsupported_by_agent",
+      `Cannot use "pty" with the agent "${request.agent}": its program speaks in messages, not to a terminal. Leave it out`,
+    );
   checkCredentials(request, runtime, config);
   checkBlocks(request, harness);
   checkOldWords(request, runtime);
@@ -76,8 +81,6 @@ function checkAgentFields(request: SessionRequest, harness: HarnessName): void {
   for (const [field, capability, isAskedIn] of needs) {
     if (capabilities[harness][capability] === "none" && isAskedIn(request)) refuse(field);
   }
-  // The programs of the others speak in messages, not to a terminal.
-  if (harness !== "generic" && isAsked(request.pty)) refuse("pty");
   if (harness === "generic") {
     const field = agentOnly.find((name) => request[name] !== undefined && request[name] !== false);
     if (field) refuse(field);
