@@ -7,6 +7,7 @@ import { LiveCalls } from "./access/live-calls.ts";
 import { Tickets } from "./access/tickets.ts";
 import { Tokens } from "./access/tokens.ts";
 import { createServer, type Server } from "./api/server.ts";
+import { openOwnStore, storePath } from "./claim-store.ts";
 import type { Config } from "./config.ts";
 import { ensureRunDir, ensureToken, lockDataDir } from "./data-dir.ts";
 import { createObserver, type Observer } from "./observe/observer.ts";
@@ -18,7 +19,6 @@ import { AgentdError, errnoOf, messageOf } from "./protocol/error.ts";
 import { limitKinds } from "./protocol/resources.ts";
 import { type LocalRuntime, localRuntime } from "./runtime/local.ts";
 import type { Runtime } from "./runtime/runtime.ts";
-import { openSqliteStore } from "./store/sqlite.ts";
 import type { Store } from "./store/store.ts";
 import { lastDenialAt } from "./supervisor/egress-log.ts";
 import { unheldLimits } from "./supervisor/resources.ts";
@@ -53,10 +53,11 @@ export async function startDaemon(config: Config): Promise<Daemon> {
     const served: { server?: Server } = {};
     const clientLags = () => served.server?.clientLags() ?? [];
     const observer = await createObserver({ config, version, token, clientLags });
-    store = await openSqliteStore({ path: join(config.dataDir, "state.db"), isSynced: config.fsync !== "never" });
-    const opened = store;
+    const { store: opened, claimed } = await openOwnStore(config.dataDir, config.fsync !== "never");
+    store = opened;
+    if (claimed === "foreign") observer.log("warn", foreignStore(config.dataDir));
     const live = new LiveCalls();
-    const tokens = await Tokens.open({ book: store.tokens, fileToken: token, live });
+    const tokens = await Tokens.open({ book: opened.tokens, fileToken: token, live });
     const local = openLocal(config, observer);
     reportFaults(observer);
     const limitSupport = prepareLimits(config, observer);
@@ -68,7 +69,7 @@ export async function startDaemon(config: Config): Promise<Daemon> {
       limitSupport,
       config,
       runtimes,
-      store,
+      store: opened,
       runDir,
       keeperPath: programPath("keeper.js"),
       watch: observer.watch,
@@ -82,7 +83,7 @@ export async function startDaemon(config: Config): Promise<Daemon> {
       onRefused: observer.refused,
       config,
       supervisor,
-      answers: store.answers,
+      answers: opened.answers,
       access: { tokens, tickets: new Tickets(), live, isRequired: config.auth },
       version,
       onClients,
@@ -131,6 +132,10 @@ function refuseUnusable(): void {
 /** A fault that nobody waited for must not end the sessions of others. */
 function reportFaults({ log }: Observer): void {
   process.on("unhandledRejection", (error) => log("error", "a fault went unnoticed", { error }));
+}
+
+function foreignStore(dataDir: string): string {
+  return `The store "${storePath(dataDir)}" was another data dir's: its idempotency keys are forgotten, and the sessions are read from their folders`;
 }
 
 function goOn(kept: number): string {

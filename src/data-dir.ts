@@ -1,6 +1,6 @@
 /** The daemon's own things in the data dir: the lock that makes it the only one, its address, its token. */
-import { createHash, randomBytes } from "node:crypto";
-import { chmod, link, lstat, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { createHash, randomBytes, randomUUID } from "node:crypto";
+import { chmod, link, lstat, open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import * as z from "zod";
@@ -118,6 +118,28 @@ async function readDaemonFile(path: string): Promise<DaemonFile | undefined> {
     // Gone or half made: nobody's.
     return undefined;
   }
+}
+
+/** What tells this data dir from others; made at the first start. */
+export async function ensureDataDirId(dataDir: string): Promise<{ id: string; isNew: boolean }> {
+  const path = join(dataDir, "data-dir-id");
+  const found = await readFile(path, "utf8").catch((error: unknown) => {
+    if (errnoOf(error) !== "ENOENT") throw error;
+    return "";
+  });
+  if (found.trim() !== "") return { id: found.trim(), isNew: false };
+  const id = randomUUID();
+  await needingRoom(dataDir, async () => {
+    const file = await open(`${path}.tmp`, "w", 0o600);
+    try {
+      await file.writeFile(`${id}\n`);
+      await file.datasync();
+    } finally {
+      await file.close();
+    }
+    await rename(`${path}.tmp`, path);
+  });
+  return { id, isNew: true };
 }
 
 /** The token that callers must send; made at the first start. Readable by its owner only. */

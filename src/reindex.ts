@@ -1,10 +1,10 @@
 /** Making the store anew, while no daemon serves the data dir. */
 import { rename } from "node:fs/promises";
-import { join } from "node:path";
+import { openOwnStore, storePath } from "./claim-store.ts";
 import type { Config } from "./config.ts";
 import { lockDataDir } from "./data-dir.ts";
 import { AgentdError, errnoOf } from "./protocol/error.ts";
-import { openSqliteStore, storeFiles } from "./store/sqlite.ts";
+import { storeFiles } from "./store/sqlite.ts";
 import type { Store } from "./store/store.ts";
 import { type Reindexed, reindexSessions } from "./supervisor/reindexing.ts";
 import { version } from "./version.ts";
@@ -17,8 +17,7 @@ export async function reindex(
   process.umask(0o077);
   const lock = await lockDataDir(config.dataDir, version);
   try {
-    const path = join(config.dataDir, "state.db");
-    const { store, aside } = await openOrReplace(path);
+    const { store, aside } = await openOrReplace(config.dataDir);
     try {
       return { ...(await reindexSessions(config, store, note)), aside };
     } finally {
@@ -30,19 +29,19 @@ export async function reindex(
 }
 
 /** Nothing is deleted: who made it may still want it. */
-async function openOrReplace(path: string): Promise<{ store: Store; aside: string | undefined }> {
-  const options = { path, isSynced: true };
+async function openOrReplace(dataDir: string): Promise<{ store: Store; aside: string | undefined }> {
   try {
-    return { store: await openSqliteStore(options), aside: undefined };
+    return { store: (await openOwnStore(dataDir, true)).store, aside: undefined };
   } catch (error) {
     // One that is locked, or a disk that is full, is no reason to do without what is in it.
     if (!(error instanceof AgentdError) || error.details["is_unusable"] !== true) throw error;
   }
+  const path = storePath(dataDir);
   const aside = `${path}.aside-${new Date().toISOString().replaceAll(":", "-")}`;
   for (const file of storeFiles(path)) {
     await rename(file, file.replace(path, aside)).catch((error: unknown) => {
       if (errnoOf(error) !== "ENOENT") throw error;
     });
   }
-  return { store: await openSqliteStore(options), aside };
+  return { store: (await openOwnStore(dataDir, true)).store, aside };
 }

@@ -81,6 +81,14 @@ const migrations: Readonly<Record<string, Migration>> = {
         .execute();
     },
   },
+  "0003-owner": {
+    async up(db) {
+      await db.schema
+        .createTable("owner")
+        .addColumn("data_dir_id", "text", (column) => column.notNull())
+        .execute();
+    },
+  },
 };
 
 /** Brings the tables to this version's form. Throws when a newer version made them, and changes nothing then. */

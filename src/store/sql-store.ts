@@ -2,6 +2,7 @@
 import type { Kysely } from "kysely";
 import { migrate } from "./migrations.ts";
 import { sqlAnswers } from "./sql-answers.ts";
+import { sqlOwner } from "./sql-owner.ts";
 import { sqlSessions } from "./sql-sessions.ts";
 import { sqlTokens } from "./sql-tokens.ts";
 import type { Store } from "./store.ts";
@@ -21,6 +22,7 @@ export async function openSqlStore({ db, place, settle }: SqlStoreOptions): Prom
     sessions: sqlSessions(db),
     answers: sqlAnswers(db, settle),
     tokens: sqlTokens(db, settle),
+    ...sqlOwner(db, settle),
     close: () => db.destroy(),
   };
 }

@@ -9,6 +9,13 @@ export interface Store {
   readonly sessions: SessionIndex;
   readonly answers: AnswerBook;
   readonly tokens: TokenBook;
+  /** The id of the data dir whose store it is; none in one that is new, or that an earlier version made. */
+  owner(): Promise<string | undefined>;
+  /**
+   * It is the store of this data dir from now on, and knows no session: they are to be read from their folders. What no
+   * folder holds, answers and tokens, stays only with `keepsOwned`: another data dir's tokens open nothing here.
+   */
+  claim(dataDirId: string, options: { keepsOwned: boolean }): Promise<void>;
   close(): Promise<void>;
 }
 

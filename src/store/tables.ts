@@ -2,6 +2,8 @@
 import type { SessionRow, TokenRow } from "./store.ts";
 
 export interface Tables {
+  /** One row, or none. */
+  owner: { data_dir_id: string };
   sessions: SessionColumns;
   session_tags: { session_id: string; key: string; value: string };
   tokens: TokenRow;

@@ -74,6 +74,22 @@ describe.each(Object.entries(databases))("the store in %s", (_name, make) => {
     expect(await store.sessions.byId("a")).toEqual(whole);
   });
 
+  it("knows whose it is; claimed for another data dir it knows no session, and a key only if it is to", async () => {
+    const claim = { bodyHash: "h", intent: {}, at: 1 };
+    await store.claim("first", { keepsOwned: false });
+    await store.sessions.put(whole);
+    await store.answers.claim({ scope: "s", key: "k" }, claim);
+    await store.close();
+    store = await database.open();
+    expect(await store.owner()).toBe("first");
+    expect(await store.sessions.byId("a")).toEqual(whole);
+    await store.claim("second", { keepsOwned: true });
+    expect([await store.owner(), await store.sessions.standings()]).toEqual(["second", []]);
+    expect(await store.answers.claim({ scope: "s", key: "k" }, claim)).toBeDefined();
+    await store.claim("third", { keepsOwned: false });
+    expect(await store.answers.claim({ scope: "s", key: "k" }, claim)).toBeUndefined();
+  });
+
   it("finds by id, name and conversation, the newest where several fit", async () => {
     await store.sessions.put(whole);
     await store.sessions.put({ ...whole, id: "b", created_at: 1_800_000_000_000 });
