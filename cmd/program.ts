@@ -5,6 +5,7 @@ import { version } from "../src/version.ts";
 import { addAgentsCommands } from "./agents-command.ts";
 import type { KnownWords } from "./argv.ts";
 import { AttachOptions, attach } from "./attach.ts";
+import { AuditOptions, audit } from "./audit.ts";
 import { addDaemonOptions, type CommandContext, DaemonOptions } from "./client-options.ts";
 import { addDoctorOptions } from "./doctor-command.ts";
 import { EgressLogOptions, egressLog } from "./egress.ts";
@@ -92,6 +93,7 @@ function addServe(program: Command, context: CommandContext): void {
   add(program, "serve", "serve the API until told to stop", "agentd serve --port 8090 --max-sessions 20")
     .option("--host <address>", "address to listen on (default 127.0.0.1)")
     .option("--port <port>", "port to listen on, 0 for a free one (default 8090)", parsePort)
+    .option("--listen <where>", "unix:PATH listens on a Unix socket, for this user only, and on no port")
     .option(
       "--runtime <name>",
       "where agents run unless a request says otherwise: local or docker (default local)",
@@ -330,6 +332,13 @@ function addHelp(program: Command): void {
 }
 
 function addAbout(program: Command, context: CommandContext): void {
+  addDaemonOptions(
+    add(program, "audit", "who did what to the daemon's sessions and tokens, and from where", "agentd audit --follow"),
+  )
+    .option("--last <count>", "begin so many entries ago (default 100)", parsePositive)
+    .option("-f, --follow", "go on")
+    .option("--json", "print each as the log has it, one a line")
+    .action(async (options: unknown) => context.exit(await audit(AuditOptions.parse(options), context)));
   const about = "print the daemon's token, and keep tokens for others; without another word: print";
   addTokenCommands(add(program, "token", about, "agentd token create ci --scope write --expires 90d"), context);
   add(program, "version", "print the version", "agentd version").action(() => context.terminal.out(`${version}\n`));

@@ -2,7 +2,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import * as z from "zod";
-import { loadConfig } from "../src/config.ts";
+import { type Config, loadConfig } from "../src/config.ts";
 import { startDaemon } from "../src/daemon.ts";
 import { version } from "../src/version.ts";
 import type { CommandContext } from "./client-options.ts";
@@ -12,6 +12,7 @@ import type { Terminal } from "./terminal.ts";
 export const ServeOptions = z.object({
   host: z.string().optional(),
   port: z.number().optional(),
+  listen: z.string().optional(),
   runtime: z.string().optional(),
   dataDir: z.string().optional(),
   config: z.string().optional(),
@@ -40,7 +41,7 @@ export async function serve(options: ServeOptions, context: CommandContext): Pro
   void endIfStuck(asked, starting, terminal);
   const daemon = await starting;
   terminal.note(`agentd ${version} listening on ${daemon.url} (data dir ${config.dataDir}, runtime ${config.runtime})`);
-  if (!config.auth) terminal.note("Without authentication: whoever may log in to this machine can run commands by it");
+  if (!config.auth) terminal.note(withoutAuth(config));
   const reason = await (config.leaveWhenIdle ? Promise.race([asked, daemon.idle.then(() => "idle")]) : asked);
   daemon.note(reason === "idle" ? "Closing: the last session and the last client are gone" : `Closing: ${reason}`);
   const impatient = () => {
@@ -50,6 +51,12 @@ export async function serve(options: ServeOptions, context: CommandContext): Pro
   for (const signal of stopSignals) process.once(signal, impatient);
   await daemon.close(reason);
   return exitCode.ok;
+}
+
+function withoutAuth({ listen: { socket } }: Config): string {
+  return socket === undefined
+    ? "Without authentication: whoever may log in to this machine can run commands by it"
+    : "Without authentication: whatever this user runs, agents too, can run commands by that socket";
 }
 
 /** How long a start may go on once its end is wished for. */

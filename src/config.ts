@@ -96,6 +96,8 @@ export const ConfigFile = z.strictObject({
     .strictObject({
       host: z.string().min(1).default("127.0.0.1"),
       port: z.number().int().min(0).max(65535).default(8090),
+      /** A Unix socket instead of a port. */
+      socket: z.string().min(1).optional(),
     })
     .prefault({}),
   /** Names, besides loopback ones, under which clients may address the daemon (the Host header). */
@@ -133,6 +135,7 @@ export interface ConfigFlags {
   dataDir?: string | undefined;
   host?: string | undefined;
   port?: number | undefined;
+  listen?: string | undefined;
   runtime?: string | undefined;
   maxSessions?: number | undefined;
   auth?: boolean | undefined;
@@ -204,7 +207,7 @@ export function loadConfig(given: {
     leaveWhenIdle: flags.leaveWhenIdle ?? false,
     environment,
   };
-  if (!config.auth && !isLoopback(config.listen.host)) {
+  if (!config.auth && config.listen.socket === undefined && !isLoopback(config.listen.host)) {
     throw new AgentdError(
       "invalid_request",
       `Cannot listen on "${config.listen.host}" without authentication: whoever reaches that address could run commands here. Drop --no-auth, or listen on 127.0.0.1`,
@@ -269,7 +272,7 @@ function overrideWith(
   const port = flags.port ?? (environment["AGENTRUNTIME_PORT"] ? Number(environment["AGENTRUNTIME_PORT"]) : undefined);
   return {
     ...Object.fromEntries(base),
-    listen: section("listen", { host: flags.host, port }),
+    listen: section("listen", { host: flags.host, port, socket: socketOf(flags.listen) }),
     retention: section("retention", {
       keep_sessions: flags.keepSessions,
       keep_days: flags.keepDays,
@@ -289,6 +292,16 @@ function overrideWith(
       otlp_endpoint: environment["OTEL_EXPORTER_OTLP_ENDPOINT"] || undefined,
     }),
   };
+}
+
+function socketOf(listen: string | undefined): string | undefined {
+  if (listen === undefined) return undefined;
+  const [, path] = /^unix:(.+)$/.exec(listen) ?? [];
+  if (path !== undefined) return resolve(path);
+  throw new AgentdError(
+    "invalid_request",
+    `Cannot listen on ${JSON.stringify(listen)}: expected unix:PATH. For an address and a port there are --host and --port`,
+  );
 }
 
 /** The standard puts the signal's path behind the collector's address. */

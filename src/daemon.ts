@@ -3,10 +3,11 @@ import { existsSync } from "node:fs";
 import { rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { AuditLog } from "./access/audit-log.ts";
 import { LiveCalls } from "./access/live-calls.ts";
 import { Tickets } from "./access/tickets.ts";
 import { Tokens } from "./access/tokens.ts";
-import { createServer, type Server } from "./api/server.ts";
+import { type Access, createServer, type Server } from "./api/server.ts";
 import { openOwnStore, storePath } from "./claim-store.ts";
 import type { Config } from "./config.ts";
 import { ensureRunDir, ensureToken, lockDataDir } from "./data-dir.ts";
@@ -23,6 +24,7 @@ import type { Store } from "./store/store.ts";
 import { lastDenialAt } from "./supervisor/egress-log.ts";
 import { unheldLimits } from "./supervisor/resources.ts";
 import { Supervisor } from "./supervisor/supervisor.ts";
+import { clearSocketPath, closeToOthers } from "./unix-socket.ts";
 import { version } from "./version.ts";
 
 export interface Daemon {
@@ -56,8 +58,7 @@ export async function startDaemon(config: Config): Promise<Daemon> {
     const { store: opened, claimed } = await openOwnStore(config.dataDir, config.fsync !== "never");
     store = opened;
     if (claimed === "foreign") observer.log("warn", foreignStore(config.dataDir));
-    const live = new LiveCalls();
-    const tokens = await Tokens.open({ book: opened.tokens, fileToken: token, live });
+    const access = await openAccess(config, { store: opened, token, log: observer.log });
     const local = openLocal(config, observer);
     reportFaults(observer);
     const limitSupport = prepareLimits(config, observer);
@@ -84,7 +85,7 @@ export async function startDaemon(config: Config): Promise<Daemon> {
       config,
       supervisor,
       answers: opened.answers,
-      access: { tokens, tickets: new Tickets(), live, isRequired: config.auth },
+      access,
       version,
       onClients,
       onInternalError: (error) => observer.log("error", "request failed", { error }),
@@ -107,7 +108,8 @@ export async function startDaemon(config: Config): Promise<Daemon> {
         await Promise.all([supervisor.close(config.onShutdown), local.close()]);
         server.sockets.closeAll({ reason, sessionsGoOn: false });
         await server.app.close();
-        live.close();
+        access.live.close();
+        await access.audit.close();
         await runtimes.get("docker")?.close();
         await opened.close();
         // Empty by now; should it not be, the next daemon of this data dir finds what is in it.
@@ -122,6 +124,22 @@ export async function startDaemon(config: Config): Promise<Daemon> {
     await lock.release();
     throw error;
   }
+}
+
+/** Who may call, and the log of what they did. */
+async function openAccess(
+  { dataDir, auth }: Config,
+  { store, token, log }: { store: Store; token: string; log: Observer["log"] },
+): Promise<Access> {
+  const live = new LiveCalls();
+  const onFault = (error: unknown) => log("error", "the audit log could not be written", { error });
+  return {
+    live,
+    audit: await AuditLog.open({ dataDir, onFault }),
+    tokens: await Tokens.open({ book: store.tokens, fileToken: token, live }),
+    tickets: new Tickets(),
+    isRequired: auth,
+  };
 }
 
 function refuseUnusable(): void {
@@ -187,7 +205,26 @@ async function openRuntimes(
   return runtimes.set("docker", timed(containers, observer));
 }
 
-async function listen({ app }: Server, { listen: { host, port } }: Config): Promise<string> {
+async function listen(server: Server, { listen: { host, port, socket } }: Config): Promise<string> {
+  return socket === undefined ? listenOnPort(server, { host, port }) : listenOnSocket(server, socket);
+}
+
+async function listenOnSocket({ app }: Server, path: string): Promise<string> {
+  try {
+    await clearSocketPath(path);
+    await app.listen({ path });
+    await closeToOthers(path);
+    return `unix:${path}`;
+  } catch (error) {
+    await app.close();
+    if (error instanceof AgentdError) throw error;
+    throw new AgentdError("internal", `Cannot listen on "${path}": ${messageOf(error)}. Choose another path`, {
+      cause: error,
+    });
+  }
+}
+
+async function listenOnPort({ app }: Server, { host, port }: { host: string; port: number }): Promise<string> {
   try {
     await app.listen({ host, port });
   } catch (error) {

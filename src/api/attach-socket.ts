@@ -2,12 +2,14 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type WebSocket from "ws";
 import * as z from "zod";
+import type { AuditLog } from "../access/audit-log.ts";
 import type { LiveCalls } from "../access/live-calls.ts";
 import { type Bridge, type Client, openBridge } from "../bridge/bridge.ts";
 import { AgentdError, type ErrorCode } from "../protocol/error.ts";
 import { closeCode } from "../protocol/frame.ts";
 import type { Session } from "../session/session.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
+import { frameTrail } from "./audit-trail.ts";
 import { closeSocket } from "./close-socket.ts";
 import { inboxOf } from "./frame-inbox.ts";
 import { callerOf } from "./guard.ts";
@@ -16,6 +18,7 @@ import { sharedFrame } from "./shared-frame.ts";
 export interface AttachSocketOptions {
   supervisor: Supervisor;
   live: LiveCalls;
+  audit: AuditLog;
   clientStallMs: number;
   /** Told that a client has come, and how to learn how far it is behind; the answer is called when it has gone. */
   onClient(lagBytes: () => number): () => void;
@@ -106,7 +109,9 @@ export function attachSocket(app: FastifyInstance, options: AttachSocketOptions)
         closeSocket(socket, closeCode.shutOut, reason);
       });
       const { onRefused } = options;
-      const inbox = inboxOf({ socket, bridge, supervisor, session, caller, isShutOut: () => isShutOut, onRefused });
+      const trail = frameTrail(options.audit, { caller, request, sessionId: session.id });
+      const isOut = () => isShutOut;
+      const inbox = inboxOf({ socket, bridge, supervisor, session, caller, isShutOut: isOut, onRefused, trail });
       socket.on("message", (data) => {
         client.isAlive = true;
         inbox(bytesOf(data));

@@ -8,6 +8,7 @@ import { ClientFrame, clientFrameTypes, closeCode } from "../protocol/frame.ts";
 import { cutCharacter, hasLoneSurrogate } from "../protocol/text.ts";
 import type { Session } from "../session/session.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
+import type { FrameTrail } from "./audit-trail.ts";
 import { closeSocket } from "./close-socket.ts";
 import { toAgentdError } from "./error-reply.ts";
 import { checkScope } from "./guard.ts";
@@ -26,6 +27,7 @@ interface InboxOptions {
   /** Whether the caller's token is good no more. */
   isShutOut(): boolean;
   onRefused(code: ErrorCode): void;
+  trail: FrameTrail;
 }
 
 /** A client's frames are carried out one after the other, in the order they came. */
@@ -37,6 +39,7 @@ export function inboxOf({
   caller,
   isShutOut,
   onRefused,
+  trail,
 }: InboxOptions): (message: Buffer) => void {
   let waiting = 0;
   let waitingBytes = 0;
@@ -54,15 +57,18 @@ export function inboxOf({
     waitingBytes += message.length;
     if (waitingBytes > frameBytesWaitingMax) socket.pause();
     last = last.then(async () => {
+      let frame: ClientFrame | undefined;
       try {
-        const frame = parseFrame(message.toString("utf8"));
+        frame = parseFrame(message.toString("utf8"));
         // What a socket said before it was closed counts, unless its token let it in no more.
         if (isShutOut()) return;
         if (frame.type !== "ping" && frame.type !== "resize") checkScope(caller, "write", `a ${frame.type}`);
         await carryOut(frame, bridge, supervisor, session);
+        trail(frame.type, undefined);
       } catch (error) {
         const { code, message } = toAgentdError(error);
         onRefused(code);
+        if (frame) trail(frame.type, code);
         bridge.tell({ type: "error", error: message, code });
       }
       waiting -= 1;

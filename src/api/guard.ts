@@ -30,8 +30,8 @@ export function checkCaller(request: FastifyRequest, options: GuardOptions): voi
   checkOrigin(request);
   if (access.scope === "open") return;
   const caller = options.isRequired ? identify(request, access, options) : anyCaller;
-  checkScope(caller, access.scope, "this");
   callers.set(request, caller);
+  checkScope(caller, access.scope, "this");
 }
 
 /** Whoever made a request that the guard let through. */

@@ -2,7 +2,7 @@
  * Every route, with what a caller needs for it. The server does not start with a route that does not stand here, nor with a
  * row that no route answers; the tests of access are made from this table.
  */
-import type { Scope } from "../protocol/access.ts";
+import type { AuditAct, Scope } from "../protocol/access.ts";
 
 export interface RouteAccess {
   /** `open` asks for no token. */
@@ -11,6 +11,8 @@ export interface RouteAccess {
   isProbe?: true;
   /** A ticket in the query does as well as a token in the header. */
   takesTicket?: true;
+  /** As what it is written down in the audit log: whatever changes something is. */
+  act?: AuditAct;
 }
 
 export const routeTable: Readonly<Record<string, RouteAccess>> = {
@@ -32,21 +34,22 @@ export const routeTable: Readonly<Record<string, RouteAccess>> = {
   "GET /sessions/:id/blobs/:name": { scope: "read" },
   // Whoever may only read is answered with an error to whatever else it sends.
   "GET /ws/sessions/:id": { scope: "read", takesTicket: true },
-  "POST /tickets": { scope: "read" },
-  "POST /sessions": { scope: "write" },
-  "PATCH /sessions/:id": { scope: "write" },
-  "POST /sessions/:id/stop": { scope: "write" },
-  "DELETE /sessions/:id": { scope: "write" },
-  "POST /sessions/:id/prompt": { scope: "write" },
-  "POST /sessions/:id/steer": { scope: "write" },
-  "DELETE /sessions/:id/prompts/:turn": { scope: "write" },
-  "PUT /sessions/:id/inputs/:input": { scope: "write" },
-  "POST /sessions/:id/interrupt": { scope: "write" },
-  "POST /sessions/:id/context": { scope: "write" },
-  "POST /sessions/:id/mention": { scope: "write" },
-  "POST /gc": { scope: "admin" },
+  "POST /tickets": { scope: "read", act: "ticket" },
+  "POST /sessions": { scope: "write", act: "create" },
+  "PATCH /sessions/:id": { scope: "write", act: "change" },
+  "POST /sessions/:id/stop": { scope: "write", act: "stop" },
+  "DELETE /sessions/:id": { scope: "write", act: "delete" },
+  "POST /sessions/:id/prompt": { scope: "write", act: "prompt" },
+  "POST /sessions/:id/steer": { scope: "write", act: "steer" },
+  "DELETE /sessions/:id/prompts/:turn": { scope: "write", act: "withdraw" },
+  "PUT /sessions/:id/inputs/:input": { scope: "write", act: "answer" },
+  "POST /sessions/:id/interrupt": { scope: "write", act: "interrupt" },
+  "POST /sessions/:id/context": { scope: "write", act: "context" },
+  "POST /sessions/:id/mention": { scope: "write", act: "mention" },
+  "POST /gc": { scope: "admin", act: "gc" },
+  "GET /audit": { scope: "admin" },
   "GET /tokens": { scope: "admin" },
-  "POST /tokens": { scope: "admin" },
-  "POST /tokens/:name/rotate": { scope: "admin" },
-  "DELETE /tokens/:name": { scope: "admin" },
+  "POST /tokens": { scope: "admin", act: "token_create" },
+  "POST /tokens/:name/rotate": { scope: "admin", act: "token_rotate" },
+  "DELETE /tokens/:name": { scope: "admin", act: "token_revoke" },
 };

@@ -1,6 +1,7 @@
 /** The HTTP server: the guard in front, the routes behind. It decides nothing and remembers nothing. */
 import websocket from "@fastify/websocket";
 import fastify, { type FastifyInstance } from "fastify";
+import type { AuditLog } from "../access/audit-log.ts";
 import type { LiveCalls } from "../access/live-calls.ts";
 import type { Tickets } from "../access/tickets.ts";
 import type { Tokens } from "../access/tokens.ts";
@@ -11,8 +12,10 @@ import type { AnswerBook } from "../store/store.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import { agentsRoute } from "./agents-route.ts";
 import { type AttachSockets, attachSocket } from "./attach-socket.ts";
+import { auditRoute } from "./audit-route.ts";
+import { auditRequests, noteRefusal } from "./audit-trail.ts";
 import { egressRoute } from "./egress-route.ts";
-import { replyWithError } from "./error-reply.ts";
+import { replyWithError, toAgentdError } from "./error-reply.ts";
 import { eventsRoute } from "./events-route.ts";
 import { gcRoute } from "./gc-route.ts";
 import { checkCaller } from "./guard.ts";
@@ -34,6 +37,7 @@ export interface Access {
   isRequired: boolean;
   tickets: Tickets;
   live: LiveCalls;
+  audit: AuditLog;
 }
 
 export interface ServerOptions {
@@ -84,7 +88,10 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   });
   app.server.headersTimeout = headersMs;
   app.server.maxConnections = config.limits.max_connections;
-  app.setErrorHandler((error, _request, reply) => replyWithError(error, reply, options));
+  app.setErrorHandler((error, request, reply) => {
+    noteRefusal(request, toAgentdError(error).code);
+    replyWithError(error, reply, options);
+  });
   app.setNotFoundHandler((request) => {
     throw new AgentdError("not_found", `not found: no route ${request.method} ${request.url.slice(0, 200)}`);
   });
@@ -107,6 +114,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   // Behind the plugin's own hook, which must know of an upgrade that is refused here: it closes its socket.
   app.addHook("onRequest", async (request) => checkCaller(request, guard));
   watchTokens(app, options.access);
+  auditRequests(app, { audit: options.access.audit, supervisor });
   const checkTable = holdToTable(app);
   const idempotency = new Idempotency(options.answers);
   healthRoute(app, { config, supervisor, limitSupport: options.limitSupport, version: options.version });
@@ -115,6 +123,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   egressRoute(app, { supervisor });
   sessionRoutes(app, { supervisor, idempotency, dataDir: config.dataDir });
   gcRoute(app, { supervisor });
+  auditRoute(app, options.access);
   tokenRoutes(app, { supervisor, ...options.access });
   turnRoutes(app, { supervisor, idempotency });
   logRoutes(app, { supervisor, dataDir: config.dataDir });
@@ -130,7 +139,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   const { onRefused } = options;
   const watching = {
     supervisor,
-    live: options.access.live,
+    ...options.access,
     clientStallMs: config.limits.client_stall,
     onClient,
     onRefused,

@@ -12,6 +12,7 @@ import type { Caller } from "../supervisor/creation.ts";
 import { rowOf } from "../supervisor/entry.ts";
 import { checkSessionId } from "../supervisor/spec.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
+import { noteAbout } from "./audit-trail.ts";
 import { bodyOf } from "./body.ts";
 import type { Idempotency, OnceOnly, Recalled } from "./idempotency.ts";
 import { limitMax, listQueryOf } from "./list-query.ts";
@@ -33,6 +34,8 @@ export function sessionRoutes(app: FastifyInstance, { supervisor, idempotency, d
   app.post("/sessions", async (request, reply) => {
     const asked = bodyOf(request, SessionRequest, "create a session");
     const { status, body } = await idempotency.once(request, creation(supervisor, asked, request));
+    // Which one it became, or was already.
+    noteAbout(request, CreationIntent.parse(body));
     return reply.code(status).send(body);
   });
 

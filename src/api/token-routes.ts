@@ -10,6 +10,7 @@ import {
   type TokenView,
 } from "../protocol/access.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
+import { noteAbout } from "./audit-trail.ts";
 import { bodyOf } from "./body.ts";
 import { callerOf } from "./guard.ts";
 
@@ -24,7 +25,9 @@ export function tokenRoutes(
   app.get("/tokens", async (): Promise<TokenView[]> => tokens.list());
 
   app.post("/tokens", async (request, reply): Promise<TokenCreated> => {
-    const created = await tokens.create(bodyOf(request, TokenRequest, "create a token"));
+    const wanted = bodyOf(request, TokenRequest, "create a token");
+    noteAbout(request, { subject: wanted.name });
+    const created = await tokens.create(wanted);
     reply.code(201);
     return created;
   });
@@ -42,7 +45,8 @@ export function tokenRoutes(
   app.post("/tickets", async (request, reply): Promise<TicketCreated> => {
     const { session_id, scope } = bodyOf(request, TicketRequest, "give a ticket");
     // By name or id: whoever comes with the ticket says the same.
-    await supervisor.get(session_id);
+    const { session } = await supervisor.get(session_id);
+    noteAbout(request, { session_id: session.id });
     reply.code(201);
     return tickets.give(callerOf(request), { session: session_id, scope });
   });

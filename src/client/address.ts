@@ -1,8 +1,16 @@
 /** Where a daemon is, and that none answered there. */
 
+/** What is used of `fetch`. */
+export type Fetch = (
+  url: string,
+  init: { method: string; headers: Record<string, string>; body?: string; signal?: AbortSignal },
+) => Promise<Response>;
+
 export interface DaemonAddress {
-  /** `http://host:port`, without a slash at its end. */
+  /** `http://host:port`, without a slash at its end; or `unix:PATH`. */
   url: string;
+  /** How to reach a Unix socket. */
+  fetch?: Fetch;
   token: string | undefined;
   /** Where the URL came from, for messages: `--url`, `daemon.json in /…`. */
   source: string;

@@ -5,6 +5,7 @@ import * as z from "zod";
 import { errnoOf } from "../protocol/error.ts";
 import { isLoopback } from "../protocol/loopback.ts";
 import { type DaemonAddress, DaemonUnreachable } from "./address.ts";
+import { socketFetch } from "./socket-fetch.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -32,7 +33,17 @@ export async function findDaemon(wanted: DaemonWanted): Promise<DaemonAddress> {
     );
   }
   const source = named?.source ?? `daemon.json in ${dataDir}`;
-  return { url, source, token: await findToken({ url, served, dataDir, env: wanted.env }) };
+  return addressOf({ url, source, token: await findToken({ url, served, dataDir, env: wanted.env }) });
+}
+
+/** With the way to a Unix socket, where it is one. */
+export async function addressOf(address: Omit<DaemonAddress, "fetch">): Promise<DaemonAddress> {
+  const path = socketPathOf(address.url);
+  return path === undefined ? address : { ...address, fetch: await socketFetch(path) };
+}
+
+function socketPathOf(url: string): string | undefined {
+  return /^unix:(\/.+)$/.exec(url)?.[1];
 }
 
 /**
@@ -53,6 +64,7 @@ export async function tokenOf(wanted: DaemonWanted): Promise<string | undefined>
 
 /** On this machine a daemon has several names, and one port. */
 function isSameAddress(one: string, other: string): boolean {
+  if (socketPathOf(one) !== undefined || socketPathOf(other) !== undefined) return one === other;
   const [first, second] = [new URL(one), new URL(other)];
   const isSameHost = first.hostname === second.hostname || (isLoopback(first.hostname) && isLoopback(second.hostname));
   return isSameHost && first.port === second.port && first.protocol === second.protocol;
@@ -75,10 +87,11 @@ function namedUrl(wanted: DaemonWanted): { url: string; source: string } | undef
 }
 
 function checkUrl(text: string, source: string): string {
+  if (socketPathOf(text) !== undefined) return text;
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url?.protocol !== "http:" && url?.protocol !== "https:") {
     throw new DaemonUnreachable(
-      `Cannot use ${source} ${JSON.stringify(text)}: expected something like http://127.0.0.1:8090`,
+      `Cannot use ${source} ${JSON.stringify(text)}: expected something like http://127.0.0.1:8090, or unix:/PATH of a socket`,
       {
         named: true,
       },
@@ -91,7 +104,8 @@ function checkUrl(text: string, source: string): string {
 async function findToken(options: { url: string; served: string | undefined; dataDir: string; env: Environment }) {
   const given = options.env["AGENTD_TOKEN"];
   if (given) return given;
-  if (options.url !== options.served && !isLoopback(new URL(options.url).hostname)) return undefined;
+  const isHere = options.url === options.served || socketPathOf(options.url) !== undefined;
+  if (!isHere && !isLoopback(new URL(options.url).hostname)) return undefined;
   return readToken(options);
 }
 

@@ -27,7 +27,9 @@ const answerCharsMax = 64 * 1024;
 
 /** Throws AgentdError when the daemon refuses, DaemonUnreachable when it does not answer. */
 export function openFrameSocket(address: DaemonAddress, path: string): Promise<FrameSocket> {
-  const socket = new WebSocket(address.url.replace(/^http/, "ws") + path, {
+  const { url } = address;
+  const place = url.startsWith("unix:") ? `ws+${url}:` : url.replace(/^http/, "ws");
+  const socket = new WebSocket(place + path, {
     headers: address.token === undefined ? {} : { authorization: `Bearer ${address.token}` },
     handshakeTimeout: handshakeMsMax,
     maxPayload: frameBytesMax,

@@ -1,7 +1,7 @@
 /** One call to the daemon: bearer token out, checked value or AgentdError back. */
 import * as z from "zod";
 import { errnoOf, messageOf } from "../protocol/error.ts";
-import { type DaemonAddress, DaemonUnreachable } from "./address.ts";
+import { type DaemonAddress, DaemonUnreachable, type Fetch } from "./address.ts";
 import { readErrorAnswer } from "./error-answer.ts";
 
 export interface Call {
@@ -37,7 +37,9 @@ async function send(address: DaemonAddress, call: Call): Promise<Response> {
   if (address.token !== undefined) headers["authorization"] = `Bearer ${address.token}`;
   if (call.body !== undefined) headers["content-type"] = "application/json";
   try {
-    return await fetch(address.url + call.path, {
+    const send: Fetch = address.fetch ?? fetch;
+    // By a Unix socket the name says nothing, but there must be one.
+    return await send((address.fetch ? "http://localhost" : address.url) + call.path, {
       method: call.method ?? "GET",
       headers,
       ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),

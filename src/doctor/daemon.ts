@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import * as z from "zod";
+import { addressOf } from "../client/daemon-address.ts";
 import { getHealth } from "../client/sessions.ts";
 import { isSameProcess } from "../process/identity.ts";
 import { errnoOf, messageOf } from "../protocol/error.ts";
@@ -22,7 +23,7 @@ export async function checkDaemon({ dataDir, version }: Examined): Promise<Findi
   const name = `pid ${served.pid}${served.url ? ` at ${served.url}` : ""}`;
   if (served.url === undefined) return [machine("daemon", "warning", `${name} is starting, or hangs in its start`)];
   try {
-    const address = { url: served.url, token: undefined, source: "daemon.json" };
+    const address = await addressOf({ url: served.url, token: undefined, source: "daemon.json" });
     const health = await getHealth(address, AbortSignal.timeout(healthMsMax));
     if (health.storage)
       return [machine("daemon", "wrong", `${name}: ${health.storage.message}`, "Make room on its disk")];

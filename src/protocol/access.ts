@@ -63,3 +63,48 @@ export const TicketRequest = z.strictObject({
 
 export const TicketCreated = z.object({ ticket: z.string(), expires_at: z.string() });
 export type TicketCreated = z.infer<typeof TicketCreated>;
+
+/** What is written down: whatever changes something. */
+export const AuditAct = z.enum([
+  "create",
+  "prompt",
+  "steer",
+  "interrupt",
+  "context",
+  "mention",
+  "withdraw",
+  "answer",
+  "change",
+  "stop",
+  "delete",
+  "gc",
+  "ticket",
+  "token_create",
+  "token_rotate",
+  "token_revoke",
+]);
+export type AuditAct = z.infer<typeof AuditAct>;
+
+/** A line of the audit log, and one of `GET /audit`. */
+export const AuditEntry = z.object({
+  /** Counts from 1, without holes but for `lost_before`. */
+  seq: z.number(),
+  at: z.string(),
+  /** The token's name; `token-file` or `no-auth`. */
+  caller: z.string(),
+  /** Tells tokens apart that had one name. */
+  token_id: z.string().optional(),
+  act: AuditAct,
+  /** The session's id; what was asked for where there is none of that name. */
+  session_id: z.string().optional(),
+  /** The token that was made, replaced or revoked. */
+  subject: z.string().optional(),
+  /** Address of the other end, or `unix`. */
+  from: z.string(),
+  by: z.enum(["http", "websocket"]),
+  /** Absent when it was done: why it was not. */
+  error: z.string().optional(),
+  /** So many entries were not written, because the disk did not keep up. */
+  lost_before: z.number().optional(),
+});
+export type AuditEntry = z.infer<typeof AuditEntry>;
