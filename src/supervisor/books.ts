@@ -74,15 +74,17 @@ export class Books {
   async #write(entry: Entry): Promise<boolean> {
     const { store, log } = this.#options;
     const { id, home } = entry.session;
+    // Of one moment: a row that says more than the record would keep a next daemon from finishing what the record leaves open.
+    const [record, row] = [recordOf(entry), rowOf(entry)];
     try {
-      await writeRecord(home.record, recordOf(entry));
+      await writeRecord(home.record, record);
     } catch (error) {
       const message = `Cannot write "${home.record}": ${messageOf(error)}. After a restart the session may be shown as it was before`;
       log("error", message, { session_id: id });
       return false;
     }
     try {
-      await store.sessions.put(rowOf(entry));
+      await store.sessions.put(row);
       return true;
     } catch (error) {
       const message = `Cannot write session "${id}" into the store: ${messageOf(error)}. The next start reads it from its folder`;
