@@ -55,9 +55,8 @@ export async function startDaemon(config: Config): Promise<Daemon> {
     const served: { server?: Server } = {};
     const clientLags = () => served.server?.clientLags() ?? [];
     const observer = await createObserver({ config, version, token, clientLags });
-    const { store: opened, claimed } = await openOwnStore(config.dataDir, config.fsync !== "never");
+    const opened = await openStore(config, observer);
     store = opened;
-    if (claimed === "foreign") observer.log("warn", foreignStore(config.dataDir));
     const access = await openAccess(config, { store: opened, token, log: observer.log });
     const local = openLocal(config, observer);
     reportFaults(observer);
@@ -152,8 +151,14 @@ function reportFaults({ log }: Observer): void {
   process.on("unhandledRejection", (error) => log("error", "a fault went unnoticed", { error }));
 }
 
-function foreignStore(dataDir: string): string {
-  return `The store "${storePath(dataDir)}" was another data dir's: its idempotency keys are forgotten, and the sessions are read from their folders`;
+async function openStore({ dataDir, fsync }: Config, { log }: Observer): Promise<Store> {
+  const { store, claimed } = await openOwnStore(dataDir, fsync !== "never");
+  if (claimed === "foreign")
+    log(
+      "warn",
+      `The store "${storePath(dataDir)}" was another data dir's: its idempotency keys and tokens are forgotten, and the sessions are read from their folders`,
+    );
+  return store;
 }
 
 function goOn(kept: number): string {
