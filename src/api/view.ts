@@ -1,10 +1,12 @@
 /** A session as the routes show it. */
 
+import { existsSync } from "node:fs";
 import type { FastifyRequest } from "fastify";
 import { defined } from "../protocol/defined.ts";
 import type { HistoryEntry, SessionInfo, SessionView } from "../protocol/http.ts";
 import { SessionStatus } from "../protocol/session.ts";
 import { sessionHome } from "../session/home.ts";
+import { packedPath } from "../session/packed-log.ts";
 import type { SessionRow } from "../store/store.ts";
 import { foreignLog } from "../supervisor/foreign-logs.ts";
 import type { Listed } from "../supervisor/listing.ts";
@@ -30,7 +32,7 @@ export function viewOf({ row, entry }: Listed, dataDir: string): SessionView {
     work_dir: row.work_dir ?? "",
     agent_home: row.agent_home ?? "user",
     session_dir: home.dir,
-    log_file: home.log,
+    log_file: attendance ? home.log : fileThere(home.log),
     log_bytes: row.log_bytes,
     last_seq: row.last_seq,
     permission_mode: row.permission_mode ?? "autonomous",
@@ -70,7 +72,7 @@ export function historyEntryOf(row: SessionRow, dataDir: string): HistoryEntry {
   const hasTotals = row.agent !== null;
   return {
     session_id: row.id,
-    log_file: isForeign ? foreignLog(dataDir, row.id) : sessionHome(dataDir, row.id).log,
+    log_file: isForeign ? foreignLog(dataDir, row.id) : fileThere(sessionHome(dataDir, row.id).log),
     file_size: row.log_bytes,
     ...(hasTotals
       ? { input_tokens: row.input_tokens, output_tokens: row.output_tokens, tool_calls: row.tool_calls }
@@ -84,6 +86,11 @@ export function historyEntryOf(row: SessionRow, dataDir: string): HistoryEntry {
       cost_usd: row.cost_usd ?? undefined,
     }),
   };
+}
+
+/** A policy may have compressed it; the plain one counts while it is there. */
+function fileThere(log: string): string {
+  return !existsSync(log) && existsSync(packedPath(log)) ? packedPath(log) : log;
 }
 
 export function urlsOf(id: string, request: FastifyRequest): { ws_url: string; log_url: string } {

@@ -108,7 +108,7 @@ export async function packLog(path: string, options: PackOptions): Promise<numbe
   try {
     const { size, atime, mtime } = await source.stat();
     const packed = packedPath(path);
-    const temporary = `${packed}.tmp`;
+    const temporary = temporaryPath(packed);
     try {
       const bytes = await writePacked(source, size, temporary, options);
       await utimes(temporary, atime, mtime);
@@ -118,12 +118,23 @@ export async function packLog(path: string, options: PackOptions): Promise<numbe
       await rm(path);
       return bytes;
     } catch (error) {
-      await rm(temporary, { force: true });
+      await dropHalfPacked(path);
       throw error;
     }
   } finally {
     await source.close();
   }
+}
+
+/** Takes away what a compression left that did not come to its end: while the plain file is there, that is the log. */
+export async function dropHalfPacked(path: string): Promise<void> {
+  const packed = packedPath(path);
+  await rm(temporaryPath(packed), { force: true });
+  if (await isPlain(path)) await rm(packed, { force: true });
+}
+
+function temporaryPath(packed: string): string {
+  return `${packed}.tmp`;
 }
 
 async function writePacked(source: FileHandle, size: number, to: string, { assertGoesOn }: PackOptions) {

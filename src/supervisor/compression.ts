@@ -1,9 +1,10 @@
 /** Compressing the logs that the operator's policy calls old: what is read of them stays the same, byte by byte. */
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { AgentdError, errnoOf, isDiskFull, messageOf } from "../protocol/error.ts";
 import type { Collected } from "../protocol/http.ts";
-import { sessionHome } from "../session/home.ts";
-import { isPlain, packLog } from "../session/packed-log.ts";
+import { listHomes, sessionHome } from "../session/home.ts";
+import { dropHalfPacked, isPlain, packLog } from "../session/packed-log.ts";
 import { readRecord } from "../session/record.ts";
 import type { SessionRow } from "../store/store.ts";
 import type { Context } from "./context.ts";
@@ -40,16 +41,17 @@ async function compressOne(
   { id, log_bytes }: SessionRow,
   { isDryRun }: { isDryRun: boolean },
 ): Promise<Compressed[number] | undefined> {
-  const home = sessionHome(context.config.dataDir, id);
   const plain: string[] = [];
-  for (const path of [home.log, join(home.dir, "raw.ndjson")]) if (await isPlain(path)) plain.push(path);
+  for (const path of filesOf(context, id)) if (await isPlain(path)) plain.push(path);
   if (plain.length === 0 || !(await isOver(context, id))) return undefined;
   const found = { session_id: id, log_bytes };
   if (isDryRun) return found;
   const assertGoesOn = () => {
     if (context.isClosing()) throw new AgentdError("shutting_down", "the daemon leaves");
   };
+  const mark = markPath(context.config.dataDir);
   try {
+    await writeFile(mark, id, { mode: 0o600 });
     let bytes = 0;
     for (const path of plain) bytes += await packLog(path, { assertGoesOn });
     return { ...found, stored_bytes: bytes };
@@ -58,7 +60,35 @@ async function compressOne(
     if (!context.isClosing() && errnoOf(error) !== "ENOENT")
       context.log("error", `Cannot compress the log of session "${id}": ${messageOf(error)}`, { session_id: id });
     return undefined;
+  } finally {
+    // What it left half done it has taken away itself: the mark is for those who are killed.
+    await rm(mark, { force: true });
   }
+}
+
+/** The start takes away what a crash left half done, whether there still is a policy or not. */
+export async function mendCompression(context: Context): Promise<void> {
+  const { config, log } = context;
+  const mark = markPath(config.dataDir);
+  try {
+    const id = await readFile(mark, "utf8");
+    const homes = await listHomes(config.dataDir);
+    if (homes.includes(id)) for (const path of filesOf(context, id)) await dropHalfPacked(path);
+    await rm(mark);
+  } catch (error) {
+    // Its logs can be read all the same: the plain file counts while it is there.
+    if (errnoOf(error) !== "ENOENT") log("warn", `Cannot clean up behind a compression: ${messageOf(error)}`);
+  }
+}
+
+/** Names the session whose files are being compressed; one at a time. */
+function markPath(dataDir: string): string {
+  return join(dataDir, "compressing");
+}
+
+function filesOf({ config }: Context, id: string): string[] {
+  const home = sessionHome(config.dataDir, id);
+  return [home.log, join(home.dir, "raw.ndjson")];
 }
 
 /** The index may be of another time or place: only the folder says that nobody writes there any more. */

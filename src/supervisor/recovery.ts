@@ -12,6 +12,7 @@ import { readRecord, type SessionRecord } from "../session/record.ts";
 import type { Session } from "../session/session.ts";
 import type { Standing, Store } from "../store/store.ts";
 import { attended } from "./attended.ts";
+import { mendCompression } from "./compression.ts";
 import { type Context, runDirOf } from "./context.ts";
 import { endedEntry, rowOf } from "./entry.ts";
 import { rowOfLog } from "./log-row.ts";
@@ -23,6 +24,7 @@ const atOnce = 16;
 
 export async function recover(context: Context): Promise<void> {
   const { config, store } = context;
+  await mendCompression(context);
   const folders = new Set(await listHomes(config.dataDir));
   const known = new Map((await store.sessions.standings()).map(({ id, standing }) => [id, standing]));
   const gone = [...known].filter(([id, standing]) => standing !== "foreign" && !folders.has(id)).map(([id]) => id);

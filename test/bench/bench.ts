@@ -19,6 +19,7 @@ import { longLiveLog } from "./rows/long-live-log.ts";
 import { manySessions } from "./rows/many-sessions.ts";
 import { memory } from "./rows/memory.ts";
 import { oneSession } from "./rows/one-session.ts";
+import { packedLog } from "./rows/packed-log.ts";
 import { pastSessions } from "./rows/past-sessions.ts";
 import { replay } from "./rows/replay.ts";
 import { starts } from "./rows/starts.ts";
@@ -31,6 +32,7 @@ const rows: Record<string, Row> = {
   latency,
   replay,
   starts,
+  "packed-log": packedLog,
   "past-sessions": pastSessions,
   "take-over": takeOver,
   "long-live-log": longLiveLog,
