@@ -44,6 +44,8 @@ export type AgentSettings = z.infer<typeof AgentSettings> & { harness: HarnessNa
 const Limits = z.strictObject({
   /** Live sessions at once; 0 is no limit. */
   max_sessions: z.number().int().nonnegative().default(0),
+  /** Requests of one token in a second, with as many more at once as it did not send before; 0 is no limit. */
+  token_requests: z.number().int().nonnegative().default(1000),
   /** Connections at once, of clients and of requests. */
   max_connections: z.number().int().positive().default(10_000),
   /** Memory of a session's replay ring, in bytes. */

@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { AuditLog } from "./access/audit-log.ts";
 import { LiveCalls } from "./access/live-calls.ts";
+import { RequestRate } from "./access/request-rate.ts";
 import { Tickets } from "./access/tickets.ts";
 import { Tokens } from "./access/tokens.ts";
 import { type Access, createServer, type Server } from "./api/server.ts";
@@ -127,7 +128,7 @@ export async function startDaemon(config: Config): Promise<Daemon> {
 
 /** Who may call, and the log of what they did. */
 async function openAccess(
-  { dataDir, auth }: Config,
+  { dataDir, auth, limits }: Config,
   { store, token, log }: { store: Store; token: string; log: Observer["log"] },
 ): Promise<Access> {
   const live = new LiveCalls();
@@ -138,6 +139,7 @@ async function openAccess(
     tokens: await Tokens.open({ book: store.tokens, fileToken: token, live }),
     tickets: new Tickets(),
     isRequired: auth,
+    rate: new RequestRate(limits.token_requests),
   };
 }
 

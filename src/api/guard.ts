@@ -2,6 +2,7 @@
 import type { FastifyRequest } from "fastify";
 import * as z from "zod";
 import { anyCaller, type Caller } from "../access/caller.ts";
+import type { RequestRate } from "../access/request-rate.ts";
 import type { Tickets } from "../access/tickets.ts";
 import type { Tokens } from "../access/tokens.ts";
 import { covers, type Scope } from "../protocol/access.ts";
@@ -16,6 +17,7 @@ export interface GuardOptions {
   /** False under `--no-auth`. */
   isRequired: boolean;
   tickets: Tickets;
+  rate: RequestRate;
 }
 
 /** What is asked for where no route is: whoever learns that there is none is let in. */
@@ -23,7 +25,7 @@ const elsewhere: RouteAccess = { scope: "read" };
 
 const callers = new WeakMap<FastifyRequest, Caller>();
 
-/** Throws `forbidden_host`, `forbidden_origin`, `unauthorized` or `insufficient_scope`. */
+/** Throws `forbidden_host`, `forbidden_origin`, `unauthorized`, `rate_limited` or `insufficient_scope`. */
 export function checkCaller(request: FastifyRequest, options: GuardOptions): void {
   const access = accessOf(request);
   if (access.isProbe !== true) checkHost(request, options);
@@ -31,6 +33,7 @@ export function checkCaller(request: FastifyRequest, options: GuardOptions): voi
   if (access.scope === "open") return;
   const caller = options.isRequired ? identify(request, access, options) : anyCaller;
   callers.set(request, caller);
+  options.rate.take(caller);
   checkScope(caller, access.scope, "this");
 }
 

@@ -163,6 +163,6 @@ async function sendFile(
   });
   return reply
     .code(sent.statusCode)
-    .headers({ ...sent.headers, "content-type": contentType, "x-content-type-options": "nosniff" })
+    .headers({ ...sent.headers, "content-type": contentType, "cache-control": "private, no-cache" })
     .send(sent.stream);
 }

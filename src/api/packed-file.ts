@@ -11,7 +11,7 @@ export function sendPacked(request: FastifyRequest, reply: FastifyReply, log: Pa
     "content-type": "application/x-ndjson",
     "x-content-type-options": "nosniff",
     "accept-ranges": "bytes",
-    "cache-control": "public, max-age=0",
+    "cache-control": "private, no-cache",
   });
   // Whether it is still what the caller knows cannot be told: the whole of it answers that.
   const wanted = range === undefined || request.headers["if-range"] ? undefined : rangeOf(range, log.size);

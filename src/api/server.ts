@@ -3,11 +3,13 @@ import websocket from "@fastify/websocket";
 import fastify, { type FastifyInstance } from "fastify";
 import type { AuditLog } from "../access/audit-log.ts";
 import type { LiveCalls } from "../access/live-calls.ts";
+import type { RequestRate } from "../access/request-rate.ts";
 import type { Tickets } from "../access/tickets.ts";
 import type { Tokens } from "../access/tokens.ts";
 import type { Config } from "../config.ts";
 import type { LimitSupport } from "../process/group-limits.ts";
 import { AgentdError, type ErrorCode, errnoOf } from "../protocol/error.ts";
+import { isTooDeep, jsonDepthMax } from "../protocol/json-depth.ts";
 import type { AnswerBook } from "../store/store.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import { agentsRoute } from "./agents-route.ts";
@@ -26,6 +28,7 @@ import { metricsRoute, type Scrape } from "./metrics-route.ts";
 import { holdToTable } from "./route-check.ts";
 import { sessionRoutes } from "./session-routes.ts";
 import { streamRoute } from "./stream-route.ts";
+import { beStrict } from "./strict-headers.ts";
 import { tokenRoutes } from "./token-routes.ts";
 import { watchTokens } from "./token-watch.ts";
 import { turnRoutes } from "./turn-routes.ts";
@@ -35,6 +38,7 @@ export interface Access {
   tokens: Tokens;
   /** Whether a token is asked for. */
   isRequired: boolean;
+  rate: RequestRate;
   tickets: Tickets;
   live: LiveCalls;
   audit: AuditLog;
@@ -75,6 +79,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
     // Addresses that no route can be asked about: half an escape, an id of a kilobyte.
     frameworkErrors: (error, request, reply) => {
       // They come before the hooks: who asks is checked here.
+      beStrict(reply);
       try {
         checkCaller(request, guard);
         replyWithError(error, reply, options);
@@ -100,6 +105,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   app.addContentTypeParser("application/json", { parseAs: "string" }, (request, body, done) => {
     // Routes such as /stop take a body or none; those that need one refuse `undefined` themselves.
     if (body === "") done(null, undefined);
+    else if (isTooDeep(String(body))) done(tooDeep());
     else void parseJson(request, String(body), done);
   });
   await app.register(websocket, {
@@ -112,7 +118,10 @@ export async function createServer(options: ServerOptions): Promise<Server> {
     },
   });
   // Behind the plugin's own hook, which must know of an upgrade that is refused here: it closes its socket.
-  app.addHook("onRequest", async (request) => checkCaller(request, guard));
+  app.addHook("onRequest", async (request, reply) => {
+    beStrict(reply);
+    checkCaller(request, guard);
+  });
   watchTokens(app, options.access);
   auditRequests(app, { audit: options.access.audit, supervisor });
   const checkTable = holdToTable(app);
@@ -149,4 +158,11 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   const sockets = attachSocket(app, watching);
   checkTable();
   return { app, sockets, clientLags: () => [...clients].map(({ lagBytes }) => lagBytes()) };
+}
+
+function tooDeep(): AgentdError {
+  return new AgentdError(
+    "invalid_json",
+    `Cannot read the body: its JSON is nested more than ${jsonDepthMax} deep. Send it flatter`,
+  );
 }

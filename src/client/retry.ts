@@ -31,7 +31,8 @@ export async function withRetries<T>(act: () => Promise<T>): Promise<T> {
       return await act();
     } catch (error) {
       const isAway =
-        error instanceof DaemonUnreachable || (error instanceof AgentdError && error.code === "shutting_down");
+        error instanceof DaemonUnreachable ||
+        (error instanceof AgentdError && ["shutting_down", "rate_limited"].includes(error.code));
       if (!isAway) throw error;
       await pause(pauseMs);
     }

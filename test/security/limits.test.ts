@@ -1,0 +1,76 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { eventually } from "../support/eventually.ts";
+import { type Daemon, openSocket, requests, startDaemon } from "../support/start-daemon.ts";
+import { call, routes } from "./routes.ts";
+
+const agents = {
+  echo: { command: process.execPath, args: [new URL("../fixtures/agents/echo.mjs", import.meta.url).pathname] },
+};
+
+let daemon: Daemon;
+let slow: Daemon;
+beforeAll(async () => {
+  daemon = await startDaemon({ config: { agents } });
+  // So few that a slow machine does not give out new ones meanwhile.
+  slow = await startDaemon({ config: { agents, limits: { token_requests: 5 } } });
+});
+afterAll(async () => {
+  await Promise.all([daemon?.stop(), slow?.stop()]);
+});
+
+test("a token that asks too often is told when to come again, on every route; others are served meanwhile", async () => {
+  const { token } = (await slow.post("/tokens", { name: "eager", scope: "admin" })).body;
+  const eager = { authorization: `Bearer ${token}` };
+  for (const route of routes.filter(({ scope }) => scope !== "open")) {
+    const burst = await Promise.all(Array.from({ length: 30 }, () => call(slow.url, route, eager)));
+    const refused = burst.filter(({ status }) => status === 429);
+    expect([route.pattern, refused.length > 0]).toEqual([route.pattern, true]);
+    for (const { error, headers } of refused) {
+      if (route.method !== "HEAD") expect(error).toBe("rate_limited");
+      expect(headers["retry-after"]).toBe("1");
+    }
+    expect((await call(slow.url, { method: "GET", path: "/health" })).status).toBe(200);
+  }
+  expect(
+    (
+      await eventually(async () => {
+        const answer = await slow.get("/sessions");
+        return answer.status === 200 ? answer : undefined;
+      })
+    ).body,
+  ).toEqual([]);
+  await eventually(async () => (await requests(slow.url, token).get("/sessions")).status === 200);
+});
+
+const nested = (depth: number) => `${'{"a":'.repeat(depth)}1${"}".repeat(depth)}`;
+
+test("JSON that is nested too deep is refused, in bodies and frames, and brackets in texts are none", async () => {
+  const body = (value: string) => `{"agent":"echo","prompt":"hi","output_schema":${value}}`;
+  for (const bomb of [body(nested(100)), body(nested(100_000)), "[".repeat(1_000_000), `{"agent":${"[".repeat(101)}`]) {
+    const { status, body: answer } = await daemon.post("/sessions", undefined, { raw: bomb });
+    expect([status, answer.error, answer.message]).toEqual([400, "invalid_json", expect.stringContaining("100 deep")]);
+  }
+  const prompt = `"\\"${"[{".repeat(500)}\\\\`;
+  const made = await daemon.post("/sessions", { agent: "echo", interactive: true, prompt });
+  expect(made.status).toBe(201);
+  const socket = await openSocket({ url: daemon.url, token: daemon.token, id: made.body.session_id });
+  socket.send(`{"type":"prompt","data":${nested(100_000)}}`);
+  expect(await socket.frame("error")).toMatchObject({
+    code: "invalid_frame",
+    error: expect.stringContaining("100 deep"),
+  });
+  socket.send({ type: "prompt", data: prompt });
+  await socket.frame("accepted");
+  await socket.close();
+});
+
+test.each([
+  ["65 tags", { tags: Object.fromEntries(Array.from({ length: 65 }, (_, n) => [`t${n}`, ""])) }],
+  ["a tag of 4097 characters", { tags: { a: "x".repeat(4097) } }],
+  ["a tag's name of 257 characters", { tags: { ["x".repeat(257)]: "" } }],
+  ["a runtime that the operator did not enable", { runtime: "docker" }],
+  ["a runtime that every object has", { runtime: "constructor" }],
+])("a session with %s is refused", async (_what, fields) => {
+  const { status, body } = await daemon.post("/sessions", { agent: "echo", prompt: "hi", ...fields });
+  expect([status, ["invalid_request", "unknown_runtime"].includes(body.error)]).toEqual([400, true]);
+});
