@@ -52,11 +52,7 @@ export function checkTale(tale: Tale, folders: CheckedFolders): Verdict {
   verdict.events = lines;
   for (const fault of faults) blame(`${fault.kind} at byte ${fault.at}: ${fault.message}`);
   if (!ended) blame("its log has no exit");
-  const events = bytes
-    .toString("utf8")
-    .split("\n")
-    .slice(0, -1)
-    .map((line) => JSON.parse(line) as LoggedEvent);
+  const events = readableLines(bytes);
   const taken = events.at(-1)?.sidecar_seq ?? 0;
   if (taken < tale.spooledSeq)
     blame(`its sidecar was killed with ${tale.spooledSeq} lines on disk, the log has ${taken} of them`);
@@ -68,6 +64,21 @@ export function checkTale(tale: Tale, folders: CheckedFolders): Verdict {
   const left = readdirSync(dir).filter((name) => /^spool-|^sidecar\.json$|\.tmp$/.test(name));
   if (left.length > 0) blame(`left in its folder: ${left.join(", ")}`);
   return verdict;
+}
+
+/** What is no line was blamed by the check of the log; the rest is held against the promises all the same. */
+function readableLines(bytes: Buffer): LoggedEvent[] {
+  return bytes
+    .toString("utf8")
+    .split("\n")
+    .slice(0, -1)
+    .flatMap((line) => {
+      try {
+        return [JSON.parse(line) as LoggedEvent];
+      } catch {
+        return [];
+      }
+    });
 }
 
 interface Hand {

@@ -28,6 +28,7 @@ const weights = {
   "stop agent": 2,
   "kill daemon and sidecar": 3,
   "kill daemon and end sidecar": 2,
+  "stop sidecar, kill daemon, end sidecar": 3,
   "kill daemon and agent": 1,
   "kill all three": 1,
   "drop clients": 5,
@@ -61,6 +62,11 @@ const stepPreferredMs = 400;
 const fullBeforeMs = 150;
 /** What a sidecar takes to end its agent. */
 const sidecarEndMs = 300;
+/** In which an agent fills the pipe of a sidecar that stands still, and what the log has is acknowledged to it. */
+const standMs = 80;
+/** How long an agent that prints is waited for, and when a log has grown just now. */
+const printingWaitMs = 1500;
+const justNowMs = 10;
 
 /** Those that nobody survives, or that need to be at a step to mean anything. */
 const isDeadly = (kind: FaultKind) => /kill|leaves|end sidecar/.test(kind);
@@ -198,6 +204,8 @@ export class Faults {
         daemon.end("SIGKILL", { delayMs: holdMs + sidecarEndMs });
         signal(this.#sidecar(fault)?.pid, "SIGTERM");
         return undefined;
+      case "stop sidecar, kill daemon, end sidecar":
+        return () => this.#endBehindAck(fault);
       case "kill daemon and agent":
         daemon.end("SIGKILL", next);
         signal(this.#agent(fault), "SIGKILL");
@@ -256,6 +264,23 @@ export class Faults {
     };
   }
 
+  /**
+   * What a sidecar finds when it goes on: lines of its agent that nobody else has, and the acknowledgement of those
+   * before them. Then it is ended, and all that its agent had said must come from its spool.
+   */
+  async #endBehindAck(fault: Fault): Promise<void> {
+    const { daemon } = this.#world;
+    const until = performance.now() + printingWaitMs;
+    while (!this.#printing && performance.now() < until) await sleep(2);
+    const pid = (this.#printing ?? this.#sidecar(fault))?.pid;
+    signal(pid, "SIGSTOP");
+    await sleep(standMs);
+    daemon.end("SIGKILL", { delayMs: fault.holdMs + sidecarEndMs });
+    signal(pid, "SIGCONT");
+    await sleep(fault.which * 20);
+    signal(pid, "SIGTERM");
+  }
+
   async #killAgain({ holdMs, delayUs }: Fault): Promise<void> {
     const { daemon } = this.#world;
     const before = daemon.starts;
@@ -292,6 +317,14 @@ export class Faults {
   #sidecar({ which }: Fault): { tale: Tale; pid: number } | undefined {
     const live = this.#live;
     return live[Math.floor(which * live.length)];
+  }
+
+  /** One whose agent is printing: its log has just grown. */
+  get #printing(): { tale: Tale; pid: number } | undefined {
+    return this.#live.find(({ tale }) => {
+      const log = statSync(join(this.#world.dataDir, "sessions", tale.id, "events.ndjson"), { throwIfNoEntry: false });
+      return log !== undefined && Date.now() - log.mtimeMs < justNowMs;
+    });
   }
 
   #agent(fault: Fault): number | undefined {

@@ -110,6 +110,20 @@ export const mutations: readonly Mutation[] = [
     ],
   },
   {
+    name: "trim-spool-too-early",
+    fault: "a sidecar forgets lines that nobody has acknowledged",
+    edits: [
+      {
+        file: "sidecar/spool.ts",
+        find: "    this.#ackedSeq = seq;\n",
+        put: `    this.#ackedSeq = seq;
+    this.#closeFile();
+    while (this.#segments.length > 0) this.#removeOldest();
+`,
+      },
+    ],
+  },
+  {
     name: "forget-approval",
     fault: "a question that was open is not open after a restart",
     edits: [

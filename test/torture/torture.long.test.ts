@@ -21,14 +21,17 @@ test.each(foundOnce)("seed %i, which once found %s, finds nothing", async (seed)
   expect(report.total.numbers).toBeGreaterThan(0);
 });
 
-test.each(["ack-before-store", "skip-seq-at-adoption", "drop-queued-at-recovery", "create-keyed-twice"])(
-  "the fault %s, put in on purpose, is found",
-  async (name) => {
-    const { seconds, problem } = await huntMutation(mutationNamed(name), { seed: 100, limitMs: 240_000, actors: 4 });
-    console.log(`${name}: ${problem ?? "not found"} (${seconds} s)`);
-    expect(problem).toBeDefined();
-  },
-);
+test.each([
+  "ack-before-store",
+  "skip-seq-at-adoption",
+  "drop-queued-at-recovery",
+  "create-keyed-twice",
+  "trim-spool-too-early",
+])("the fault %s, put in on purpose, is found", async (name) => {
+  const { seconds, problem } = await huntMutation(mutationNamed(name), { seed: 100, limitMs: 240_000, actors: 4 });
+  console.log(`${name}: ${problem ?? "not found"} (${seconds} s)`);
+  expect(problem).toBeDefined();
+});
 
 test("the real Claude Code and Codex beside the counting agent: nothing is found either", async () => {
   const real = await startRealAgents();

@@ -199,7 +199,8 @@ async function play({
   await bringToAnEnd({ caller, insistence, tales, problems });
   await checkRest({ daemon, dataDir, tales, problems, caller });
   const verdicts = tales.map((tale) => checkTale(tale, { dataDir, journalDir }));
-  for (const verdict of verdicts) problems.push(...verdict.problems);
+  // What the logs say comes first: it names the fault, of which the rest is what follows.
+  problems.unshift(...verdicts.flatMap((verdict) => verdict.problems));
   return {
     seed: options.seed,
     faults: faults.done,
