@@ -13,6 +13,7 @@ import { exitEvent, isWordOfAgent } from "./exit-event.ts";
 import type { Harness, HarnessHost, HarnessOutput, Waiting } from "./harness.ts";
 import { Hooks } from "./hooks.ts";
 import { OpenInputs } from "./open-inputs.ts";
+import { OwedMessages } from "./owed-messages.ts";
 import { type Hold, RunGate } from "./run-gate.ts";
 import { TakenTurns } from "./taken-turns.ts";
 import { stallThresholds, startWatchdog, type Watchdog } from "./watchdog.ts";
@@ -47,6 +48,7 @@ export class AgentRun {
   readonly #inputs: OpenInputs;
   readonly #gate = new RunGate();
   readonly #taken = new TakenTurns();
+  readonly #owed = new OwedMessages();
   #state: RunState = { phase: "waiting" };
   #status: SidecarStatus;
   #stopReason: string | undefined;
@@ -196,11 +198,8 @@ export class AgentRun {
     if (this.#state.phase !== "running") throw new Error(`Cannot ${command.type}: ${notRunning(this.#state)}`);
     this.#watchdog?.sign();
     switch (command.type) {
-      case "prompt": {
-        const turnId = this.#taken.idFor(command.data.turn_id);
-        this.#harness.prompt({ text: command.data.content, turnId, ...defined({ images: command.data.images }) });
-        return this.#taken.remember(turnId, turnId);
-      }
+      case "prompt":
+        return this.#prompt(command.data);
       case "steer":
         return this.#steer(command.data);
       case "interrupt":
@@ -232,8 +231,24 @@ export class AgentRun {
     }
   }
 
+  #prompt({ content: text, turn_id, images }: Extract<AgentCommand, { type: "prompt" }>["data"]): string {
+    const characters = text.length + (images ?? []).reduce((sum, { data }) => sum + data.length, 0);
+    this.#owed.assertRoom(characters);
+    const turnId = this.#taken.idFor(turn_id);
+    // Before it is given: a plain command's turn is over as soon as that.
+    this.#owed.add(turnId, characters);
+    try {
+      this.#harness.prompt({ text, turnId, ...defined({ images }) });
+    } catch (error) {
+      this.#owed.settle(turnId);
+      throw error;
+    }
+    return this.#taken.remember(turnId, turnId);
+  }
+
   /** What the harness says of a steer at once comes behind the record of it, whose turn only the harness knows. */
   #steer({ content: text, turn_id, record, request }: Extract<AgentCommand, { type: "steer" }>["data"]): string {
+    this.#owed.assertRoom(text.length);
     const asked = this.#taken.idFor(turn_id);
     const behind: HarnessOutput[] = [];
     this.#heldBack = behind;
@@ -243,6 +258,7 @@ export class AgentRun {
     } finally {
       this.#heldBack = undefined;
     }
+    this.#owed.add(joined, text.length);
     const kind = joined === asked ? "prompt" : "steer";
     if (record)
       void this.#emitOwn({ type: "user_message", data: { turn_id: joined, kind, text, ...defined({ request }) } });
@@ -324,6 +340,7 @@ export class AgentRun {
       this.#heldBack.push(...emitted);
       return;
     }
+    this.#owed.note(emitted);
     const openBefore = this.#inputs.count;
     const outputs = this.#inputs.pass(emitted);
     this.#hasSpoken ||= outputs.some(({ event }) => isWordOfAgent(event));

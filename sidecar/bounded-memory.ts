@@ -1,4 +1,4 @@
-/** Maps and sets that forget their oldest entry: a session may go on for months. */
+/** Maps that forget their oldest entry, and texts that stop growing: a session may go on for months. */
 
 const entriesMax = 10_000;
 
@@ -18,4 +18,11 @@ export class BoundedMap<V> {
     const [oldest] = this.#entries.keys();
     if (this.#entries.size > entriesMax && oldest !== undefined) this.#entries.delete(oldest);
   }
+}
+
+const textCharactersMax = 4 * 1024 * 1024;
+
+/** Text that streams, as far as it is kept for an end that may never come: its pieces are in the log all the same. */
+export function grown(text: string, piece: string): string {
+  return text.length < textCharactersMax ? text + piece.slice(0, textCharactersMax - text.length) : text;
 }

@@ -32,8 +32,14 @@ export interface DaemonLink {
   close(): void;
 }
 
-/** Close code for a link that a newer one has replaced, for one that asks for lines that are gone, for a stranger's. */
-export const linkCloseCode = { replaced: 4001, gap: 4002, unproven: 4003 } as const;
+/**
+ * Close code for a link that a newer one has replaced, for one that asks for lines that are gone, for a stranger's, for
+ * one whose answers nobody reads.
+ */
+export const linkCloseCode = { replaced: 4001, gap: 4002, unproven: 4003, unread: 4004 } as const;
+
+/** Answers and statuses that wait for a daemon that does not read. A new link is told all that they would have said. */
+const framesWaitingMax = 2000;
 
 export function openDaemonLink(options: DaemonLinkOptions): DaemonLink {
   const { socket, run, log } = options;
@@ -49,6 +55,11 @@ export function openDaemonLink(options: DaemonLinkOptions): DaemonLink {
     socket,
     feed,
     send: (frame) => {
+      if (socket.readyState !== socket.OPEN) return;
+      if (feed.waitingFrames >= framesWaitingMax) {
+        socket.close(linkCloseCode.unread, "too many answers wait; connect again");
+        return;
+      }
       // While lines are held back only a status, which speaks of them, has to wait; a reply is waited for.
       if (feed.isPaused && frame.type !== "status") feed.sendAhead(JSON.stringify(frame));
       else feed.sendFrame(JSON.stringify(frame));

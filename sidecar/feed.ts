@@ -52,6 +52,11 @@ export class Feed {
     return this.#isPaused;
   }
 
+  /** Text frames that wait for room, or for the lines before them. */
+  get waitingFrames(): number {
+    return this.#frames.length;
+  }
+
   /** Sends a text frame after every line that is in the log now. */
   sendFrame(text: string): void {
     this.#frames.push({ at: this.#options.log.end, text });

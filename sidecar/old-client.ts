@@ -35,7 +35,9 @@ export function openOldClient(options: OldClientOptions): OldClient {
     onChange: options.onChange,
     onGap: () => socket.close(tooSlow, "too slow: events were lost, reconnect with since"),
   });
-  socket.on("message", (data) => void answer(options, String(data)));
+  const inbox = inboxOf(options);
+  socket.on("message", (data) => void inbox(String(data)));
+  socket.on("ping", () => closeUnread(socket));
   feed.pump();
   return { socket, feed };
 }
@@ -63,9 +65,43 @@ export function oldHeartbeat(data: { uptimeMs: number; isAgentRunning: boolean; 
   });
 }
 
+/** Commands of one client that wait for the agent's start, and what they hold. */
+const commandsWaitingMax = 1000;
+const charactersWaitingMax = 64 * 1024 * 1024;
+/** Lines stop well below this: what is on top are answers that nobody reads. */
+const unreadBytesMax = 16 * 1024 * 1024;
+
+function inboxOf(options: OldClientOptions): (text: string) => Promise<void> {
+  const { socket } = options;
+  let waiting = 0;
+  let characters = 0;
+  return async (text) => {
+    // Who is being closed is only read for its goodbye.
+    if (socket.readyState !== socket.OPEN) return;
+    if (waiting >= commandsWaitingMax || (waiting > 0 && characters + text.length > charactersWaitingMax)) {
+      socket.close(tooSlow, "too many commands at once");
+      return;
+    }
+    waiting += 1;
+    characters += text.length;
+    await answer(options, text);
+    waiting -= 1;
+    characters -= text.length;
+  };
+}
+
+/** Pongs and refusals queue where no line would be sent any more. */
+function closeUnread(socket: WebSocket): boolean {
+  if (socket.bufferedAmount <= unreadBytesMax) return false;
+  socket.close(tooSlow, "too many unread answers");
+  return true;
+}
+
 async function answer({ socket, run }: OldClientOptions, text: string): Promise<void> {
-  const fail = (message: string) =>
+  const fail = (message: string) => {
+    if (socket.readyState !== socket.OPEN || closeUnread(socket)) return;
     socket.send(JSON.stringify({ type: "error", data: { message, code: 400 }, offset: 0, timestamp: 0 }));
+  };
   const received = readCommand(text);
   if (received.error !== undefined) return fail(received.error);
   const { command } = received;

@@ -25,6 +25,8 @@ export interface SidecarServerOptions {
 
 /** A prompt of the largest size that the daemon takes, with every character escaped. */
 const payloadBytesMax = 64 * 1024 * 1024;
+/** More than that many connections at once are closed as they come: a daemon needs one. */
+const connectionsMax = 1000;
 const pingEveryMs = 30_000;
 const heartbeatEveryMs = 10_000;
 /** A client that is full this long is dropped… */
@@ -48,6 +50,7 @@ export class SidecarServer {
     this.#options = options;
     this.#startedAt = options.now();
     this.#http = createServer((request, response) => this.#respond(request, response));
+    this.#http.maxConnections = connectionsMax;
     this.#sockets.on("headers", (lines, request) => lines.push(...(this.#challenges.get(request)?.answer ?? [])));
     this.#http.on("upgrade", (request, socket, head) => this.#upgrade(request, socket, head));
     this.#timers = [
@@ -223,7 +226,8 @@ export class SidecarServer {
   #heartbeat(): void {
     const now = this.#options.now();
     const uptimeMs = now - this.#startedAt;
-    this.tell({ type: "heartbeat", data: { uptime_ms: uptimeMs } });
+    // Whoever has not read what came before needs no sign of life.
+    if (this.#link?.feed.fullSince === undefined) this.tell({ type: "heartbeat", data: { uptime_ms: uptimeMs } });
     const text = oldHeartbeat({ uptimeMs, isAgentRunning: this.#options.run.state.phase === "running", now });
     for (const { feed, socket } of this.#clients) if (feed.fullSince === undefined) socket.send(text);
   }

@@ -30,6 +30,8 @@ export interface CallEnd {
   isError: boolean;
 }
 
+/** Calls that an agent may leave open at a time; past it the oldest is given up. */
+const openMax = 1000;
 /** Ids remembered after their end, so that a line printed twice does not make a second call or result. */
 const endedMax = 10_000;
 
@@ -37,8 +39,14 @@ export class ToolCalls {
   readonly #open = new Map<string, OpenCall>();
   readonly #ended = new Map<string, string>();
 
-  start(call: CallStart, now: number): EventOf<"tool_use"> | undefined {
-    if (this.#open.has(call.id) || this.#ended.has(call.id)) return undefined;
+  /** Empty for a call that is known. Before the call itself comes the end of one that is given up for it. */
+  start(call: CallStart, now: number): (EventOf<"tool_use"> | EventOf<"tool_result">)[] {
+    if (this.#open.has(call.id) || this.#ended.has(call.id)) return [];
+    const [oldest] = this.#open.values();
+    const givenUp =
+      oldest && this.#open.size >= openMax
+        ? [this.#madeUp(oldest, "Too many calls are open, so this one is no longer followed.", now)]
+        : [];
     this.#open.set(call.id, {
       ...call.tool,
       id: call.id,
@@ -46,10 +54,13 @@ export class ToolCalls {
       parentId: call.parentId,
       startedAt: now,
     });
-    return {
-      type: "tool_use",
-      data: { turn_id: call.turnId, id: call.id, ...call.tool, input: call.input, ...parent(call.parentId) },
-    };
+    return [
+      ...givenUp,
+      {
+        type: "tool_use",
+        data: { turn_id: call.turnId, id: call.id, ...call.tool, input: call.input, ...parent(call.parentId) },
+      },
+    ];
   }
 
   /** Undefined for a call that is not open. */
@@ -67,15 +78,8 @@ export class ToolCalls {
       // A subagent in the background goes on after the turn that called it.
       return call.turnId === which.turnId && call.parentId === undefined;
     });
-    return lost.map((call) => ({
-      type: "tool_result",
-      data: {
-        ...this.#close(call, now),
-        output: "The agent never reported how this call ended; this result was made up.",
-        is_error: true,
-        synthetic: true,
-      },
-    }));
+    const output = "The agent never reported how this call ended; this result was made up.";
+    return lost.map((call) => this.#madeUp(call, output, now));
   }
 
   /** The turn in which a call was made: a subagent's events belong to it, whenever they come. */
@@ -94,6 +98,10 @@ export class ToolCalls {
     for (const call of this.#open.values())
       if (call.turnId === turnId && call.parentId === undefined) names.push(call.name);
     return names;
+  }
+
+  #madeUp(call: OpenCall, output: string, now: number): EventOf<"tool_result"> {
+    return { type: "tool_result", data: { ...this.#close(call, now), output, is_error: true, synthetic: true } };
   }
 
   #close(call: OpenCall, now: number) {

@@ -43,6 +43,8 @@ export interface Effects {
 type Phase = { is: "opening" } | { is: "ready"; facts: SessionFacts } | { is: "failed" };
 
 /** Refused without a word: agents may try although we said that we cannot. */
+/** Changes of the model that the agent has not answered; it answers at once, or never. */
+const modelRequestsMax = 100;
 const declined = /^(fs|terminal)\//;
 
 export class Normalizer {
@@ -172,6 +174,8 @@ export class Normalizer {
   /** Throws a sentence for people when the agent offers no choice. */
   setModel(model: string): void {
     if (this.#phase.is !== "ready") throw new Error("the agent is still starting; try again in a moment");
+    if (this.#modelRequests.size >= modelRequestsMax)
+      throw new Error(`${modelRequestsMax} changes of the model wait for the agent's answer already`);
     const { sessionId, modelBy } = this.#phase.facts;
     if (modelBy === undefined) throw new Error("this agent lets nobody choose its model");
     const request = modelBy === "models" ? setModel(sessionId, model) : setOption(sessionId, modelBy, model);

@@ -121,7 +121,7 @@ export class ToolUpdates {
     const { id, turnId, seenAt } = call;
     const parentId = parentOf(call.meta);
     const started = this.#calls.start({ id, tool, input: inputOf(call), turnId, parentId }, seenAt);
-    return started ? [started, ...todosOf(tool.name, call)] : [];
+    return started.length > 0 ? [...started, ...todosOf(tool.name, call)] : [];
   }
 
   #nameOf({ firstTitle, kind, meta }: Call): ToolName {

@@ -124,10 +124,10 @@ export class AgentOutput {
 
   #call({ id, name, input }: Block, { turnId, parentId, now }: Place): SessionEvent[] {
     if (typeof id !== "string" || typeof name !== "string") return [];
-    const call = this.#tools.start({ id, tool: toolNameOf(name), input: input ?? {}, turnId, parentId }, now);
-    if (!call) return [];
+    const started = this.#tools.start({ id, tool: toolNameOf(name), input: input ?? {}, turnId, parentId }, now);
+    if (started.length === 0) return [];
     const todo = todoProgress(name, input, turnId);
-    return todo ? [call, todo] : [call];
+    return todo ? [...started, todo] : started;
   }
 
   /** A tool that the service itself ran reports its end in a block of the same message. */

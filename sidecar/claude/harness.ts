@@ -21,6 +21,9 @@ export function createClaudeHarness(bootstrap: Bootstrap, host: HarnessHost): Ha
 }
 
 const initializeId = "initialize";
+/** Changes that the agent has not answered; it answers at once, or never. */
+const changesMax = 100;
+const tooManyChanges = `${changesMax} changes wait for the agent's answer already; try again when it has answered`;
 
 class ClaudeHarness implements Harness {
   readonly #bootstrap: Bootstrap;
@@ -196,6 +199,7 @@ class ClaudeHarness implements Harness {
   }
 
   #change(what: string, lineOf: (requestId: string) => string): void {
+    if (this.#changes.size >= changesMax) throw new Error(tooManyChanges);
     const id = this.#nextRequestId();
     this.#running().write(lineOf(id));
     this.#changes.set(id, what);

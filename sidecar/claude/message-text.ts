@@ -4,6 +4,7 @@
  * but never came whole was thrown away by the CLI, and is closed as superseded.
  */
 import type { EventOf, Usage } from "../../src/protocol/event.ts";
+import { grown } from "../bounded-memory.ts";
 import type { RawUsage, StreamEvent } from "./raw.ts";
 import type { Delta } from "./text-delta.ts";
 
@@ -51,7 +52,7 @@ export class MessageText {
     const parent = delta.parent ?? main;
     const stream =
       this.#streams.get(parent) ?? this.#open(parent, { messageId: "unannounced", turnId, usage: undefined });
-    stream.unconfirmed.set(delta.index, (stream.unconfirmed.get(delta.index) ?? "") + delta.text);
+    stream.unconfirmed.set(delta.index, grown(stream.unconfirmed.get(delta.index) ?? "", delta.text));
     const data: MessageEvent["data"] = {
       turn_id: stream.turnId,
       item_id: `${stream.messageId}:${delta.index}`,

@@ -84,8 +84,9 @@ export class AgentOutput {
     if (!lost) return [];
     const { id, tool, input, output, isError } = lost;
     const started = this.#tools.start({ id, tool, input, turnId: place.turnId, parentId: place.parentId }, now);
-    const ended = started && this.#tools.end({ id, content: output, isError }, now);
-    return started && ended ? [started, ended] : [];
+    if (started.length === 0) return [];
+    const ended = this.#tools.end({ id, content: output, isError }, now);
+    return ended ? [...started, ended] : started;
   }
 
   /** What is being written will not be finished: it begins anew, or was cut off. */
@@ -111,8 +112,7 @@ export class AgentOutput {
     const [oldest] = this.#starts.keys();
     if (this.#starts.size > startsMax && oldest !== undefined) this.#starts.delete(oldest);
     const { turnId, parentId } = place;
-    const use = this.#tools.start({ id: item.id, ...call, turnId, parentId }, item.startedAtMs ?? now);
-    return use ? [use] : [];
+    return this.#tools.start({ id: item.id, ...call, turnId, parentId }, item.startedAtMs ?? now);
   }
 
   #completedCall(item: Item, place: Place, now: number): SessionEvent[] {

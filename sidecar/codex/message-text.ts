@@ -1,5 +1,6 @@
 /** Text of the agents: pieces, then the whole. A thread writes one message at a time; one that another cuts off is superseded. */
 import type { EventOf } from "../../src/protocol/event.ts";
+import { grown } from "../bounded-memory.ts";
 
 type MessageEvent = EventOf<"agent_message">;
 
@@ -10,7 +11,7 @@ export interface TextPlace {
 
 interface OpenText {
   itemId: string;
-  pieces: string[];
+  text: string;
   place: TextPlace;
 }
 
@@ -26,7 +27,7 @@ export class MessageText {
     if (delta.text === "" || this.#ended.has(delta.itemId)) return [];
     const events = this.begin(delta.threadId, delta.itemId, place);
     const open = this.#open.get(delta.threadId);
-    open?.pieces.push(delta.text);
+    if (open) open.text = grown(open.text, delta.text);
     const { turnId, parentId } = open?.place ?? place;
     const data: MessageEvent["data"] = { turn_id: turnId, item_id: delta.itemId, text: delta.text, delta: true };
     if (parentId !== undefined) data.parent_id = parentId;
@@ -38,7 +39,7 @@ export class MessageText {
   begin(threadId: string, itemId: string, place: TextPlace): MessageEvent[] {
     if (this.#open.get(threadId)?.itemId === itemId || this.#ended.has(itemId)) return [];
     const cut = this.abandon(threadId);
-    this.#open.set(threadId, { itemId, pieces: [], place });
+    this.#open.set(threadId, { itemId, text: "", place });
     return cut;
   }
 
@@ -52,7 +53,7 @@ export class MessageText {
     const isOpen = open?.itemId === itemId;
     const before = isOpen ? [] : this.abandon(threadId);
     this.#end(threadId, itemId);
-    if (text === "" && (!isOpen || open.pieces.length === 0)) return before;
+    if (text === "" && (!isOpen || open.text === "")) return before;
     const { turnId, parentId } = isOpen ? open.place : place;
     const data: MessageEvent["data"] = { turn_id: turnId, item_id: itemId, text, delta: false };
     if (model !== undefined) data.model = model;
@@ -66,12 +67,12 @@ export class MessageText {
     const open = this.#open.get(threadId);
     if (!open) return [];
     this.#end(threadId, open.itemId);
-    if (open.pieces.length === 0) return [];
+    if (open.text === "") return [];
     const { turnId, parentId } = open.place;
     const data: MessageEvent["data"] = {
       turn_id: turnId,
       item_id: open.itemId,
-      text: open.pieces.join(""),
+      text: open.text,
       delta: false,
       superseded: true,
     };

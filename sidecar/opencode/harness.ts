@@ -27,6 +27,7 @@ import { RequestLine } from "./request-line.ts";
 import { startServer } from "./server-process.ts";
 import { serveSettings, sessionRules } from "./settings.ts";
 import { reportedAnswer, writeStatusPlugin } from "./status-plugin.ts";
+import type { Turn } from "./turn.ts";
 
 export function createOpencodeHarness(bootstrap: Bootstrap, host: HarnessHost): Harness {
   return new OpencodeHarness(bootstrap, host);
@@ -64,6 +65,8 @@ class OpencodeHarness implements Harness {
   #isReady = false;
   /** The first status after the start was told: it may be no other than the one before. */
   #hasStatus = false;
+  /** The turn that is being aborted. */
+  #aborting: Turn | undefined;
   #isFinishing = false;
   #isClosing = false;
   #stopReason: string | undefined;
@@ -323,11 +326,15 @@ class OpencodeHarness implements Harness {
 
   async #abort(): Promise<void> {
     const turn = this.#normalizer.running;
-    for (let count = 0; count < abortsMax && turn && this.#normalizer.running === turn; count++) {
+    // Asked for again while it is under way, it is no other abort.
+    if (!turn || turn === this.#aborting) return;
+    this.#aborting = turn;
+    for (let count = 0; count < abortsMax && this.#normalizer.running === turn; count++) {
       const idle = new Promise<void>((resolve) => this.#onIdle.push(resolve));
       await this.#do("interrupt", (conversation) => conversation.abort());
       await within(idle, abortAgainMs);
     }
+    if (this.#aborting === turn) this.#aborting = undefined;
   }
 
   async #say(message: string): Promise<void> {

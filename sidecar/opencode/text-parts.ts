@@ -1,6 +1,6 @@
 /** Text and reasoning of the agent: deltas as they come, then the whole; what is never confirmed is closed. */
 import type { SessionEvent } from "../../src/protocol/event.ts";
-import { BoundedMap } from "../bounded-memory.ts";
+import { BoundedMap, grown } from "../bounded-memory.ts";
 import { progress } from "../facts.ts";
 import { parentOf, type Whereabouts } from "./places.ts";
 import type { TextPart } from "./raw.ts";
@@ -45,7 +45,7 @@ export class TextParts {
   delta(delta: { partID: string; messageID: string; delta: string }, place: Place): SessionEvent | undefined {
     if (delta.delta === "" || this.#closed.has(delta.partID)) return undefined;
     const open = this.#open.get(delta.partID) ?? { ...place, kind: "text", messageId: delta.messageID, text: "" };
-    open.text += delta.delta;
+    open.text = grown(open.text, delta.delta);
     this.#open.set(delta.partID, open);
     const { turnId, kind } = open;
     if (kind === "reasoning") {

@@ -45,8 +45,7 @@ export class ToolParts {
     if (status === "pending") return [];
     const id = this.#idOf(part);
     const events: SessionEvent[] = [];
-    const started = this.#start(id, part, place, time?.start ?? now);
-    if (started) events.push(started);
+    events.push(...this.#start(id, part, place, time?.start ?? now));
     if (status === "completed" || status === "error") {
       this.#running.delete(id);
       const ended = this.#calls.end({ id, content: contentOf(part), isError: isError(part) }, time?.end ?? now);
@@ -68,13 +67,15 @@ export class ToolParts {
     return [...ofSubagents, ...this.#calls.abandon(which, now)];
   }
 
-  #start(id: string, part: ToolPart, place: Whereabouts, now: number): SessionEvent | undefined {
+  #start(id: string, part: ToolPart, place: Whereabouts, now: number): SessionEvent[] {
     const input = part.state.input ?? {};
     const tool = toolNameOf(calledName(part), this.#servers);
     const { turnId, parentId } = place;
-    const event = this.#calls.start({ id, tool, input, turnId, parentId }, now);
-    if (event) this.#running.set(id, { id, tool, input, parentId, output: "", turnId });
-    return event;
+    const events = this.#calls.start({ id, tool, input, turnId, parentId }, now);
+    // The end of one that is given up for it may be among them.
+    for (const event of events) if (event.type === "tool_result") this.#running.delete(event.data.id);
+    if (events.length > 0) this.#running.set(id, { id, tool, input, parentId, output: "", turnId });
+    return events;
   }
 
   /** The program repeats all of the output, or its last 30 000 characters; we pass on what is new. */

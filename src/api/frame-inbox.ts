@@ -18,6 +18,8 @@ import { checkScope } from "./guard.ts";
 const framesWaitingMax = 1000;
 /** What they may hold together before no more is read from the client; it goes on at half of that. */
 const frameBytesWaitingMax = 16 * 1024 * 1024;
+/** Bytes that wait for a client which goes on pinging: the log, its answers, and pongs on top of both. */
+const unreadPongsMax = 16 * 1024 * 1024;
 
 interface InboxOptions {
   socket: WebSocket;
@@ -45,6 +47,11 @@ export function inboxOf({
   let waiting = 0;
   let waitingBytes = 0;
   let last: Promise<void> = Promise.resolve();
+  // Answered by ws itself, before we hear of it: who only asks and does not read would fill us with pongs.
+  socket.on("ping", () => {
+    if (socket.readyState === socket.OPEN && socket.bufferedAmount > unreadPongsMax)
+      closeSocket(socket, closeCode.clientTooSlow, "too many unread answers; reconnect with since=");
+  });
   return (message) => {
     // Who is being closed is only read for its goodbye.
     if (socket.readyState !== socket.OPEN) return;

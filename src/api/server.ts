@@ -25,6 +25,7 @@ import { healthRoute } from "./health-route.ts";
 import { Idempotency } from "./idempotency.ts";
 import { logRoutes } from "./log-routes.ts";
 import { metricsRoute, type Scrape } from "./metrics-route.ts";
+import { boundPipelines } from "./pipelining.ts";
 import { holdToTable } from "./route-check.ts";
 import { sessionRoutes } from "./session-routes.ts";
 import { streamRoute } from "./stream-route.ts";
@@ -125,6 +126,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   watchTokens(app, options.access);
   auditRequests(app, { audit: options.access.audit, supervisor });
   const checkTable = holdToTable(app);
+  boundPipelines(app);
   const idempotency = new Idempotency(options.answers);
   healthRoute(app, { config, supervisor, limitSupport: options.limitSupport, version: options.version });
   metricsRoute(app, options.scrape);
