@@ -79,6 +79,7 @@ export function openDaemonLink(options: DaemonLinkOptions): DaemonLink {
       sidecar_seq: log.seq,
       last_turn: run.lastTurn,
       status: run.status,
+      is_storage_full: options.spool?.isFull ?? false,
     },
   };
   socket.send(JSON.stringify(hello));

@@ -83,6 +83,11 @@ export class Spool {
     else if (!this.#store(batch)) this.#waitForRoom(batch);
   }
 
+  /** The disk is full; it is tried again and again. */
+  get isFull(): boolean {
+    return this.#retry !== undefined;
+  }
+
   /** Resolves when `isSettled`. */
   async settled(): Promise<void> {
     while (!this.isSettled) await new Promise<void>((resolve) => this.#waiters.push(resolve));

@@ -41,17 +41,16 @@ const waitingBytesMax = 1024 * 1024;
 /** Answers come on top of that; a client that asks and asks without reading them is closed. */
 const unreadAnswersMax = 2 * waitingBytesMax;
 
-export function openBridge(options: BridgeOptions): Bridge {
-  const { session, client } = options;
+export function openBridge({ session, client, since, clientStallMs }: BridgeOptions): Bridge {
   const replayTo = session.end;
-  let cursor = Math.min(options.since ?? replayTo, replayTo);
+  let cursor = Math.min(since ?? replayTo, replayTo);
   let isReplaying = true;
   let isPumping = false;
   let isWanted = false;
   /** `ending`: the exit was sent, and the close follows once all has left. */
   let phase: "open" | "ending" | "closed" = "open";
   let isPausedShown = false;
-  const stall = stallWatch(client, options.clientStallMs);
+  const stall = stallWatch(client, clientStallMs);
 
   const onSent = () => {
     stall.reset();
@@ -68,30 +67,33 @@ export function openBridge(options: BridgeOptions): Bridge {
     isWanted = true;
     if (!isPumping && phase === "open") run();
   };
-  const fail = (error: unknown) => leave(1011, `cannot read the log: ${messageOf(error)}`.slice(0, 120));
+  /** Whoever wakes us has others to wake: nothing is thrown at them. */
+  const fail = (error: unknown) => leave(1011, `cannot read the log: ${messageOf(error)}`);
   /** Without a promise while all that is wanted is in memory: with many clients those would be most of the work. */
   const run = () => {
     isPumping = true;
-    while (isWanted) {
-      isWanted = false;
-      if (pump() === "stored") {
-        isWanted = true;
-        void sendStored().then(run, fail);
-        return;
+    try {
+      while (isWanted) {
+        isWanted = false;
+        if (pump() === "stored") {
+          isWanted = true;
+          void sendStored().then(run, fail);
+          return;
+        }
       }
+    } catch (error) {
+      fail(error);
     }
     isPumping = false;
   };
 
   const wanted = () => ({ from: cursor, to: isReplaying ? replayTo : session.end, isReplaying });
   const sendPortion = ({ to, frame }: Portion) => {
+    if (phase !== "open") return;
     cursor = to;
     client.send(frame, onSent);
   };
-  const sendStored = async () => {
-    const portion = await storedPortion(session, wanted());
-    if (phase === "open") sendPortion(portion);
-  };
+  const sendStored = async () => sendPortion(await storedPortion(session, wanted()));
 
   /** Sends until the client is up to date or has enough waiting, or `stored`: the file has to be read. */
   const pump = (): "stored" | undefined => {
@@ -111,10 +113,10 @@ export function openBridge(options: BridgeOptions): Bridge {
       if (!portion) return "stored";
       sendPortion(portion);
     }
-    const { state } = session;
-    if (state.at === "ended" && session.isSealed) {
+    const exit = exitOf(session);
+    if (exit) {
       phase = "ending";
-      client.send(JSON.stringify({ type: "exit", exit_code: state.exitCode } satisfies ServerFrame), () => {
+      client.send(JSON.stringify(exit), () => {
         if (phase === "ending") leave(1000, "the session has ended");
       });
     }
@@ -136,7 +138,7 @@ export function openBridge(options: BridgeOptions): Bridge {
     lagBytes: () => session.end - cursor,
     checkStall: (now) => {
       if (phase === "closed" || !stall.isStalled(now)) return;
-      leave(1013, `not read for ${Math.round(options.clientStallMs / 1000)} s; reconnect with since=`);
+      leave(1013, `not read for ${Math.round(clientStallMs / 1000)} s; reconnect with since=`);
     },
   };
 }
@@ -148,6 +150,11 @@ function greetingOf(session: Session): ServerFrame[] {
     { type: "connected", session_id: session.id, mode: "pipe" },
     ...open.map((data) => ({ type: "input_required" as const, data })),
   ];
+}
+
+/** Undefined as long as the log may still grow. */
+function exitOf({ state, isSealed }: Session): ServerFrame | undefined {
+  return state.at === "ended" && isSealed ? { type: "exit", exit_code: state.exitCode } : undefined;
 }
 
 /** Tells when nothing has left for a client for that long, although something waits. */

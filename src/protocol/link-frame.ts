@@ -37,6 +37,8 @@ export const SidecarFrame = z.discriminatedUnion("type", [
       /** The highest number among the turn ids it was given; a steer may have used one that no log holds. */
       last_turn: z.number().int(),
       status: SidecarStatus,
+      /** It cannot store more: its disk is full. */
+      is_storage_full: z.boolean().optional(),
     }),
   }),
   /** Whenever it changed, in order with the batches. */

@@ -107,24 +107,25 @@ export class LogWriter {
     await this.#file.close();
   }
 
+  /** `#draining` is gone in the very moment in which nothing waits any more: what is appended next begins anew. */
   async #drain(): Promise<void> {
-    while (this.#pending.length > 0 && !this.#failure) {
-      const batch = this.#pending.splice(0, buffersMax);
-      const sync = this.#options.fsync === "always" || (this.#options.fsync === "turn" && this.#wantsSync);
-      if (this.#pending.length === 0) this.#wantsSync = false;
-      try {
+    try {
+      while (this.#pending.length > 0 && !this.#failure) {
+        const batch = this.#pending.splice(0, buffersMax);
+        const sync = this.#options.fsync === "always" || (this.#options.fsync === "turn" && this.#wantsSync);
+        if (this.#pending.length === 0) this.#wantsSync = false;
         await this.#write(batch);
         if (sync) await this.#sync();
-      } catch (error) {
-        this.#fail(error);
-        break;
+        const bytesStored = batch.reduce((sum, { length }) => sum + length, 0);
+        this.#pendingBytes -= bytesStored;
+        this.#options.onWritten(batch);
+        this.#tellWaiters(bytesStored);
       }
-      const bytesStored = batch.reduce((sum, { length }) => sum + length, 0);
-      this.#pendingBytes -= bytesStored;
-      this.#options.onWritten(batch);
-      this.#tellWaiters(bytesStored);
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      this.#draining = undefined;
     }
-    this.#draining = undefined;
   }
 
   #tellWaiters(bytesStored: number): void {

@@ -141,6 +141,16 @@ export class Session {
     return this.#isPaused || (this.#isSidecarPaused && this.isLive);
   }
 
+  /** True while this log itself cannot be written for want of room. */
+  get isLogPaused(): boolean {
+    return this.#isPaused;
+  }
+
+  /** How far the sidecar's count has come in the file. */
+  get storedSeq(): number {
+    return this.#storedSeq;
+  }
+
   /** The sidecar cannot store more, or can again. */
   pauseForSidecar(isPaused: boolean): void {
     this.#isSidecarPaused = isPaused;

@@ -73,6 +73,10 @@ export class Attendance implements SessionObserver {
   readonly #greeted = new Promise<void>((resolve) => {
     this.#resolveGreeted = resolve;
   });
+  #resolveReleased: () => void = () => undefined;
+  readonly #released = new Promise<void>((resolve) => {
+    this.#resolveReleased = resolve;
+  });
   #resolveOver: () => void = () => undefined;
   /** Resolves when the session has ended, its log is sealed and nothing of it is left. */
   readonly over: Promise<void>;
@@ -160,13 +164,12 @@ export class Attendance implements SessionObserver {
       token: handle.address.token,
       after: () => this.session.sidecarSeq,
       onBatch: (batch) => this.#onBatch(batch),
-      onHello: ({ newest, lastTurn, status }) => {
+      onHello: ({ newest, lastTurn, status, isStorageFull }) => {
         this.#catchUpTo = newest;
         this.#resolveGreeted();
         this.#turns.countAtLeast(lastTurn);
-        // A log that held the exit already when we came: the sidecar waits to hear that.
-        if (this.#departure.isUnderWay) this.#link?.acknowledge(this.session.sidecarSeq, { now: true });
-        if (this.session.isPaused) this.#link?.tell({ type: "pause", data: { reason: "the disk is full" } });
+        this.#tellAgain();
+        this.session.pauseForSidecar(isStorageFull);
         this.#onStatus(status);
       },
       onStatus: (status) => this.#onStatus(status),
@@ -180,6 +183,15 @@ export class Attendance implements SessionObserver {
     this.#options.onChanged();
     this.#clocks.beginStart();
     this.#departure.afterExit();
+  }
+
+  /**
+   * What a sidecar may have missed while there was no link. It may be waiting for just that, and have nothing to say that
+   * would bring the next acknowledgement.
+   */
+  #tellAgain(): void {
+    this.#link?.acknowledge(this.session.storedSeq, { now: true });
+    this.onFull(this.session.isLogPaused);
   }
 
   /** What had been asked of the session before a restart. */
@@ -223,7 +235,8 @@ export class Attendance implements SessionObserver {
 
   /** Resolves when all that the sidecar did before this daemon came is in the log, or will never be. */
   async caughtUp(): Promise<void> {
-    await Promise.race([this.#greeted, this.over]);
+    await Promise.race([this.#greeted, this.over, this.#released]);
+    this.#assertNotReleased();
     // What a lost sidecar left is taken in before the end.
     if (this.#departure.isUnderWay) await this.over;
     else await this.session.storedUpTo(this.#catchUpTo).catch(() => this.over);
@@ -236,6 +249,8 @@ export class Attendance implements SessionObserver {
 
   /** Redirects the running turn; with none running it is a prompt. */
   async steer(text: string, { request }: { request?: string | undefined } = {}): Promise<AcceptedTurn> {
+    // Which turn runs, only the sidecar of an earlier daemon can tell.
+    if (this.#isRestored) await this.caughtUp();
     if (this.openTurn === undefined) return this.prompt(text, { request });
     this.#assertOpen();
     this.#turns.assertBudget();
@@ -358,6 +373,7 @@ export class Attendance implements SessionObserver {
   /** Lets go of the session without a word to its sidecar, which works on and keeps what happens for a next daemon. */
   async release(): Promise<void> {
     this.#isReleased = true;
+    this.#resolveReleased();
     this.#departure.callOff();
     this.#clocks.stop();
     this.#link?.close();

@@ -5,9 +5,9 @@ import { AgentdError, errnoOf, isDiskFull, messageOf } from "../protocol/error.t
 import type { Collected } from "../protocol/http.ts";
 import { listHomes, sessionHome } from "../session/home.ts";
 import { dropHalfPacked, isPlain, packLog } from "../session/packed-log.ts";
-import { readRecord } from "../session/record.ts";
 import type { SessionRow } from "../store/store.ts";
 import type { Context } from "./context.ts";
+import { isOver } from "./is-over.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
 /** In one call; the next one goes on. */
@@ -89,15 +89,4 @@ function markPath(dataDir: string): string {
 function filesOf({ config }: Context, id: string): string[] {
   const home = sessionHome(config.dataDir, id);
   return [home.log, join(home.dir, "raw.ndjson")];
-}
-
-/** The index may be of another time or place: only the folder says that nobody writes there any more. */
-async function isOver({ config, registry }: Context, id: string): Promise<boolean> {
-  if (registry.has(id)) return false;
-  try {
-    return (await readRecord(sessionHome(config.dataDir, id).record)).ended !== undefined;
-  } catch (error) {
-    // A deleted session keeps its log and has no record.
-    return errnoOf(error) === "ENOENT";
-  }
 }

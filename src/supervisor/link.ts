@@ -27,7 +27,7 @@ export interface LinkOptions {
   /** A batch of whole lines. Throwing makes the link connect anew. */
   onBatch(batch: Buffer): void;
   /** First on each connection. Lines up to `newest` are still to come before the status is what the log says. */
-  onHello(hello: { newest: number; lastTurn: number; status: SidecarStatus }): void;
+  onHello(hello: { newest: number; lastTurn: number; status: SidecarStatus; isStorageFull: boolean }): void;
   onStatus(status: SidecarStatus): void;
   onStorage(storage: { paused: boolean; message: string }): void;
   /** The link is down and cannot be made again. Called once, never after `close`. */
@@ -208,6 +208,7 @@ export class Link {
           newest: frame.data.sidecar_seq,
           lastTurn: frame.data.last_turn,
           status: frame.data.status,
+          isStorageFull: frame.data.is_storage_full ?? false,
         });
         return;
       case "status":

@@ -10,6 +10,7 @@ import { listHomes, type SessionHome, sessionHome } from "../session/home.ts";
 import type { SessionRow } from "../store/store.ts";
 import { compressLogs } from "./compression.ts";
 import type { Context } from "./context.ts";
+import { isOver } from "./is-over.ts";
 
 /** How often it is looked for. */
 const everyMs = 60 * 60 * 1000;
@@ -24,6 +25,7 @@ export async function collect(context: Context, { isDryRun }: { isDryRun: boolea
   });
   const sessions: Collected["sessions"] = [];
   for (const row of rows) {
+    if (!(await isOver(context, row.id))) continue;
     if (!isDryRun) await removeFolder(context, row);
     sessions.push({
       session_id: row.id,
