@@ -1,6 +1,7 @@
 /** What a sidecar keeps for those who ask and do not read: so much, by number, and then no more. */
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { linkCloseCode } from "../../sidecar/daemon-link.ts";
+import { spoolBytesOf } from "../../src/process/spool-reader.ts";
 import { eventually } from "../support/eventually.ts";
 import {
   bootstrapFor,
@@ -34,6 +35,8 @@ it("a link that asks 5,000 times and reads no answer is closed; the next one mis
   clients.push(link);
   await link.opened();
   link.socket.pause();
+  // What the sidecar holds for a link before it stops reading its agent, all of it unread.
+  await eventually(async () => (await spoolBytesOf(dir.path)) > 4 * 1024 * 1024, { what: "a full link" });
   for (let n = 0; n < 5000; n++)
     link.socket.send(JSON.stringify({ type: "interrupt", data: { reason: "user" }, id: `${n}` }));
   // Longer than it takes to be closed: what comes now finds nobody.
