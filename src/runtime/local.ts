@@ -79,8 +79,8 @@ const pollMs = 500;
 const readyAnswerMs = 2_000;
 
 function addressOf(bootstrap: Bootstrap): SidecarAddress {
-  const { session_id, session_dir, socket_path, token } = bootstrap;
-  return { runtime: "local", session_id, session_dir, socket_path, token };
+  const { session_id, session_dir, socket_path, token, protocol } = bootstrap;
+  return { runtime: "local", session_id, session_dir, socket_path, token, protocol };
 }
 
 async function launch(

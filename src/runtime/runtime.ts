@@ -13,6 +13,8 @@ const common = {
   /** The sidecar's socket on this machine. */
   socket_path: z.string(),
   token: z.string(),
+  /** The version of the link's protocol that it speaks; versions of agentd that did not write it down spoke 1. */
+  protocol: z.number().default(1),
 };
 
 const LocalAddress = z.object({ runtime: z.literal("local"), ...common });

@@ -6,6 +6,7 @@ import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { ensureCgroup } from "../process/cgroup.ts";
 import { errnoOf, messageOf } from "../protocol/error.ts";
+import { linkProtocol } from "../protocol/link-frame.ts";
 import { SidecarAddress } from "../runtime/runtime.ts";
 import { isUnbegun, isUnborn, listHomes, removeHome, type SessionHome, sessionHome } from "../session/home.ts";
 import { readRecord, type SessionRecord } from "../session/record.ts";
@@ -130,6 +131,11 @@ async function openDoors({ hostDoors, log }: Context, { id, spec }: Session): Pr
   }
 }
 
+/** It goes on, and keeps what happens; another version can take it over. */
+function otherProtocol(found: number): string {
+  return `its sidecar is another version's: it speaks link protocol ${found}, this daemon ${linkProtocol}. The session goes on without a daemon; start the version that began it, let the session end, then upgrade`;
+}
+
 async function adopt(context: Context, record: SessionRecord): Promise<void> {
   const { config, registry, keepers } = context;
   const runtime = context.runtimes.get(record.spec.runtime);
@@ -137,6 +143,7 @@ async function adopt(context: Context, record: SessionRecord): Promise<void> {
   const id = record.spec.session_id;
   const address = SidecarAddress.safeParse(record.sidecar);
   const handle = address.success ? await runtime.recover(address.data) : undefined;
+  if (handle && handle.address.protocol !== linkProtocol) throw new Error(otherProtocol(handle.address.protocol));
   const home = sessionHome(config.dataDir, id);
   if (!handle && (await isUnbegun(home))) {
     await runtime.sweep(id);

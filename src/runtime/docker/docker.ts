@@ -111,13 +111,14 @@ class DockerRuntime implements Runtime {
     return join(sessionDir, "box");
   }
 
-  addressOf({ session_id, token }: Bootstrap, { sessionDir, runDir }: PlaceSpec): SidecarAddress {
+  addressOf({ session_id, token, protocol }: Bootstrap, { sessionDir, runDir }: PlaceSpec): SidecarAddress {
     return {
       runtime: "docker",
       session_id,
       session_dir: sessionDir,
       socket_path: join(runDir, "c", "s"),
       token,
+      protocol,
     };
   }
 

@@ -1,4 +1,5 @@
 import { expect, onTestFinished, test } from "vitest";
+import { linkProtocol } from "../../../src/protocol/link-frame.ts";
 import type { SidecarHandle } from "../../../src/runtime/runtime.ts";
 import { connectToSocket } from "../../../src/runtime/socket-door.ts";
 import type { Session } from "../../../src/session/session.ts";
@@ -59,7 +60,14 @@ function attendanceOf(session: Session): Attendance {
 
 function handleOf({ socketPath, token }: PuppetSidecar, folder: string): SidecarHandle {
   return {
-    address: { runtime: "local", session_id: "of-a-test", session_dir: folder, socket_path: socketPath, token },
+    address: {
+      runtime: "local",
+      session_id: "of-a-test",
+      session_dir: folder,
+      socket_path: socketPath,
+      token,
+      protocol: linkProtocol,
+    },
     gone: new Promise(() => undefined),
     connect: () => connectToSocket(socketPath),
     destroy: async () => undefined,
