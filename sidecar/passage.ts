@@ -9,7 +9,8 @@ export async function openPassage({ port, socketPath }: { port: number; socketPa
   const server = createServer({ allowHalfOpen: true }, (agent) => join(agent, connect(socketPath)));
   server.maxConnections = connectionsMax;
   await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
+    // Also of what comes later, which is of one connection only.
+    server.on("error", reject);
     server.listen({ host: "127.0.0.1", port }, resolve);
   });
   server.unref();

@@ -142,10 +142,10 @@ export function attachSocket(app: FastifyInstance, options: AttachSocketOptions)
 /** The far end, as the bridge sees it. */
 function clientOf(socket: WebSocket, request: FastifyRequest): Client {
   return {
-    send: (text, sent) => {
-      // Ahead of ws: what goes to a thousand clients is framed once. It never queues here, so the order holds.
-      if (Buffer.isBuffer(text) && socket.readyState === socket.OPEN) request.socket.write(sharedFrame(text), sent);
-      else socket.send(text, { binary: false }, sent);
+    send: (text, sent) => socket.send(text, { binary: false }, sent),
+    sendShared: (text, sent) => {
+      // Past ws: what goes to a thousand clients is framed once. ws queues nothing itself here, so the order holds.
+      if (socket.readyState === socket.OPEN) request.socket.write(sharedFrame(text), sent);
     },
     get waitingBytes() {
       return socket.bufferedAmount;

@@ -8,8 +8,10 @@ import type { Session } from "../session/session.ts";
 import { type Portion, recentPortion, storedPortion } from "./portions.ts";
 
 export interface Client {
-  /** Sends a text message; `sent` is called when it has left the process. The same buffer may be given to many clients. */
+  /** Sends a text message; `sent` is called when it has left the process. */
   send(text: string | Buffer, sent: () => void): void;
+  /** The same, of a buffer that other clients are sent too. */
+  sendShared(text: Buffer, sent: () => void): void;
   /** Bytes that wait to be sent. */
   readonly waitingBytes: number;
   /** Falls with every byte that leaves, also in the midst of a message; how large it is says nothing. */
@@ -88,10 +90,10 @@ export function openBridge({ session, client, since, clientStallMs }: BridgeOpti
   };
 
   const wanted = () => ({ from: cursor, to: isReplaying ? replayTo : session.end, isReplaying });
-  const sendPortion = ({ to, frame }: Portion) => {
+  const sendPortion = ({ to, frame, isShared }: Portion) => {
     if (phase !== "open") return;
     cursor = to;
-    client.send(frame, onSent);
+    client[isShared ? "sendShared" : "send"](frame, onSent);
   };
   const sendStored = async () => sendPortion(await storedPortion(session, wanted()));
 

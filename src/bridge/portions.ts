@@ -13,19 +13,21 @@ export interface Wanted {
 export interface Portion {
   to: number;
   frame: Buffer;
+  /** Others may be sent this very buffer. */
+  isShared: boolean;
 }
 
-/** The last live portion of each session. */
-const lastLive = new WeakMap<Session, Portion & { from: number }>();
+/** The last live portion: the clients of a session are served one straight after the other. */
+let lastLive: { session: WeakRef<Session>; from: number; portion: Portion } | undefined;
 
 /** From memory; undefined when the file must be asked. */
 export function recentPortion(session: Session, { from, to, isReplaying }: Wanted): Portion | undefined {
-  const last = lastLive.get(session);
-  if (!isReplaying && last?.from === from) return last;
+  if (!isReplaying && lastLive?.from === from && lastLive.session.deref() === session) return lastLive.portion;
   const bytes = nextLinesNow(session, from, to);
   if (!bytes) return undefined;
-  const portion = { from, ...portionOf(bytes, { from, isReplaying }) };
-  if (!isReplaying && session.followerCount > 1) lastLive.set(session, portion);
+  const isShared = !isReplaying && session.followerCount > 1;
+  const portion = { ...portionOf(bytes, { from, isReplaying }), isShared };
+  if (isShared) lastLive = { session: new WeakRef(session), from, portion };
   return portion;
 }
 
@@ -36,7 +38,7 @@ export async function storedPortion(session: Session, { from, to, isReplaying }:
 
 function portionOf(bytes: Buffer, { from, isReplaying }: { from: number; isReplaying: boolean }): Portion {
   const to = from + bytes.length;
-  return { to, frame: isReplaying ? replayFrame(bytes, to) : stdoutFrame(bytes, to) };
+  return { to, frame: isReplaying ? replayFrame(bytes, to) : stdoutFrame(bytes, to), isShared: false };
 }
 
 /** Base64 needs no escapes: looking for some in a long log would cost as much as making it. */

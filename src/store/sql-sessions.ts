@@ -54,9 +54,10 @@ export function sqlSessions(db: Kysely<Tables>): SessionIndex {
         .execute();
       return found.map(rowOf);
     },
-    standings: (only) => {
+    standings: async (only) => {
       const all = db.selectFrom("sessions").select(["id", "standing", "log_bytes"]);
-      return (only === undefined ? all : all.where("standing", "=", only)).execute();
+      const rows = await (only === undefined ? all : all.where("standing", "=", only)).execute();
+      return rows.map(({ log_bytes, ...row }) => ({ ...row, log_bytes: Number(log_bytes) }));
     },
     beyond: (policy) => beyond(db, policy),
     endedBefore: (time, afterId) => endedBefore(db, time, afterId),
@@ -161,6 +162,22 @@ function columnsOf(row: SessionRow): Insertable<SessionColumns> {
   return { ...row, interactive: row.interactive ? 1 : 0, tags: JSON.stringify(row.tags) };
 }
 
+/** Some drivers of PostgreSQL give 64-bit numbers as text. */
 function rowOf(columns: SessionColumns): SessionRow {
-  return { ...columns, interactive: columns.interactive !== 0, tags: Tags.parse(JSON.parse(columns.tags)) };
+  return {
+    ...columns,
+    interactive: columns.interactive !== 0,
+    tags: Tags.parse(JSON.parse(columns.tags)),
+    created_at: numberOf(columns.created_at),
+    ended_at: numberOf(columns.ended_at),
+    last_activity: numberOf(columns.last_activity),
+    log_bytes: Number(columns.log_bytes),
+    last_seq: Number(columns.last_seq),
+    input_tokens: Number(columns.input_tokens),
+    output_tokens: Number(columns.output_tokens),
+  };
+}
+
+function numberOf(value: number | null): number | null {
+  return value === null ? null : Number(value);
 }

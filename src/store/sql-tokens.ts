@@ -6,7 +6,15 @@ import type { Tables } from "./tables.ts";
 /** `settle` resolves when what was written before is on the disk. */
 export function sqlTokens(db: Kysely<Tables>, settle: () => Promise<void>): TokenBook {
   return {
-    all: () => db.selectFrom("tokens").selectAll().orderBy("created_at").orderBy("name").execute(),
+    all: async () => {
+      const rows = await db.selectFrom("tokens").selectAll().orderBy("created_at").orderBy("name").execute();
+      // Some drivers of PostgreSQL give 64-bit numbers as text.
+      return rows.map(({ created_at, expires_at, ...row }) => ({
+        ...row,
+        created_at: Number(created_at),
+        expires_at: expires_at === null ? null : Number(expires_at),
+      }));
+    },
     put: async (row) => {
       const { name: _name, ...changes } = row;
       await db

@@ -47,7 +47,8 @@ export class HostDoors {
       });
       server.maxConnections = connectionsMax;
       await new Promise<void>((resolve, reject) => {
-        server.once("error", reject);
+        // Also of what comes later, which is of one connection only.
+        server.on("error", reject);
         server.listen(path, resolve);
       });
       await chmod(path, 0o666);

@@ -32,6 +32,10 @@ class PacedClient implements Client {
     if (this.isReading) setImmediate(() => this.isReading && this.read());
   }
 
+  sendShared(text: Buffer, sent: () => void): void {
+    this.send(text, sent);
+  }
+
   /** Takes what waits, at most so many messages. */
   read(messages = Number.POSITIVE_INFINITY): void {
     for (const { text, sent } of this.#waiting.splice(0, messages)) {

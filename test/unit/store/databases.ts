@@ -38,7 +38,8 @@ let server: Promise<PGlite> | undefined;
 
 /** PostgreSQL's own program, compiled to run within Node; spoken to in the dialect that a server is spoken to in. */
 async function postgres(): Promise<TestedDatabase> {
-  server ??= PGlite.create();
+  // As the package "pg" does: 64-bit numbers (type 20) come as text.
+  server ??= PGlite.create({ parsers: { 20: (text) => text } });
   const postgres = await server;
   return {
     open: async () => {
