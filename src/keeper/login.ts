@@ -3,7 +3,6 @@
  * have worthless. So it is used under a lock, by whoever comes first; the others find what that one wrote.
  */
 import { chown, readFile, realpath, rename, stat, writeFile } from "node:fs/promises";
-import { lock } from "proper-lockfile";
 import { type Dispatcher, request } from "undici";
 import * as z from "zod";
 import { messageOf } from "../protocol/error.ts";
@@ -55,6 +54,8 @@ export async function freshLogin(
     if (!isOver(found.tokens) && found.tokens.access !== refused) return found;
     throw new Error(`${lostLogin(source)}: its token has ended, and there is none to get another with`);
   }
+  // Here, not above: it takes over what a dozen signals do to the process that loads it.
+  const { lock } = await import("proper-lockfile");
   const release = await lock(source.path, { stale: staleLockMs, retries: lockTries });
   try {
     // Another session may have been first.

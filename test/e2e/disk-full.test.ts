@@ -111,7 +111,7 @@ describe.skipIf(!isRoot)("a full disk (needs root)", () => {
   });
 });
 
-/** `prlimit` sets how large a file of the daemon may become: its writes then fail with EFBIG. */
+/** `prlimit` sets how large a file of the daemon may become: its writes then fail with EFBIG. More than the store needs. */
 function hasPrlimit(): boolean {
   try {
     execFileSync("prlimit", ["--version"]);
@@ -128,8 +128,8 @@ test.skipIf(!hasPrlimit())("any other write error ends that session, and the oth
       [1, 2].map(async () => (await daemon.post("/sessions", { agent: "echo", interactive: true })).body.session_id),
     );
     const watcher = await daemon.ws(doomed, 0);
-    execFileSync("prlimit", ["--pid", String(daemon.pid), "--fsize=100000"]);
-    await daemon.post(`/sessions/${doomed}/prompt`, { text: "lines 2000" });
+    execFileSync("prlimit", ["--pid", String(daemon.pid), "--fsize=1000000"]);
+    await daemon.post(`/sessions/${doomed}/prompt`, { text: "lines 20000" });
     await watcher.ended(30_000);
     expect(watcher.frames.at(-1)).toMatchObject({ type: "exit", exit_code: -1 });
     const { body } = await eventually(async () => {

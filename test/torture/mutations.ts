@@ -24,8 +24,8 @@ export const mutations: readonly Mutation[] = [
       },
       {
         file: "src/session/log.ts",
-        find: "      this.#options.onWritten(batch);\n      this.#tell",
-        put: "      this.#tell",
+        find: "        this.#options.onWritten(batch);\n        this.#tell",
+        put: "        this.#tell",
       },
     ],
   },
@@ -152,8 +152,8 @@ export const mutations: readonly Mutation[] = [
     edits: [
       {
         file: "src/bridge/bridge.ts",
-        find: "let cursor = Math.min(options.since ?? replayTo, replayTo);",
-        put: "let cursor = options.since === 0 ? 0 : replayTo;",
+        find: "let cursor = Math.min(since ?? replayTo, replayTo);",
+        put: "let cursor = since === 0 ? 0 : replayTo;",
       },
     ],
   },
