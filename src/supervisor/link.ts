@@ -77,6 +77,8 @@ export class Link {
   readonly #epoch = randomUUID();
   #commandId = 0;
   #waiters = new Map<string, Waiter>();
+  /** Somebody else has answered; whatever else went wrong, people must hear of that. */
+  #impostor: string | undefined;
   #ackedSeq = 0;
   #ackTimer: NodeJS.Timeout | undefined;
   /** The sidecar has said hello on this connection. */
@@ -171,6 +173,7 @@ export class Link {
         return;
       }
       cause = "what listens on its socket does not know the session's token, so it is not its sidecar";
+      this.#impostor = cause;
       socket.terminate();
     });
     socket.on("message", (data, isBinary) => {
@@ -250,7 +253,7 @@ export class Link {
     const delayMs = backoffMs[this.#attempt++];
     if (delayMs === undefined) {
       this.#end("the sidecar is gone");
-      this.#options.onLost(cause);
+      this.#options.onLost(this.#impostor ?? cause);
       return;
     }
     setTimeout(() => {
