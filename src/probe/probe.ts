@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import * as z from "zod";
 import type { DaemonAddress } from "../client/address.ts";
 import { createSession, getSession, interruptSession, readLog, say, stopSession } from "../client/sessions.ts";
-import { messageOf } from "../protocol/error.ts";
+import { AgentdError, messageOf } from "../protocol/error.ts";
 import { answers, probeWords } from "./model-request.ts";
 
 export interface ProbeStep {
@@ -111,7 +111,14 @@ class Conversation {
   async #say(word: keyof typeof probeWords): Promise<string> {
     const text = `Check ${probeWords[word]}`;
     const said = { id: this.#id, kind: "prompt", text, key: randomUUID() } as const;
-    return (await say(this.#wish.address, said)).turn_id;
+    try {
+      return (await say(this.#wish.address, said)).turn_id;
+    } catch (error) {
+      // It ended before it could be asked: its end says why.
+      if (error instanceof AgentdError && error.code === "session_ended")
+        await this.#waitFor("the end of the session", () => false);
+      throw error;
+    }
   }
 
   async #waitFor(what: string, isIt: (line: Line) => boolean): Promise<Line> {

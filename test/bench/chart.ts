@@ -55,6 +55,7 @@ function chartOf(all: readonly Series[], caption: string): string {
   });
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="system-ui, sans-serif" font-size="11" fill="${ink}">`,
+    "<title>How cost grows with sessions, clients, events and the size of the log</title>",
     `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
     ...panels,
     text(panel.left, height - 8, caption, 'fill="#66727f"'),
