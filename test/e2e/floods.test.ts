@@ -22,6 +22,8 @@ beforeAll(async () => {
         deaf: { command: "sleep", args: ["600"] },
         counts: { harness: "claude", command: fixture("claude-counts") },
       },
+      // It is the other bounds that are met here.
+      limits: { token_requests: 0 },
     },
   });
 });
