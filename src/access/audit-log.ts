@@ -92,6 +92,7 @@ export class AuditLog {
       } catch (error) {
         this.#onFault(error);
         // What stands behind half a line must not be taken for the rest of it: that is looked at when it is opened.
+        // That it cannot be written has been told; a close that fails too adds nothing.
         await this.#file?.close().catch(() => undefined);
         this.#file = undefined;
         return;

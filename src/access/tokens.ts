@@ -125,6 +125,7 @@ export class Tokens {
 
   #inTurn<T>(change: () => Promise<T>): Promise<T> {
     const done = this.#lastChange.then(change, change);
+    // Whoever asked for the change hears of its failure; the next one only waits for its end.
     this.#lastChange = done.catch(() => undefined);
     return done;
   }
