@@ -1,7 +1,7 @@
 /** A build of the product with one fault in it, in a folder of its own. */
 import { readFile } from "node:fs/promises";
 import { relative } from "node:path";
-import type { Plugin } from "esbuild";
+import { type Plugin, stop } from "esbuild";
 import { bundleProgram, programs, root } from "../tools/bundle.ts";
 import { type Mutation, mutations } from "./mutations.ts";
 
@@ -22,9 +22,14 @@ export async function buildMutated(mutation: Mutation, into: string): Promise<vo
       });
     },
   };
-  await Promise.all(
-    programs.map((program) => bundleProgram(program, { version: "0.0.0-mutated", into, plugins: [plugin] })),
-  );
+  try {
+    await Promise.all(
+      programs.map((program) => bundleProgram(program, { version: "0.0.0-mutated", into, plugins: [plugin] })),
+    );
+  } finally {
+    // esbuild's own process would else live as long as the one that asked it to build.
+    await stop();
+  }
 }
 
 /** The source with the mutation's edits of that file. Throws when one of them does not fit it. */
