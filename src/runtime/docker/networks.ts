@@ -1,4 +1,5 @@
 /** A network for each session: internal, without an address of the host on it, shared with the proxy alone. */
+import { setTimeout as delay } from "node:timers/promises";
 import type Docker from "dockerode";
 import { AgentdError, messageOf } from "../../protocol/error.ts";
 import { type Engine, engineFault, isMissing } from "./engine.ts";
@@ -12,6 +13,8 @@ export interface SessionNetwork {
 
 /** Whoever else makes networks on this engine may be quicker: so many subnets are tried. */
 const attemptsMax = 32;
+const removalsMax = 20;
+const removalEveryMs = 100;
 
 export class Networks {
   readonly #engine: Engine;
@@ -65,7 +68,20 @@ export class Networks {
   }
 
   /** Takes everything off the network and removes it; nothing when it is gone already. */
-  async remove({ name }: SessionNetwork): Promise<void> {
+  async remove(network: SessionNetwork): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#tryRemove(network);
+      } catch (error) {
+        // What was connected or taken off a moment ago may count for a moment longer, and is in no list.
+        if (attempt >= removalsMax || !/active endpoints/i.test(messageOf(error)))
+          throw engineFault(error, `remove the network "${network.name}"`);
+        await delay(removalEveryMs);
+      }
+    }
+  }
+
+  async #tryRemove({ name }: SessionNetwork): Promise<void> {
     const network = this.#engine.getNetwork(name);
     try {
       const { Containers } = (await network.inspect()) as Docker.NetworkInspectInfo;

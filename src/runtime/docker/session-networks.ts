@@ -90,12 +90,18 @@ export class SessionNetworks {
     });
   }
 
-  /** Ready ones go. */
+  /** Ready ones go. One that cannot be removed keeps nobody waiting: the next start of the daemon takes it away. */
   async drain(): Promise<void> {
     clearTimeout(this.#timer);
     this.#isFilling = false;
     await this.#filling;
-    for (const network of this.#ready.splice(0)) await this.#remove(network);
+    for (const network of this.#ready.splice(0)) {
+      try {
+        await this.#remove(network);
+      } catch (error) {
+        this.#options.log("warn", messageOf(error));
+      }
+    }
   }
 
   async #fill(): Promise<void> {
