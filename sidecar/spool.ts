@@ -2,7 +2,7 @@
  * What the daemon has not acknowledged, in files: see src/process/spool-reader.ts for their shape.
  * A batch that finds the disk full waits in memory and is tried again; the files never hold half a line for long.
  */
-import { closeSync, fstatSync, ftruncateSync, openSync, readSync, rmSync, writeSync } from "node:fs";
+import { closeSync, ftruncateSync, openSync, readSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { skipLines, spoolBatchBytes, spoolFileName, wholeLines } from "../src/process/spool-reader.ts";
 import { errnoOf, messageOf } from "../src/protocol/error.ts";
@@ -46,6 +46,8 @@ export class Spool {
   #segments: Segment[] = [];
   /** Of the newest segment; undefined when the next batch begins a new one. */
   #file: number | undefined;
+  /** A write to it has begun and not come to its end. */
+  #isTorn = false;
   /** Not in a file yet: the disk is full. */
   #pending: Batch[] = [];
   #retry: NodeJS.Timeout | undefined;
@@ -160,14 +162,15 @@ export class Spool {
       const segment = this.#segmentFor(batch);
       if (this.#file === undefined) return false;
       // A torn tail of an earlier attempt goes first: a reader must never see half a line in the middle.
-      if (fstatSync(this.#file).size > segment.end - segment.start)
-        ftruncateSync(this.#file, segment.end - segment.start);
+      if (this.#isTorn) ftruncateSync(this.#file, segment.end - segment.start);
+      this.#isTorn = true;
       for (let done = 0; done < batch.bytes.length; ) {
         const position = segment.end - segment.start + done;
         done += writeSync(this.#file, batch.bytes, done, batch.bytes.length - done, position);
       }
       segment.end = batch.start + batch.bytes.length;
       segment.lastSeq = batch.lastSeq;
+      this.#isTorn = false;
       return true;
     } catch (error) {
       if (errnoOf(error) === "ENOSPC" || errnoOf(error) === "EDQUOT") return false;
@@ -184,6 +187,7 @@ export class Spool {
       return current;
     }
     this.#closeFile();
+    this.#isTorn = false;
     const path = join(this.#options.sessionDir, spoolFileName(batch.firstSeq));
     const { firstSeq, start } = batch;
     const segment: Segment = { path, firstSeq, lastSeq: firstSeq - 1, start, end: start };

@@ -44,7 +44,9 @@ const waiterBytesMax = 64 * 1024 * 1024;
 const backoffMs = [20, 50, 100, 200, 500, 1000, 2000, 2000, 2000];
 
 const goodConnectionMs = 5000;
-const ackEveryMs = 20;
+/** The sidecar is told what the log holds when this time has passed, or so much has come since it was last told. */
+const ackEveryMs = 250;
+const ackEveryBytes = 256 * 1024;
 
 /** How a command was taken. */
 export interface CommandReply {
@@ -81,6 +83,8 @@ export class Link {
   #impostor: string | undefined;
   #ackedSeq = 0;
   #ackTimer: NodeJS.Timeout | undefined;
+  /** Came since the last acknowledgement. */
+  #owedBytes = 0;
   /** The sidecar has said hello on this connection. */
   #isReady = false;
   #readySince = Number.POSITIVE_INFINITY;
@@ -114,18 +118,19 @@ export class Link {
   }
 
   /**
-   * The log holds the sidecar's lines up to this count. Told some milliseconds later, with what came meanwhile: each word
-   * wakes the sidecar, and by the event that would cost more than the event itself. `now` for the last one.
+   * The log holds the sidecar's lines up to this count. Told later, with what came meanwhile: each word wakes the sidecar,
+   * and by the event that would cost nearly as much as the event itself. `now` for the last one.
    */
   acknowledge(sidecarSeq: number, options: { now: boolean }): void {
     this.#ackedSeq = sidecarSeq;
-    if (options.now) this.#tellAck();
+    if (options.now || this.#owedBytes >= ackEveryBytes) this.#tellAck();
     else this.#ackTimer ??= setTimeout(() => this.#tellAck(), ackEveryMs);
   }
 
   #tellAck(): void {
     clearTimeout(this.#ackTimer);
     this.#ackTimer = undefined;
+    this.#owedBytes = 0;
     this.tell({ type: "ack", data: { sidecar_seq: this.#ackedSeq } });
   }
 
@@ -181,6 +186,7 @@ export class Link {
       if (proof === undefined) return;
       try {
         if (isBinary && Buffer.isBuffer(data)) {
+          this.#owedBytes += data.length;
           this.#options.onBatch(data);
           this.#attempt = 0;
         } else this.#takeFrame(String(data));

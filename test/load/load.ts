@@ -9,7 +9,6 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { execaNode } from "execa";
 import { percentile } from "../bench/process-figures.ts";
-import { eventually } from "../support/eventually.ts";
 import { type Daemon, startDaemon } from "../support/start-daemon.ts";
 import { endStarted } from "../support/started.ts";
 import { endStartedOnSignal } from "../support/until-signalled.ts";
@@ -61,14 +60,11 @@ async function run({ pid, post, delete: remove, dataDir }: Daemon): Promise<stri
     return String(body.session_id);
   });
   console.log(`${sessions} sessions in ${((performance.now() - startedAt) / 1000).toFixed(1)} s`);
-  const reading = Promise.all(startReaders(ids));
+  const started = startReaders(ids);
+  const reading = Promise.all(started.map(({ report }) => report));
   // Waited for below; a reader that fails before then must not end us, who have a daemon to stop.
   reading.catch(() => undefined);
-  await eventually(async () => (await openSockets(pid)) >= clients + sessions, {
-    deadlineMs: 180_000,
-    everyMs: 200,
-    what: "the connection of all clients",
-  });
+  await Promise.all(started.map(({ connected }) => connected));
   const sampler = new Sampler(pid, 5000);
   const before = cpuOf(pid);
   const begunAt = performance.now();
@@ -116,9 +112,9 @@ async function run({ pid, post, delete: remove, dataDir }: Daemon): Promise<stri
 }
 
 /** Each client is one of a reader's; sessions get them in turn. */
-function startReaders(ids: readonly string[]): Promise<ReaderReport>[] {
+function startReaders(ids: readonly string[]): { connected: Promise<unknown>; report: Promise<ReaderReport> }[] {
   const wanted = Array.from({ length: clients }, (_, i) => ids[i % ids.length] ?? "");
-  return Array.from({ length: readers }, async (_, reader) => {
+  return Array.from({ length: readers }, (_, reader) => {
     const own = wanted.filter((_id, i) => i % readers === reader);
     const assignment = JSON.stringify({ url: daemon.url, token: daemon.token, sessions: own });
     const child = execaNode(here("read.ts"), [assignment], {
@@ -127,20 +123,12 @@ function startReaders(ids: readonly string[]): Promise<ReaderReport>[] {
       stdout: "inherit",
       stderr: "inherit",
     });
-    const [report] = await Promise.all([child.getOneMessage(), child]);
-    return report as unknown as ReaderReport;
+    const reported = child.getOneMessage({ filter: (message) => message !== "connected" });
+    return {
+      connected: child.getOneMessage({ filter: (message) => message === "connected" }),
+      report: Promise.all([reported, child]).then(([report]) => report as unknown as ReaderReport),
+    };
   });
-}
-
-async function openSockets(pid: number): Promise<number> {
-  const { readdirSync, readlinkSync } = await import("node:fs");
-  return readdirSync(`/proc/${pid}/fd`).filter((fd) => {
-    try {
-      return readlinkSync(`/proc/${pid}/fd/${fd}`).startsWith("socket:");
-    } catch {
-      return false;
-    }
-  }).length;
 }
 
 async function inTurns<T>(count: number, width: number, act: (i: number) => Promise<T>): Promise<T[]> {

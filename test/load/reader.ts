@@ -17,10 +17,11 @@ export interface ReaderReport {
 const sampleEvery = 20;
 const lagsMax = 500_000;
 
-export function startReader(text: string, report: (done: ReaderReport) => void): void {
+export function startReader(text: string, tell: { connected(): void; done(report: ReaderReport): void }): void {
   const { url, token, sessions } = Assignment.parse(JSON.parse(text));
   const lagMs: number[] = [];
   let left = sessions.length;
+  const opened = new Set<object>();
   const clients = sessions.map((id) => ({ id, digest: "", bytes: 0, reconnects: 0, hasExit: false }));
   for (const client of clients) {
     const hash = createHash("sha256");
@@ -45,6 +46,9 @@ export function startReader(text: string, report: (done: ReaderReport) => void):
         else if (frame.type === "replay") take(Buffer.from(frame.data, "base64").toString("utf8"));
         else if (frame.type === "exit") client.hasExit = true;
       });
+      socket.on("open", () => {
+        if (opened.add(client).size === sessions.length) tell.connected();
+      });
       socket.on("error", () => undefined);
       socket.on("close", () => {
         if (!client.hasExit) {
@@ -53,7 +57,7 @@ export function startReader(text: string, report: (done: ReaderReport) => void):
           return;
         }
         client.digest = hash.digest("hex");
-        if (--left === 0) report({ clients, lagMs });
+        if (--left === 0) tell.done({ clients, lagMs });
       });
     };
     connect();
