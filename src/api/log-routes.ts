@@ -1,4 +1,6 @@
 /** Reading the log: polled from a cursor, as a file, and the blobs beside it. */
+import { once } from "node:events";
+import { ReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { Readable } from "node:stream";
@@ -62,16 +64,14 @@ export function logRoutes(
 
   app.get<ById>("/sessions/:id/log", async (request, reply) => {
     const path = await logFile(dataDir, supervisor, request.params.id);
-    if (path === undefined) {
-      const packed = await packedLog(dataDir, supervisor, request.params.id);
-      if (packed) return sendPacked(request, reply, packed);
-    }
-    if (path === undefined)
-      throw new AgentdError(
-        "log_not_found",
-        `log file not found: no session "${request.params.id.slice(0, 80)}" ever wrote one here`,
-      );
-    return sendFile(request, reply, path, "application/x-ndjson");
+    const file = path === undefined ? undefined : await openFile(request, path);
+    if (file) return sendFile(reply, file, "application/x-ndjson");
+    const packed = await packedLog(dataDir, supervisor, request.params.id);
+    if (packed) return sendPacked(request, reply, packed);
+    throw new AgentdError(
+      "log_not_found",
+      `log file not found: no session "${request.params.id.slice(0, 80)}" ever wrote one here`,
+    );
   });
 
   app.get<{ Params: { id: string; name: string } }>("/sessions/:id/blobs/:name", async (request, reply) => {
@@ -148,21 +148,33 @@ async function packedLog(dataDir: string, supervisor: Supervisor, ref: string): 
 
 const fileReadBytes = 256 * 1024;
 
-async function sendFile(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  path: string,
-  contentType: string,
-): Promise<FastifyReply> {
-  const sent = await send(request.raw, encodeURIComponent(basename(path)), {
+type FileAnswer = Awaited<ReturnType<typeof send>>;
+
+/** Undefined when it is gone: a compression may have come to its end since we looked. */
+async function openFile(request: FastifyRequest, path: string): Promise<FileAnswer | undefined> {
+  const answer = await send(request.raw, encodeURIComponent(basename(path)), {
     root: dirname(path),
     dotfiles: "allow",
     index: false,
     // Half of a large file's time went into going back and forth for each 64 KiB.
     highWaterMark: fileReadBytes,
   });
+  if (answer.statusCode === 404) return undefined;
+  const { stream } = answer;
+  if (!(stream instanceof ReadStream) || !stream.pending) return answer;
+  try {
+    // From here on it can be read to its end, also when it has no name any more.
+    await once(stream, "open");
+    return answer;
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+function sendFile(reply: FastifyReply, { statusCode, headers, stream }: FileAnswer, contentType: string): FastifyReply {
   return reply
-    .code(sent.statusCode)
-    .headers({ ...sent.headers, "content-type": contentType, "cache-control": "private, no-cache" })
-    .send(sent.stream);
+    .code(statusCode)
+    .headers({ ...headers, "content-type": contentType, "cache-control": "private, no-cache" })
+    .send(stream);
 }

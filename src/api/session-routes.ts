@@ -10,6 +10,7 @@ import { SessionStatus } from "../protocol/session.ts";
 import type { SessionRow } from "../store/store.ts";
 import type { Caller } from "../supervisor/creation.ts";
 import { rowOf } from "../supervisor/entry.ts";
+import { listedOf } from "../supervisor/listing.ts";
 import { checkSessionId } from "../supervisor/spec.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import { noteAbout } from "./audit-trail.ts";
@@ -69,7 +70,7 @@ export function sessionRoutes(app: FastifyInstance, { supervisor, idempotency, d
     const { mode } = StopRequest.parse(request.body);
     const entry = await supervisor.get(request.params.id);
     entry.attendance?.stop(mode, "stopped");
-    return reply.code(202).send(viewOf({ row: rowOf(entry), entry }, dataDir));
+    return reply.code(202).send(viewOf(listedOf(entry), dataDir));
   });
 
   app.delete<ById>("/sessions/:id", async (request) => {

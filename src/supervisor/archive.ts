@@ -2,9 +2,10 @@
 import type { Config } from "../config.ts";
 import { errnoOf } from "../protocol/error.ts";
 import { sessionHome } from "../session/home.ts";
-import { readRecord } from "../session/record.ts";
+import { readRecord, type SessionRecord } from "../session/record.ts";
 import type { SessionRow, Store } from "../store/store.ts";
 import { type Entry, endedEntry } from "./entry.ts";
+import type { Listed } from "./listing.ts";
 import { endedSession } from "./restored.ts";
 
 export class Archive {
@@ -19,25 +20,36 @@ export class Archive {
   /** The ended session of this id or name, read from its folder. */
   async find(ref: string): Promise<Entry | undefined> {
     const row = await this.#store.sessions.findEnded(ref);
-    return row && this.#read(row);
+    return row && (await unlessGone(this.#read(row)));
   }
 
-  /** What is known of it: figures from the index, what it was asked for from its record. */
-  async show(ref: string): Promise<{ row: SessionRow; entry: Entry } | undefined> {
+  /**
+   * What is known of it: figures from the index, what it was asked for from its record. Its log is not looked at: of one
+   * that is compressed a whole block would be unpacked for that.
+   */
+  async show(ref: string): Promise<Listed | undefined> {
     const row = await this.#store.sessions.findEnded(ref);
-    const entry = row && (await this.#read(row));
-    return entry && { row, entry };
+    if (!row) return undefined;
+    const record = await unlessGone(this.#recordOf(row));
+    return record?.ended ? { row, entry: undefined, spec: record.spec } : undefined;
+  }
+
+  #recordOf({ id }: SessionRow): Promise<SessionRecord> {
+    return readRecord(sessionHome(this.#config.dataDir, id).record);
   }
 
   async #read(row: SessionRow): Promise<Entry | undefined> {
-    try {
-      const record = await readRecord(sessionHome(this.#config.dataDir, row.id).record);
-      const session = await endedSession(this.#config, record);
-      return session && endedEntry(session);
-    } catch (error) {
-      // Its folder was taken away under us: there is no such session any more.
-      if (errnoOf(error) !== "ENOENT") throw error;
-      return undefined;
-    }
+    const session = await endedSession(this.#config, await this.#recordOf(row));
+    return session && endedEntry(session);
+  }
+}
+
+/** Undefined when its folder was taken away under us: there is no such session any more. */
+async function unlessGone<T>(found: Promise<T>): Promise<T | undefined> {
+  try {
+    return await found;
+  } catch (error) {
+    if (errnoOf(error) !== "ENOENT") throw error;
+    return undefined;
   }
 }

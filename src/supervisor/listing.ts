@@ -1,5 +1,6 @@
 /** Lists of sessions: live ones from memory, where they are exact, ended ones from the store, as one. */
 import { AgentdError } from "../protocol/error.ts";
+import type { SessionSpec } from "../protocol/session.ts";
 import type { Page, Place, SessionFilter, SessionRow } from "../store/store.ts";
 import type { Context } from "./context.ts";
 import { type Entry, rowOf } from "./entry.ts";
@@ -10,6 +11,12 @@ export interface Listed {
   row: SessionRow;
   /** The session itself while it is held in memory. */
   entry: Entry | undefined;
+  /** What it was asked for, where that was looked up. */
+  spec: SessionSpec | undefined;
+}
+
+export function listedOf(entry: Entry): Listed {
+  return { row: rowOf(entry), entry, spec: entry.session.spec };
 }
 
 export interface ListQuery extends SessionFilter {
@@ -33,9 +40,7 @@ export async function listSessions(
   // One that ends from here on is listed as it was: its row in the store is left out, whenever it came there.
   const entries = context.registry.all();
   const ids = new Set(entries.map(({ session }) => session.id));
-  const held = entries
-    .map((entry) => ({ row: rowOf(entry), entry }))
-    .filter(({ row }) => fits(row, query) && (!after || isBehind(row, after, order)));
+  const held = entries.map(listedOf).filter(({ row }) => fits(row, query) && (!after || isBehind(row, after, order)));
   const ended =
     query.standing === "live" ? [] : await endedBesides(ids, context, query, { after, order, limit: limit + 1 });
   const all = [...held, ...ended].sort((a, b) => compare(a.row, b.row, order));
@@ -79,7 +84,7 @@ async function endedBesides(
     after = { created_at: last.created_at ?? 0, id: last.id };
     if (found.length >= page.limit) break;
   }
-  return found.map((row) => ({ row, entry: undefined }));
+  return found.map((row) => ({ row, entry: undefined, spec: undefined }));
 }
 
 function fits(row: SessionRow, filter: ListQuery): boolean {

@@ -14,16 +14,17 @@ import type { SessionRow, Store } from "../store/store.ts";
 import { checkExecutables } from "./agent-options.ts";
 import { listAgents } from "./agents.ts";
 import { Archive } from "./archive.ts";
+import { AtMost } from "./at-most.ts";
 import type { Attendance } from "./attendance.ts";
 import { Books } from "./books.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import { type Context, type Log, workDirGuard } from "./context.ts";
 import { type Caller, type Created, createSession } from "./creation.ts";
 import { EgressLog } from "./egress-log.ts";
-import { type Entry, rowOf } from "./entry.ts";
+import type { Entry } from "./entry.ts";
 import { HostDoors } from "./host-doors.ts";
 import { Keepers } from "./keepers.ts";
-import { type Listed, type ListQuery, listHistory, listSessions } from "./listing.ts";
+import { type Listed, type ListQuery, listedOf, listHistory, listSessions } from "./listing.ts";
 import { Logins } from "./logins.ts";
 import { placeSpecOf } from "./place-spec.ts";
 import { recover } from "./recovery.ts";
@@ -53,7 +54,8 @@ export class Supervisor {
   readonly #context: Context;
   #isClosing = false;
   #stopCollecting: () => void = () => undefined;
-  #collecting: Promise<unknown> = Promise.resolve();
+  readonly #removing = new AtMost(1);
+  readonly #looking = new AtMost(1);
 
   constructor({ keeperPath, ...options }: SupervisorOptions) {
     const { config, store, runDir, log } = options;
@@ -136,11 +138,8 @@ export class Supervisor {
   async show(ref: string): Promise<Listed> {
     const { registry, archive } = this.#context;
     const entry = registry.find(ref);
-    if (entry) return { row: rowOf(entry), entry };
-    const ended = await archive.show(ref);
-    if (ended) return ended;
-    const late = await this.get(ref);
-    return { row: rowOf(late), entry: late };
+    if (entry) return listedOf(entry);
+    return (await archive.show(ref)) ?? listedOf(await this.get(ref));
   }
 
   list(query: ListQuery): Promise<{ page: Listed[]; next: string | undefined }> {
@@ -215,11 +214,12 @@ export class Supervisor {
     return entry.session.id;
   }
 
-  /** Removes and compresses what the policy says, or only says what that is. One call after the other. */
+  /**
+   * Removes and compresses what the policy says, or only says what that is. One call after the other, but who only
+   * looks does not wait for those who do it: compressing takes as long as there are logs.
+   */
   collect(options: { isDryRun: boolean }): Promise<Collected> {
-    const collected = this.#collecting.then(() => collect(this.#context, options));
-    this.#collecting = collected.catch(() => undefined);
-    return collected;
+    return (options.isDryRun ? this.#looking : this.#removing).run(() => collect(this.#context, options));
   }
 
   /** Resolves once when no session is live; used by a daemon that leaves then. */
