@@ -11,6 +11,7 @@ import type { ModelDoor } from "../protocol/model-door.ts";
 import type { SessionSpec } from "../protocol/session.ts";
 import type { KeeperSocket } from "../runtime/runtime.ts";
 import type { Session } from "../session/session.ts";
+import { AtMost } from "./at-most.ts";
 import { hiddenKeyOf } from "./hidden-key.ts";
 
 export interface HiddenDoor {
@@ -31,10 +32,15 @@ export interface KeepersOptions {
 const lossesMax = 5;
 const goodKeeperMs = 60_000;
 const restartMs = 200;
+/** Keepers that are started again at once, when a machine has lost many. */
+const restartsMax = 8;
+/** One that stands still for longer is as good as dead: another takes its socket's place. */
+const answerMs = 2_000;
 
 export class Keepers {
   readonly #options: KeepersOptions;
   readonly #leaving = new AbortController();
+  readonly #restarts = new AtMost(restartsMax);
 
   constructor(options: KeepersOptions) {
     this.#options = options;
@@ -61,12 +67,19 @@ export class Keepers {
     void this.#watch(session, bootstrap);
   }
 
-  /** The same for a session of an earlier daemon: it is live, so a keeper that does not start now is tried again. */
-  async keepOn(session: Session, sidecarToken: string): Promise<void> {
+  /**
+   * The same for a session of an earlier daemon: it is live and goes on meanwhile, so nobody waits for its keeper, and one
+   * that does not start now is tried again.
+   */
+  keepOn(session: Session, sidecarToken: string): void {
+    this.#resume(session, sidecarToken).catch((error: unknown) => this.#options.onFault(messageOf(error), session.id));
+  }
+
+  async #resume(session: Session, sidecarToken: string): Promise<void> {
     const bootstrap = this.#bootstrapOf(session, sidecarToken);
     if (!bootstrap) return;
     await this.#tryAgain(session, bootstrap);
-    void this.#watch(session, bootstrap);
+    await this.#watch(session, bootstrap);
   }
 
   /** The keepers go on; nobody is watched any more. */
@@ -76,7 +89,7 @@ export class Keepers {
 
   async #ensure(bootstrap: KeeperBootstrap): Promise<void> {
     const watch = watchKeeper(bootstrap);
-    const isUp = await watch.up;
+    const isUp = await Promise.race([watch.up, delay(answerMs, false, { ref: false })]);
     watch.close();
     if (isUp) return;
     const { config, keeperPath } = this.#options;
@@ -98,7 +111,9 @@ export class Keepers {
 
   async #tryAgain(session: Session, bootstrap: KeeperBootstrap): Promise<void> {
     try {
-      await this.#ensure(bootstrap);
+      await this.#restarts.run(async () => {
+        if (session.isLive && !this.#leaving.signal.aborted) await this.#ensure(bootstrap);
+      });
     } catch (error) {
       this.#options.onFault(messageOf(error), session.id);
     }

@@ -47,22 +47,37 @@ export class Logins {
 
   /** Rejects with `launch_failed` when the login does not hold, or its agent cannot have it here. */
   async serve(spec: SessionSpec): Promise<void> {
-    const source = this.sourceOf(spec);
-    const file = this.#options.placeOf(spec).loginFile;
-    if (!source || !file) return;
-    const served = { source, path: file.path, written: "" };
+    const served = this.#servedFor(spec);
+    if (!served) return;
     try {
       await this.#write(served);
     } catch (error) {
       throw new AgentdError("launch_failed", messageOf(error), { cause: error });
     }
-    this.#served.set(spec.session_id, served);
-    this.#timer ??= setInterval(() => void this.#renewAll(), lookEveryMs).unref();
+    this.#lookAfter(spec, served);
   }
 
-  /** The same for a session of an earlier daemon: it is live, and keeps what it has when there is nothing newer. */
-  async serveOn(spec: SessionSpec): Promise<void> {
-    await this.serve(spec).catch((error: unknown) => this.#options.onFault(messageOf(error), spec.session_id));
+  /** The same for a session of an earlier daemon: it keeps what it has until there is something newer, and nobody waits for that. */
+  serveOn(spec: SessionSpec): void {
+    this.#resume(spec).catch((error: unknown) => this.#options.onFault(messageOf(error), spec.session_id));
+  }
+
+  async #resume(spec: SessionSpec): Promise<void> {
+    const served = this.#servedFor(spec);
+    if (!served) return;
+    this.#lookAfter(spec, served);
+    await this.#write(served);
+  }
+
+  #servedFor(spec: SessionSpec): Served | undefined {
+    const source = this.sourceOf(spec);
+    const file = this.#options.placeOf(spec).loginFile;
+    return source && file && { source, path: file.path, written: "" };
+  }
+
+  #lookAfter({ session_id }: SessionSpec, served: Served): void {
+    this.#served.set(session_id, served);
+    this.#timer ??= setInterval(() => void this.#renewAll(), lookEveryMs).unref();
   }
 
   forget(sessionId: string): void {

@@ -164,9 +164,10 @@ async function adopt(context: Context, record: SessionRecord): Promise<void> {
   if (handle) {
     holdLimits(context, session);
     entry.sidecar = handle.address;
-    await keepers.keepOn(session, handle.address.token);
+    // It has had all of these, and goes on with them: none may hold up the start of the daemon.
+    keepers.keepOn(session, handle.address.token);
+    context.logins.serveOn(session.spec);
     await openDoors(context, session);
-    await context.logins.serveOn(session.spec);
     attendance.attend(handle, { isAdopted: true });
     context.checkpoints.note(entry);
   } else {

@@ -91,6 +91,30 @@ test("a keeper that dies is started again, and the session's next turn reaches t
   await daemon.delete(`/sessions/${id}`);
 });
 
+test("a keeper that stands still does not hold up the next daemon, and another takes its place", async () => {
+  await eventually(() => keeperPids().length === 0, { what: "the end of earlier keepers" });
+  const first = await startDaemonOf("claude");
+  onTestFinished(async () => {
+    await first.stop();
+  });
+  const { body } = await first.post("/sessions", { agent: "claude", interactive: true, prompt: "hello" });
+  const id = String(body.session_id);
+  const enough = (count: number) => (events: Parameters<typeof results>[0]) => results(events).length === count;
+  await readLog(first, id, { enough: enough(1), deadlineMs });
+  const [keeper = 0] = keeperPids();
+  await first.kill9();
+  process.kill(keeper, "SIGSTOP");
+  const second = await startDaemonOf("claude", first.dataDir);
+  onTestFinished(async () => {
+    await second.stop();
+  });
+  await eventually(() => keeperPids().some((pid) => pid !== keeper), { what: "a new keeper" });
+  // What the agent still had open to it is over now.
+  process.kill(keeper, "SIGKILL");
+  await second.post(`/sessions/${id}/prompt`, { text: "[[say:still here]]" });
+  expect(said(await readLog(second, id, { enough: enough(2), deadlineMs })).at(-1)).toBe("still here");
+});
+
 test("a key of the request's own is refused", async () => {
   const { status, body } = await daemon.post("/sessions", {
     agent: "claude",

@@ -71,7 +71,7 @@ it("a key keeper that does not start when its session is taken over is started o
   rmSync(socket, { force: true });
   mkdirSync(join(socket, "in-the-way"), { recursive: true });
   counts.daemon = await startDaemon({ dataDir, env });
-  expect(counts.daemon.output()).toContain("Cannot start the key keeper");
+  await eventually(() => counts.daemon.output().includes("Cannot start the key keeper"));
   rmSync(socket, { recursive: true });
   await eventually(() => keepers().length === 1, { what: "the next keeper" });
   await counts.daemon.delete(`/sessions/${id}`);
