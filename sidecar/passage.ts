@@ -1,12 +1,15 @@
 /** A loopback port of the agent's whose bytes go to and from a Unix socket, unread. */
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { type AddressInfo, connect, createServer } from "node:net";
+import { joinSockets } from "../src/process/join-sockets.ts";
 
 /** An agent has a few connections at once; this is far beyond. */
 const connectionsMax = 256;
 
 /** Resolves with the port; 0 takes any. It does not keep the sidecar alive. */
 export async function openPassage({ port, socketPath }: { port: number; socketPath: string }): Promise<number> {
-  const server = createServer({ allowHalfOpen: true }, (agent) => join(agent, connect(socketPath)));
+  const server = createServer({ allowHalfOpen: true }, (agent) =>
+    joinSockets(agent, connect({ path: socketPath, allowHalfOpen: true })),
+  );
   server.maxConnections = connectionsMax;
   await new Promise<void>((resolve, reject) => {
     // Also of what comes later, which is of one connection only.
@@ -15,14 +18,4 @@ export async function openPassage({ port, socketPath }: { port: number; socketPa
   });
   server.unref();
   return (server.address() as AddressInfo).port;
-}
-
-function join(agent: Socket, other: Socket): void {
-  const part = () => {
-    agent.destroy();
-    other.destroy();
-  };
-  agent.on("error", part).on("close", part);
-  other.on("error", part).on("close", part);
-  agent.pipe(other).pipe(agent);
 }

@@ -5,6 +5,7 @@
 import { chmod, mkdir, rm } from "node:fs/promises";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
+import { joinSockets } from "../process/join-sockets.ts";
 import type { Denial } from "../protocol/egress.ts";
 import { doorName, type HostService } from "../protocol/host-service.ts";
 import type { SessionSpec } from "../protocol/session.ts";
@@ -68,20 +69,12 @@ export class HostDoors {
   }
 
   #pass(sessionId: string, { name, host, port }: HostService, inner: Socket): void {
-    inner.on("error", () => inner.destroy());
     // What the operator has taken off the list since the session began is closed to it.
     if (!this.#options.listed().some((one) => one.name === name && one.host === host && one.port === port)) {
       this.#options.onDenied(sessionId, { at: Date.now(), host, port, reason: "host_service", verdict: "denied" });
       inner.destroy();
       return;
     }
-    const outer = connect(port, host);
-    const part = () => {
-      inner.destroy();
-      outer.destroy();
-    };
-    outer.on("error", part).on("close", part);
-    inner.on("close", part);
-    inner.pipe(outer).pipe(inner);
+    joinSockets(inner, connect({ port, host, allowHalfOpen: true }));
   }
 }
