@@ -8,8 +8,9 @@ import { type Cgroup, ensureCgroup } from "../src/process/cgroup.ts";
 import { type ProcessIdentity, startTimeOf } from "../src/process/identity.ts";
 import { oomKillCount } from "../src/process/oom.ts";
 import { asExpendable } from "../src/process/oom-score.ts";
+import { marked, type SessionMarks } from "../src/process/session-marks.ts";
 import { type AskStep, defaultStopWaits, killTree, type StopOutcome, stopTree } from "../src/process/stop-ladder.ts";
-import { type SidecarLimits, sessionMarker } from "../src/protocol/bootstrap.ts";
+import type { SidecarLimits } from "../src/protocol/bootstrap.ts";
 import { LineSplitter } from "../src/protocol/ndjson.ts";
 import { BlobStore, type OversizedLine } from "./blob-store.ts";
 import { signalNumber } from "./signal-number.ts";
@@ -28,10 +29,10 @@ export interface LineBatch {
 export interface AgentProcessOptions {
   /** Program and arguments. */
   command: readonly string[];
-  /** The whole environment; only the session's marker is added. */
+  /** The whole environment; only the session's marks are added. */
   env: Readonly<Record<string, string>>;
   workDir: string;
-  sessionId: string;
+  marks: SessionMarks;
   /** Blobs go below it. */
   sessionDir: string;
   limits: SidecarLimits;
@@ -81,14 +82,14 @@ const drainSilenceMs = 2_000;
 
 /** Starts the agent. Rejects with a sentence for people when it cannot be started. */
 export async function startAgentProcess(options: AgentProcessOptions): Promise<AgentProcess> {
-  const { sessionId } = options;
-  const cgroup = ensureCgroup(sessionId, options.limits.resources);
+  const { marks } = options;
+  const cgroup = ensureCgroup(marks, options.limits.resources);
   const oomKills = () => [cgroup?.oomKills(), oomKillCount()].join();
   const oomKillsBefore = oomKills();
   const { subprocess, pid, exited } = await spawn(options, cgroup);
   const started = startTimeOf(pid);
   const roots: ProcessIdentity[] = started === undefined ? [] : [{ pid, started }];
-  const tree = { sessionId, roots, apart: options.apart, ...(cgroup ? { cgroup } : {}) };
+  const tree = { ...marks, roots, apart: options.apart, ...(cgroup ? { cgroup } : {}) };
   const gate = readGate();
   const tail = stderrTailKeeper();
   const blobs = new BlobStore({ sessionDir: options.sessionDir, blobBytesMax: options.limits.blobBytesMax });
@@ -141,7 +142,7 @@ function start(options: AgentProcessOptions) {
   const [file = "", ...args] = options.command;
   return execa(file, args, {
     cwd: options.workDir,
-    env: { ...options.env, [sessionMarker]: options.sessionId },
+    env: marked(options.env, options.marks),
     extendEnv: false,
     detached: true,
     cleanup: false,

@@ -3,17 +3,17 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { ensureCgroup } from "../src/process/cgroup.ts";
 import { type ProcessIdentity, signalProcess, startTimeOf } from "../src/process/identity.ts";
+import { marked, type SessionMarks } from "../src/process/session-marks.ts";
 import { findFamily } from "../src/process/tree.ts";
-import { sessionMarker } from "../src/protocol/bootstrap.ts";
 import { LineSplitter } from "../src/protocol/ndjson.ts";
 
 export interface HookStart {
   /** Program and arguments. */
   command: readonly string[];
-  /** The whole environment; only the session's marker is added. */
+  /** The whole environment; only the session's marks are added. */
   env: Readonly<Record<string, string>>;
   workDir: string;
-  sessionId: string;
+  marks: SessionMarks;
   /** Awaited before the pipe is read on. */
   onLine(stream: "stdout" | "stderr", text: string): Promise<void>;
 }
@@ -39,11 +39,11 @@ const pollMs = 25;
 
 /** Rejects with a sentence for people when it cannot be started. */
 export async function startHook(start: HookStart): Promise<HookProcess> {
-  const cgroup = ensureCgroup(start.sessionId);
+  const cgroup = ensureCgroup(start.marks);
   const [file = "", ...args] = start.command;
   const subprocess = execa(file, args, {
     cwd: start.workDir,
-    env: { ...start.env, [sessionMarker]: start.sessionId },
+    env: marked(start.env, start.marks),
     extendEnv: false,
     detached: true,
     cleanup: false,

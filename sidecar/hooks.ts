@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ProcessIdentity } from "../src/process/identity.ts";
+import { marksOf } from "../src/process/session-marks.ts";
 import { killTree } from "../src/process/stop-ladder.ts";
 import type { Bootstrap } from "../src/protocol/bootstrap.ts";
 import { messageOf } from "../src/protocol/error.ts";
@@ -76,7 +77,7 @@ export class Hooks {
       this.#companion = undefined;
     }
     if (this.has("post_run")) await this.#run("post_run", { AGENT_EXIT_CODE: String(code) });
-    await killTree({ sessionId: this.#options.bootstrap.session_id });
+    await killTree(marksOf(this.#options.bootstrap));
   }
 
   async #mustSucceed(name: "pre_init" | "post_init", env: Record<string, string>): Promise<void> {
@@ -151,7 +152,7 @@ export class Hooks {
         ...more,
       },
       workDir: work_dir,
-      sessionId: session_id,
+      marks: marksOf(this.#options.bootstrap),
       onLine: async (stream, text) => {
         if (left <= 0) return;
         const shown = text.slice(0, left);

@@ -11,7 +11,7 @@ import { Tokens } from "./access/tokens.ts";
 import { type Access, createServer, type Server } from "./api/server.ts";
 import { openOwnStore, storePath } from "./claim-store.ts";
 import type { Config } from "./config.ts";
-import { ensureRunDir, ensureToken, lockDataDir } from "./data-dir.ts";
+import { dataDirMark, ensureRunDir, ensureToken, lockDataDir } from "./data-dir.ts";
 import { createObserver, type Observer } from "./observe/observer.ts";
 import { type LimitSupport, supportLimits } from "./process/group-limits.ts";
 import { protectDaemon } from "./process/oom-score.ts";
@@ -59,7 +59,8 @@ export async function startDaemon(config: Config): Promise<Daemon> {
     const opened = await openStore(config, observer);
     store = opened;
     const access = await openAccess(config, { store: opened, token, log: observer.log });
-    const local = openLocal(config, observer);
+    // Behind the store, which finds out by its own id whose it is.
+    const local = openLocal(config, observer, await dataDirMark(config.dataDir));
     reportFaults(observer);
     const limitSupport = prepareLimits(config, observer);
     const runtimes = await openRuntimes(config, observer, local, {
@@ -168,10 +169,11 @@ function goOn(kept: number): string {
   return `${sessions}: the next "agentd serve" of this data dir takes over. To end them too: --on-shutdown stop`;
 }
 
-function openLocal(config: Config, observer: Observer): LocalRuntime {
+function openLocal(config: Config, observer: Observer, mark: string): LocalRuntime {
   return localRuntime({
     program: { path: programPath("sidecar.js"), environment: config.environment },
     dataDir: config.dataDir,
+    dataDirMark: mark,
     launchTimeoutMs: config.limits.launch_timeout,
     ready: {
       // The daemon of one `agentd run` starts one session, as soon as it is up.

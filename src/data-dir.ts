@@ -1,6 +1,6 @@
 /** The daemon's own things in the data dir: the lock that makes it the only one, its address, its token. */
 import { createHash, randomBytes, randomUUID } from "node:crypto";
-import { chmod, link, lstat, open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, link, lstat, open, readdir, readFile, realpath, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import * as z from "zod";
@@ -140,6 +140,15 @@ export async function ensureDataDirId(dataDir: string): Promise<{ id: string; is
     await rename(`${path}.tmp`, path);
   });
   return { id, isNew: true };
+}
+
+/** What tells its sessions' processes from others' on this machine: of a copy the id is the same, and the path another. */
+export async function dataDirMark(dataDir: string): Promise<string> {
+  const { id } = await ensureDataDirId(dataDir);
+  return createHash("sha256")
+    .update(`${id} ${await realpath(dataDir)}`)
+    .digest("hex")
+    .slice(0, 16);
 }
 
 /** The token that callers must send; made at the first start. Readable by its owner only. */

@@ -1,5 +1,6 @@
 /** Any agent that speaks the Agent Client Protocol over its pipes, as one process for a whole session. */
 import { randomBytes } from "node:crypto";
+import { marksOf } from "../../src/process/session-marks.ts";
 import { defaultStopWaits } from "../../src/process/stop-ladder.ts";
 import type { Image } from "../../src/protocol/agent-options.ts";
 import type { Bootstrap } from "../../src/protocol/bootstrap.ts";
@@ -76,7 +77,7 @@ class AcpHarness implements Harness {
   }
 
   async start(): Promise<void> {
-    const { session_id, session_dir, work_dir, limits, agent } = this.#bootstrap;
+    const { session_dir, work_dir, limits, agent } = this.#bootstrap;
     const agentProcess = await startAgentProcess({
       command: agent.command,
       env: {
@@ -84,7 +85,7 @@ class AcpHarness implements Harness {
         ...distrustEnv(this.#bootstrap),
       },
       workDir: work_dir,
-      sessionId: session_id,
+      marks: marksOf(this.#bootstrap),
       sessionDir: session_dir,
       limits,
       apart: () => this.#host.apart(),
@@ -93,7 +94,7 @@ class AcpHarness implements Harness {
     });
     this.#process = agentProcess;
     this.#commands = new RunningCommands({
-      sessionId: session_id,
+      marks: marksOf(this.#bootstrap),
       pid: agentProcess.pid,
       apart: () => this.#host.apart(),
     });

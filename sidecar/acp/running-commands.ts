@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { findCgroup } from "../../src/process/cgroup.ts";
 import { isSameProcess, type ProcessIdentity, signalProcess, startTimeOf } from "../../src/process/identity.ts";
+import type { SessionMarks } from "../../src/process/session-marks.ts";
 import { findSessionProcesses } from "../../src/process/tree.ts";
 
 /** Agents end their commands right behind the answer to a cancel. */
@@ -14,21 +15,21 @@ const killMs = 2_000;
 const pollMs = 50;
 
 export interface RunningCommandsOptions {
-  sessionId: string;
+  marks: SessionMarks;
   /** The agent's. */
   pid: number;
   apart(): readonly ProcessIdentity[];
 }
 
 export class RunningCommands {
-  readonly #sessionId: string;
+  readonly #marks: SessionMarks;
   readonly #apart: () => readonly ProcessIdentity[];
   readonly #roots: ProcessIdentity[];
   #known = new Set<string>();
 
-  constructor({ sessionId, pid, apart }: RunningCommandsOptions) {
+  constructor({ marks, pid, apart }: RunningCommandsOptions) {
     const started = startTimeOf(pid);
-    this.#sessionId = sessionId;
+    this.#marks = marks;
     this.#apart = apart;
     this.#roots = started === undefined ? [] : [{ pid, started }];
   }
@@ -58,9 +59,9 @@ export class RunningCommands {
 
   #all(): ProcessIdentity[] {
     return findSessionProcesses({
-      sessionId: this.#sessionId,
+      ...this.#marks,
       roots: this.#roots,
-      cgroup: findCgroup(this.#sessionId),
+      cgroup: findCgroup(this.#marks),
       apart: this.#apart,
     });
   }

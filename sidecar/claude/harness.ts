@@ -1,5 +1,6 @@
 /** Claude Code as one process for a whole session: prompts go in as lines, everything that happens comes out as events. */
 import { randomUUID } from "node:crypto";
+import { marksOf } from "../../src/process/session-marks.ts";
 import { defaultStopWaits } from "../../src/process/stop-ladder.ts";
 import type { Image } from "../../src/protocol/agent-options.ts";
 import type { Bootstrap } from "../../src/protocol/bootstrap.ts";
@@ -70,7 +71,7 @@ class ClaudeHarness implements Harness {
   }
 
   async start(): Promise<void> {
-    const { session_id, session_dir, work_dir, limits, config } = this.#bootstrap;
+    const { session_dir, work_dir, limits, config } = this.#bootstrap;
     const isRoot = process.getuid?.() === 0;
     const home = this.#bootstrap.agent.env["HOME"];
     const instructions = findInstructions(config, { workDir: work_dir, home });
@@ -85,7 +86,7 @@ class ClaudeHarness implements Harness {
       command,
       env,
       workDir: work_dir,
-      sessionId: session_id,
+      marks: marksOf(this.#bootstrap),
       sessionDir: session_dir,
       limits,
       apart: () => this.#host.apart(),

@@ -1,6 +1,7 @@
 /** Codex as one `codex app-server` for a whole session: a thread of its own, a turn for each prompt. */
 import { randomUUID } from "node:crypto";
 import { mkdirSync } from "node:fs";
+import { marksOf } from "../../src/process/session-marks.ts";
 import { defaultStopWaits } from "../../src/process/stop-ladder.ts";
 import type { Image } from "../../src/protocol/agent-options.ts";
 import type { Bootstrap } from "../../src/protocol/bootstrap.ts";
@@ -111,7 +112,7 @@ class CodexHarness implements Harness {
   }
 
   async start(): Promise<void> {
-    const { session_id, session_dir, work_dir, limits } = this.#bootstrap;
+    const { session_dir, work_dir, limits } = this.#bootstrap;
     const { command, env } = codexCommand(this.#bootstrap);
     // Codex refuses to start in a home that is named and not there.
     if (env["CODEX_HOME"]) mkdirSync(env["CODEX_HOME"], { recursive: true, mode: 0o700 });
@@ -119,7 +120,7 @@ class CodexHarness implements Harness {
       command,
       env,
       workDir: work_dir,
-      sessionId: session_id,
+      marks: marksOf(this.#bootstrap),
       sessionDir: session_dir,
       limits,
       apart: () => this.#host.apart(),

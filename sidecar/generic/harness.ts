@@ -3,6 +3,7 @@
  * line was written, because nobody can know when the command is done with it; with a single prompt, when the command ends.
  */
 
+import { marksOf } from "../../src/process/session-marks.ts";
 import { defaultStopWaits } from "../../src/process/stop-ladder.ts";
 import type { Bootstrap } from "../../src/protocol/bootstrap.ts";
 import type { InterruptReason } from "../../src/protocol/command.ts";
@@ -54,12 +55,12 @@ class GenericHarness implements Harness {
   }
 
   async start(): Promise<void> {
-    const { agent, work_dir, session_id, session_dir, limits } = this.#bootstrap;
+    const { agent, work_dir, session_dir, limits } = this.#bootstrap;
     const agentProcess = await startAgentProcess({
       command: agent.command,
       env: agent.env,
       workDir: work_dir,
-      sessionId: session_id,
+      marks: marksOf(this.#bootstrap),
       sessionDir: session_dir,
       limits,
       apart: () => this.#host.apart(),

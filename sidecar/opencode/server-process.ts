@@ -1,6 +1,7 @@
 /** `opencode serve` as a process on a port of its own, ready to be asked. */
 import { createServer } from "node:net";
 import type { ProcessIdentity } from "../../src/process/identity.ts";
+import { marksOf } from "../../src/process/session-marks.ts";
 import type { Bootstrap } from "../../src/protocol/bootstrap.ts";
 import { type AgentProcess, type LineBatch, type ProcessExit, startAgentProcess } from "../agent-process.ts";
 
@@ -37,7 +38,7 @@ export async function startServer(start: ServerStart): Promise<ServerProcess> {
 }
 
 async function startOnce(start: ServerStart): Promise<ServerProcess> {
-  const { session_id, session_dir, work_dir, limits } = start.bootstrap;
+  const { session_dir, work_dir, limits } = start.bootstrap;
   let found: (url: string) => void = () => undefined;
   const ready = new Promise<string>((resolve) => {
     found = resolve;
@@ -45,7 +46,7 @@ async function startOnce(start: ServerStart): Promise<ServerProcess> {
   const agentProcess = await startAgentProcess({
     ...start.settings(await freePort()),
     workDir: work_dir,
-    sessionId: session_id,
+    marks: marksOf(start.bootstrap),
     sessionDir: session_dir,
     limits,
     apart: start.apart,

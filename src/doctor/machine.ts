@@ -26,7 +26,7 @@ export async function checkConfig({ config, configFault }: Examined): Promise<Fi
 }
 
 export async function checkControlGroup(): Promise<Finding[]> {
-  const group = ensureCgroup(`doctor-${process.pid}`);
+  const group = ensureCgroup({ sessionId: `doctor-${process.pid}` });
   group?.remove();
   if (group) return [machine("control groups", "ok", "one can be made for each session")];
   return [machine("control groups", "note", "none may be made here: processes are found by marker and descent")];

@@ -11,6 +11,7 @@ import { makeGroup, setLimit } from "./group-limits.ts";
 import { type Hierarchies, type Hierarchy, hierarchiesOf } from "./hierarchies.ts";
 import { readProcFile } from "./identity.ts";
 import { oomKillsIn } from "./oom.ts";
+import type { SessionMarks } from "./session-marks.ts";
 
 export interface Cgroup {
   /** Puts a process, and whatever it starts from now on, into the group; false when the kernel refuses. */
@@ -31,12 +32,12 @@ export interface Cgroup {
  * The session's group, made when it is missing; undefined when this process may not have one. With limits it throws
  * instead: what was promised must hold.
  */
-export function ensureCgroup(sessionId: string, limits: ResourceLimits = {}): Cgroup | undefined {
+export function ensureCgroup(marks: SessionMarks, limits: ResourceLimits = {}): Cgroup | undefined {
   const hierarchies = ownHierarchies();
   const groups: Group[] = [];
   const { unified } = hierarchies;
   if (unified) {
-    const group = groupIn(unified, sessionId);
+    const group = groupIn(unified, marks);
     if (attempt(() => makeGroup(group.path))) groups.push(group);
   }
   for (const kind of limitKinds) {
@@ -45,27 +46,31 @@ export function ensureCgroup(sessionId: string, limits: ResourceLimits = {}): Cg
     const hierarchy = hierarchies[kind];
     try {
       if (!hierarchy) throw new Error("this system has no control groups for it");
-      const group = groupIn(hierarchy, sessionId);
+      const group = groupIn(hierarchy, marks);
       makeGroup(group.path);
       if (!groups.some(({ path }) => path === group.path)) groups.push(group);
       setLimit(kind, hierarchy.version, group.path, value);
     } catch (error) {
       openGroups(groups, hierarchies).remove();
-      throw new AgentdError("agent_failed", `Cannot limit ${kind} of session "${sessionId}": ${messageOf(error)}`, {
-        cause: error,
-      });
+      throw new AgentdError(
+        "agent_failed",
+        `Cannot limit ${kind} of session "${marks.sessionId}": ${messageOf(error)}`,
+        {
+          cause: error,
+        },
+      );
     }
   }
   return groups.length === 0 ? undefined : openGroups(groups, hierarchies);
 }
 
 /** The session's group if there is one: left behind, say, by a sidecar that died. */
-export function findCgroup(sessionId: string): Cgroup | undefined {
+export function findCgroup(marks: SessionMarks): Cgroup | undefined {
   const hierarchies = ownHierarchies();
   const candidates = new Map<string, Group>();
   for (const hierarchy of Object.values(hierarchies)) {
-    const group = groupIn(hierarchy, sessionId);
-    if (readProcFile(join(group.path, "cgroup.procs")) !== undefined) candidates.set(group.path, group);
+    const group = groupIn(hierarchy, marks);
+    if (isThere(group)) candidates.set(group.path, group);
   }
   return candidates.size === 0 ? undefined : openGroups([...candidates.values()], hierarchies);
 }
@@ -81,8 +86,17 @@ function ownHierarchies(): Hierarchies {
   return hierarchiesOf(readProcFile("/proc/self/cgroup") ?? "", readProcFile("/proc/self/mountinfo") ?? "");
 }
 
-function groupIn({ own, parent }: Hierarchy, sessionId: string): Group {
-  return { own, path: join(parent, `agentruntime-${encodeURIComponent(sessionId)}`) };
+/** A session that an earlier version began has one that names no data dir, until it ends. */
+function groupIn({ own, parent }: Hierarchy, { sessionId, dataDirMark }: SessionMarks): Group {
+  const id = encodeURIComponent(sessionId);
+  const unmarked = { own, path: join(parent, `agentruntime-${id}`) };
+  if (dataDirMark === undefined) return unmarked;
+  const group = { own, path: join(parent, `agentruntime-${dataDirMark}-${id}`) };
+  return isThere(unmarked) && !isThere(group) ? unmarked : group;
+}
+
+function isThere({ path }: Group): boolean {
+  return readProcFile(join(path, "cgroup.procs")) !== undefined;
 }
 
 function openGroups(groups: readonly Group[], { memory }: Hierarchies): Cgroup {

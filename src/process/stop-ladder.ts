@@ -48,7 +48,7 @@ export async function stopTree(options: StopOptions): Promise<StopOutcome> {
 
 /** SIGKILL at once, repeated until nothing is left. Finds the session's cgroup by itself and removes it. */
 export async function killTree(options: TreeOptions & { killWaitMs?: number }): Promise<StopOutcome> {
-  const cgroup = options.cgroup ?? findCgroup(options.sessionId);
+  const cgroup = options.cgroup ?? findCgroup(options);
   const deadline = performance.now() + (options.killWaitMs ?? defaultStopWaits.killMs);
   let needed: StopOutcome["needed"] = "nothing";
   for (;;) {

@@ -1,16 +1,15 @@
 /**
- * Everything that a session's agent started, however it was started: by the marker in the environment, by descent,
+ * Everything that a session's agent started, however it was started: by the marks in the environment, by descent,
  * and by membership in the session's cgroup. A process that drops its environment, leaves its parent and lives on a
  * machine without a writable cgroup cannot be found by anyone.
  */
 import { readdirSync } from "node:fs";
 import { execaSync } from "execa";
-import { sessionMarker } from "../protocol/bootstrap.ts";
 import type { Cgroup } from "./cgroup.ts";
 import { isSameProcess, type ProcessIdentity, type ProcessStat, readProcFile, readStat } from "./identity.ts";
+import { carriesMarks, type SessionMarks } from "./session-marks.ts";
 
-export interface TreeOptions {
-  sessionId: string;
+export interface TreeOptions extends SessionMarks {
   /** Processes known to belong to the session; their descendants do too. */
   roots?: readonly ProcessIdentity[];
   cgroup?: Cgroup | undefined;
@@ -24,7 +23,7 @@ export function findSessionProcesses(options: TreeOptions): ProcessIdentity[] {
   const found = new Set((options.cgroup?.pids() ?? []).filter((pid) => pid !== process.pid));
   for (const root of options.roots ?? []) if (isSameProcess(root.pid, root.started)) found.add(root.pid);
   if (process.platform === "linux") {
-    for (const { pid } of all) if (pid !== process.pid && carriesMarker(pid, options.sessionId)) found.add(pid);
+    for (const { pid } of all) if (pid !== process.pid && isMarked(pid, options)) found.add(pid);
   } else {
     addGroupMembers(all, found, options.roots ?? []);
   }
@@ -61,10 +60,9 @@ function processesFromProc(): ProcessSeen[] {
   return seen;
 }
 
-function carriesMarker(pid: number, sessionId: string): boolean {
+function isMarked(pid: number, marks: SessionMarks): boolean {
   const environment = readProcFile(`/proc/${pid}/environ`);
-  if (!environment) return false;
-  return `\0${environment}`.includes(`\0${Buffer.from(`${sessionMarker}=${sessionId}`).toString("latin1")}\0`);
+  return environment !== undefined && carriesMarks(environment, marks);
 }
 
 /**

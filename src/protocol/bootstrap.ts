@@ -91,6 +91,8 @@ const LinkedPlace = z.object({ path: z.string(), link: z.string() });
 export const Bootstrap = z.object({
   protocol: z.number(),
   session_id: z.string(),
+  /** The daemon's data dir, in the words of its runtime; absent where the session's processes are apart from all others. */
+  data_dir_mark: z.string().optional(),
   task_id: z.string().optional(),
   /** The session's folder: spool, blobs and raw lines go here. */
   session_dir: z.string(),
@@ -132,3 +134,5 @@ export type BootstrapAnswer = z.infer<typeof BootstrapAnswer>;
 
 /** Environment variable that marks every process an agent starts, with the session's id as its value. */
 export const sessionMarker = "AGENTRUNTIME_SESSION_ID";
+/** … and one with the data dir of that session, since ids are chosen by callers and data dirs are copied. */
+export const dataDirMarker = "AGENTRUNTIME_DATA_DIR_MARK";

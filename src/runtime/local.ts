@@ -2,7 +2,9 @@
 import { closeSync, openSync } from "node:fs";
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { ensureCgroup } from "../process/cgroup.ts";
 import { isSameProcess, type ProcessIdentity } from "../process/identity.ts";
+import { marksOf } from "../process/session-marks.ts";
 import { killTree } from "../process/stop-ladder.ts";
 import type { Bootstrap } from "../protocol/bootstrap.ts";
 import { AgentdError, messageOf } from "../protocol/error.ts";
@@ -16,6 +18,8 @@ export interface LocalRuntimeOptions {
   program: SidecarProgram;
   /** Where agents may have been installed. */
   dataDir: string;
+  /** What tells this data dir's processes from others' on this machine. */
+  dataDirMark: string;
   launchTimeoutMs: number;
   ready: {
     /** How many sidecars wait for a session; 0 starts each when it is needed. */
@@ -35,7 +39,7 @@ export interface LocalRuntime extends Runtime {
 }
 
 export function localRuntime(options: LocalRuntimeOptions): LocalRuntime {
-  const { program, ready } = options;
+  const { program, ready, dataDirMark } = options;
   const pool = new ReadySidecars({ program, dir: ready.dir, count: ready.count });
   return {
     name: "local",
@@ -43,12 +47,14 @@ export function localRuntime(options: LocalRuntimeOptions): LocalRuntime {
     placeOf: (spec) => placeOf(options, spec),
     sidecarDirOf: (sessionDir) => sessionDir,
     addressOf,
-    launch: (bootstrap, spec) => pool.during(() => launch(options, pool, bootstrap, spec)),
-    recover,
+    launch: (bootstrap, spec) =>
+      pool.during(() => launch(options, pool, { ...bootstrap, data_dir_mark: dataDirMark }, spec)),
+    recover: (address) => recover(options, address),
+    holdLimits: (sessionId, limits) => void ensureCgroup({ sessionId, dataDirMark }, limits),
     sweep: async (sessionId) => {
-      await killTree({ sessionId });
+      await killTree({ sessionId, dataDirMark });
     },
-    // What outlived its session's folder is found by nobody: the marker names a session, not a daemon.
+    // A session is ended before its folder goes: nothing of one is left whose folder is not there.
     sweepOthers: async () => [],
     keepReady: () => pool.begin(),
     close: () => pool.close(),
@@ -97,14 +103,15 @@ async function launch(
 
 /** Undefined when it could not be used: it is gone then, and has left nothing that a fresh one would stumble over. */
 async function launchReady(
-  { launchTimeoutMs, ready }: LocalRuntimeOptions,
+  options: LocalRuntimeOptions,
   sidecar: SidecarProcess | undefined,
   bootstrap: Bootstrap,
 ): Promise<SidecarHandle | undefined> {
   if (!sidecar) return undefined;
+  const { launchTimeoutMs, ready } = options;
   try {
     const identity = await sidecar.bind(bootstrap, Math.min(launchTimeoutMs, readyAnswerMs));
-    return handleOf(addressOf(bootstrap), identity, sidecar.gone);
+    return handleOf(options, { address: addressOf(bootstrap), identity, gone: sidecar.gone });
   } catch (error) {
     ready.onSkipped(messageOf(error), bootstrap.session_id);
     sidecar.kill();
@@ -114,21 +121,19 @@ async function launchReady(
   }
 }
 
-async function launchFresh(
-  { program, launchTimeoutMs }: LocalRuntimeOptions,
-  bootstrap: Bootstrap,
-): Promise<SidecarHandle> {
+async function launchFresh(options: LocalRuntimeOptions, bootstrap: Bootstrap): Promise<SidecarHandle> {
+  const { program, launchTimeoutMs } = options;
   const logPath = join(bootstrap.session_dir, "sidecar.log");
   const log = openSync(logPath, "a", 0o600);
   const sidecar = startSidecar(program, { dir: bootstrap.session_dir, stderr: log });
   closeSync(log);
   try {
     const identity = await sidecar.bind(bootstrap, launchTimeoutMs);
-    return handleOf(addressOf(bootstrap), identity, sidecar.gone);
+    return handleOf(options, { address: addressOf(bootstrap), identity, gone: sidecar.gone });
   } catch (error) {
     sidecar.kill();
     const { code, signal } = await sidecar.gone;
-    await killTree({ sessionId: bootstrap.session_id });
+    await killTree(marksOf(bootstrap));
     const tail = (await readFile(logPath, "utf8").catch(() => "")).slice(-tailBytes).trim();
     throw new AgentdError(
       "launch_failed",
@@ -138,10 +143,10 @@ async function launchFresh(
   }
 }
 
-async function recover(address: SidecarAddress): Promise<SidecarHandle | undefined> {
+async function recover(options: LocalRuntimeOptions, address: SidecarAddress): Promise<SidecarHandle | undefined> {
   const identity = readIdentity(address.session_dir);
   if (!identity || !isSameProcess(identity.pid, identity.started)) return undefined;
-  return handleOf(address, identity, untilGone(identity));
+  return handleOf(options, { address, identity, gone: untilGone(identity) });
 }
 
 async function untilGone({ pid, started }: ProcessIdentity): Promise<{ code: null; signal: null }> {
@@ -149,13 +154,16 @@ async function untilGone({ pid, started }: ProcessIdentity): Promise<{ code: nul
   return { code: null, signal: null };
 }
 
-function handleOf(address: SidecarAddress, identity: ProcessIdentity, gone: SidecarHandle["gone"]): SidecarHandle {
+function handleOf(
+  { dataDirMark }: LocalRuntimeOptions,
+  { address, identity, gone }: { address: SidecarAddress; identity: ProcessIdentity; gone: SidecarHandle["gone"] },
+): SidecarHandle {
   return {
     address,
     gone,
     connect: () => connectToSocket(address.socket_path),
     destroy: async () => {
-      await killTree({ sessionId: address.session_id, roots: [identity] });
+      await killTree({ sessionId: address.session_id, dataDirMark, roots: [identity] });
       await gone;
     },
   };

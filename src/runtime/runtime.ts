@@ -5,6 +5,7 @@ import * as z from "zod";
 import type { Bootstrap } from "../protocol/bootstrap.ts";
 import type { ContainerSpec } from "../protocol/container.ts";
 import type { EgressPolicy } from "../protocol/egress.ts";
+import type { ResourceLimits } from "../protocol/resources.ts";
 
 const common = {
   session_id: z.string(),
@@ -107,6 +108,8 @@ export interface Runtime {
   launch(bootstrap: Bootstrap, spec: PlaceSpec): Promise<SidecarHandle>;
   /** Finds a sidecar that an earlier daemon launched; undefined when it is gone. */
   recover(address: SidecarAddress): Promise<SidecarHandle | undefined>;
+  /** The way in which a next daemon came may have taken the limits of those who went on. Throws when they cannot be held. */
+  holdLimits(sessionId: string, limits: ResourceLimits): void;
   /** Ends what a dead sidecar left behind: the agent and everything it started. */
   sweep(sessionId: string): Promise<void>;
   /** Ends what is there of this daemon's and belongs to none of these sessions, and says what that was. */

@@ -2,12 +2,11 @@
  * The start of a daemon: live sessions are taken over, and the index is brought up to what the folders say. Of the
  * sessions that the index knows as ended nothing is read.
  */
-import { readdir, rm } from "node:fs/promises";
+import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { ensureCgroup } from "../process/cgroup.ts";
 import { errnoOf, messageOf } from "../protocol/error.ts";
 import { linkProtocol } from "../protocol/link-frame.ts";
-import { SidecarAddress } from "../runtime/runtime.ts";
+import { type Runtime, SidecarAddress, type SidecarHandle } from "../runtime/runtime.ts";
 import { isUnbegun, isUnborn, listHomes, removeHome, type SessionHome, sessionHome } from "../session/home.ts";
 import { readRecord, type SessionRecord } from "../session/record.ts";
 import type { Session } from "../session/session.ts";
@@ -110,11 +109,10 @@ async function indexEnded({ config, store }: Context, record: SessionRecord): Pr
   if (session) await store.sessions.put(rowOf(endedEntry(session)));
 }
 
-/** The way in which a next daemon came may have taken the limits of those who went on. */
-function holdLimits({ log }: Context, { id, spec }: Session): void {
-  if (spec.resources === undefined || spec.runtime !== "local") return;
+function holdLimits({ log }: Context, { id, spec }: Session, runtime: Runtime): void {
+  if (spec.resources === undefined) return;
   try {
-    ensureCgroup(id, spec.resources);
+    runtime.holdLimits(id, spec.resources);
   } catch (error) {
     log("warn", `Cannot hold the limits of session "${id}" any more: ${messageOf(error)}`, { session_id: id });
   }
@@ -136,15 +134,31 @@ function otherProtocol(found: number): string {
   return `its sidecar is another version's: it speaks link protocol ${found}, this daemon ${linkProtocol}. The session goes on without a daemon; start the version that began it, let the session end, then upgrade`;
 }
 
+/** A folder that was copied names the sidecar of the one that it was copied from, which is that one's daemon's. */
+async function sidecarOf(
+  runtime: Runtime,
+  { sidecar }: SessionRecord,
+  home: SessionHome,
+): Promise<SidecarHandle | undefined> {
+  const address = SidecarAddress.safeParse(sidecar);
+  if (!address.success || !(await isSameFolder(address.data.session_dir, home.dir))) return undefined;
+  return runtime.recover(address.data);
+}
+
+/** By whatever path it is reached. */
+async function isSameFolder(path: string, other: string): Promise<boolean> {
+  const [one, two] = await Promise.all([path, other].map((at) => stat(at).catch(() => undefined)));
+  return one !== undefined && two !== undefined && one.dev === two.dev && one.ino === two.ino;
+}
+
 async function adopt(context: Context, record: SessionRecord): Promise<void> {
   const { config, registry, keepers } = context;
   const runtime = context.runtimes.get(record.spec.runtime);
   if (!runtime) throw new Error(`its runtime "${record.spec.runtime}" is not enabled`);
   const id = record.spec.session_id;
-  const address = SidecarAddress.safeParse(record.sidecar);
-  const handle = address.success ? await runtime.recover(address.data) : undefined;
-  if (handle && handle.address.protocol !== linkProtocol) throw new Error(otherProtocol(handle.address.protocol));
   const home = sessionHome(config.dataDir, id);
+  const handle = await sidecarOf(runtime, record, home);
+  if (handle && handle.address.protocol !== linkProtocol) throw new Error(otherProtocol(handle.address.protocol));
   if (!handle && (await isUnbegun(home))) {
     await runtime.sweep(id);
     return await removeUnborn(context.store, home, id);
@@ -162,7 +176,7 @@ async function adopt(context: Context, record: SessionRecord): Promise<void> {
   registry.add(entry);
   context.egressLog.tell(session.id);
   if (handle) {
-    holdLimits(context, session);
+    holdLimits(context, session, runtime);
     entry.sidecar = handle.address;
     // It has had all of these, and goes on with them: none may hold up the start of the daemon.
     keepers.keepOn(session, handle.address.token);

@@ -1,9 +1,10 @@
-import { cpSync, existsSync, readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { cpSync, existsSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
 import Database from "libsql";
 import { afterEach, expect, test } from "vitest";
 import { type CountsDaemon, startCountsDaemon } from "../support/counts-daemon.ts";
 import { eventually } from "../support/eventually.ts";
+import { sessionProcesses } from "../support/processes.ts";
 import { runCli } from "../support/start-daemon.ts";
 
 const started: CountsDaemon[] = [];
@@ -20,6 +21,10 @@ const key = { headers: { "idempotency-key": "same" } };
 const request = { agent: "counts", interactive: true, prompt: "words=2" };
 const storeFiles = ["state.db", "state.db-wal", "state.db-shm"];
 const shown = async ({ daemon }: CountsDaemon, id: string) => (await daemon.get(`/sessions/${id}`)).body;
+
+/** Processes that carry the session's id and belong to this data dir, by the folder in which they run. */
+const agentsOf = (counts: CountsDaemon, id: string) =>
+  sessionProcesses(id).filter((pid) => readlinkSync(`/proc/${pid}/cwd`).startsWith(dirname(counts.daemon.dataDir)));
 
 /** Puts the store of one data dir into the place of another's; both daemons are dead. */
 function exchangeStore(to: CountsDaemon, from: CountsDaemon): void {
@@ -42,15 +47,19 @@ test("the store of another data dir, in which a session of the same id has ended
     await create(counts, id);
     expect((await counts.daemon.post(`/sessions/${id}/prompt`, prompt, key)).body.turn_id).toBe("t2");
   };
-  // One after the other: what carries the mark of a session that ends is ended, whoever started it.
-  const other = await start();
+  const [other, mine] = [await start(), await start()];
   await begin(other);
+  await begin(mine);
+  const agents = await eventually(() => {
+    const found = agentsOf(mine, id);
+    return found.length === 1 ? found : undefined;
+  });
   await other.daemon.post(`/sessions/${id}/stop`, { mode: "now" });
   await other.until(id);
   await eventually(async () => (await other.daemon.get("/sessions?state=ended")).body.length === 1);
   await other.daemon.kill9();
-  const mine = await start();
-  await begin(mine);
+  // What carries the id of a session that has ended is another data dir's, and lives.
+  expect(agentsOf(mine, id)).toEqual(agents);
   await mine.daemon.kill9();
 
   exchangeStore(mine, other);
@@ -82,6 +91,26 @@ test("the store of another data dir, in which a session of the same id has ended
     { session_id: id, end_reason: "stopped" },
   ]);
 }, 90_000);
+
+test("a copy of a data dir neither takes over nor ends what is alive in the one that it was made of", async () => {
+  const original = await start();
+  const id = "00000000-0000-4000-8000-000000000003";
+  await create(original, id);
+  await original.until(id, (events) => events.some(({ type }) => type === "result"));
+  const agents = sessionProcesses(id);
+  const copy = await start();
+  await copy.daemon.kill9();
+  for (const name of ["sessions", "data-dir-id"])
+    cpSync(join(original.daemon.dataDir, name), join(copy.daemon.dataDir, name), { recursive: true });
+  await copy.restart();
+  await eventually(async () => (await copy.daemon.get("/sessions?state=ended")).body.length === 1);
+  expect(await shown(copy, id)).toMatchObject({ status: "failed", end_reason: "sidecar_lost" });
+  await copy.daemon.delete(`/sessions/${id}`);
+  expect(sessionProcesses(id)).toEqual(agents);
+  expect(await shown(original, id)).toMatchObject({ status: "running" });
+  expect((await original.daemon.post(`/sessions/${id}/prompt`, { text: "words=1" })).body.turn_id).toBe("t2");
+  await original.until(id, (events) => events.filter(({ type }) => type === "result").length === 2);
+}, 60_000);
 
 test("store and data dir of a version that knew no ids find each other: sessions are read anew, keys are kept", async () => {
   const counts = await start();

@@ -140,8 +140,8 @@ export const mutations: readonly Mutation[] = [
     edits: [
       {
         file: "src/process/tree.ts",
-        find: "if (pid !== process.pid && carriesMarker(pid, options.sessionId)) found.add(pid);",
-        put: "carriesMarker(pid, options.sessionId);",
+        find: "if (pid !== process.pid && isMarked(pid, options)) found.add(pid);",
+        put: "isMarked(pid, options);",
       },
       { file: "src/process/tree.ts", find: "(options.cgroup?.pids() ?? [])", put: "([] as number[])" },
     ],

@@ -59,6 +59,7 @@ export async function dockerRuntime(options: DockerRuntimeOptions): Promise<Runt
     addressOf: (bootstrap, spec) => runtime.addressOf(bootstrap, spec),
     launch: (bootstrap, spec) => runtime.launch(bootstrap, spec),
     recover: (address) => runtime.recover(address),
+    holdLimits: () => runtime.holdLimits(),
     sweep: (sessionId) => runtime.sweep(sessionId),
     sweepOthers: (live, options) => runtime.sweepOthers(live, options),
     close: () => runtime.close(),
@@ -182,6 +183,10 @@ class DockerRuntime implements Runtime {
     if (network) this.#sessions.set(network.subnet.agent, address.session_id);
     // One that has ended already says so by its handle, with the reason that the engine knows.
     return this.#handleOf(address, id);
+  }
+
+  holdLimits(): void {
+    // They are the container's, and the engine's affair.
   }
 
   async sweep(sessionId: string): Promise<void> {

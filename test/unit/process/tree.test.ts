@@ -2,9 +2,9 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { afterEach, describe, expect, it } from "vitest";
 import { ensureCgroup, findCgroup } from "../../../src/process/cgroup.ts";
 import { isSameProcess, signalProcess, startTimeOf } from "../../../src/process/identity.ts";
+import { marked } from "../../../src/process/session-marks.ts";
 import { killTree, stopTree } from "../../../src/process/stop-ladder.ts";
 import { findSessionProcesses } from "../../../src/process/tree.ts";
-import { sessionMarker } from "../../../src/protocol/bootstrap.ts";
 import { eventually } from "../../support/eventually.ts";
 
 const started: ChildProcess[] = [];
@@ -13,11 +13,12 @@ afterEach(() => {
   for (const child of started.splice(0)) child.kill("SIGKILL");
 });
 
-function run(script: string, sessionId?: string): ChildProcess {
+function run(script: string, sessionId?: string, dataDirMark?: string): ChildProcess {
+  const env = { PATH: process.env["PATH"] ?? "" };
   const child = spawn("sh", ["-c", script], {
     detached: true,
     stdio: "ignore",
-    env: { PATH: process.env["PATH"], ...(sessionId ? { [sessionMarker]: sessionId } : {}) },
+    env: sessionId === undefined ? env : marked(env, { sessionId, dataDirMark }),
   });
   started.push(child);
   return child;
@@ -53,6 +54,18 @@ describe.runIf(process.platform === "linux")("the tree of a session", () => {
     expect(count(`${sessionId}-other`)).toBe(1);
   });
 
+  it("is its data dir's own, but for those that name none", async () => {
+    const sessionId = newId();
+    run("exec sleep 600", sessionId, "one");
+    run("exec sleep 600", sessionId, "other");
+    run("exec sleep 600", sessionId);
+    const seenBy = (dataDirMark?: string) => findSessionProcesses({ sessionId, dataDirMark }).length;
+    await eventually(() => seenBy("one") === 2);
+    expect([seenBy("other"), seenBy("third"), seenBy()]).toEqual([2, 1, 1]);
+    expect(await killTree({ sessionId, dataDirMark: "one" })).toEqual({ needed: "kill", left: [] });
+    expect([seenBy("one"), seenBy("other")]).toEqual([0, 1]);
+  });
+
   it("needs no more than asking when that is enough", async () => {
     const sessionId = newId();
     const child = run("sleep 600 & wait", sessionId);
@@ -83,7 +96,7 @@ describe.runIf(process.platform === "linux")("the tree of a session", () => {
 describe("cgroups", () => {
   it("holds a process without marker and parent, where there is a group to be had", async () => {
     const sessionId = newId();
-    const cgroup = ensureCgroup(sessionId);
+    const cgroup = ensureCgroup({ sessionId });
     if (!cgroup) {
       console.warn("SKIPPED: no writable cgroup v2 hierarchy here");
       return;
@@ -93,6 +106,6 @@ describe("cgroups", () => {
     await new Promise((resolve) => child.once("exit", resolve));
     await eventually(() => findSessionProcesses({ sessionId, cgroup }).length === 1);
     expect(await killTree({ sessionId })).toEqual({ needed: "kill", left: [] });
-    await eventually(() => findCgroup(sessionId) === undefined);
+    await eventually(() => findCgroup({ sessionId }) === undefined);
   });
 });
