@@ -231,6 +231,24 @@ describe("gc", () => {
     expect(existsSync(folder("other"))).toBe(true);
   });
 
+  it("removes no session whose folder does not say that it is over, whatever the index says", async () => {
+    counts = await startCountsDaemon();
+    const id = await counts.create({ prompt: "words=1" });
+    await counts.until(id, (events) => events.some(({ type }) => type === "result"));
+    await counts.daemon.kill9();
+    const db = new Database(dbPath());
+    db.exec("update sessions set standing = 'ended', ended_at = 1");
+    db.close();
+    await counts.restart(["--keep-sessions", "0", "--compress-days", "0"]);
+    expect((await counts.daemon.post("/gc")).body).toMatchObject({ keep_sessions: 0, sessions: [], compressed: [] });
+    expect(existsSync(join(counts.dirOf(id), "events.ndjson"))).toBe(true);
+    // An index that is made anew knows that it lives.
+    await counts.daemon.kill9();
+    await runCli(["reindex", "--data-dir", counts.daemon.dataDir]);
+    await counts.restart();
+    await counts.daemon.delete(`/sessions/${id}`);
+  });
+
   it("removes nothing without a policy, and by one the oldest ended sessions whole", async () => {
     counts = await startCountsDaemon();
     const made: string[] = [];

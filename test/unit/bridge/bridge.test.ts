@@ -269,6 +269,19 @@ test("a client of an ended session gets the replay, connected, exit, and the clo
   expect(client.closed?.code).toBe(1000);
 });
 
+test("one whose connection throws is closed, and the others hear what it was woken for", async () => {
+  const { client: broken } = attach();
+  const { client } = attach();
+  broken.sendShared = () => {
+    throw new Error("write after end");
+  };
+  broken.send = broken.sendShared;
+  say("to all");
+  await eventually(() => client.bytes.includes("to all"));
+  expect(broken.closed).toEqual({ code: 1011, reason: "cannot read the log: write after end" });
+  expect(client.closed).toBeUndefined();
+});
+
 test("nothing is sent to a client that has gone", async () => {
   const { client, bridge } = attach(0);
   await eventually(() => client.frames.length > 0);

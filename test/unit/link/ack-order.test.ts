@@ -40,6 +40,35 @@ test("a daemon whose disk is slow acknowledges nothing that is not in its file",
   expect(session.seq).toBe(1000);
 });
 
+test("an acknowledgement that went into a broken link is told again by the next one, also when nothing more comes", async () => {
+  const made = await makeSession();
+  onTestFinished(() => made.remove());
+  const dir = await tempDir();
+  onTestFinished(() => dir.remove());
+  const sidecar = await startPuppetSidecar(dir.path, { spoolBytesMax: 4_000_000, segmentBytesMax: 100_000 });
+  onTestFinished(() => sidecar.close());
+  await made.session.seal();
+  let attendance: Attendance | undefined;
+  let drops = 0;
+  const session = await made.observedBy((observed) => {
+    const attending = attendanceOf(observed);
+    attendance = attending;
+    const told = attending.onStored.bind(attending);
+    attending.onStored = (seq) => {
+      told(seq);
+      // The word of it is on its way, and goes with the wire.
+      if (drops++ === 0) sidecar.drop();
+    };
+    return attending;
+  });
+  attendance?.attend(handleOf(sidecar, dir.path), { isAdopted: false });
+  onTestFinished(() => attendance?.release());
+  // So long that it is acknowledged at once.
+  sidecar.print(["x".repeat(300 * 1024)]);
+  await eventually(() => session.storedSeq === 1 && sidecar.ackedSeq === 1, { what: "its acknowledgement" });
+  expect(drops).toBe(1);
+});
+
 function attendanceOf(session: Session): Attendance {
   return new Attendance({
     session,

@@ -51,6 +51,8 @@ test("who listens in a sidecar's place without the token hears nothing of it and
     lines.push("agentruntime-challenge: AAAAAAAAAAAAAAAAAAAAAAAA", "agentruntime-proof: no"),
   );
   sockets.on("connection", (socket, request) => {
+    // It is gone again before the link gives up: what is told in the end is not that nobody was there.
+    if (heard.length > 4) forged.close();
     heard.push(JSON.stringify(request.headers));
     socket.on("message", (data) => heard.push(String(data)));
     const status = { activity: "idle", turn_id: null, background: 0 };

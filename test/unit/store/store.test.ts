@@ -74,11 +74,13 @@ describe.each(Object.entries(databases))("the store in %s", (_name, make) => {
     expect(await store.sessions.byId("a")).toEqual(whole);
   });
 
-  it("knows whose it is; claimed for another data dir it knows no session, and a key only if it is to", async () => {
+  it("knows whose it is; claimed for another data dir it knows no session, and a key and a token only if it is to", async () => {
     const claim = { bodyHash: "h", intent: {}, at: 1 };
+    const token = { name: "ci", id: "1", scope: "write", digest: "aa", created_at: 1, expires_at: null } as const;
     await store.claim("first", { keepsOwned: false });
     await store.sessions.put(whole);
     await store.answers.claim({ scope: "s", key: "k" }, claim);
+    await store.tokens.put(token);
     await store.close();
     store = await database.open();
     expect(await store.owner()).toBe("first");
@@ -86,7 +88,9 @@ describe.each(Object.entries(databases))("the store in %s", (_name, make) => {
     await store.claim("second", { keepsOwned: true });
     expect([await store.owner(), await store.sessions.standings()]).toEqual(["second", []]);
     expect(await store.answers.claim({ scope: "s", key: "k" }, claim)).toBeDefined();
+    expect(await store.tokens.all()).toEqual([token]);
     await store.claim("third", { keepsOwned: false });
+    expect(await store.tokens.all()).toEqual([]);
     expect(await store.answers.claim({ scope: "s", key: "k" }, claim)).toBeUndefined();
   });
 
