@@ -13,6 +13,10 @@ export class BoundedMap<V> {
     return this.#entries.has(key);
   }
 
+  delete(key: string): void {
+    this.#entries.delete(key);
+  }
+
   set(key: string, value: V): void {
     this.#entries.set(key, value);
     const [oldest] = this.#entries.keys();
@@ -20,9 +24,15 @@ export class BoundedMap<V> {
   }
 }
 
+/** Messages that an agent streams at once: of one more the pieces are not passed on, but its whole. */
+export const streamsMax = 1000;
+/** Of all of them together. */
 const textCharactersMax = 4 * 1024 * 1024;
 
-/** Text that streams, as far as it is kept for an end that may never come: its pieces are in the log all the same. */
-export function grown(text: string, piece: string): string {
-  return text.length < textCharactersMax ? text + piece.slice(0, textCharactersMax - text.length) : text;
+/**
+ * Text that streams, as far as it is kept for an end that may never come: its pieces are in the log all the same. `kept`
+ * is how many characters are kept of all that streams, this one included.
+ */
+export function grown(text: string, piece: string, kept: number): string {
+  return kept < textCharactersMax ? text + piece.slice(0, textCharactersMax - kept) : text;
 }

@@ -18,12 +18,14 @@ export interface OpenInputsOptions {
 
 interface OpenInput {
   input: InputRequired;
+  characters: number;
   answer: InputAnswer | undefined;
   timer: NodeJS.Timeout | undefined;
 }
 
-/** Open at once; what is asked beyond these expires as it is asked, which the agent hears as a no. */
+/** Open at once, and what they may hold; what is asked beyond these expires as it is asked, which the agent hears as a no. */
 const openMax = 1000;
+const openCharactersMax = 64 * 1024 * 1024;
 
 /** The longest wait that setTimeout knows; nobody sets a longer one. */
 const timerMsMax = 2 ** 31 - 1;
@@ -31,6 +33,7 @@ const timerMsMax = 2 ** 31 - 1;
 export class OpenInputs {
   readonly #options: OpenInputsOptions;
   readonly #open = new Map<string, OpenInput>();
+  #characters = 0;
 
   constructor(options: OpenInputsOptions) {
     this.#options = options;
@@ -96,7 +99,9 @@ export class OpenInputs {
 
   #opened({ data }: EventOf<"input_required">): EventOf<"input_required"> {
     const { now, onExpired } = this.#options;
-    const timeoutMs = this.#open.size < openMax ? this.#options.timeoutMs : 0;
+    const characters = JSON.stringify(data).length;
+    const hasRoom = this.#open.size < openMax && this.#characters + characters <= openCharactersMax;
+    const timeoutMs = hasRoom ? this.#options.timeoutMs : 0;
     const input = timeoutMs === undefined ? data : { ...data, expires_at: now() + timeoutMs };
     const { request_id } = data;
     const timer =
@@ -108,7 +113,8 @@ export class OpenInputs {
             },
             Math.min(timeoutMs, timerMsMax),
           );
-    this.#open.set(request_id, { input, answer: undefined, timer });
+    this.#open.set(request_id, { input, characters, answer: undefined, timer });
+    this.#characters += characters;
     return { type: "input_required", data: input };
   }
 
@@ -127,7 +133,9 @@ export class OpenInputs {
   }
 
   #close(requestId: string): void {
-    clearTimeout(this.#open.get(requestId)?.timer);
+    const open = this.#open.get(requestId);
+    clearTimeout(open?.timer);
+    this.#characters -= open?.characters ?? 0;
     this.#open.delete(requestId);
   }
 }

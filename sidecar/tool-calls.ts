@@ -30,6 +30,8 @@ export interface CallEnd {
   isError: boolean;
 }
 
+/** A name is remembered while its call is open. */
+const nameCharactersMax = 1000;
 /** Calls that an agent may leave open at a time; past it the oldest is given up. */
 const openMax = 1000;
 /** Ids remembered after their end, so that a line printed twice does not make a second call or result. */
@@ -47,8 +49,9 @@ export class ToolCalls {
       oldest && this.#open.size >= openMax
         ? [this.#madeUp(oldest, "Too many calls are open, so this one is no longer followed.", now)]
         : [];
+    const tool = { ...call.tool, name: call.tool.name.slice(0, nameCharactersMax) };
     this.#open.set(call.id, {
-      ...call.tool,
+      ...tool,
       id: call.id,
       turnId: call.turnId,
       parentId: call.parentId,
@@ -58,7 +61,7 @@ export class ToolCalls {
       ...givenUp,
       {
         type: "tool_use",
-        data: { turn_id: call.turnId, id: call.id, ...call.tool, input: call.input, ...parent(call.parentId) },
+        data: { turn_id: call.turnId, id: call.id, ...tool, input: call.input, ...parent(call.parentId) },
       },
     ];
   }

@@ -1,4 +1,5 @@
 /** The hot path: most lines are pieces of text, so these are told by `typeof` rather than by a schema. */
+import { isAgentId } from "../agent-id.ts";
 
 export interface Chunk {
   kind: "text" | "thought";
@@ -18,7 +19,7 @@ export function readChunk(value: unknown): Chunk | undefined {
   if (!kind || !isObject(content) || !("type" in content) || content.type !== "text" || "_meta" in update)
     return undefined;
   if (!("text" in content) || typeof content.text !== "string" || content.text === "") return undefined;
-  const messageId = "messageId" in update && typeof update.messageId === "string" ? update.messageId : undefined;
+  const messageId = "messageId" in update && isAgentId(update.messageId) ? update.messageId : undefined;
   return { kind, text: content.text, messageId };
 }
 

@@ -1,6 +1,7 @@
 /** What an ACP agent says, as far as we read it. Tolerant: members we do not need may be anything. */
 import * as z from "zod";
 import { ToolKind } from "../../src/protocol/event.ts";
+import { agentId, optionalId } from "../agent-id.ts";
 
 const Meta = z.looseObject({}).nullish().catch(undefined);
 const text = z.string().nullish().catch(undefined);
@@ -34,7 +35,7 @@ export const RawUsage = z.looseObject({
 export type RawUsage = z.infer<typeof RawUsage>;
 
 export const ToolUpdate = z.looseObject({
-  toolCallId: z.string(),
+  toolCallId: agentId,
   title: text,
   kind: Kind,
   status: text,
@@ -49,7 +50,7 @@ export type ToolUpdate = z.infer<typeof ToolUpdate>;
 const ChunkUpdate = z.looseObject({
   sessionUpdate: z.enum(["agent_message_chunk", "agent_thought_chunk"]),
   content: z.looseObject({ type: z.string(), text }),
-  messageId: text,
+  messageId: optionalId,
   _meta: Meta,
 });
 export type ChunkUpdate = z.infer<typeof ChunkUpdate>;
@@ -76,7 +77,7 @@ export const Update = z.discriminatedUnion("sessionUpdate", [
 ]);
 export type Update = z.infer<typeof Update>;
 
-const Id = z.union([z.string(), z.number()]);
+const Id = z.union([agentId, z.number()]);
 export type RequestId = z.infer<typeof Id>;
 
 export const RpcError = z.looseObject({
@@ -189,7 +190,7 @@ export type ConfigOption = z.infer<typeof ConfigOption>;
 
 /** `models` is the older way of offering a choice of models. */
 export const OpenAnswer = z.looseObject({
-  sessionId: text,
+  sessionId: optionalId,
   configOptions: list(ConfigOption),
   models: z.looseObject({ currentModelId: text }).nullish().catch(undefined),
   modes: z

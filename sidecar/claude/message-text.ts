@@ -4,7 +4,7 @@
  * but never came whole was thrown away by the CLI, and is closed as superseded.
  */
 import type { EventOf, Usage } from "../../src/protocol/event.ts";
-import { grown } from "../bounded-memory.ts";
+import { BoundedMap, grown, streamsMax } from "../bounded-memory.ts";
 import type { RawUsage, StreamEvent } from "./raw.ts";
 import type { Delta } from "./text-delta.ts";
 
@@ -41,18 +41,22 @@ const main = "";
 export class MessageText {
   readonly #streams = new Map<string, Streaming>();
   /** How many blocks of a message came whole without being streamed, by parent. */
-  readonly #counts = new Map<string, { messageId: string; next: number }>();
+  readonly #counts = new BoundedMap<{ messageId: string; next: number }>();
   #held: Held | undefined;
 
   get isHolding(): boolean {
     return this.#held !== undefined;
   }
 
-  delta(delta: Delta, turnId: string): MessageEvent {
+  /** Undefined when too many are streamed at once. */
+  delta(delta: Delta, turnId: string): MessageEvent | undefined {
     const parent = delta.parent ?? main;
     const stream =
       this.#streams.get(parent) ?? this.#open(parent, { messageId: "unannounced", turnId, usage: undefined });
-    stream.unconfirmed.set(delta.index, grown(stream.unconfirmed.get(delta.index) ?? "", delta.text));
+    const text = stream?.unconfirmed.get(delta.index);
+    const { texts, characters } = this.#kept();
+    if (!stream || (text === undefined && texts >= streamsMax)) return undefined;
+    stream.unconfirmed.set(delta.index, grown(text ?? "", delta.text, characters));
     const data: MessageEvent["data"] = {
       turn_id: stream.turnId,
       item_id: `${stream.messageId}:${delta.index}`,
@@ -170,7 +174,20 @@ export class MessageText {
     this.#counts.delete(parent);
   }
 
-  #open(parent: string, start: { messageId: string; turnId: string; usage: RawUsage | undefined }): Streaming {
+  #kept(): { texts: number; characters: number } {
+    let [texts, characters] = [0, 0];
+    for (const { unconfirmed } of this.#streams.values()) {
+      texts += unconfirmed.size;
+      for (const { length } of unconfirmed.values()) characters += length;
+    }
+    return { texts, characters };
+  }
+
+  #open(
+    parent: string,
+    start: { messageId: string; turnId: string; usage: RawUsage | undefined },
+  ): Streaming | undefined {
+    if (this.#streams.size >= streamsMax) return undefined;
     const stream: Streaming = { ...start, openIndex: undefined, unconfirmed: new Map() };
     this.#streams.set(parent, stream);
     return stream;

@@ -3,10 +3,11 @@
  * unknown types come out as `unknown`, and a known type with members of the wrong kind is `unknown` too.
  */
 import * as z from "zod";
+import { agentId, isAgentId, optionalId } from "../agent-id.ts";
 
 const optionalText = z.string().nullish().catch(undefined);
 const optionalNumber = z.number().nullish().catch(undefined);
-const uuids = z.array(z.string()).nullish().catch(undefined);
+const uuids = z.array(agentId).nullish().catch(undefined);
 const count = z.number().catch(0).default(0);
 
 export const RawUsage = z.looseObject({
@@ -18,12 +19,14 @@ export const RawUsage = z.looseObject({
 export type RawUsage = z.infer<typeof RawUsage>;
 const optionalUsage = RawUsage.nullish().catch(undefined);
 
-const Block = z.looseObject({ type: z.string() });
+const Block = z
+  .looseObject({ type: z.string() })
+  .refine(({ id }) => typeof id !== "string" || isAgentId(id), "its id is too long");
 export type Block = z.infer<typeof Block>;
 
 export const ToolResultBlock = z.looseObject({
   type: z.literal("tool_result"),
-  tool_use_id: z.string(),
+  tool_use_id: agentId,
   content: z.unknown().optional(),
   is_error: z.boolean().nullish().catch(undefined),
 });
@@ -32,8 +35,8 @@ const content = z.union([z.string(), z.array(Block)]);
 
 const Assistant = z.looseObject({
   type: z.literal("assistant"),
-  message: z.looseObject({ id: z.string(), model: optionalText, content: z.array(Block), usage: optionalUsage }),
-  parent_tool_use_id: optionalText,
+  message: z.looseObject({ id: agentId, model: optionalText, content: z.array(Block), usage: optionalUsage }),
+  parent_tool_use_id: optionalId,
   error: optionalText,
 });
 export type AssistantLine = z.infer<typeof Assistant>;
@@ -41,9 +44,9 @@ export type AssistantLine = z.infer<typeof Assistant>;
 const User = z.looseObject({
   type: z.literal("user"),
   message: z.looseObject({ content }),
-  parent_tool_use_id: optionalText,
+  parent_tool_use_id: optionalId,
   isReplay: z.boolean().nullish().catch(undefined),
-  uuid: optionalText,
+  uuid: optionalId,
 });
 export type UserLine = z.infer<typeof User>;
 
@@ -57,7 +60,7 @@ export const Result = z.looseObject({
   errors: z.array(z.string()).nullish().catch(undefined),
   terminal_reason: optionalText,
   api_error_status: optionalNumber,
-  session_id: optionalText,
+  session_id: optionalId,
   num_turns: count,
   duration_ms: count,
   total_cost_usd: optionalNumber,
@@ -75,7 +78,7 @@ export type Result = z.infer<typeof Result>;
 const Init = z.looseObject({
   type: z.literal("system"),
   subtype: z.literal("init"),
-  session_id: z.string(),
+  session_id: agentId,
   model: optionalText,
   cwd: optionalText,
   tools: z.array(z.string()).catch([]).default([]),
@@ -118,15 +121,15 @@ export type OtherSystem = z.infer<typeof OtherSystem>;
 
 const CommandLifecycle = z.looseObject({
   type: z.literal("command_lifecycle"),
-  command_uuid: z.string(),
+  command_uuid: agentId,
   state: z.string(),
 });
 export type CommandLifecycle = z.infer<typeof CommandLifecycle>;
 
 const ControlRequest = z.looseObject({
   type: z.literal("control_request"),
-  request_id: z.string(),
-  request: z.looseObject({ subtype: z.string(), tool_use_id: optionalText }),
+  request_id: agentId,
+  request: z.looseObject({ subtype: z.string(), tool_use_id: optionalId }),
 });
 export type ControlRequest = z.infer<typeof ControlRequest>;
 
@@ -134,20 +137,20 @@ export const CanUseTool = z.looseObject({
   subtype: z.literal("can_use_tool"),
   tool_name: z.string(),
   input: z.record(z.string(), z.unknown()).catch({}).default({}),
-  tool_use_id: optionalText,
+  tool_use_id: optionalId,
   description: optionalText,
   decision_reason: optionalText,
   blocked_path: optionalText,
 });
 export type CanUseTool = z.infer<typeof CanUseTool>;
 
-const ControlCancel = z.looseObject({ type: z.literal("control_cancel_request"), request_id: z.string() });
+const ControlCancel = z.looseObject({ type: z.literal("control_cancel_request"), request_id: agentId });
 
 const ControlResponse = z.looseObject({
   type: z.literal("control_response"),
   response: z.looseObject({
     subtype: z.string(),
-    request_id: optionalText,
+    request_id: optionalId,
     error: optionalText,
     /** To `initialize`: who may be chosen to begin with. */
     response: z
@@ -165,11 +168,11 @@ const ControlResponse = z.looseObject({
 /** Deltas have a faster way, see stream.ts; these are the ones that frame them. */
 export const StreamEvent = z.looseObject({
   type: z.literal("stream_event"),
-  parent_tool_use_id: optionalText,
+  parent_tool_use_id: optionalId,
   event: z.looseObject({
     type: z.string(),
     index: optionalNumber,
-    message: z.looseObject({ id: z.string(), usage: optionalUsage }).nullish().catch(undefined),
+    message: z.looseObject({ id: agentId, usage: optionalUsage }).nullish().catch(undefined),
     content_block: Block.nullish().catch(undefined),
     usage: z.looseObject({ output_tokens: optionalNumber, input_tokens: optionalNumber }).nullish().catch(undefined),
   }),

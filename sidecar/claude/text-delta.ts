@@ -1,4 +1,5 @@
 /** The hot path: most lines are pieces of text, so these are told by `typeof` rather than by a schema. */
+import { isAgentId } from "../agent-id.ts";
 
 export interface Delta {
   kind: "text" | "thinking";
@@ -17,9 +18,7 @@ export function readDelta(value: unknown): Delta | "skip" | undefined {
   const { delta } = event;
   if (!("index" in event) || typeof event.index !== "number" || !("type" in delta)) return undefined;
   const parent =
-    "parent_tool_use_id" in value && typeof value.parent_tool_use_id === "string"
-      ? value.parent_tool_use_id
-      : undefined;
+    "parent_tool_use_id" in value && isAgentId(value.parent_tool_use_id) ? value.parent_tool_use_id : undefined;
   const { index } = event;
   if (delta.type === "text_delta") {
     return "text" in delta && typeof delta.text === "string"

@@ -1,6 +1,7 @@
 /** Items that are tool calls: what was called with what, and how it ended. Pure. */
 import * as z from "zod";
 import type { ToolKind } from "../../src/protocol/event.ts";
+import { agentId } from "../agent-id.ts";
 import type { CallEnd, ToolName } from "../tool-calls.ts";
 import type { Item } from "./raw.ts";
 
@@ -107,7 +108,7 @@ function outputOf(item: Item): unknown {
 /** Threads that a call of a sub-agent tool has to do with. */
 export function receiversOf(item: Item): string[] {
   const { data } = CollabCall.safeParse(item);
-  const ids = z.array(z.string()).safeParse(data?.receiverThreadIds);
+  const ids = z.array(agentId).safeParse(data?.receiverThreadIds);
   return ids.data ?? [];
 }
 

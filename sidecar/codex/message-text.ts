@@ -1,6 +1,6 @@
 /** Text of the agents: pieces, then the whole. A thread writes one message at a time; one that another cuts off is superseded. */
 import type { EventOf } from "../../src/protocol/event.ts";
-import { grown } from "../bounded-memory.ts";
+import { grown, streamsMax } from "../bounded-memory.ts";
 
 type MessageEvent = EventOf<"agent_message">;
 
@@ -27,8 +27,10 @@ export class MessageText {
     if (delta.text === "" || this.#ended.has(delta.itemId)) return [];
     const events = this.begin(delta.threadId, delta.itemId, place);
     const open = this.#open.get(delta.threadId);
-    if (open) open.text = grown(open.text, delta.text);
-    const { turnId, parentId } = open?.place ?? place;
+    // Too many are streamed at once.
+    if (!open) return events;
+    open.text = grown(open.text, delta.text, this.#kept());
+    const { turnId, parentId } = open.place;
     const data: MessageEvent["data"] = { turn_id: turnId, item_id: delta.itemId, text: delta.text, delta: true };
     if (parentId !== undefined) data.parent_id = parentId;
     events.push({ type: "agent_message", data });
@@ -39,7 +41,7 @@ export class MessageText {
   begin(threadId: string, itemId: string, place: TextPlace): MessageEvent[] {
     if (this.#open.get(threadId)?.itemId === itemId || this.#ended.has(itemId)) return [];
     const cut = this.abandon(threadId);
-    this.#open.set(threadId, { itemId, text: "", place });
+    if (this.#open.size < streamsMax) this.#open.set(threadId, { itemId, text: "", place });
     return cut;
   }
 
@@ -78,6 +80,13 @@ export class MessageText {
     };
     if (parentId !== undefined) data.parent_id = parentId;
     return [{ type: "agent_message", data }];
+  }
+
+  /** Characters of all that is streamed. */
+  #kept(): number {
+    let characters = 0;
+    for (const { text } of this.#open.values()) characters += text.length;
+    return characters;
   }
 
   #end(threadId: string, itemId: string): void {

@@ -3,12 +3,13 @@
  * kind are absent, lines that fit nothing are `unknown` and are kept as they are.
  */
 import * as z from "zod";
+import { agentId, optionalId } from "../agent-id.ts";
 
 const text = z.string().nullish().catch(undefined);
 const number = z.number().nullish().catch(undefined);
 const unknowns = z.array(z.unknown()).nullish().catch(undefined);
 
-const RpcId = z.union([z.string(), z.number()]);
+const RpcId = z.union([agentId, z.number()]);
 
 const Reply = z.looseObject({
   id: RpcId,
@@ -18,11 +19,11 @@ const Reply = z.looseObject({
 export type Reply = z.infer<typeof Reply>;
 
 export const ThreadReply = z.looseObject({
-  thread: z.looseObject({ id: z.string() }),
+  thread: z.looseObject({ id: agentId }),
   model: text,
   cwd: text,
 });
-export const TurnReply = z.looseObject({ turn: z.looseObject({ id: z.string() }) });
+export const TurnReply = z.looseObject({ turn: z.looseObject({ id: agentId }) });
 export const InitializeReply = z.looseObject({ userAgent: text });
 
 export const FailureInfo = z.looseObject({
@@ -34,9 +35,9 @@ export type FailureInfo = z.infer<typeof FailureInfo>;
 
 export const Item = z.looseObject({
   type: z.string(),
-  id: z.string(),
+  id: agentId,
   text,
-  clientId: text,
+  clientId: optionalId,
   summary: unknowns,
   content: unknowns,
   startedAtMs: number,
@@ -45,16 +46,16 @@ export const Item = z.looseObject({
 });
 export type Item = z.infer<typeof Item>;
 
-const place = { threadId: z.string(), turnId: text };
+const place = { threadId: agentId, turnId: optionalId };
 
 const Turn = z.looseObject({
-  id: z.string(),
-  rootTurnId: text,
+  id: agentId,
+  rootTurnId: optionalId,
   status: z.string(),
   error: FailureInfo.nullish().catch(undefined),
   durationMs: number,
 });
-export const TurnLine = z.looseObject({ threadId: z.string(), turn: Turn });
+export const TurnLine = z.looseObject({ threadId: agentId, turn: Turn });
 export type TurnLine = z.infer<typeof TurnLine>;
 
 export const ItemLine = z.looseObject({ ...place, item: Item });
@@ -73,8 +74,8 @@ export const UsageLine = z.looseObject({ ...place, tokenUsage: z.looseObject({ t
 export type UsageLine = z.infer<typeof UsageLine>;
 
 export const ErrorLine = z.looseObject({
-  threadId: text,
-  turnId: text,
+  threadId: optionalId,
+  turnId: optionalId,
   error: FailureInfo,
   willRetry: z.boolean().catch(false),
 });
@@ -84,7 +85,7 @@ export const RawItemLine = z.looseObject({
   ...place,
   item: z.looseObject({
     type: z.string(),
-    call_id: text,
+    call_id: optionalId,
     name: text,
     namespace: text,
     arguments: z.unknown().optional(),
@@ -95,16 +96,16 @@ export const RawItemLine = z.looseObject({
 export type RawItemLine = z.infer<typeof RawItemLine>;
 
 export const Resolved = z.looseObject({ requestId: RpcId });
-export const Settings = z.looseObject({ threadId: z.string(), threadSettings: z.looseObject({ model: z.string() }) });
-export const Rerouted = z.looseObject({ threadId: z.string(), toModel: z.string() });
+export const Settings = z.looseObject({ threadId: agentId, threadSettings: z.looseObject({ model: z.string() }) });
+export const Rerouted = z.looseObject({ threadId: agentId, toModel: z.string() });
 export const Plan = z.looseObject({
   ...place,
   plan: z.array(z.looseObject({ step: z.string(), status: z.string() })),
 });
 export const ServerStatus = z.looseObject({ name: z.string(), status: z.string(), error: text });
-export const Notice = z.looseObject({ threadId: text, message: text, summary: text, details: text });
+export const Notice = z.looseObject({ threadId: optionalId, message: text, summary: text, details: text });
 
-export const Asked = z.looseObject({ threadId: text, turnId: text, itemId: text });
+export const Asked = z.looseObject({ threadId: optionalId, turnId: optionalId, itemId: optionalId });
 export type Asked = z.infer<typeof Asked>;
 
 export type Raw =

@@ -1,4 +1,5 @@
 /** The hot path: most lines are pieces of text or output, so these are told by `typeof` rather than by a schema. */
+import { isAgentId } from "../agent-id.ts";
 
 export interface Delta {
   kind: "text" | "reasoning" | "output";
@@ -20,8 +21,8 @@ export function readDelta(value: unknown): Delta | undefined {
   const kind = kinds.get(value.method);
   if (kind === undefined || "id" in value || !isObject(value.params)) return undefined;
   const { params } = value;
-  if (!("threadId" in params) || typeof params.threadId !== "string") return undefined;
-  if (!("itemId" in params) || typeof params.itemId !== "string") return undefined;
+  if (!("threadId" in params) || !isAgentId(params.threadId)) return undefined;
+  if (!("itemId" in params) || !isAgentId(params.itemId)) return undefined;
   if (!("delta" in params) || typeof params.delta !== "string") return undefined;
   return { kind, threadId: params.threadId, itemId: params.itemId, text: params.delta };
 }

@@ -6,6 +6,7 @@ import type { InputAnswer, InterruptReason } from "../../src/protocol/command.ts
 import type { SessionEvent } from "../../src/protocol/event.ts";
 import type { SidecarStatus } from "../../src/protocol/link-frame.ts";
 import type { PermissionMode } from "../../src/protocol/session.ts";
+import { isAgentId } from "../agent-id.ts";
 import { plainLine, progress, unknownLine } from "../facts.ts";
 import type { Failure } from "../failure.ts";
 import type { HarnessOutput, Waiting } from "../harness.ts";
@@ -293,7 +294,7 @@ export class Normalizer {
       }
       case "tool": {
         const child = part.state.metadata?.["sessionId"];
-        if (part.tool === "task" && typeof child === "string") this.#places.worksFor(child, part.callID, place.turnId);
+        if (part.tool === "task" && isAgentId(child)) this.#places.worksFor(child, part.callID, place.turnId);
         return this.#out.emitAll(this.#tools.update(part, place, now));
       }
       case "step-start":

@@ -3,6 +3,7 @@
  * kept, unknown types come out as `unknown`, and a known type with members of the wrong kind is `unknown` too.
  */
 import * as z from "zod";
+import { agentId, optionalId } from "../agent-id.ts";
 
 const optionalText = z.string().nullish().catch(undefined);
 const optionalNumber = z.number().nullish().catch(undefined);
@@ -34,12 +35,12 @@ export type RawError = z.infer<typeof RawError>;
 
 const time = z.looseObject({ start: optionalNumber, end: optionalNumber }).nullish().catch(undefined);
 
-const UserInfo = z.looseObject({ id: z.string(), role: z.literal("user") });
+const UserInfo = z.looseObject({ id: agentId, role: z.literal("user") });
 /** One for each call of the model; `parentID` is the message of a user that it answers. */
 const AssistantInfo = z.looseObject({
-  id: z.string(),
+  id: agentId,
   role: z.literal("assistant"),
-  parentID: optionalText,
+  parentID: optionalId,
   providerID: optionalText,
   modelID: optionalText,
   finish: optionalText,
@@ -51,7 +52,7 @@ const AssistantInfo = z.looseObject({
 });
 export type AssistantInfo = z.infer<typeof AssistantInfo>;
 
-const place = { id: z.string(), messageID: z.string() };
+const place = { id: agentId, messageID: agentId };
 const TextPart = z.looseObject({
   ...place,
   type: z.enum(["text", "reasoning"]),
@@ -66,7 +67,7 @@ export const ToolPart = z.looseObject({
   ...place,
   type: z.literal("tool"),
   tool: z.string(),
-  callID: z.string(),
+  callID: agentId,
   state: z.looseObject({
     status: z.string(),
     input: z.unknown().optional(),
@@ -100,12 +101,12 @@ const Part = z.union([
 ]);
 export type Part = z.infer<typeof Part>;
 
-const sessionID = z.string();
-const toolOf = z.looseObject({ messageID: optionalText, callID: z.string() }).nullish().catch(undefined);
+const sessionID = agentId;
+const toolOf = z.looseObject({ messageID: optionalId, callID: agentId }).nullish().catch(undefined);
 
 export const PermissionAsked = z.looseObject({
   sessionID,
-  id: z.string(),
+  id: agentId,
   permission: z.string(),
   patterns: z.array(z.string()).catch([]).default([]),
   metadata: optionalMembers,
@@ -115,7 +116,7 @@ export type PermissionAsked = z.infer<typeof PermissionAsked>;
 
 export const QuestionAsked = z.looseObject({
   sessionID,
-  id: z.string(),
+  id: agentId,
   questions: z.array(
     z.looseObject({
       question: z.string(),
@@ -138,19 +139,19 @@ const Status = z.union([
 
 const said = <T extends string, P extends z.ZodType>(type: T, properties: P) =>
   z.looseObject({ type: z.literal(type), properties });
-const answered = z.looseObject({ sessionID, requestID: z.string() });
+const answered = z.looseObject({ sessionID, requestID: agentId });
 
 export const Known = z.discriminatedUnion("type", [
   said("message.updated", z.looseObject({ sessionID, info: z.discriminatedUnion("role", [UserInfo, AssistantInfo]) })),
   said("message.part.updated", z.looseObject({ sessionID, part: Part })),
   said(
     "message.part.delta",
-    z.looseObject({ sessionID, messageID: z.string(), partID: z.string(), field: z.string(), delta: z.string() }),
+    z.looseObject({ sessionID, messageID: agentId, partID: agentId, field: z.string(), delta: z.string() }),
   ),
   said("session.status", z.looseObject({ sessionID, status: Status })),
   said("session.idle", z.looseObject({ sessionID })),
-  said("session.error", z.looseObject({ sessionID: optionalText, error: RawError.nullish().catch(undefined) })),
-  said("session.created", z.looseObject({ sessionID, info: z.looseObject({ parentID: optionalText }) })),
+  said("session.error", z.looseObject({ sessionID: optionalId, error: RawError.nullish().catch(undefined) })),
+  said("session.created", z.looseObject({ sessionID, info: z.looseObject({ parentID: optionalId }) })),
   said("session.compacted", z.looseObject({ sessionID })),
   said("todo.updated", z.looseObject({ sessionID, todos: z.array(z.unknown()) })),
   said("permission.asked", PermissionAsked),

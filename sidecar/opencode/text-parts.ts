@@ -1,6 +1,6 @@
 /** Text and reasoning of the agent: deltas as they come, then the whole; what is never confirmed is closed. */
 import type { SessionEvent } from "../../src/protocol/event.ts";
-import { BoundedMap, grown } from "../bounded-memory.ts";
+import { BoundedMap, grown, streamsMax } from "../bounded-memory.ts";
 import { progress } from "../facts.ts";
 import { parentOf, type Whereabouts } from "./places.ts";
 import type { TextPart } from "./raw.ts";
@@ -26,7 +26,8 @@ export class TextParts {
     const isDone = typeof part.time?.end === "number";
     const open = this.#open.get(part.id);
     if (!isDone) {
-      if (!open) this.#open.set(part.id, { ...place, kind: part.type, messageId: part.messageID, text: "" });
+      if (!open && this.#open.size < streamsMax)
+        this.#open.set(part.id, { ...place, kind: part.type, messageId: part.messageID, text: "" });
       return {};
     }
     this.#open.delete(part.id);
@@ -42,10 +43,12 @@ export class TextParts {
     return { event: { type: "agent_message", data }, ...(at.parentId === undefined ? { wholeText: text } : {}) };
   }
 
+  /** Undefined also when too many are streamed at once. */
   delta(delta: { partID: string; messageID: string; delta: string }, place: Place): SessionEvent | undefined {
     if (delta.delta === "" || this.#closed.has(delta.partID)) return undefined;
+    if (!this.#open.has(delta.partID) && this.#open.size >= streamsMax) return undefined;
     const open = this.#open.get(delta.partID) ?? { ...place, kind: "text", messageId: delta.messageID, text: "" };
-    open.text = grown(open.text, delta.delta);
+    open.text = grown(open.text, delta.delta, this.#kept());
     this.#open.set(delta.partID, open);
     const { turnId, kind } = open;
     if (kind === "reasoning") {
@@ -60,6 +63,13 @@ export class TextParts {
       type: "agent_message",
       data: { turn_id: turnId, item_id: delta.partID, text: delta.delta, delta: true, ...parentOf(open) },
     };
+  }
+
+  /** Characters of all that is streamed. */
+  #kept(): number {
+    let characters = 0;
+    for (const { text } of this.#open.values()) characters += text.length;
+    return characters;
   }
 
   /** Closes what will not come whole any more: of a message that is tried again, of a turn, or all. */

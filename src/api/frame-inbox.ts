@@ -78,10 +78,11 @@ export function inboxOf({
         onRefused(code);
         if (frame) trail(frame.type, code);
         bridge.tell({ type: "error", error: message, code });
+      } finally {
+        waiting -= 1;
+        waitingBytes -= message.length;
+        if (socket.isPaused && waitingBytes <= frameBytesWaitingMax / 2) socket.resume();
       }
-      waiting -= 1;
-      waitingBytes -= message.length;
-      if (socket.isPaused && waitingBytes <= frameBytesWaitingMax / 2) socket.resume();
     });
   };
 }

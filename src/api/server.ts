@@ -16,6 +16,7 @@ import { agentsRoute } from "./agents-route.ts";
 import { type AttachSockets, attachSocket } from "./attach-socket.ts";
 import { auditRoute } from "./audit-route.ts";
 import { auditRequests, noteRefusal } from "./audit-trail.ts";
+import { boundBodies } from "./body-room.ts";
 import { egressRoute } from "./egress-route.ts";
 import { replyWithError, toAgentdError } from "./error-reply.ts";
 import { eventsRoute } from "./events-route.ts";
@@ -127,6 +128,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   auditRequests(app, { audit: options.access.audit, supervisor });
   const checkTable = holdToTable(app);
   boundPipelines(app);
+  boundBodies(app, { bodyBytesMax: config.limits.body_bytes });
   const idempotency = new Idempotency(options.answers);
   healthRoute(app, { config, supervisor, limitSupport: options.limitSupport, version: options.version });
   metricsRoute(app, options.scrape);
@@ -138,15 +140,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   tokenRoutes(app, { supervisor, ...options.access });
   turnRoutes(app, { supervisor, idempotency });
   logRoutes(app, { supervisor, dataDir: config.dataDir });
-  const clients = new Set<{ lagBytes(): number }>();
-  const onClient = (lagBytes: () => number) => {
-    const client = { lagBytes };
-    options.onClients(clients.add(client).size);
-    return () => {
-      clients.delete(client);
-      options.onClients(clients.size);
-    };
-  };
+  const { onClient, lags } = clientBook(options.onClients);
   const { onRefused } = options;
   const watching = {
     supervisor,
@@ -159,7 +153,23 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   streamRoute(app, watching);
   const sockets = attachSocket(app, watching);
   checkTable();
-  return { app, sockets, clientLags: () => [...clients].map(({ lagBytes }) => lagBytes()) };
+  return { app, sockets, clientLags: lags };
+}
+
+/** Who is connected, by whichever route. */
+function clientBook(onClients: (count: number) => void) {
+  const clients = new Set<{ lagBytes(): number }>();
+  return {
+    onClient: (lagBytes: () => number) => {
+      const client = { lagBytes };
+      onClients(clients.add(client).size);
+      return () => {
+        clients.delete(client);
+        onClients(clients.size);
+      };
+    },
+    lags: () => [...clients].map(({ lagBytes }) => lagBytes()),
+  };
 }
 
 function tooDeep(): AgentdError {

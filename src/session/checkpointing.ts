@@ -6,8 +6,6 @@ import { storedTotals } from "./totals.ts";
 
 /** A log in which more is open is read as a whole. */
 const openMax = 200;
-/** More turns than can end between two words of a sidecar. */
-const endedMax = 256;
 /** Others have their turn in between: a daemon has more to do. */
 const stepBytes = 64 * 1024;
 const wanted =
@@ -34,7 +32,7 @@ export async function checkpointOf(
     turn_count: count,
     totals: storedTotals(totals),
     ...(unpricedTurn === undefined ? {} : { unpriced_turn: unpricedTurn }),
-    ended: [...ended].slice(-endedMax),
+    ended: [...ended],
     open: open.offsets,
   };
 }

@@ -15,16 +15,24 @@ export async function looseEndsOf(log: StoredLog, now: number, checkpoint?: Chec
 type CallLine = LogLine & { type: "tool_use" };
 type TextLine = LogLine & { type: "agent_message" };
 
-/** Keeps what is open, not what was read. */
+interface OpenCall extends Pick<CallLine["data"], "turn_id" | "id" | "name" | "parent_id"> {
+  startedAt: number;
+}
+type OpenText = Pick<TextLine["data"], "turn_id" | "item_id" | "parent_id">;
+
+/**
+ * Keeps what is open, not what was read: of a call what its end needs, without what it was given. A sidecar leaves no
+ * more of each open than it follows itself (`openMax`, `streamsMax`).
+ */
 export class LooseEnds {
-  readonly #calls = new Map<string, CallLine>();
-  readonly #items = new Map<string, TextLine>();
+  readonly #calls = new Map<string, OpenCall>();
+  readonly #items = new Map<string, OpenText>();
 
   add(line: LogLine): void {
-    if (line.type === "tool_use") this.#calls.set(line.data.id, line);
+    if (line.type === "tool_use") this.#calls.set(line.data.id, openCallOf(line));
     else if (line.type === "tool_result") this.#calls.delete(line.data.id);
     else if (line.type !== "agent_message") return;
-    else if (line.data.delta) this.#items.set(line.data.item_id, line);
+    else if (line.data.delta) this.#items.set(line.data.item_id, openTextOf(line));
     else this.#items.delete(line.data.item_id);
   }
 
@@ -32,30 +40,38 @@ export class LooseEnds {
   close(now: number): SessionEvent[] {
     return [
       ...[...this.#items.values()].map(endOfText),
-      ...[...this.#calls.values()].map((line) => endOfCall(line, now)),
+      ...[...this.#calls.values()].map((call) => endOfCall(call, now)),
     ];
   }
 }
 
-function endOfText({ data }: TextLine): SessionEvent {
+function openCallOf({ data: { turn_id, id, name, parent_id }, timestamp }: CallLine): OpenCall {
+  return { turn_id, id, name, parent_id, startedAt: timestamp };
+}
+
+function openTextOf({ data: { turn_id, item_id, parent_id } }: TextLine): OpenText {
+  return { turn_id, item_id, parent_id };
+}
+
+function endOfText(text: OpenText): SessionEvent {
   return {
     type: "agent_message",
-    data: { turn_id: data.turn_id, item_id: data.item_id, text: "", delta: false, superseded: true, ...parentOf(data) },
+    data: { turn_id: text.turn_id, item_id: text.item_id, text: "", delta: false, superseded: true, ...parentOf(text) },
   };
 }
 
-function endOfCall({ data, timestamp }: CallLine, now: number): SessionEvent {
+function endOfCall(call: OpenCall, now: number): SessionEvent {
   return {
     type: "tool_result",
     data: {
-      turn_id: data.turn_id,
-      id: data.id,
-      name: data.name,
+      turn_id: call.turn_id,
+      id: call.id,
+      name: call.name,
       output: "Made up by agentd: the session ended before this call reported a result.",
       is_error: true,
-      duration_ms: Math.max(0, now - timestamp),
+      duration_ms: Math.max(0, now - call.startedAt),
       synthetic: true,
-      ...parentOf(data),
+      ...parentOf(call),
     },
   };
 }

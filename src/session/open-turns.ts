@@ -6,6 +6,9 @@ import type { PlacedLine, StoredLog } from "./read-lines.ts";
 import { addResult, noTotals, type Totals, totalsOf } from "./totals.ts";
 import type { Prompt } from "./turn-queue.ts";
 
+/** Turns whose results are remembered: more than can end between two words of a sidecar. */
+const endedMax = 256;
+
 /** From the whole log, or from what lies behind a checkpoint that fits it. */
 export async function openTurnsOf(log: StoredLog, checkpoint?: Checkpoint): Promise<OpenTurns> {
   const turns = new OpenTurns(checkpoint);
@@ -41,7 +44,7 @@ export class OpenTurns {
     return [...this.#prompts.values()];
   }
 
-  /** Turns that have one; behind a checkpoint, of the earlier ones the last. */
+  /** The last turns that have one. */
   get ended(): ReadonlySet<string> {
     return this.#ended;
   }
@@ -65,6 +68,8 @@ export class OpenTurns {
     if (line.type === "result") {
       this.#prompts.delete(turn_id);
       this.#ended.add(turn_id);
+      const [oldest] = this.#ended;
+      if (this.#ended.size > endedMax && oldest !== undefined) this.#ended.delete(oldest);
       if (isUnpriced(line.data)) this.#unpricedTurn ??= turn_id;
     } else if (line.data.kind === "prompt" && !this.#ended.has(turn_id)) {
       const { text, images } = line.data;

@@ -23,7 +23,7 @@ beforeAll(async () => {
         counts: { harness: "claude", command: fixture("claude-counts") },
       },
       // It is the other bounds that are met here.
-      limits: { token_requests: 0 },
+      limits: { token_requests: 0, client_stall: "1h" },
     },
   });
 });
@@ -114,7 +114,7 @@ it.each([
   120_000,
 );
 
-it("a client that pings on and on and reads no pong is closed", async () => {
+it("a client that pings on and on and reads no pong is closed for that, long before it counts as stalled", async () => {
   const id = await create("echo");
   const client = await daemon.ws(id);
   client.socket.pause();
@@ -195,6 +195,34 @@ it("thousands of small requests: each is answered, and prompts past the queue ar
   expect((statuses.get(202) ?? 0) + (statuses.get(429) ?? 0)).toBe(2000);
   await daemon.delete(`/sessions/${id}`);
 }, 180_000);
+
+it("bodies of all requests together are bounded: past 256 MiB one more is refused before it is read, until others have ended", async () => {
+  const id = await create("echo");
+  const { hostname, port } = new URL(daemon.url);
+  const head = `POST /sessions/${id}/prompt HTTP/1.1\r\nHost: ${hostname}\r\nAuthorization: Bearer ${daemon.token}\r\n`;
+  const body = `Content-Type: application/json\r\nContent-Length: ${8 * 1024 * 1024}\r\n\r\n{`;
+  let heard = "";
+  const slow = Array.from({ length: 33 }, () => connect(Number(port), hostname));
+  for (const socket of slow) {
+    socket.on("error", () => undefined);
+    socket.on("data", (bytes) => {
+      heard += String(bytes);
+    });
+    socket.write(head + body);
+  }
+  await eventually(() => heard.startsWith("HTTP/1.1 429"), { what: "the refusal of the last one" });
+  const refused = await daemon.post(`/sessions/${id}/prompt`, { text: "too many" });
+  expect(refused.status).toBe(429);
+  expect(refused.headers.get("retry-after")).toBe("1");
+  expect(refused.body).toMatchObject({ error: "rate_limited", message: expect.stringContaining("take 256 MiB") });
+  // What has no body needs no room.
+  expect((await daemon.get(`/sessions/${id}`)).status).toBe(200);
+  for (const socket of slow) socket.destroy();
+  await eventually(async () => (await daemon.post(`/sessions/${id}/prompt`, { text: "again" })).status === 202, {
+    what: "room for another body",
+  });
+  await daemon.delete(`/sessions/${id}`);
+}, 60_000);
 
 it("a connection that sends more than 100 requests without waiting for an answer is closed, others are served", async () => {
   const id = await create("echo");

@@ -114,3 +114,17 @@ test("beyond a thousand that are open, a question expires as it is asked", () =>
   expect(pass(resolved("q1000", "timeout"))).toHaveLength(1);
   expect(inputs.count).toBe(1000);
 });
+
+test("beyond 64 Mi characters of those that are open, a question expires as it is asked", () => {
+  const { pass, inputs, expired } = open();
+  const message = "x".repeat(8 * 1024 * 1024);
+  const large = (id: string): SessionEvent => ({ type: "input_required", data: { ...permission(id), message } });
+  for (let i = 0; i < 9; i++) pass(large(`q${i}`));
+  vi.advanceTimersByTime(1);
+  expect(expired).toEqual(["q7", "q8"]);
+  for (let i = 0; i < 9; i++) pass(resolved(`q${i}`));
+  expect(inputs.count).toBe(0);
+  pass(large("q9"));
+  vi.advanceTimersByTime(1);
+  expect(expired).toHaveLength(2);
+});

@@ -1,6 +1,13 @@
 import { expect, test } from "vitest";
-import { grown } from "../../../sidecar/bounded-memory.ts";
+import { readRaw as acpRaw } from "../../../sidecar/acp/raw.ts";
+import { MessageText as ClaudeText } from "../../../sidecar/claude/message-text.ts";
+import { readRaw as claudeRaw } from "../../../sidecar/claude/raw.ts";
+import { readDelta as claudeDelta } from "../../../sidecar/claude/text-delta.ts";
+import { MessageText as CodexText } from "../../../sidecar/codex/message-text.ts";
+import { readRaw as codexRaw } from "../../../sidecar/codex/raw.ts";
+import { readRaw as opencodeRaw } from "../../../sidecar/opencode/raw.ts";
 import { RequestLine } from "../../../sidecar/opencode/request-line.ts";
+import { TextParts } from "../../../sidecar/opencode/text-parts.ts";
 import { OwedMessages } from "../../../sidecar/owed-messages.ts";
 import { ToolCalls } from "../../../sidecar/tool-calls.ts";
 import { noUsage } from "../../../src/protocol/event.ts";
@@ -81,8 +88,79 @@ test("2,000 requests may wait for a server that does not answer; the others fail
   expect(refusals).toHaveLength(3000);
 });
 
-test("text that streams without end is kept to its first 4 Mi characters", () => {
-  let text = "";
-  for (let n = 0; n < 100; n++) text = grown(text, "x".repeat(100_000));
-  expect(text).toHaveLength(4 * 1024 * 1024);
+test("of all text that streams without end the first 4 Mi characters are kept", () => {
+  const texts = new TextParts();
+  const place = { turnId: "t1", parentId: undefined, model: undefined };
+  const piece = "x".repeat(100_000);
+  const shown = Array.from({ length: 100 }, (_, n) =>
+    texts.delta({ partID: `p${n % 10}`, messageID: "m", delta: piece }, place),
+  );
+  expect(shown.every((event) => event?.type === "agent_message" && event.data.text === piece)).toBe(true);
+  const ends = texts.abandon("all").flatMap((event) => (event.type === "agent_message" ? [event.data.text] : []));
+  expect(ends).toHaveLength(10);
+  expect(ends.join("")).toHaveLength(4 * 1024 * 1024);
+});
+
+test("of 1,500 messages that stream at once 1,000 are followed; the others are told as a whole", () => {
+  const place = { turnId: "t1", parentId: undefined };
+  const all = Array.from({ length: 1500 }, (_, n) => n);
+  const codex = new CodexText();
+  const opencode = new TextParts();
+  const claude = new ClaudeText();
+  const pieces = {
+    codex: all.flatMap((n) => codex.delta({ threadId: `h${n}`, itemId: `i${n}`, text: "a" }, place)),
+    opencode: all.flatMap(
+      (n) => opencode.delta({ partID: `i${n}`, messageID: "m", delta: "a" }, { ...place, model: undefined }) ?? [],
+    ),
+    claude: all.flatMap((n) => claude.delta({ kind: "text", parent: `c${n}`, index: 0, text: "a" }, "t1") ?? []),
+  };
+  for (const shown of Object.values(pieces)) expect(shown).toHaveLength(1000);
+  const late = { threadId: "h1400", itemId: "i1400", text: "a whole", model: undefined };
+  expect(codex.whole(late, place)).toMatchObject([{ data: { item_id: "i1400", text: "a whole", delta: false } }]);
+  const part = { id: "i1400", messageID: "m", type: "text", text: "a whole", time: { end: 1 } } as const;
+  expect(opencode.update(part, { ...place, model: undefined }).event).toMatchObject({
+    data: { item_id: "i1400", text: "a whole", delta: false },
+  });
+  const block = { messageId: "m", index: 0, text: "a whole", model: undefined, usage: undefined, turnId: "t1" };
+  expect(claude.whole({ ...block, parentId: "c1400" })).toMatchObject([
+    { data: { item_id: "m:0", text: "a whole", delta: false, parent_id: "c1400" } },
+  ]);
+  for (const text of [codex, opencode, claude]) expect(text.abandon("all")).toHaveLength(1000);
+});
+
+test("a name of more than 8 Ki characters is none: the line is kept as one that says nothing", () => {
+  const [good, long] = ["x".repeat(8 * 1024), "x".repeat(8 * 1024 + 1)];
+  const lines: Record<string, (id: string) => { kind: string } | string> = {
+    "claude's call": (id) =>
+      claudeRaw({
+        type: "assistant",
+        message: { id: "m", content: [{ type: "tool_use", id, name: "Bash", input: {} }] },
+      }),
+    "claude's question": (id) => claudeRaw({ type: "control_request", request_id: id, request: { subtype: "s" } }),
+    "codex' item": (id) =>
+      codexRaw({ method: "item/started", params: { threadId: "h", item: { type: "agentMessage", id } } }),
+    "codex' question": (id) => codexRaw({ method: "ask", id, params: {} }),
+    "an ACP agent's call": (id) =>
+      acpRaw({ method: "session/update", params: { update: { sessionUpdate: "tool_call", toolCallId: id } } }),
+    "opencode's part": (id) => {
+      const read = opencodeRaw({
+        type: "message.part.delta",
+        properties: { sessionID: "s", messageID: "m", partID: id, field: "text", delta: "a" },
+      });
+      return typeof read === "string" ? read : "known";
+    },
+  };
+  const kindOf = (read: { kind: string } | string) => (typeof read === "string" ? read : read.kind);
+  for (const [name, read] of Object.entries(lines)) {
+    expect(kindOf(read(good)), name).not.toBe("unknown");
+    expect(kindOf(read(long)), name).toBe("unknown");
+  }
+  expect(claudeDelta(streamed({ parent_tool_use_id: long }))).toMatchObject({ parent: undefined });
+  expect(claudeDelta(streamed({ parent_tool_use_id: good }))).toMatchObject({ parent: good });
+});
+
+const streamed = (more: object) => ({
+  type: "stream_event",
+  event: { type: "content_block_delta", index: 0, delta: { type: "text_delta", text: "a" } },
+  ...more,
 });
