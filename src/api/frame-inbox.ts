@@ -127,19 +127,21 @@ async function carryOut(frame: ClientFrame, bridge: Bridge, supervisor: Supervis
       if (hasLoneSurrogate(text))
         throw new AgentdError("invalid_frame", `Cannot take the ${frame.type}: ${cutCharacter}`);
       if (text.trim() === "") return;
-      const attendance = await supervisor.attendanceOf(session.id);
-      const { turnId, position } = await (frame.type === "steer" ? attendance.steer(text) : attendance.prompt(text));
+      const conversation = await supervisor.conversationWith(session.id);
+      const { turnId, position } = await (frame.type === "steer"
+        ? conversation.steer(text)
+        : conversation.prompt(text));
       bridge.tell({ type: "accepted", turn_id: turnId, position });
       return;
     }
     case "interrupt":
-      return (await supervisor.attendanceOf(session.id)).interrupt();
+      return (await supervisor.conversationWith(session.id)).interrupt();
     case "context":
-      return (await supervisor.attendanceOf(session.id)).context(frame.context);
+      return (await supervisor.conversationWith(session.id)).context(frame.context);
     case "mention":
-      return (await supervisor.attendanceOf(session.id)).mention(frame.mention);
+      return (await supervisor.conversationWith(session.id)).mention(frame.mention);
     case "withdraw":
-      return (await supervisor.attendanceOf(session.id)).withdraw(frame.turn_id);
+      return (await supervisor.conversationWith(session.id)).withdraw(frame.turn_id);
     case "respond": {
       const { type: _type, request_id, ...answer } = frame;
       await supervisor.respond(session.id, request_id, answer);

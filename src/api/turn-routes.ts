@@ -34,11 +34,11 @@ export function turnRoutes(
       const { status, body } = await idempotency.once<TurnIntent>(request, {
         intent: { session_id: session?.id ?? request.params.id, log_end: session?.end ?? 0 },
         act: async (_intent, mark) => {
-          const attendance = await supervisor.attendanceOf(request.params.id);
+          const conversation = await supervisor.conversationWith(request.params.id);
           const { turnId, position } = await (verb === "prompt"
-            ? attendance.prompt(text, { images, request: mark })
-            : attendance.steer(text, { request: mark }));
-          const accepted: PromptAccepted = { session_id: attendance.session.id, turn_id: turnId, position };
+            ? conversation.prompt(text, { images, request: mark })
+            : conversation.steer(text, { request: mark }));
+          const accepted: PromptAccepted = { session_id: conversation.session.id, turn_id: turnId, position };
           return { status: 202, body: accepted };
         },
         recall: ({ intent, mark }) => recallTurn({ supervisor, kind: verb, intent, mark }),
@@ -48,8 +48,8 @@ export function turnRoutes(
   }
 
   app.delete<{ Params: { id: string; turn: string } }>("/sessions/:id/prompts/:turn", async (request) => {
-    const attendance = await supervisor.attendanceOf(request.params.id);
-    await attendance.withdraw(request.params.turn);
+    const conversation = await supervisor.conversationWith(request.params.id);
+    await conversation.withdraw(request.params.turn);
     return { turn_id: request.params.turn, status: "withdrawn" };
   });
 
@@ -62,22 +62,22 @@ export function turnRoutes(
   });
 
   app.post<ById>("/sessions/:id/interrupt", async (request, reply) => {
-    const attendance = await supervisor.attendanceOf(request.params.id);
-    await attendance.interrupt();
-    return reply.code(202).send({ session_id: attendance.session.id });
+    const conversation = await supervisor.conversationWith(request.params.id);
+    await conversation.interrupt();
+    return reply.code(202).send({ session_id: conversation.session.id });
   });
 
   app.post<ById>("/sessions/:id/context", async (request, reply) => {
     const item = bodyOf(request, ContextRequest, "add context");
-    const attendance = await supervisor.attendanceOf(request.params.id);
-    await attendance.context(item);
-    return reply.code(202).send({ session_id: attendance.session.id });
+    const conversation = await supervisor.conversationWith(request.params.id);
+    await conversation.context(item);
+    return reply.code(202).send({ session_id: conversation.session.id });
   });
 
   app.post<ById>("/sessions/:id/mention", async (request, reply) => {
     const item = bodyOf(request, MentionRequest, "mention a file");
-    const attendance = await supervisor.attendanceOf(request.params.id);
-    await attendance.mention(item);
-    return reply.code(202).send({ session_id: attendance.session.id });
+    const conversation = await supervisor.conversationWith(request.params.id);
+    await conversation.mention(item);
+    return reply.code(202).send({ session_id: conversation.session.id });
   });
 }

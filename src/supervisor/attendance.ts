@@ -1,15 +1,12 @@
 /**
- * The life of one session: its sidecar, the link to it, what is asked of it. One attendance per live session; it
- * is over when the session's log is sealed. Its turns are in turns.ts, its end in departure.ts, its limits in clocks.ts.
+ * The life of one session: its sidecar, the link to it, when it may be given what. One attendance per live session; it
+ * is over when the session's log is sealed. What clients ask of it is in conversation.ts, its turns in turns.ts, its end
+ * in departure.ts, its limits in clocks.ts.
  */
 
 import type { HarnessName } from "../protocol/bootstrap.ts";
 import { capabilities } from "../protocol/capabilities.ts";
-import type { ContextItem, InputAnswer, MentionItem } from "../protocol/command.ts";
-import { defined } from "../protocol/defined.ts";
-import { AgentdError, messageOf, OpenOutcome } from "../protocol/error.ts";
 import type { SessionEvent, TurnStatus } from "../protocol/event.ts";
-import type { SessionChange } from "../protocol/http.ts";
 import type { SidecarStatus } from "../protocol/link-frame.ts";
 import type { EndReason, QueuedPrompt, SessionActivity } from "../protocol/session.ts";
 import type { SidecarHandle } from "../runtime/runtime.ts";
@@ -19,10 +16,10 @@ import { readInputs } from "../session/inputs.ts";
 import type { Session, SessionObserver } from "../session/session.ts";
 import type { Prompt, TurnQueue } from "../session/turn-queue.ts";
 import { Clocks } from "./clocks.ts";
+import { Conversation, type Standing } from "./conversation.ts";
 import { Departure } from "./departure.ts";
-import { refusedItem } from "./end-events.ts";
-import { type CommandReply, Link, Unanswered } from "./link.ts";
-import { type AcceptedTurn, type PromptOptions, Turns } from "./turns.ts";
+import { Link } from "./link.ts";
+import { Turns } from "./turns.ts";
 
 export interface AttendanceOptions {
   session: Session;
@@ -50,6 +47,7 @@ const pendingBytesMax = 8 * 1024 * 1024;
 
 export class Attendance implements SessionObserver {
   readonly session: Session;
+  readonly conversation: Conversation;
   readonly #options: AttendanceOptions;
   readonly #turns: Turns;
   readonly #clocks: Clocks;
@@ -68,14 +66,10 @@ export class Attendance implements SessionObserver {
   #isRestored = false;
   /** A next daemon goes on with it. */
   #isReleased = false;
-  #resolveGreeted: () => void = () => undefined;
-  /** Resolves when the sidecar has said hello to this daemon. */
-  readonly #greeted = new Promise<void>((resolve) => {
-    this.#resolveGreeted = resolve;
-  });
-  #resolveReleased: () => void = () => undefined;
-  readonly #released = new Promise<void>((resolve) => {
-    this.#resolveReleased = resolve;
+  #resolveMet: () => void = () => undefined;
+  /** Resolves when the sidecar has said hello to this daemon, or is left to the next one. */
+  readonly #met = new Promise<void>((resolve) => {
+    this.#resolveMet = resolve;
   });
   #resolveOver: () => void = () => undefined;
   /** Resolves when the session has ended, its log is sealed and nothing of it is left. */
@@ -94,10 +88,23 @@ export class Attendance implements SessionObserver {
       queue,
       queueLengthMax,
       takesImages: capabilities[options.harness].images !== "none",
-      assertOpen: () => this.#assertOpen(),
+      assertOpen: () => this.conversation.assertOpen(),
       give: (prompt) => this.#give(prompt),
       isEnding: () => this.#departure.hasExit || this.#departure.isUnderWay,
       onChanged: () => this.#advance(),
+      onFault,
+    });
+    this.conversation = new Conversation({
+      session,
+      turns: this.#turns,
+      harness: options.harness,
+      link: () => this.#link,
+      standing: () => this.#standing,
+      openTurn: () => this.openTurn,
+      caughtUp: async () => {
+        if (this.#isRestored) await this.caughtUp();
+      },
+      onChanged: options.onChanged,
       onFault,
     });
     this.#clocks = new Clocks({
@@ -166,7 +173,7 @@ export class Attendance implements SessionObserver {
       onBatch: (batch) => this.#onBatch(batch),
       onHello: ({ newest, lastTurn, status, isStorageFull }) => {
         this.#catchUpTo = newest;
-        this.#resolveGreeted();
+        this.#resolveMet();
         this.#turns.countAtLeast(lastTurn);
         this.#tellAgain();
         this.session.pauseForSidecar(isStorageFull);
@@ -233,126 +240,16 @@ export class Attendance implements SessionObserver {
     await this.over;
   }
 
-  /** Resolves when all that the sidecar did before this daemon came is in the log, or will never be. */
+  /**
+   * Resolves when all that the sidecar did before this daemon came is in the log, or will never be; or when that is the
+   * next daemon's affair.
+   */
   async caughtUp(): Promise<void> {
-    await Promise.race([this.#greeted, this.over, this.#released]);
-    this.#assertNotReleased();
+    await Promise.race([this.#met, this.over]);
+    if (this.#isReleased) return;
     // What a lost sidecar left is taken in before the end.
     if (this.#departure.isUnderWay) await this.over;
-    else await this.session.storedUpTo(this.#catchUpTo).catch(() => this.over);
-  }
-
-  /** Accepts a prompt: it is in the log when this resolves, and waits its turn. */
-  prompt(text: string, options: PromptOptions = {}): Promise<AcceptedTurn> {
-    return this.#turns.accept(text, options);
-  }
-
-  /** Redirects the running turn; with none running it is a prompt. */
-  async steer(text: string, { request }: { request?: string | undefined } = {}): Promise<AcceptedTurn> {
-    // Which turn runs, only the sidecar of an earlier daemon can tell.
-    if (this.#isRestored) await this.caughtUp();
-    if (this.openTurn === undefined) return this.prompt(text, { request });
-    this.#assertOpen();
-    this.#turns.assertBudget();
-    // Should the turn end before the steer arrives, the agent takes it as a prompt of this fresh turn. Only the
-    // sidecar knows which it was, so it is the sidecar who writes it down, and no death of ours can lose it.
-    const fresh = this.#turns.mintTurnId();
-    const reply = await this.#ask({
-      type: "steer",
-      data: { content: text, turn_id: fresh, record: true, ...defined({ request }) },
-    });
-    const turnId = reply.turnId ?? fresh;
-    try {
-      if (reply.sidecarSeq === undefined) await this.#recordSteer(text, { turnId, fresh, request });
-      else await this.session.storedUpTo(reply.sidecarSeq);
-    } catch (error) {
-      throw OpenOutcome.of(error);
-    }
-    return { turnId, position: 0 };
-  }
-
-  /** For a sidecar that an earlier version started, and that writes nothing down. */
-  async #recordSteer(
-    text: string,
-    { turnId, fresh, request }: { turnId: string; fresh: string; request: string | undefined },
-  ): Promise<void> {
-    const kind = turnId === fresh ? "prompt" : "steer";
-    await this.session.appendOwn([
-      { type: "user_message", data: { turn_id: turnId, kind, text, ...defined({ request }) } },
-    ]);
-  }
-
-  async interrupt(): Promise<void> {
-    this.#assertLive();
-    await this.#ask({ type: "interrupt", data: { reason: "user" } });
-  }
-
-  /** Answers a question of the agent; the first answer counts, whoever gives it. It is in the log when this resolves. */
-  async respond(requestId: string, answer: InputAnswer): Promise<void> {
-    await this.session.inputs.answer(requestId, answer, async () => {
-      this.#assertLive();
-      const { sidecarSeq } = await this.#ask({
-        type: "respond",
-        data: { ...answer, request_id: requestId, by: "client" },
-      });
-      await this.session.storedUpTo(sidecarSeq ?? 0);
-    });
-    await this.session.stored();
-  }
-
-  /**
-   * What may be changed while it runs; holds from the next request of the agent to its model on. One after the other:
-   * what the agent has taken is recorded, whatever it says to the next.
-   */
-  async change({ model, permission_mode }: SessionChange): Promise<void> {
-    this.#assertOpen();
-    if (model !== undefined) {
-      await this.#askForChange({ type: "set_model", data: { model } });
-      this.session.model = model;
-      await this.#recordChange({ model });
-    }
-    if (permission_mode !== undefined) {
-      await this.#askForChange({ type: "set_permission_mode", data: { permission_mode } });
-      this.session.permissionMode = permission_mode;
-      await this.#recordChange({ permission_mode });
-    }
-  }
-
-  async #recordChange(change: SessionChange): Promise<void> {
-    this.#options.onChanged();
-    await this.session.appendOwn([{ type: "system", data: { subtype: "changed", ...defined(change) } }]);
-  }
-
-  context(item: ContextItem): Promise<void> {
-    return this.#attach("context", item.text ?? item.filePath ?? "", { type: "context", data: item });
-  }
-
-  mention(item: MentionItem): Promise<void> {
-    const from = item.lineStart;
-    const lines = from === undefined ? "" : `#L${from}${item.lineEnd === undefined ? "" : `-${item.lineEnd}`}`;
-    return this.#attach("mention", `@${item.filePath}${lines}`, { type: "mention", data: item });
-  }
-
-  /** It is in the log before the agent has it; that the agent would not have it follows there. */
-  async #attach(kind: "context" | "mention", text: string, command: Parameters<Link["request"]>[0]): Promise<void> {
-    this.#assertOpen();
-    this.#assertTakesContext();
-    if (!this.#link) throw this.#endedError("it has not started yet");
-    await this.session.appendOwn([{ type: "user_message", data: { turn_id: null, kind, text } }]);
-    try {
-      await this.#ask(command);
-    } catch (error) {
-      // What was not answered may have arrived.
-      if (!(error instanceof OpenOutcome))
-        await this.session.appendOwn([refusedItem(kind, messageOf(error))]).catch(this.#options.onFault);
-      throw error;
-    }
-  }
-
-  /** Takes back a prompt that the agent has not been given: after a restart only its sidecar can tell. */
-  async withdraw(turnId: string): Promise<void> {
-    if (this.#isRestored) await this.caughtUp();
-    await this.#turns.withdraw(turnId);
+    else await this.session.storedUpTo(this.#catchUpTo).catch(() => (this.#isReleased ? undefined : this.over));
   }
 
   /** `drain` lets open and queued turns end first; `now` ends the session. The first reason counts. */
@@ -373,7 +270,7 @@ export class Attendance implements SessionObserver {
   /** Lets go of the session without a word to its sidecar, which works on and keeps what happens for a next daemon. */
   async release(): Promise<void> {
     this.#isReleased = true;
-    this.#resolveReleased();
+    this.#resolveMet();
     this.#departure.callOff();
     this.#clocks.stop();
     this.#link?.close();
@@ -456,7 +353,7 @@ export class Attendance implements SessionObserver {
 
   async #give({ turnId, text, images }: Prompt): Promise<void> {
     const link = this.#link;
-    if (!link) throw this.#endedError("it has not started yet");
+    if (!link) throw new Error("there is no sidecar to give it to");
     const read = images === undefined ? {} : { images: await readImages(this.session.home.blobs, images) };
     await link.request({ type: "prompt", data: { content: text, turn_id: turnId, ...read } });
   }
@@ -484,33 +381,6 @@ export class Attendance implements SessionObserver {
     });
   }
 
-  /** What the sidecar refuses here, its agent cannot do. */
-  async #askForChange(command: Parameters<Link["request"]>[0]): Promise<void> {
-    try {
-      await this.#ask(command);
-    } catch (error) {
-      const cause = error instanceof Error ? error.cause : undefined;
-      if (!cause || !this.session.isLive) throw error;
-      throw new AgentdError("unsupported_by_agent", `Cannot change session "${this.session.id}": ${messageOf(cause)}`, {
-        cause,
-      });
-    }
-  }
-
-  async #ask(command: Parameters<Link["request"]>[0]): Promise<CommandReply> {
-    if (!this.#link) throw this.#endedError("it has not started yet");
-    try {
-      return await this.#link.request(command);
-    } catch (error) {
-      const failed = this.#isReleased
-        ? this.#leavingError()
-        : new AgentdError("agent_failed", `Cannot ${command.type} session "${this.session.id}": ${messageOf(error)}`, {
-            cause: error,
-          });
-      throw error instanceof Unanswered ? OpenOutcome.of(failed) : failed;
-    }
-  }
-
   #destroy(): void {
     this.#handle?.destroy().catch(this.#options.onFault);
   }
@@ -521,52 +391,13 @@ export class Attendance implements SessionObserver {
     return state.at === "stopping" && state.reason === "timeout" ? "limit" : "aborted";
   }
 
-  #assertNotReleased(): void {
-    if (this.#isReleased) throw this.#leavingError();
-  }
-
-  #leavingError(): AgentdError {
-    return new AgentdError(
-      "shutting_down",
-      `Cannot send to session "${this.session.id}" now: this daemon is leaving. The session goes on; ask the next daemon`,
-    );
-  }
-
-  #assertLive(): void {
-    this.#assertNotReleased();
-    const isLeaving = this.session.state.at === "stopping" || this.#departure.hasExit || this.#departure.isUnderWay;
-    if (!this.session.isLive || isLeaving) throw this.#endedError("it has ended");
-  }
-
-  #assertOpen(): void {
-    this.#assertLive();
-    if (this.session.isPaused) {
-      throw new AgentdError(
-        "disk_full",
-        `Cannot send to session "${this.session.id}": the disk is full, nothing can be recorded. Make room, then try again`,
-      );
-    }
-    if (this.#isClosing) throw this.#endedError("it was asked to stop");
-    if (this.#options.harness === "generic" && this.#isDraining && this.#turns.count > 0) {
-      throw this.#endedError("its plain command takes one prompt and then the end of its input");
-    }
-    const isIdleForGood = this.#isDraining && this.#turns.isEmpty && this.#turns.count > 0;
-    const isDone = this.#hasFinished || isIdleForGood;
-    if (isDone) throw this.#endedError("it is not interactive and its last turn has ended");
-  }
-
-  #assertTakesContext(): void {
-    if (this.#options.harness !== "generic") return;
-    throw new AgentdError(
-      "unsupported_by_agent",
-      `Cannot add context to session "${this.session.id}": its agent is a plain command, which only takes lines. Put it into the prompt`,
-    );
-  }
-
-  #endedError(found: string): AgentdError {
-    return new AgentdError(
-      "session_ended",
-      `Cannot send to session "${this.session.id}": ${found}. Start a new one, with resume_session to go on from here`,
-    );
+  get #standing(): Standing {
+    if (this.#isReleased) return "released";
+    const { isLive, state } = this.session;
+    const isEnding = state.at === "stopping" || this.#departure.hasExit || this.#departure.isUnderWay;
+    if (!isLive || isEnding) return "ending";
+    if (this.#isClosing) return "closing";
+    if (this.#hasFinished) return "finished";
+    return this.#isDraining ? "draining" : "open";
   }
 }

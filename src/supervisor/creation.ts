@@ -259,7 +259,7 @@ async function firstTurn(attendance: Attendance, { prompt = "", images }: Sessio
   const { traceparent } = attendance.session.spec;
   if (traceparent !== undefined)
     await attendance.session.appendOwn([{ type: "system", data: { subtype: "trace", traceparent } }]);
-  return prompt.trim() === "" ? undefined : attendance.prompt(prompt, { images });
+  return prompt.trim() === "" ? undefined : attendance.conversation.prompt(prompt, { images });
 }
 
 function diskFull({ config }: Context, cause?: unknown): AgentdError {

@@ -15,10 +15,10 @@ import { checkExecutables } from "./agent-options.ts";
 import { listAgents } from "./agents.ts";
 import { Archive } from "./archive.ts";
 import { AtMost } from "./at-most.ts";
-import type { Attendance } from "./attendance.ts";
 import { Books } from "./books.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import { type Context, type Log, workDirGuard } from "./context.ts";
+import type { Conversation } from "./conversation.ts";
 import { type Caller, type Created, createSession } from "./creation.ts";
 import { EgressLog } from "./egress-log.ts";
 import type { Entry } from "./entry.ts";
@@ -164,10 +164,10 @@ export class Supervisor {
     return this.#context.registry.all().some(({ session }) => session.isPaused);
   }
 
-  /** The attendance of a live session; rejects with `session_ended`. */
-  async attendanceOf(ref: string): Promise<Attendance> {
+  /** For what is asked of a live session; rejects with `session_ended`. */
+  async conversationWith(ref: string): Promise<Conversation> {
     const { session, attendance } = await this.get(ref);
-    if (attendance) return attendance;
+    if (attendance) return attendance.conversation;
     throw new AgentdError(
       "session_ended",
       `Cannot send to session "${session.id}": it has ended. Start a new one, with resume_session to go on from here`,
@@ -177,11 +177,11 @@ export class Supervisor {
   /** Answers a question; a session that has ended can still say how it was answered. */
   async respond(ref: string, requestId: string, answer: InputAnswer): Promise<string> {
     const { session, attendance } = await this.get(ref);
-    if (attendance) await attendance.respond(requestId, answer);
+    if (attendance) await attendance.conversation.respond(requestId, answer);
     else {
       const closed = await readInputs(session, new Inputs());
       await closed.answer(requestId, answer, async () => {
-        await this.attendanceOf(ref);
+        await this.conversationWith(ref);
       });
     }
     return session.id;
@@ -201,10 +201,10 @@ export class Supervisor {
 
   /** What may be changed while a session runs; refuses what its beginning would have refused. */
   async change(ref: string, change: SessionChange): Promise<void> {
-    const attendance = await this.attendanceOf(ref);
+    const conversation = await this.conversationWith(ref);
     if (change.permission_mode === "interactive")
-      checkExecutables(attendance.session.spec.executables ?? [], this.#context.config);
-    await attendance.change(change);
+      checkExecutables(conversation.session.spec.executables ?? [], this.#context.config);
+    await conversation.change(change);
   }
 
   /** Ends a session and takes it off the list; its log is kept. */
