@@ -109,18 +109,21 @@ export class EventLog {
     const timestamp = this.#options.now();
     const positions = this.#options.rawLog && keepRaw(this.#options.rawLog, outputs);
     const firstSeq = this.#seq + 1;
+    let seq = this.#seq;
     let text = "";
     for (let i = 0; i < outputs.length; i++) {
       const output = outputs[i];
       if (!output) continue;
-      const sidecarSeq = ++this.#seq;
+      const sidecarSeq = ++seq;
       const raw = positions?.[i];
       text += encodeSidecarLine(
         output.event,
         raw === undefined ? { timestamp, sidecarSeq } : { timestamp, sidecarSeq, raw },
       );
     }
-    return { bytes: Buffer.from(text), start: this.#end, firstSeq, lastSeq: this.#seq };
+    // Only now: a count of what could not be written would be a hole, and behind a hole nothing is taken.
+    this.#seq = seq;
+    return { bytes: Buffer.from(text), start: this.#end, firstSeq, lastSeq: seq };
   }
 }
 

@@ -6,6 +6,7 @@ import type { InputAnswer, InterruptReason } from "../../src/protocol/command.ts
 import type { SessionEvent } from "../../src/protocol/event.ts";
 import type { SidecarStatus } from "../../src/protocol/link-frame.ts";
 import type { PermissionMode } from "../../src/protocol/session.ts";
+import { parseAgentJson } from "../agent-json.ts";
 import { plainLine, progress, unknownLine } from "../facts.ts";
 import type { Failure } from "../failure.ts";
 import type { HarnessOutput, Waiting } from "../harness.ts";
@@ -156,7 +157,7 @@ export class Normalizer {
     if (piece) return this.#takeDelta(piece);
     let value: unknown;
     try {
-      value = JSON.parse(line);
+      value = parseAgentJson(line);
     } catch {
       if (line.trim() !== "") this.#out.emit(plainLine("stdout_raw", line));
       return;

@@ -1,6 +1,7 @@
 /** Requests to the server that we started, one connection each: an old one may be dead without our knowing. */
 import { type IncomingMessage, request } from "node:http";
 import { messageOf } from "../../src/protocol/error.ts";
+import { parseAgentJson } from "../agent-json.ts";
 
 export interface ApiAnswer {
   status: number;
@@ -73,7 +74,7 @@ async function readAll(response: IncomingMessage): Promise<string> {
 
 function parsed(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseAgentJson(text);
   } catch {
     // An empty body, or the words of something that is not the server.
     return undefined;

@@ -7,6 +7,7 @@ import type { SessionEvent } from "../../src/protocol/event.ts";
 import type { SidecarStatus } from "../../src/protocol/link-frame.ts";
 import type { PermissionMode } from "../../src/protocol/session.ts";
 import { isAgentId } from "../agent-id.ts";
+import { parseAgentJson } from "../agent-json.ts";
 import { plainLine, progress, unknownLine } from "../facts.ts";
 import type { Failure } from "../failure.ts";
 import type { HarnessOutput, Waiting } from "../harness.ts";
@@ -161,7 +162,7 @@ export class Normalizer {
     this.#out.line = line;
     let value: unknown;
     try {
-      value = JSON.parse(line);
+      value = parseAgentJson(line);
     } catch {
       if (line.trim() !== "") this.#out.emit(plainLine("stdout_raw", line.slice(0, 8192)));
       return;

@@ -1,6 +1,7 @@
 /** What the daemon keeps of a session besides its log, in `session.json`: enough to find it again. */
 import { open, readFile, rename, rm } from "node:fs/promises";
 import * as z from "zod";
+import { AgentdError, messageOf } from "../protocol/error.ts";
 import { EndReason, PermissionMode, SessionSpec } from "../protocol/session.ts";
 import { Checkpoint } from "./checkpoint.ts";
 import { StoredTotals } from "./totals.ts";
@@ -50,6 +51,13 @@ export async function writeRecord(path: string, record: SessionRecord): Promise<
   }
 }
 
+/** Rejects with the system's error when it cannot be read, and with `store_failed` when it holds something else. */
 export async function readRecord(path: string): Promise<SessionRecord> {
-  return SessionRecord.parse(JSON.parse(await readFile(path, "utf8")));
+  const text = await readFile(path, "utf8");
+  try {
+    return SessionRecord.parse(JSON.parse(text));
+  } catch (error) {
+    const found = error instanceof z.ZodError ? z.prettifyError(error).replaceAll("\n", " ") : messageOf(error);
+    throw new AgentdError("store_failed", `Cannot read the session's record "${path}": ${found}`, { cause: error });
+  }
 }

@@ -39,12 +39,22 @@ export function addResult(totals: Totals, event: SessionEvent): Totals {
   return {
     ...totals,
     turns: totals.turns + 1,
-    costUsd: cost_usd === null ? totals.costUsd : (totals.costUsd ?? 0) + cost_usd,
+    costUsd: cost_usd === null ? totals.costUsd : within(Number.MAX_VALUE, (totals.costUsd ?? 0) + cost_usd),
     usage: {
-      input_tokens: totals.usage.input_tokens + usage.input_tokens,
-      output_tokens: totals.usage.output_tokens + usage.output_tokens,
-      cache_read_input_tokens: totals.usage.cache_read_input_tokens + usage.cache_read_input_tokens,
-      cache_creation_input_tokens: totals.usage.cache_creation_input_tokens + usage.cache_creation_input_tokens,
+      input_tokens: tokens(totals.usage.input_tokens + usage.input_tokens),
+      output_tokens: tokens(totals.usage.output_tokens + usage.output_tokens),
+      cache_read_input_tokens: tokens(totals.usage.cache_read_input_tokens + usage.cache_read_input_tokens),
+      cache_creation_input_tokens: tokens(totals.usage.cache_creation_input_tokens + usage.cache_creation_input_tokens),
     },
   };
+}
+
+/** A count that a database holds exactly, whatever an agent claims. */
+function tokens(sum: number): number {
+  return Math.round(within(Number.MAX_SAFE_INTEGER, sum));
+}
+
+/** Infinity cannot be written as JSON. */
+function within(limit: number, sum: number): number {
+  return Math.max(-limit, Math.min(limit, sum));
 }

@@ -18,6 +18,11 @@ test("a cost that nobody knows stays unknown", () => {
   expect(addResult(noTotals, result(null)).costUsd).toBeUndefined();
 });
 
+test("sums stay finite, whatever is claimed", () => {
+  const events = [result(Number.MAX_VALUE), result(Number.MAX_VALUE)];
+  expect(events.reduce(addResult, noTotals).costUsd).toBe(Number.MAX_VALUE);
+});
+
 test("other events change nothing", () => {
   expect(addResult(noTotals, { type: "stdout", data: { text: "x" } })).toBe(noTotals);
   expect(noTotals.usage).toEqual(noUsage);
