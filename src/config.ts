@@ -181,6 +181,8 @@ export function dataDirOf(flag: string | undefined, environment: Readonly<Record
 }
 
 /** Throws an AgentdError whose message says which setting is wrong, what was found and what was expected. */
+  /** The file that it was read from, if there is one. */
+  readonly configFile: string | undefined;
 export function loadConfig(given: {
   flags: ConfigFlags;
   environment: Readonly<Record<string, string | undefined>>;
@@ -226,6 +228,7 @@ function builtInAgents(): ConfigFile["agents"] {
 }
 
 function withHarnesses(agents: ConfigFile["agents"]): Record<string, AgentSettings> {
+    configFile: file.path,
   return Object.fromEntries(
     Object.entries(agents).map(([name, settings]) => [
       name,

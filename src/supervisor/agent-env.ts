@@ -1,6 +1,5 @@
 /** The environment of an agent: an allow-list of the daemon's, what the operator adds, what the request adds. Pure. */
 import type { HarnessName } from "../protocol/bootstrap.ts";
-import { AgentdError } from "../protocol/error.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -43,59 +42,6 @@ export const keyVariables = [
   "OPENAI_API_KEY",
   "CODEX_API_KEY",
 ];
-
-/** Requests may set these although they look like ones that change how an agent runs. */
-const permittedSettings = new Set([
-  "CLAUDE_CODE_OAUTH_TOKEN",
-  "CLAUDE_CODE_MAX_RETRIES",
-  "CLAUDE_CODE_MAX_OUTPUT_TOKENS",
-  "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS",
-]);
-
-/** Keys that change how programs load, where they keep their things or where they send keys. */
-const reserved: readonly RegExp[] = [
-  /^PATH$/i,
-  /^(HOME|USER|LOGNAME|SHELL|TMPDIR|ZDOTDIR|IFS|ENV|BASH_ENV|SHELLOPTS|BASHOPTS|PROMPT_COMMAND|CDPATH|PS4)$/,
-  /^BASH_FUNC_/,
-  /^LD_/,
-  /^DYLD_/,
-  /^(GCONV_PATH|LOCPATH|HOSTALIASES)$/,
-  /^BUN_/,
-  /^(NODE_OPTIONS|NODE_PATH|NODE_EXTRA_CA_CERTS|NODE_TLS_REJECT_UNAUTHORIZED|NODE_REPL_EXTERNAL_MODULE)$/,
-  /^(PYTHONPATH|PYTHONSTARTUP|PYTHONHOME|PERL5LIB|PERL5OPT|RUBYOPT|RUBYLIB|JAVA_TOOL_OPTIONS|JDK_JAVA_OPTIONS|_JAVA_OPTIONS)$/,
-  /^GIT_/,
-  /^(SSL_CERT_FILE|SSL_CERT_DIR|OPENSSL_CONF|OPENSSL_MODULES|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE)$/,
-  /^(https?|all|no)_proxy$/i,
-  /_BASE_URL$/,
-  /^ANTHROPIC_UNIX_SOCKET$/,
-  /^AWS_ENDPOINT_URL/,
-  /^XDG_/,
-  /^AGENTRUNTIME_/,
-  /^CLAUDE_/,
-  /^CLAUDECODE$/,
-  /^CODEX_HOME$/,
-  /^OPENCODE_/,
-  /^IS_SANDBOX$/,
-];
-
-/** Refuses keys that are malformed or reserved. Throws `env_key_reserved` naming the key. */
-export function checkRequestEnv(env: Readonly<Record<string, string>>): void {
-  for (const key of Object.keys(env)) {
-    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(key)) {
-      throw new AgentdError(
-        "env_key_reserved",
-        `Cannot set env key ${JSON.stringify(key)}: a key is letters, digits and underscores, and does not start with a digit`,
-      );
-    }
-    if (permittedSettings.has(key)) continue;
-    if (reserved.some((pattern) => pattern.test(key))) {
-      throw new AgentdError(
-        "env_key_reserved",
-        `Cannot set env key "${key}": it is reserved, because it changes how programs load or where they send keys. Set it in the configuration, under agents.NAME.env`,
-      );
-    }
-  }
-}
 
 export interface AgentEnvOptions {
   harness: HarnessName;

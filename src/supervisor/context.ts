@@ -48,7 +48,10 @@ export function runDirOf(runDir: string, id: string): string {
   return join(runDir, createHash("sha256").update(id).digest("base64url").slice(0, 12));
 }
 
-export async function workDirGuard({ environment, dataDir }: Config): Promise<WorkDirGuard> {
+export async function workDirGuard({ config, runDir }: Pick<Context, "config" | "runDir">): Promise<WorkDirGuard> {
+  const { environment, dataDir, tokenFile, configFile, listen, agents } = config;
   const home = environment["HOME"] || homedir();
-  return { home: await realpath(home).catch(() => home), dataDir };
+  const logins = Object.values(agents).map(({ login }) => login);
+  const own = [dataDir, runDir, tokenFile, configFile, listen.socket, ...logins].filter((path) => path !== undefined);
+  return { home: await realpath(home).catch(() => home), own };
 }

@@ -1,6 +1,7 @@
 /** Creating a session: what is checked, what is reserved, what is on disk before its sidecar starts. */
 import { randomUUID } from "node:crypto";
 import { mkdir, rm, stat } from "node:fs/promises";
+import type { Config } from "../config.ts";
 import type { ContainerSpec } from "../protocol/container.ts";
 import type { EgressPolicy } from "../protocol/egress.ts";
 import { AgentdError, errnoOf, isDiskFull } from "../protocol/error.ts";
@@ -12,7 +13,6 @@ import { createHome, removeHome, type SessionHome, sessionHome } from "../sessio
 import { writeRecord } from "../session/record.ts";
 import { Session } from "../session/session.ts";
 import { readTraceparent } from "../session/trace-context.ts";
-import { checkRequestEnv } from "./agent-env.ts";
 import { type AgentOptions, agentOptionsOf, checkExecutables } from "./agent-options.ts";
 import type { Attendance } from "./attendance.ts";
 import { type Attended, attended } from "./attended.ts";
@@ -26,8 +26,10 @@ import { checkHonoured } from "./honoured.ts";
 import { placeSpecOf } from "./place-spec.ts";
 import { takenId, takenName } from "./registry.ts";
 import { resourcesOf } from "./resources.ts";
+import { checkRequestEnv } from "./request-env.ts";
 import { type Resumed, resumedBy } from "./resuming.ts";
 import { warnOfSharedDir } from "./shared-dir.ts";
+import { assertUnmoved, type SeenPlace, seePlaces } from "./seen-places.ts";
 import { agentHomeOf, checkNames, checkSessionId, inputTimeoutOf, specOf } from "./spec.ts";
 import { checkWorkDir } from "./work-dir.ts";
 
@@ -50,6 +52,8 @@ interface Found {
   runtime: Runtime;
   requestedDir: string | undefined;
   resumed: Resumed | undefined;
+  /** Folders of this machine that it is to work in or see. */
+  places: readonly SeenPlace[];
   options: AgentOptions;
   resources: ResourceLimits | undefined;
   traceparent: string | undefined;
@@ -101,7 +105,7 @@ async function lookInto(context: Context, request: SessionRequest): Promise<Omit
       "unknown_runtime",
       `Cannot use the runtime "${runtimeName}": it is not available on this machine`,
     );
-  const guard = await workDirGuard(config);
+  const guard = await workDirGuard(context);
   const requestedDir = request.work_dir === undefined ? undefined : await checkWorkDir(request.work_dir, guard);
   const box =
     runtimeName === "docker"
@@ -109,7 +113,15 @@ async function lookInto(context: Context, request: SessionRequest): Promise<Omit
       : { container: undefined, egress: undefined };
   const resumed =
     request.resume_session === undefined ? undefined : await resumedBy(context, request.resume_session, agent);
-  return { agent, runtime, requestedDir, resumed, options, resources, ...box };
+  const places = await seePlaces([...requestedMounts(box.container, config), ...(requestedDir ? [requestedDir] : [])]);
+  return { agent, runtime, requestedDir, places, resumed, options, resources, ...box };
+}
+
+/** Those of the operator's may be links. */
+function requestedMounts(container: ContainerSpec | undefined, { docker }: Config): string[] {
+  const operators = new Set(docker.mounts.map(({ host }) => host));
+  const mounts = container?.mounts ?? [];
+  return mounts.filter(({ type, source }) => type === "bind" && !operators.has(source)).map(({ source }) => source);
 }
 
 function assertOpen(context: Context): void {
@@ -242,7 +254,10 @@ async function launch(context: Context, { id, request, found }: Wanted, made: At
     handle = await found.runtime.launch(bootstrap, placeSpec);
     attendance.attend(handle, { isAdopted: false });
   } catch (error) {
+    await assertUnmoved(found.places);
     await handle?.destroy();
+    // No agent runs before somebody attends.
+    await assertUnmoved(found.places);
     hostDoors.close(id);
     logins.forget(id);
     entry.attendance = undefined;

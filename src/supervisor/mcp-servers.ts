@@ -3,7 +3,7 @@ import * as z from "zod";
 import type { McpServerSpec } from "../protocol/agent-options.ts";
 import { AgentdError } from "../protocol/error.ts";
 import type { SessionRequest } from "../protocol/http.ts";
-import { checkRequestEnv } from "./agent-env.ts";
+import { checkRequestEnv } from "./request-env.ts";
 
 type Asked = NonNullable<SessionRequest["mcp_servers"]>[number];
 

@@ -195,7 +195,7 @@ export class Supervisor {
   /** The configured agents, with those that a work dir adds. */
   async agents(workDir: string | undefined): Promise<AgentView[]> {
     const { config } = this.#context;
-    const checked = workDir === undefined ? undefined : await checkWorkDir(workDir, await workDirGuard(config));
+    const checked = workDir === undefined ? undefined : await checkWorkDir(workDir, await workDirGuard(this.#context));
     return listAgents(config, checked);
   }
 

@@ -3,33 +3,81 @@ import { realpath, stat } from "node:fs/promises";
 import { isAbsolute, join, relative, sep } from "node:path";
 import { AgentdError, errnoOf, messageOf } from "../protocol/error.ts";
 
-/** Below the person's home; none of them, nothing in them and nothing above them may be a work dir. */
+/** Below a home; none of them, nothing in them and nothing above them may be a work dir. */
 const sensitive = [
+  // Keys and logins.
   ".ssh",
   ".gnupg",
+  ".pki",
   ".aws",
   ".azure",
+  ".oci",
   ".kube",
   ".docker",
   ".config/gcloud",
   ".config/gh",
-  ".claude",
-  ".codex",
+  ".config/glab-cli",
+  ".config/hub",
+  ".config/op",
+  ".config/doctl",
+  ".config/rclone",
+  ".config/sops",
+  ".config/age",
+  ".config/containers",
   ".netrc",
   ".npmrc",
+  ".yarnrc.yml",
   ".pypirc",
+  ".pgpass",
+  ".my.cnf",
+  ".s3cfg",
+  ".boto",
   ".git-credentials",
+  ".config/git/credentials",
+  ".vault-token",
+  ".terraform.d",
+  ".cargo/credentials",
+  ".cargo/credentials.toml",
+  ".gem/credentials",
+  ".m2/settings.xml",
+  ".gradle/gradle.properties",
   ".password-store",
   ".local/share/keyrings",
+  ".local/share/kwalletd",
   "Library/Keychains",
+  "Library/Application Support",
+  // Agents' own.
+  ".claude",
+  ".claude.json",
+  ".codex",
+  ".gemini",
+  ".qwen",
+  ".config/opencode",
+  ".local/share/opencode",
+  // Browsers, and what runs by itself at a login.
+  ".mozilla",
+  ".config/google-chrome",
+  ".config/chromium",
+  ".config/BraveSoftware",
+  ".config/systemd",
+  ".config/autostart",
 ];
 
-/** System places that are nobody's project. */
-const systemPlaces = ["/proc", "/sys", "/dev", "/boot", "/etc", "/run/docker.sock", "/var/run/docker.sock"];
+/** System places that are nobody's project. Sockets of engines and of people's sessions are in `/run`. */
+const systemPlaces = [
+  ...["/proc", "/sys", "/dev", "/boot", "/etc", "/run", "/var/run"],
+  ...["/bin", "/sbin", "/lib", "/lib64", "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/libexec"],
+  ...["/var/lib/docker", "/var/lib/containerd", "/var/spool/cron", "/private/etc", "/private/var/run"],
+];
+
+/** Folders of homes: a home in one of them is as sensitive as the daemon's own, whoever's it is. */
+const foldersOfHomes = ["/home", "/Users"];
 
 export interface WorkDirGuard {
+  /** Of the daemon's user. */
   home: string;
-  dataDir: string;
+  /** The data dir, and files and folders of agentd's that the configuration puts elsewhere. */
+  own: readonly string[];
 }
 
 /**
@@ -58,7 +106,7 @@ export async function checkWorkDir(path: string, guard: WorkDirGuard): Promise<s
     );
   }
   if (real === "/") refuse("working directory cannot be the filesystem root");
-  for (const place of await placesOf(guard)) {
+  for (const place of await placesOf(guard, real)) {
     if (isInside(real, place) || isInside(place, real))
       refuse(`working directory cannot be or contain sensitive directory: ${place}`);
   }
@@ -68,10 +116,21 @@ export async function checkWorkDir(path: string, guard: WorkDirGuard): Promise<s
 }
 
 /** Each place as it is named and as it is really reached. */
-async function placesOf(guard: WorkDirGuard): Promise<string[]> {
-  const named = [...sensitive.map((name) => join(guard.home, name)), ...systemPlaces, guard.dataDir];
+async function placesOf({ home, own }: WorkDirGuard, path: string): Promise<string[]> {
+  const homes = [home, "/root", ...homeOf(path)];
+  const inHomes = homes.flatMap((folder) => sensitive.map((name) => join(folder, name)));
+  const named = [...inHomes, ...systemPlaces, ...own];
   const real = await Promise.all(named.map((place) => realpath(place).catch(() => place)));
   return [...new Set([...named, ...real])];
+}
+
+/** The home that a path leads into; of a folder of homes, some home. */
+function homeOf(path: string): string[] {
+  return foldersOfHomes.flatMap((folder) => {
+    if (!isInside(path, folder)) return [];
+    const [name = "anybody"] = relative(folder.toLowerCase(), path.toLowerCase()).split(sep).filter(Boolean);
+    return [join(folder, name)];
+  });
 }
 
 /** Case is folded: on a file system that ignores it, another spelling is the same place. */

@@ -14,7 +14,13 @@ beforeEach(async () => {
   home = join(dir.path, "person");
   dataDir = join(dir.path, "data");
   project = join(home, "code", "project");
-  for (const folder of [project, dataDir, join(home, ".ssh", "keys"), join(home, ".config", "gh")])
+  for (const folder of [
+    project,
+    dataDir,
+    join(home, ".ssh", "keys"),
+    join(home, ".config", "gh"),
+    join(home, "settings"),
+  ])
     await mkdir(folder, { recursive: true });
   await symlink(project, join(home, "link"));
   await symlink(join(home, "code"), join(home, "linked-code"));
@@ -25,7 +31,7 @@ afterEach(async () => {
   await dir.remove();
 });
 
-const check = (path: string) => checkWorkDir(path, { home, dataDir });
+const check = (path: string) => checkWorkDir(path, { home, own: [dataDir, join(home, "settings", "agentd.json")] });
 
 test("an ordinary folder is used as it is, slashes at the end aside", async () => {
   expect(await Promise.all([project, `${project}/`, `${home}//code/./project`].map(check))).toEqual([
@@ -57,7 +63,14 @@ describe("what is refused", () => {
     ["the home itself", () => home, /sensitive directory/],
     ["the data dir", () => dataDir, /sensitive directory/],
     ["a folder that holds the data dir", () => dir.path, /sensitive directory/],
+    ["a folder that holds the daemon's configuration", () => join(home, "settings"), /sensitive directory/],
     ["a system folder", () => "/etc", /sensitive directory/],
+    ["a folder that holds sockets of engines", () => "/run", /sensitive directory/],
+    ["a folder of programs", () => "/usr/bin", /sensitive directory/],
+    ["a folder that holds system folders", () => "/usr", /sensitive directory/],
+    ["everybody's home", () => "/home", /sensitive directory/],
+    ["root's home", () => "/root", /sensitive directory|cannot be opened/],
+    ["the root by way of a process", () => `/proc/self/root${project}`, /sensitive directory|through a symlink/],
     ["a folder in a system one", () => "/proc/self", /sensitive directory/],
   ];
   for (const [what, path, message] of refused) {
@@ -69,6 +82,14 @@ describe("what is refused", () => {
     });
   }
 });
+
+test.each([".SSH", ".Claude", ".config/GH", ".Codex/sessions"])(
+  "%s is as sensitive as it is in small letters: on some file systems it is the same folder",
+  async (name) => {
+    await mkdir(join(home, name), { recursive: true });
+    await expect(check(join(home, name))).rejects.toThrow(/sensitive directory/);
+  },
+);
 
 test("names that only begin like sensitive ones are fine", async () => {
   const folders = [join(home, ".sshd"), join(home, ".config", "ghost"), `${dataDir}2`];
