@@ -1,8 +1,10 @@
-/** `npm run check`: format, lint, types, unused code, room boundaries. Says nothing when all is well. */
+/** `npm run check`: format, lint, types, unused code, room boundaries, licences. Says nothing when all is well. */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
-import { checkRooms } from "./rooms.ts";
+import { leftOutPackages } from "./bundle.ts";
+import { checkRooms, importedPackages } from "./rooms.ts";
+import { checkSupplyChain } from "./supply-chain.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -12,7 +14,11 @@ const checks = [
   ["knip", "--no-progress"],
 ];
 
-const faults = checkRooms(root).map((sentence) => `rooms: ${sentence}`);
+const handedOn = { imported: importedPackages(root), leftOut: leftOutPackages };
+const faults = [
+  ...checkRooms(root).map((sentence) => `rooms: ${sentence}`),
+  ...checkSupplyChain(root, handedOn).map((sentence) => `packages: ${sentence}`),
+];
 await Promise.all(checks.map(run));
 if (faults.length > 0) {
   console.error(faults.join("\n"));

@@ -121,6 +121,17 @@ export function checkRooms(root: string): string[] {
   return forbiddenArrows(roomFiles(root), (file) => readFileSync(join(root, file), "utf8"));
 }
 
+/** Every package that the product's sources import, types included. */
+export function importedPackages(root: string): string[] {
+  const specifiers = roomFiles(root).flatMap((file) =>
+    [...withoutComments(readFileSync(join(root, file), "utf8")).matchAll(importPattern)].map(
+      (found) => found[2] ?? found[3] ?? "",
+    ),
+  );
+  const packages = specifiers.filter((specifier) => /^(?!node:)[\w@]/.test(specifier));
+  return [...new Set(packages.map((specifier) => /^(?:@[^/]+\/)?[^/]+/.exec(specifier)?.[0] ?? ""))].sort();
+}
+
 function judge(
   file: string,
   room: Room,
