@@ -113,6 +113,11 @@ function addServe(program: Command, context: CommandContext): void {
       checkDuration,
     )
     .option(
+      "--redact <pattern>",
+      "regular expression of what is taken out of all that agents tell; again for more",
+      collect,
+    )
+    .option(
       "--fsync <when>",
       "force the log to disk: never, turn or always (default turn)",
       oneOf(["never", "turn", "always"]),

@@ -13,6 +13,7 @@ import { type AskStep, defaultStopWaits, killTree, type StopOutcome, stopTree } 
 import type { SidecarLimits } from "../src/protocol/bootstrap.ts";
 import { LineSplitter } from "../src/protocol/ndjson.ts";
 import { BlobStore, type OversizedLine } from "./blob-store.ts";
+import type { HarnessHost } from "./harness.ts";
 import { signalNumber } from "./signal-number.ts";
 import { spawnFailure } from "./spawn-failure.ts";
 
@@ -36,8 +37,8 @@ export interface AgentProcessOptions {
   /** Blobs go below it. */
   sessionDir: string;
   limits: SidecarLimits;
-  /** The session's processes that are not the agent's, see `HarnessHost`. */
-  apart?: () => readonly ProcessIdentity[];
+  /** What it has for a process. Blobs are redacted here; lines are told as they are, and read before anything is taken out. */
+  host: Pick<HarnessHost, "apart" | "redaction">;
   /** Awaited before the pipe is read again. Must not reject: it has nowhere to go. */
   onLines(batch: LineBatch): Promise<void>;
   onStderrLines(batch: LineBatch): Promise<void>;
@@ -89,10 +90,12 @@ export async function startAgentProcess(options: AgentProcessOptions): Promise<A
   const { subprocess, pid, exited } = await spawn(options, cgroup);
   const started = startTimeOf(pid);
   const roots: ProcessIdentity[] = started === undefined ? [] : [{ pid, started }];
-  const tree = { ...marks, roots, apart: options.apart, ...(cgroup ? { cgroup } : {}) };
+  const tree = { ...marks, roots, apart: options.host.apart, ...(cgroup ? { cgroup } : {}) };
   const gate = readGate();
   const tail = stderrTailKeeper();
-  const blobs = new BlobStore({ sessionDir: options.sessionDir, blobBytesMax: options.limits.blobBytesMax });
+  const { sessionDir } = options;
+  const { redaction } = options.host;
+  const blobs = new BlobStore({ sessionDir, blobBytesMax: options.limits.blobBytesMax, redaction });
   const readers = [
     readLines({ ...options, stream: "stdout", pipe: subprocess.stdout, blobs, gate }),
     readLines({

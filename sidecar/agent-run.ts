@@ -14,6 +14,7 @@ import type { Harness, HarnessHost, HarnessOutput, Waiting } from "./harness.ts"
 import { Hooks } from "./hooks.ts";
 import { OpenInputs } from "./open-inputs.ts";
 import { OwedMessages } from "./owed-messages.ts";
+import type { Redaction } from "./redact/redaction.ts";
 import { type Hold, RunGate } from "./run-gate.ts";
 import { TakenTurns } from "./taken-turns.ts";
 import { stallThresholds, startWatchdog, type Watchdog } from "./watchdog.ts";
@@ -22,6 +23,7 @@ export interface AgentRunOptions {
   bootstrap: Bootstrap;
   createHarness(bootstrap: Bootstrap, host: HarnessHost): Harness;
   log: EventLog;
+  redaction?: Redaction | undefined;
   now(): number;
   onStatus(status: SidecarStatus): void;
   /** Given to the agent when it has started; no other will follow. */
@@ -84,6 +86,7 @@ export class AgentRun {
       emit: (outputs) => this.#emit(outputs),
       setStatus: (change) => this.#setStatus(change),
       now: options.now,
+      redaction: options.redaction,
       apart: () => this.#hooks.apart(),
     });
   }
@@ -187,7 +190,16 @@ export class AgentRun {
       if (command.data.content.trim() === "") throw new Error(`${command.type} content is required`);
     }
     await this.#starting;
-    return this.#act(command);
+    try {
+      return this.#act(command);
+    } catch (error) {
+      throw new Error(this.#told(messageOf(error)), { cause: error });
+    }
+  }
+
+  /** For what does not go through the log: it may quote the agent. */
+  #told(sentence: string): string {
+    return this.#options.redaction?.text(sentence) ?? sentence;
   }
 
   #act(command: Exclude<AgentCommand, { type: "stop" }>): string | undefined {
@@ -390,7 +402,7 @@ export class AgentRun {
 
   async #failToStart(error: unknown): Promise<void> {
     const code = error instanceof AgentdError && error.code === "agent_not_found" ? error.code : "agent_failed";
-    const message = messageOf(error);
+    const message = this.#told(messageOf(error));
     const category = "startup_crash";
     const end = { code: 1, stderrTail: "", detail: message, category } as const;
     const exit = exitEvent({ end, hasSpoken: false });

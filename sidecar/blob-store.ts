@@ -3,13 +3,14 @@ import { closeSync, mkdirSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import type { EventOf } from "../src/protocol/event.ts";
 import type { Overflow } from "../src/protocol/ndjson.ts";
+import type { Redaction } from "./redact/redaction.ts";
 
 /** A line that went to a file instead of into memory. */
 export interface OversizedLine {
   stream: "stdout" | "stderr";
   /** The file's name in the session's `blobs` folder; null when not even that could be written. */
   blob: string | null;
-  /** Length of the whole line, without its newline. */
+  /** Length of the whole line, without its newline; of what was left of it when secrets were taken out. */
   bytes: number;
   /** The file holds less than the line did. */
   truncated: boolean;
@@ -22,9 +23,11 @@ const headBytesMax = 1024;
 export class BlobStore {
   readonly #directory: string;
   readonly #blobBytesMax: number;
+  readonly #redaction: Redaction | undefined;
   #count = 0;
 
-  constructor(options: { sessionDir: string; blobBytesMax: number }) {
+  constructor(options: { sessionDir: string; blobBytesMax: number; redaction?: Redaction | undefined }) {
+    this.#redaction = options.redaction;
     this.#directory = join(options.sessionDir, "blobs");
     this.#blobBytesMax = options.blobBytesMax;
   }
@@ -58,7 +61,7 @@ export class BlobStore {
       // A character cut at the limit would show as U+FFFD.
       onEnd({ ...line, head: new TextDecoder().decode(head, { stream: true }) });
     };
-    return { write, end };
+    return this.#redaction?.sink({ write, end }) ?? { write, end };
   }
 
   #create(name: string): number | undefined {

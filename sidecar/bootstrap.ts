@@ -9,6 +9,7 @@ import { longestMs, parseDuration } from "../src/protocol/duration.ts";
 import { messageOf } from "../src/protocol/error.ts";
 import { type HookPlan, Hooks } from "../src/protocol/hooks.ts";
 import { linkProtocol } from "../src/protocol/link-frame.ts";
+import { secretValues } from "../src/protocol/secrets.ts";
 
 export type Assignment =
   | { from: "daemon"; bootstrap: Bootstrap; cleanupMs: number }
@@ -64,6 +65,8 @@ export function assignmentOfPerson(env: Environment): Extract<Assignment, { from
   const name = basename(command[0] ?? "").toLowerCase();
   const onlyPrompt = env["AGENT_PROMPT"] ? decodePrompt(env["AGENT_PROMPT"]) : undefined;
   const kept = agentEnvironment.flatMap((key) => (env[key] === undefined ? [] : [[key, env[key]] as const]));
+  const agentEnv = { ...Object.fromEntries(kept), ...config.env };
+  const values = secretValues(agentEnv);
   const bootstrap: Bootstrap = {
     protocol: linkProtocol,
     session_id: env["SESSION_ID"] || randomUUID(),
@@ -75,11 +78,12 @@ export function assignmentOfPerson(env: Environment): Extract<Assignment, { from
       name: name.includes("claude") ? "claude" : name,
       harness: name.includes("claude") ? "claude" : "generic",
       command,
-      env: { ...Object.fromEntries(kept), ...config.env },
+      env: agentEnv,
     },
     work_dir: env["WORK_DIR"] || process.cwd(),
     config,
     ...hooksOf(config.lifecycle),
+    ...(values.length > 0 ? { redact: { values, patterns: [] } } : {}),
     interactive: onlyPrompt === undefined,
     keep_raw: false,
     limits: defaultSidecarLimits,

@@ -8,6 +8,7 @@ import { encodeSidecarLine, tailNumbers } from "../src/protocol/line.ts";
 import { ReplayRing } from "../src/protocol/replay-ring.ts";
 import type { HarnessOutput } from "./harness.ts";
 import type { RawLog } from "./raw-log.ts";
+import type { Redaction } from "./redact/redaction.ts";
 import type { Batch, Spool } from "./spool.ts";
 
 export interface EventLogOptions {
@@ -15,6 +16,8 @@ export interface EventLogOptions {
   /** Absent in a sidecar started by hand: the ring is all it has. */
   spool?: Spool;
   rawLog?: RawLog;
+  /** Absent when nothing of the session is secret. */
+  redaction?: Redaction;
 }
 
 const ringBytesMax = 1024 * 1024;
@@ -43,7 +46,9 @@ export class EventLog {
   }
 
   /** Numbers and keeps the events. Undefined when they are stored and there is room for more; a promise of that otherwise. */
-  append(outputs: readonly HarnessOutput[]): Promise<void> | undefined {
+  append(given: readonly HarnessOutput[]): Promise<void> | undefined {
+    const { redaction, rawLog } = this.#options;
+    const outputs = redaction ? redaction.pass(given, rawLog !== undefined) : given;
     if (outputs.length === 0) return undefined;
     const batch = this.#encode(outputs);
     this.#ring.push(batch.bytes);

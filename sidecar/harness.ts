@@ -5,6 +5,7 @@ import type { ContextItem, InputAnswer, InterruptReason, MentionItem } from "../
 import type { ErrorCategory, SessionEvent } from "../src/protocol/event.ts";
 import type { SidecarStatus } from "../src/protocol/link-frame.ts";
 import type { PermissionMode } from "../src/protocol/session.ts";
+import type { Redaction } from "./redact/redaction.ts";
 
 /** An event and, when it came from one line of the agent, that line (kept with `keep_raw`). */
 export interface HarnessOutput {
@@ -44,6 +45,8 @@ export interface HarnessHost {
   /** Tells the daemon that the status changed. Ordered with the events emitted before it. */
   setStatus(change: Partial<SidecarStatus>): void;
   now(): number;
+  /** What is emitted goes through it by itself; for what the harness keeps elsewhere. */
+  readonly redaction: Redaction | undefined;
   /** Processes of the session that are not the agent's: they go on when it ends, and are ended by the sidecar. */
   apart(): readonly ProcessIdentity[];
 }

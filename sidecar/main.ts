@@ -1,5 +1,6 @@
 /** One sidecar, one agent: assignment → agent and server → `exit` told → gone. */
 import { rmSync } from "node:fs";
+import { inspect } from "node:util";
 import type { BootstrapAnswer } from "../src/protocol/bootstrap.ts";
 import { messageOf } from "../src/protocol/error.ts";
 import { linkProtocol } from "../src/protocol/link-frame.ts";
@@ -11,6 +12,7 @@ import { openHostDoors } from "./host-doors.ts";
 import { makeLinks } from "./links.ts";
 import { withModelDoor } from "./model-door.ts";
 import { openRawLog } from "./raw-log.ts";
+import { Redaction } from "./redact/redaction.ts";
 import { rehearseWhenIdle } from "./rehearsal.ts";
 import { SidecarServer } from "./server.ts";
 import { Spool } from "./spool.ts";
@@ -26,6 +28,7 @@ interface Sidecar {
   log: EventLog;
   server: SidecarServer;
   spool: Spool | undefined;
+  redaction: Redaction | undefined;
   /** Resolves at the next connection, disconnection or acknowledgement. */
   activity(): Promise<void>;
 }
@@ -61,8 +64,10 @@ function assemble(assignment: Assignment, createHarness: CreateHarness): Sidecar
   const { bootstrap } = assignment;
   const now = () => Date.now();
   const spool = assignment.from === "daemon" ? openSpool(assignment, () => sidecar) : undefined;
+  const redaction = bootstrap.redact && new Redaction(bootstrap.redact);
   const log = new EventLog({
     now,
+    ...(redaction ? { redaction } : {}),
     ...(spool ? { spool } : {}),
     ...(bootstrap.keep_raw ? { rawLog: openRawLog(bootstrap.session_dir) } : {}),
   });
@@ -70,6 +75,7 @@ function assemble(assignment: Assignment, createHarness: CreateHarness): Sidecar
     bootstrap,
     createHarness,
     log,
+    redaction,
     now,
     onStatus: (data) => sidecar.server.tell({ type: "status", data }),
     ...(assignment.from === "person" && assignment.onlyPrompt !== undefined
@@ -91,7 +97,7 @@ function assemble(assignment: Assignment, createHarness: CreateHarness): Sidecar
     ...(spool ? { spool } : {}),
   });
   const activity = () => new Promise<void>((resolve) => (wake = resolve));
-  const sidecar: Sidecar = { run, log, server, spool, activity };
+  const sidecar: Sidecar = { run, log, server, spool, redaction, activity };
   return sidecar;
 }
 
@@ -149,8 +155,8 @@ async function untilTold(assignment: Assignment, sidecar: Sidecar, isSignalled: 
 }
 
 /** A fault of ours must not leave an agent behind that nobody watches. */
-function endAfterFault({ run }: Sidecar, error: unknown): void {
-  console.error(error);
+function endAfterFault({ run, redaction }: Sidecar, error: unknown): void {
+  console.error(redaction?.text(inspect(error)) ?? error);
   setTimeout(() => process.exit(1), lastActMs).unref();
   void run.report({ type: "error", data: { code: "internal", message: messageOf(error), retryable: true } });
   void run.stop("sidecar_lost");

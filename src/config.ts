@@ -12,6 +12,13 @@ import { isLoopback } from "./protocol/loopback.ts";
 import { CpuCount, MemorySize, PidCount } from "./protocol/resources.ts";
 
 const bytes = z.number().int().positive();
+
+/** A regular expression; one that matches nothing at all would be found everywhere. */
+const Pattern = z.string().check((context) => {
+  const found = patternFault(context.value);
+  if (found !== undefined) context.issues.push({ code: "custom", message: found, input: context.value });
+});
+
 const mebibyte = 1024 * 1024;
 
 /** How one agent is started. Only the operator names command lines; a caller of the API names an agent. */
@@ -32,6 +39,8 @@ const AgentSettings = z.strictObject({
   base_url: z.url().optional(),
   /** Keep the key from the agent: a process beside it adds the key to what it asks of its model. */
   hide_key: z.boolean().default(false),
+  /** Taken out of what it tells, besides the values of `redact`. */
+  redact: z.array(Pattern).default([]),
   /** Programs that run around it, each in place of the one in `hooks`. */
   hooks: Hooks.optional(),
   /** What drives it; by default the harness of that name for claude, codex and opencode, `generic` for any other. */
@@ -112,6 +121,8 @@ export const ConfigFile = z.strictObject({
   token_file: z.string().optional(),
   auth: z.boolean().default(true),
   agents: z.record(z.string().regex(/^[a-z0-9][a-z0-9_-]{0,31}$/), AgentSettings).default({}),
+  /** Regular expressions of what is taken out of all that agents tell, besides the keys and tokens that they are given. */
+  redact: z.array(Pattern).default([]),
   /** Whether a request may name programs (stdio MCP servers, hooks) that run in sessions in which a person decides on tools. */
   allow_executables: z.boolean().default(false),
   /** Programs that run around the agent of each session, beside it and with its rights. */
@@ -143,6 +154,7 @@ export interface ConfigFlags {
   auth?: boolean | undefined;
   ringBytes?: number | undefined;
   clientStall?: string | undefined;
+  redact?: string[] | undefined;
   fsync?: string | undefined;
   logLevel?: string | undefined;
   onShutdown?: string | undefined;
@@ -156,6 +168,8 @@ export interface Config
   extends Omit<ConfigFile, "runtimes" | "token_file" | "agents" | "on_shutdown" | "otlp_endpoint"> {
   readonly agents: Readonly<Record<string, AgentSettings>>;
   readonly dataDir: string;
+  /** The file that it was read from, if there is one. */
+  readonly configFile: string | undefined;
   readonly tokenFile: string;
   readonly runtimes: readonly ("local" | "docker")[];
   readonly onShutdown: OnShutdown;
@@ -181,8 +195,6 @@ export function dataDirOf(flag: string | undefined, environment: Readonly<Record
 }
 
 /** Throws an AgentdError whose message says which setting is wrong, what was found and what was expected. */
-  /** The file that it was read from, if there is one. */
-  readonly configFile: string | undefined;
 export function loadConfig(given: {
   flags: ConfigFlags;
   environment: Readonly<Record<string, string | undefined>>;
@@ -203,6 +215,7 @@ export function loadConfig(given: {
     ...rest,
     agents: withHarnesses({ ...builtInAgents(), ...rest.agents }),
     dataDir,
+    configFile: file.path,
     tokenFile: token_file ? resolve(dataDir, token_file) : join(dataDir, "token"),
     runtimes: runtimes ?? [rest.runtime],
     // The daemon of one `agentd run` leaves nothing behind: nobody would start the next one.
@@ -228,7 +241,6 @@ function builtInAgents(): ConfigFile["agents"] {
 }
 
 function withHarnesses(agents: ConfigFile["agents"]): Record<string, AgentSettings> {
-    configFile: file.path,
   return Object.fromEntries(
     Object.entries(agents).map(([name, settings]) => [
       name,
@@ -294,6 +306,7 @@ function overrideWith(
       fsync: flags.fsync,
       log_level: flags.logLevel,
       on_shutdown: flags.onShutdown,
+      redact: flags.redact && [...listed(base.get("redact")), ...flags.redact],
       otlp_endpoint: environment["OTEL_EXPORTER_OTLP_ENDPOINT"] || undefined,
     }),
   };
@@ -312,6 +325,20 @@ function socketOf(listen: string | undefined): string | undefined {
 /** The standard puts the signal's path behind the collector's address. */
 function tracesUrlOf(endpoint: string | undefined): string | undefined {
   return endpoint === undefined ? undefined : `${endpoint.replace(/\/+$/, "")}/v1/traces`;
+}
+
+/** What is no list is for the schema to refuse. */
+function listed(value: unknown): unknown[] {
+  return value === undefined ? [] : Array.isArray(value) ? value : [value];
+}
+
+function patternFault(source: string): string | undefined {
+  try {
+    if (!new RegExp(source).test("")) return undefined;
+    return `the pattern ${JSON.stringify(source)} matches the empty text, and so everywhere`;
+  } catch (error) {
+    return `no regular expression: ${messageOf(error)}`;
+  }
 }
 
 function given(values: Record<string, unknown>): Record<string, unknown> {

@@ -123,7 +123,7 @@ class CodexHarness implements Harness {
       marks: marksOf(this.#bootstrap),
       sessionDir: session_dir,
       limits,
-      apart: () => this.#host.apart(),
+      host: this.#host,
       onLines: (batch) => this.#takeLines(batch),
       onStderrLines: (batch) => this.#takeStderr(batch),
     });

@@ -63,7 +63,7 @@ class GenericHarness implements Harness {
       marks: marksOf(this.#bootstrap),
       sessionDir: session_dir,
       limits,
-      apart: () => this.#host.apart(),
+      host: this.#host,
       onLines: (batch) => this.#host.emit(outputsOf("stdout", batch)),
       onStderrLines: (batch) => this.#host.emit(outputsOf("stderr", batch)),
     });

@@ -110,7 +110,7 @@ class OpencodeHarness implements Harness {
     const plugin = writeStatusPlugin(this.#bootstrap.session_dir);
     const started = await startServer({
       bootstrap: this.#bootstrap,
-      apart: () => this.#host.apart(),
+      host: this.#host,
       settings: (port) => this.#settings(port, plugin),
       onProcess: (agentProcess) => {
         this.#process = agentProcess;

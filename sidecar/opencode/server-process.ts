@@ -1,9 +1,9 @@
 /** `opencode serve` as a process on a port of its own, ready to be asked. */
 import { createServer } from "node:net";
-import type { ProcessIdentity } from "../../src/process/identity.ts";
 import { marksOf } from "../../src/process/session-marks.ts";
 import type { Bootstrap } from "../../src/protocol/bootstrap.ts";
 import { type AgentProcess, type LineBatch, type ProcessExit, startAgentProcess } from "../agent-process.ts";
+import type { HarnessHost } from "../harness.ts";
 
 export interface ServerProcess {
   process: AgentProcess;
@@ -13,7 +13,7 @@ export interface ServerProcess {
 
 export interface ServerStart {
   bootstrap: Bootstrap;
-  apart(): readonly ProcessIdentity[];
+  host: HarnessHost;
   /** Program, arguments and environment for a port. */
   settings(port: number): { command: string[]; env: Record<string, string> };
   /** Called as soon as there is a process to be stopped. */
@@ -49,7 +49,7 @@ async function startOnce(start: ServerStart): Promise<ServerProcess> {
     marks: marksOf(start.bootstrap),
     sessionDir: session_dir,
     limits,
-    apart: start.apart,
+    host: start.host,
     onLines: (batch) => {
       for (const line of batch.lines) {
         const url = readyLine.exec(line)?.[1];

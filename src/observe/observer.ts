@@ -1,11 +1,11 @@
 /** Logs, figures and traces of one daemon, put together. Nothing here is reached from anywhere but where it is handed to. */
 import type { Config } from "../config.ts";
 import { messageOf } from "../protocol/error.ts";
+import { isSecretName } from "../protocol/secrets.ts";
 import type { SessionWatch } from "../session/watch.ts";
 import { createLogger, type Fields, type Level } from "./logger.ts";
 import { createMetrics, type MetricsOptions } from "./metrics.ts";
 import type { SpanSink } from "./otlp.ts";
-import { isSecret } from "./redact.ts";
 import { createSessionLog } from "./session-log.ts";
 import { watchSpans } from "./spans.ts";
 import { openStderr } from "./stderr.ts";
@@ -106,7 +106,7 @@ function together(watches: readonly SessionWatch[], onFault: (error: unknown) =>
 function secretsOf({ agents, environment }: Config): string[] {
   const named = Object.values(agents).flatMap(({ key_env }) => (key_env === undefined ? [] : [environment[key_env]]));
   const all = [environment, ...Object.values(agents).map(({ env }) => env)].flatMap((variables) =>
-    Object.entries(variables).flatMap(([name, value]) => (isSecret(name) ? [value] : [])),
+    Object.entries(variables).flatMap(([name, value]) => (isSecretName(name) ? [value] : [])),
   );
   return [...named, ...all].flatMap((value) => value ?? []);
 }

@@ -1,11 +1,5 @@
 /** Takes secrets out of what the daemon says to its operator: by the names of fields, by shape, and by value. Pure. */
-
-/** Names of fields whose values are never shown, wherever they are nested. */
-const secretName =
-  /^(?:.*[-_.])?(?:authorization|cookie|set-cookie|token|secret|secrets|password|passwd|passphrase|credential|credentials|api[-_]?key|apikey|private[-_]?key|access[-_]?key|key)$/i;
-
-/** The same for names in one word, such as `accessToken`. */
-const secretCamel = /(?:Token|Secret|Password|ApiKey|PrivateKey|Credentials?|Authorization)$/;
+import { isSecretName, secretLengthMin } from "../protocol/secrets.ts";
 
 /** Objects that are made of values nobody should read: their keys are shown, their values are not. */
 const opaqueObjects = new Set(["env", "environment", "headers"]);
@@ -27,8 +21,6 @@ const shown = "[redacted]";
 const depthMax = 8;
 const entriesMax = 200;
 const textMax = 16 * 1024;
-/** Shorter values would be found in the midst of innocent words. */
-const valueLengthMin = 8;
 
 export interface Redactor {
   /** A copy in which no secret is left; errors become plain objects. */
@@ -38,7 +30,7 @@ export interface Redactor {
 
 /** `secrets` are values that are known to be secret, whatever they look like. */
 export function createRedactor(secrets: readonly string[]): Redactor {
-  const known = [...new Set(secrets)].filter(({ length }) => length >= valueLengthMin);
+  const known = [...new Set(secrets)].filter(({ length }) => length >= secretLengthMin);
   // Longer ones first: one may begin another.
   known.sort((a, b) => b.length - a.length);
   const text = (given: string): string => {
@@ -58,17 +50,13 @@ export function createRedactor(secrets: readonly string[]): Redactor {
     const entries = given instanceof Error ? entriesOf(given) : Object.entries(given);
     return Object.fromEntries(
       entries.slice(0, entriesMax).map(([name, inner]) => {
-        if (isSecret(name) && inner !== undefined && inner !== null && typeof inner !== "boolean") return [name, shown];
+        if (isSecretName(name) && inner !== undefined && inner !== null && typeof inner !== "boolean")
+          return [name, shown];
         return [name, opaqueObjects.has(name.toLowerCase()) ? hidden(inner) : value(inner, depth + 1)];
       }),
     );
   };
   return { value: (given) => value(given), text };
-}
-
-/** Whether a field or a variable of this name holds something that nobody should read. */
-export function isSecret(name: string): boolean {
-  return secretName.test(name) || secretCamel.test(name);
 }
 
 /** An error's own words, its cause, and what else it carries. */

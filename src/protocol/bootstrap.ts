@@ -120,6 +120,8 @@ export const Bootstrap = z.object({
   config: AgentConfig,
   /** Programs of the operator's around the agent. */
   hooks: HookPlan.optional(),
+  /** What is taken out of all that the session tells. */
+  redact: z.object({ values: z.array(z.string()), patterns: z.array(z.string()) }).optional(),
   interactive: z.boolean(),
   keep_raw: z.boolean(),
   limits: SidecarLimits,

@@ -161,6 +161,8 @@ export const SessionRequest = z.strictObject({
   auto_discover: z.union([z.boolean(), z.record(z.string(), z.boolean())]).optional(),
   mcp_servers: z.array(McpServer).optional(),
   env: z.record(z.string(), noNul("an env value")).optional(),
+  /** Names of `env` whose values are secret although neither they nor their names look so. */
+  secret_env: z.array(z.string()).max(1000).optional(),
   /** What the agent and all it starts may use of the machine, within the operator's limits. */
   resources: Resources.optional(),
   container: ContainerRequest.optional(),

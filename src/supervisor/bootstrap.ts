@@ -14,11 +14,14 @@ import { agentEnv } from "./agent-env.ts";
 import type { AgentOptions } from "./agent-options.ts";
 import { hooksOf } from "./hooks.ts";
 import type { HiddenDoor } from "./keepers.ts";
+import { redactionOf } from "./redaction.ts";
 
 export interface BootstrapOptions {
   spec: SessionSpec;
   /** The request's `env`, checked. */
   requestEnv: Readonly<Record<string, string>>;
+  /** Names of it that the request calls secret. */
+  secretEnv: readonly string[];
   /** What of the request is not in the spec, because it may hold secrets. */
   options: Pick<AgentOptions, "mcpServers" | "nativeSettings">;
   config: Config;
@@ -28,7 +31,8 @@ export interface BootstrapOptions {
   doorOf(sidecarToken: string): HiddenDoor | undefined;
 }
 
-export function bootstrapOf({ spec, requestEnv, options, config, place, doorOf }: BootstrapOptions): Bootstrap {
+export function bootstrapOf(given: BootstrapOptions): Bootstrap {
+  const { spec, requestEnv, options, config, place, doorOf } = given;
   const settings = config.agents[spec.agent];
   if (!settings) throw new AgentdError("unknown_agent", `unknown agent: ${spec.agent}`);
   const { harness, command, args } = settings;
@@ -86,6 +90,14 @@ export function bootstrapOf({ spec, requestEnv, options, config, place, doorOf }
       ...defined({ resources: spec.resources }),
     },
     ...defined({
+      redact: redactionOf({
+        env,
+        marked: given.secretEnv,
+        mcpServers: options.mcpServers,
+        isContained: spec.container !== undefined,
+        settings,
+        config,
+      }),
       host_doors: hostDoorsFor(spec, place),
       login_file: loginFor(settings, place, env),
       memory_dir: memoryFor(spec, place, env),

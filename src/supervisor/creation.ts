@@ -24,12 +24,13 @@ import { type Entry, recordOf } from "./entry.ts";
 import { checkNoOwnKey } from "./hidden-key.ts";
 import { checkHonoured } from "./honoured.ts";
 import { placeSpecOf } from "./place-spec.ts";
+import { checkSecretEnv } from "./redaction.ts";
 import { takenId, takenName } from "./registry.ts";
-import { resourcesOf } from "./resources.ts";
 import { checkRequestEnv } from "./request-env.ts";
+import { resourcesOf } from "./resources.ts";
 import { type Resumed, resumedBy } from "./resuming.ts";
-import { warnOfSharedDir } from "./shared-dir.ts";
 import { assertUnmoved, type SeenPlace, seePlaces } from "./seen-places.ts";
+import { warnOfSharedDir } from "./shared-dir.ts";
 import { agentHomeOf, checkNames, checkSessionId, inputTimeoutOf, specOf } from "./spec.ts";
 import { checkWorkDir } from "./work-dir.ts";
 
@@ -51,9 +52,9 @@ interface Found {
   agent: string;
   runtime: Runtime;
   requestedDir: string | undefined;
-  resumed: Resumed | undefined;
   /** Folders of this machine that it is to work in or see. */
   places: readonly SeenPlace[];
+  resumed: Resumed | undefined;
   options: AgentOptions;
   resources: ResourceLimits | undefined;
   traceparent: string | undefined;
@@ -94,6 +95,7 @@ async function lookInto(context: Context, request: SessionRequest): Promise<Omit
   const { agent, runtime: runtimeName } = checkNames(request, config);
   checkHonoured(request, runtimeName, config);
   checkRequestEnv(request.env ?? {});
+  checkSecretEnv(request.secret_env ?? [], request.env ?? {});
   const resources = resourcesOf(request, config, context.limitSupport);
   const settings = config.agents[agent];
   if (settings) checkNoOwnKey(agent, settings, request.env ?? {});
@@ -111,9 +113,9 @@ async function lookInto(context: Context, request: SessionRequest): Promise<Omit
     runtimeName === "docker"
       ? { container: await containerOf(request, config, guard), egress: egressOf(request, config) }
       : { container: undefined, egress: undefined };
+  const places = await seePlaces([...requestedMounts(box.container, config), ...(requestedDir ? [requestedDir] : [])]);
   const resumed =
     request.resume_session === undefined ? undefined : await resumedBy(context, request.resume_session, agent);
-  const places = await seePlaces([...requestedMounts(box.container, config), ...(requestedDir ? [requestedDir] : [])]);
   return { agent, runtime, requestedDir, places, resumed, options, resources, ...box };
 }
 
@@ -231,6 +233,7 @@ async function launch(context: Context, { id, request, found }: Wanted, made: At
   const bootstrap = bootstrapOf({
     spec,
     requestEnv: request.env ?? {},
+    secretEnv: request.secret_env ?? [],
     options: found.options,
     config,
     place: found.runtime.placeOf(placeSpec),
@@ -251,13 +254,13 @@ async function launch(context: Context, { id, request, found }: Wanted, made: At
     await keepers.keep(session, bootstrap.token);
     await hostDoors.open(spec);
     await logins.serve(spec);
-    handle = await found.runtime.launch(bootstrap, placeSpec);
-    attendance.attend(handle, { isAdopted: false });
-  } catch (error) {
     await assertUnmoved(found.places);
-    await handle?.destroy();
+    handle = await found.runtime.launch(bootstrap, placeSpec);
     // No agent runs before somebody attends.
     await assertUnmoved(found.places);
+    attendance.attend(handle, { isAdopted: false });
+  } catch (error) {
+    await handle?.destroy();
     hostDoors.close(id);
     logins.forget(id);
     entry.attendance = undefined;

@@ -172,6 +172,14 @@ const words: Readonly<Record<string, (scene: Scene) => Answer>> = {
     pauseMs: 0,
     end: "whole",
   }),
+  /** The argument in pieces of two characters, as a model writes what it has no words for. */
+  spell: ({ argument = "" }) => ({
+    kind: "stream",
+    pieces: Math.ceil(argument.length / 2),
+    piece: (i) => argument.slice(i * 2, i * 2 + 2),
+    pauseMs: 0,
+    end: "whole",
+  }),
   silent: () => ({ kind: "silence" }),
   quota: () => refusal(402, "billing_error", "Your account cannot be billed"),
   contextfull: () => refusal(400, "invalid_request_error", "prompt is too long: 210431 tokens > 200000 maximum"),

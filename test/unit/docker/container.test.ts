@@ -106,6 +106,7 @@ test("a session reaches its model's host, what the operator allows, and what it 
       args: [],
       env: {},
       hide_key: false,
+      redact: [],
       harness: "claude" as const,
       base_url: "https://Models.Example.com/v1",
     },
@@ -119,7 +120,7 @@ test("a session reaches its model's host, what the operator allows, and what it 
 });
 
 test("a session whose key is hidden has no host of a model on its list", () => {
-  const agents = { claude: { args: [], env: {}, hide_key: true, harness: "claude" as const } };
+  const agents = { claude: { args: [], env: {}, hide_key: true, redact: [], harness: "claude" as const } };
   expect(egressOf(ask(), { ...config, agents }).allow).toEqual([]);
 });
 

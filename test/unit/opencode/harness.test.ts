@@ -46,6 +46,7 @@ async function start(command: string[], config: Bootstrap["config"] = {}) {
     },
     setStatus: ({ activity }) => activities.push(activity),
     apart: () => [],
+    redaction: undefined,
     now: Date.now,
   });
   await harness.start();

@@ -90,7 +90,7 @@ describe("what cannot be honoured is refused, naming the field", () => {
   test.each(["max_turns", "output_schema", "agent_name"] as const)("%s, by an ACP agent", (field) => {
     const acp = {
       ...config,
-      agents: { kit: { args: [], env: {}, hide_key: false, command: "kit", harness: "acp" as const } },
+      agents: { kit: { args: [], env: {}, hide_key: false, redact: [], command: "kit", harness: "acp" as const } },
     };
     const value = { max_turns: 3, output_schema: {}, agent_name: "x" }[field];
     const request = SessionRequest.parse({ agent: "kit", prompt: "hi", [field]: value });
@@ -102,7 +102,9 @@ describe("what cannot be honoured is refused, naming the field", () => {
     const plain = loadConfig({ flags: { dataDir: "/nowhere/at/all" }, environment: {} });
     const settings = {
       ...plain,
-      agents: { echo: { args: [], env: {}, hide_key: false, command: "echo", harness: "generic" as const } },
+      agents: {
+        echo: { args: [], env: {}, hide_key: false, redact: [], command: "echo", harness: "generic" as const },
+      },
     };
     const request = SessionRequest.parse({ agent: "echo", prompt: "hi", [field]: field === "max_turns" ? 3 : "x" });
     expect(() => checkHonoured(request, "local", settings)).toThrow(
@@ -139,7 +141,7 @@ describe("the agent's home", () => {
   const withKey = loadConfig({ flags: { dataDir: "/nowhere/at/all" }, environment: { K: "x" } });
   const keyed = {
     ...withKey,
-    agents: { claude: { args: [], env: {}, hide_key: false, key_env: "K", harness: "claude" as const } },
+    agents: { claude: { args: [], env: {}, hide_key: false, redact: [], key_env: "K", harness: "claude" as const } },
   };
   test.each([
     ["no key", ask(), config, "user"],
@@ -216,6 +218,7 @@ test("a spec holds what was asked for and no secret", () => {
   const { config: handedOver } = bootstrapOf({
     spec,
     requestEnv: {},
+    secretEnv: [],
     options: found.options,
     config,
     place: {
