@@ -113,6 +113,10 @@ function addServe(program: Command, context: CommandContext): void {
       checkDuration,
     )
     .option(
+      "--local-sandbox",
+      "keep agents on this machine out of homes, the data dir and other sessions (Linux, bubblewrap)",
+    )
+    .option(
       "--redact <pattern>",
       "regular expression of what is taken out of all that agents tell; again for more",
       collect,

@@ -21,6 +21,7 @@ export const ServeOptions = z.object({
   auth: z.boolean().transform((isAsked) => (isAsked ? undefined : false)),
   ringBytes: z.number().optional(),
   clientStall: z.string().optional(),
+  localSandbox: z.boolean().optional(),
   redact: z.array(z.string()).optional(),
   fsync: z.string().optional(),
   logLevel: z.string().optional(),

@@ -14,8 +14,8 @@ import type { SidecarLimits } from "../src/protocol/bootstrap.ts";
 import { LineSplitter } from "../src/protocol/ndjson.ts";
 import { BlobStore, type OversizedLine } from "./blob-store.ts";
 import type { HarnessHost } from "./harness.ts";
-import { signalNumber } from "./signal-number.ts";
-import { spawnFailure } from "./spawn-failure.ts";
+import { signalNumber, signalOf } from "./signal-number.ts";
+import { spawnFailure, startableProgram } from "./spawn-failure.ts";
 
 /** What one read of a pipe brought. */
 export interface LineBatch {
@@ -38,7 +38,7 @@ export interface AgentProcessOptions {
   sessionDir: string;
   limits: SidecarLimits;
   /** What it has for a process. Blobs are redacted here; lines are told as they are, and read before anything is taken out. */
-  host: Pick<HarnessHost, "apart" | "redaction">;
+  host: Pick<HarnessHost, "apart" | "redaction" | "contain">;
   /** Awaited before the pipe is read again. Must not reject: it has nowhere to go. */
   onLines(batch: LineBatch): Promise<void>;
   onStderrLines(batch: LineBatch): Promise<void>;
@@ -87,7 +87,7 @@ export async function startAgentProcess(options: AgentProcessOptions): Promise<A
   const cgroup = ensureCgroup(marks, options.limits.resources);
   const oomKills = () => [cgroup?.oomKills(), oomKillCount()].join();
   const oomKillsBefore = oomKills();
-  const { subprocess, pid, exited } = await spawn(options, cgroup);
+  const { subprocess, pid, exited } = await spawn({ ...options, command: await commandOf(options) }, cgroup);
   const started = startTimeOf(pid);
   const roots: ProcessIdentity[] = started === undefined ? [] : [{ pid, started }];
   const tree = { ...marks, roots, apart: options.host.apart, ...(cgroup ? { cgroup } : {}) };
@@ -140,6 +140,14 @@ export async function startAgentProcess(options: AgentProcessOptions): Promise<A
   };
 }
 
+/** Its program has to be there before a sandbox is put around it: that could not say what is wrong. */
+async function commandOf(options: AgentProcessOptions): Promise<readonly string[]> {
+  const { contain } = options.host;
+  if (!contain) return options.command;
+  const [, ...args] = options.command;
+  return contain({ ...options, command: [await startableProgram(options), ...args] });
+}
+
 /** execa's own buffering, encodings and clean-up are off: the pipes are read here, and the agent outlives signals to us. */
 function start(options: AgentProcessOptions) {
   const [file = "", ...args] = options.command;
@@ -181,7 +189,9 @@ async function spawn(options: AgentProcessOptions, cgroup: Cgroup | undefined) {
   subprocess.stderr.pause();
   const exited = new Promise<ProcessExit>((resolve) => {
     subprocess.once("exit", (code: number | null, signal: NodeJS.Signals | null) => {
-      resolve(signal === null ? { code: code ?? 1 } : { code: 128 + signalNumber(signal), signal });
+      // A sandbox tells of the agent's death by signal as shells do.
+      const death = signal ?? (options.host.contain ? signalOf(code ?? 0) : undefined);
+      resolve(death === undefined ? { code: code ?? 1 } : { code: 128 + signalNumber(death), signal: death });
     });
   });
   return { subprocess, pid, exited };

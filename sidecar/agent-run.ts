@@ -16,6 +16,7 @@ import { OpenInputs } from "./open-inputs.ts";
 import { OwedMessages } from "./owed-messages.ts";
 import type { Redaction } from "./redact/redaction.ts";
 import { type Hold, RunGate } from "./run-gate.ts";
+import { sandboxed } from "./sandbox.ts";
 import { TakenTurns } from "./taken-turns.ts";
 import { stallThresholds, startWatchdog, type Watchdog } from "./watchdog.ts";
 
@@ -87,6 +88,7 @@ export class AgentRun {
       setStatus: (change) => this.#setStatus(change),
       now: options.now,
       redaction: options.redaction,
+      contain: containerIn(options.bootstrap),
       apart: () => this.#hooks.apart(),
     });
   }
@@ -414,6 +416,11 @@ export class AgentRun {
     await stored;
     this.#resolveEnded();
   }
+}
+
+function containerIn(bootstrap: Bootstrap): HarnessHost["contain"] {
+  const { sandbox } = bootstrap;
+  return sandbox && ((start) => sandboxed(start, bootstrap, sandbox));
 }
 
 function startError(code: "agent_failed" | "agent_not_found", message: string): EventOf<"error"> {

@@ -6,6 +6,7 @@ import type { ErrorCategory, SessionEvent } from "../src/protocol/event.ts";
 import type { SidecarStatus } from "../src/protocol/link-frame.ts";
 import type { PermissionMode } from "../src/protocol/session.ts";
 import type { Redaction } from "./redact/redaction.ts";
+import type { SandboxStart } from "./sandbox.ts";
 
 /** An event and, when it came from one line of the agent, that line (kept with `keep_raw`). */
 export interface HarnessOutput {
@@ -47,6 +48,8 @@ export interface HarnessHost {
   now(): number;
   /** What is emitted goes through it by itself; for what the harness keeps elsewhere. */
   readonly redaction: Redaction | undefined;
+  /** Puts a sandbox around the command of a process of the agent's; absent where there is none. */
+  readonly contain: ((start: SandboxStart) => string[]) | undefined;
   /** Processes of the session that are not the agent's: they go on when it ends, and are ended by the sidecar. */
   apart(): readonly ProcessIdentity[];
 }

@@ -4,3 +4,13 @@ import { constants } from "node:os";
 export function signalNumber(signal: NodeJS.Signals): number {
   return constants.signals[signal];
 }
+
+/** The signal that such a code stands for. */
+export function signalOf(code: number): NodeJS.Signals | undefined {
+  return signals.find((signal) => signalNumber(signal) + 128 === code);
+}
+
+const signals: readonly NodeJS.Signals[] = [
+  ...(["SIGHUP", "SIGINT", "SIGQUIT", "SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE", "SIGKILL"] as const),
+  ...(["SIGSEGV", "SIGPIPE", "SIGALRM", "SIGTERM", "SIGXCPU", "SIGXFSZ", "SIGSYS"] as const),
+];

@@ -39,6 +39,13 @@ export async function spawnFailure(attempt: SpawnAttempt, cause: unknown): Promi
   }
 }
 
+/** Where the program is that would be started. Throws the failure when it could not be. */
+export async function startableProgram(attempt: SpawnAttempt): Promise<string> {
+  const found = await findProgram(attempt.command[0] ?? "", attempt.env["PATH"] ?? "");
+  if (found !== undefined && (await isExecutable(found))) return found;
+  throw await spawnFailure(attempt, Object.assign(new Error("it may not be executed"), { code: "EACCES" }));
+}
+
 async function findProgram(name: string, searchPath: string): Promise<string | undefined> {
   const candidates = name.includes("/")
     ? [name]

@@ -11,6 +11,7 @@ import { Hooks } from "./protocol/hooks.ts";
 import { isLoopback } from "./protocol/loopback.ts";
 import { CpuCount, MemorySize, PidCount } from "./protocol/resources.ts";
 
+const AbsolutePath = z.string().startsWith("/", "an absolute path");
 const bytes = z.number().int().positive();
 
 /** A regular expression; one that matches nothing at all would be found everywhere. */
@@ -101,6 +102,16 @@ const Retention = z.strictObject({
 const OnShutdown = z.enum(["keep", "stop"]);
 export type OnShutdown = z.infer<typeof OnShutdown>;
 
+/** What of this machine agents of local sessions see. */
+const LocalSandbox = z.strictObject({
+  /** Keep them in a sandbox: bubblewrap, on Linux. */
+  enabled: z.boolean().default(false),
+  /** Folders and files that they may read besides the system's, such as programs in a home. */
+  read: z.array(AbsolutePath).default([]),
+  /** … and those that they may change besides the session's. */
+  write: z.array(AbsolutePath).default([]),
+});
+
 /** The configuration file. */
 export const ConfigFile = z.strictObject({
   listen: z
@@ -129,6 +140,7 @@ export const ConfigFile = z.strictObject({
   hooks: Hooks.optional(),
   limits: Limits.prefault({}),
   retention: Retention.prefault({}),
+  local_sandbox: LocalSandbox.prefault({}),
   docker: DockerSettings.prefault({}),
   /** What sessions in containers may reach. */
   egress: EgressSettings.prefault({}),
@@ -155,6 +167,7 @@ export interface ConfigFlags {
   ringBytes?: number | undefined;
   clientStall?: string | undefined;
   redact?: string[] | undefined;
+  localSandbox?: boolean | undefined;
   fsync?: string | undefined;
   logLevel?: string | undefined;
   onShutdown?: string | undefined;
@@ -295,6 +308,7 @@ function overrideWith(
       keep_days: flags.keepDays,
       compress_days: flags.compressDays,
     }),
+    local_sandbox: section("local_sandbox", { enabled: flags.localSandbox }),
     limits: section("limits", {
       max_sessions: flags.maxSessions,
       ring_bytes: flags.ringBytes,

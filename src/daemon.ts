@@ -12,6 +12,7 @@ import { type Access, createServer, type Server } from "./api/server.ts";
 import { openOwnStore, storePath } from "./claim-store.ts";
 import type { Config } from "./config.ts";
 import { dataDirMark, ensureRunDir, ensureToken, lockDataDir } from "./data-dir.ts";
+import { localSandbox } from "./local-sandbox.ts";
 import { createObserver, type Observer } from "./observe/observer.ts";
 import { type LimitSupport, supportLimits } from "./process/group-limits.ts";
 import { protectDaemon } from "./process/oom-score.ts";
@@ -60,7 +61,7 @@ export async function startDaemon(config: Config): Promise<Daemon> {
     store = opened;
     const access = await openAccess(config, { store: opened, token, log: observer.log });
     // Behind the store, which finds out by its own id whose it is.
-    const local = openLocal(config, observer, await dataDirMark(config.dataDir));
+    const local = await openLocal(config, { observer, runDir });
     reportFaults(observer);
     const limitSupport = prepareLimits(config, observer);
     const runtimes = await openRuntimes(config, observer, local, {
@@ -169,12 +170,16 @@ function goOn(kept: number): string {
   return `${sessions}: the next "agentd serve" of this data dir takes over. To end them too: --on-shutdown stop`;
 }
 
-function openLocal(config: Config, observer: Observer, mark: string): LocalRuntime {
+async function openLocal(
+  config: Config,
+  { observer, runDir }: { observer: Observer; runDir: string },
+): Promise<LocalRuntime> {
   return localRuntime({
     program: { path: programPath("sidecar.js"), environment: config.environment },
     dataDir: config.dataDir,
-    dataDirMark: mark,
+    dataDirMark: await dataDirMark(config.dataDir),
     launchTimeoutMs: config.limits.launch_timeout,
+    sandbox: await localSandbox(config, runDir),
     ready: {
       // The daemon of one `agentd run` starts one session, as soon as it is up.
       count: config.leaveWhenIdle || !config.runtimes.includes("local") ? 0 : config.limits.ready_sidecars,

@@ -4,6 +4,7 @@ import { checkDaemon, checkPort } from "./daemon.ts";
 import { checkDocker } from "./docker.ts";
 import type { Check, Examined, Finding } from "./finding.ts";
 import { checkConfig, checkControlGroup, checkLimits, checkNode } from "./machine.ts";
+import { checkSandbox } from "./sandbox.ts";
 import { checkDataDir, checkRoom } from "./storage.ts";
 
 const checks: readonly Check[] = [
@@ -15,6 +16,7 @@ const checks: readonly Check[] = [
   checkPort,
   checkControlGroup,
   checkLimits,
+  checkSandbox,
   checkDocker,
   checkAgents,
 ];

@@ -5,6 +5,7 @@ import { HookPlan } from "./hooks.ts";
 import { HostDoor } from "./host-service.ts";
 import { ModelDoor } from "./model-door.ts";
 import { ResourceLimits } from "./resources.ts";
+import { SandboxPlan } from "./sandbox.ts";
 import { PermissionMode } from "./session.ts";
 
 /** What drives the agent: a harness of its own, or the plain line harness for any command. */
@@ -120,6 +121,8 @@ export const Bootstrap = z.object({
   config: AgentConfig,
   /** Programs of the operator's around the agent. */
   hooks: HookPlan.optional(),
+  /** Around the agent's processes. */
+  sandbox: SandboxPlan.optional(),
   /** What is taken out of all that the session tells. */
   redact: z.object({ values: z.array(z.string()), patterns: z.array(z.string()) }).optional(),
   interactive: z.boolean(),

@@ -1,13 +1,14 @@
 /** Sidecars as child processes of their own session, so that they outlive the daemon that started them. */
 import { closeSync, openSync } from "node:fs";
 import { mkdir, readFile, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { ensureCgroup } from "../process/cgroup.ts";
 import { isSameProcess, type ProcessIdentity } from "../process/identity.ts";
 import { marksOf } from "../process/session-marks.ts";
 import { killTree } from "../process/stop-ladder.ts";
 import type { Bootstrap } from "../protocol/bootstrap.ts";
 import { AgentdError, messageOf } from "../protocol/error.ts";
+import type { SandboxPlan } from "../protocol/sandbox.ts";
 import { findAgent } from "./find-agent.ts";
 import { ReadySidecars } from "./ready-sidecars.ts";
 import type { Place, PlaceSpec, Runtime, SidecarAddress, SidecarHandle } from "./runtime.ts";
@@ -21,6 +22,8 @@ export interface LocalRuntimeOptions {
   /** What tells this data dir's processes from others' on this machine. */
   dataDirMark: string;
   launchTimeoutMs: number;
+  /** Agents are kept apart from the rest of this machine. */
+  sandbox: Omit<SandboxPlan, "temporary_dir" | "node_dir"> | undefined;
   ready: {
     /** How many sidecars wait for a session; 0 starts each when it is needed. */
     count: number;
@@ -62,14 +65,18 @@ export function localRuntime(options: LocalRuntimeOptions): LocalRuntime {
 }
 
 /** Everything is where it is. */
-function placeOf({ dataDir, program: { environment } }: LocalRuntimeOptions, spec: PlaceSpec): Place {
+function placeOf(options: LocalRuntimeOptions, spec: PlaceSpec): Place {
+  const { dataDir, sandbox } = options;
+  const { environment } = options.program;
+  // Apart from the private home, so that the one is never below the other.
+  const temporaryDir = join(spec.runDir, "t");
   return {
     sessionDir: spec.sessionDir,
     socketPath: join(spec.runDir, "s"),
     workDir: spec.workDir ?? spec.sessionDir,
     privateHome: spec.privateHome,
-    // Apart from the private home, so that the one is never below the other.
-    temporaryDir: join(spec.runDir, "t"),
+    temporaryDir,
+    sandbox: sandbox && { ...sandbox, temporary_dir: temporaryDir, node_dir: dirname(dirname(process.execPath)) },
     keeperSocket: { path: join(spec.runDir, "k"), seenAs: join(spec.runDir, "k"), isOpen: false },
     loginFile: undefined,
     hostDoors: undefined,

@@ -6,6 +6,7 @@ import type { Bootstrap } from "../protocol/bootstrap.ts";
 import type { ContainerSpec } from "../protocol/container.ts";
 import type { EgressPolicy } from "../protocol/egress.ts";
 import type { ResourceLimits } from "../protocol/resources.ts";
+import type { SandboxPlan } from "../protocol/sandbox.ts";
 
 const common = {
   session_id: z.string(),
@@ -81,6 +82,8 @@ export interface Place {
   loginFile: { path: string; seenAs: string } | undefined;
   /** The folder of the sockets to services outside; undefined where the agent reaches them by itself. */
   hostDoors: { path: string; seenAs: string } | undefined;
+  /** Around the agent; undefined where the place itself contains it, or nothing does. */
+  sandbox?: SandboxPlan | undefined;
   /** From which the agent's environment takes its allow-list. */
   environment: Readonly<Record<string, string | undefined>>;
   /** The program to start for an agent. */

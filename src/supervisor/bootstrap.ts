@@ -90,6 +90,7 @@ export function bootstrapOf(given: BootstrapOptions): Bootstrap {
       ...defined({ resources: spec.resources }),
     },
     ...defined({
+      sandbox: place.sandbox,
       redact: redactionOf({
         env,
         marked: given.secretEnv,

@@ -47,6 +47,7 @@ async function start(command: string[], config: Bootstrap["config"] = {}) {
     setStatus: ({ activity }) => activities.push(activity),
     apart: () => [],
     redaction: undefined,
+    contain: undefined,
     now: Date.now,
   });
   await harness.start();
