@@ -31,7 +31,7 @@ export function addTokenCommands(group: Command, context: CommandContext): void 
     .action(async (options: unknown) => context.exit(await showTokens(ListTokensOptions.parse(options), context)));
   word(
     "rotate <name>",
-    "replace a token by a new one of the same scope and length of life",
+    "replace a token by a new one of the same scope and length of life; token-file is the data dir's own",
     "agentd token rotate ci",
   ).action(async (name: string, options: unknown) =>
     context.exit(await replaceToken(name, DaemonOptions.parse(options), context)),

@@ -1,7 +1,7 @@
 /** `agentd token create|ls|rotate|revoke`: who else may call. */
 import * as z from "zod";
 import { createToken, listTokens, revokeToken, rotateToken } from "../src/client/tokens.ts";
-import { Scope, type TokenCreated } from "../src/protocol/access.ts";
+import { Scope, type TokenCreated, unnamedCallers } from "../src/protocol/access.ts";
 import { type CommandContext, DaemonOptions, locate } from "./client-options.ts";
 import { exitCode } from "./exit-code.ts";
 
@@ -24,7 +24,8 @@ export async function replaceToken(name: string, options: DaemonOptions, context
 /** The token alone goes to standard output, so that a script can take it. */
 function show({ name, scope, expires_at, token }: TokenCreated, { terminal }: CommandContext): number {
   const until = expires_at === null ? "it does not expire" : `good until ${expires_at}`;
-  terminal.note(`Token "${name}" with the scope ${scope}, ${until}. It is shown this once:`);
+  const where = name === unnamedCallers.file ? "It stands in the token file too" : "It is shown this once";
+  terminal.note(`Token "${name}" with the scope ${scope}, ${until}. ${where}:`);
   terminal.out(`${token}\n`);
   return exitCode.ok;
 }

@@ -56,6 +56,8 @@ const Limits = z.strictObject({
   max_sessions: z.number().int().nonnegative().default(0),
   /** Requests of one token in a second, with as many more at once as it did not send before; 0 is no limit. */
   token_requests: z.number().int().nonnegative().default(1000),
+  /** Live sessions at once that one token began; 0 is no limit. */
+  token_sessions: z.number().int().nonnegative().default(0),
   /** Connections at once, of clients and of requests. */
   max_connections: z.number().int().positive().default(10_000),
   /** Memory of a session's replay ring, in bytes. */

@@ -11,7 +11,7 @@ import { Tokens } from "./access/tokens.ts";
 import { type Access, createServer, type Server } from "./api/server.ts";
 import { openOwnStore, storePath } from "./claim-store.ts";
 import type { Config } from "./config.ts";
-import { dataDirMark, ensureRunDir, ensureToken, lockDataDir } from "./data-dir.ts";
+import { dataDirMark, ensureRunDir, ensureToken, lockDataDir, replaceToken } from "./data-dir.ts";
 import { localSandbox } from "./local-sandbox.ts";
 import { createObserver, type Observer } from "./observe/observer.ts";
 import { type LimitSupport, supportLimits } from "./process/group-limits.ts";
@@ -59,7 +59,7 @@ export async function startDaemon(config: Config): Promise<Daemon> {
     const observer = await createObserver({ config, version, token, clientLags });
     const opened = await openStore(config, observer);
     store = opened;
-    const access = await openAccess(config, { store: opened, token, log: observer.log });
+    const access = await openAccess(config, { store: opened, token, observer });
     // Behind the store, which finds out by its own id whose it is.
     const local = await openLocal(config, { observer, runDir });
     reportFaults(observer);
@@ -130,15 +130,19 @@ export async function startDaemon(config: Config): Promise<Daemon> {
 
 /** Who may call, and the log of what they did. */
 async function openAccess(
-  { dataDir, auth, limits }: Config,
-  { store, token, log }: { store: Store; token: string; log: Observer["log"] },
+  { dataDir, tokenFile, auth, limits }: Config,
+  { store, token, observer }: { store: Store; token: string; observer: Observer },
 ): Promise<Access> {
   const live = new LiveCalls();
-  const onFault = (error: unknown) => log("error", "the audit log could not be written", { error });
+  const onFault = (error: unknown) => observer.log("error", "the audit log could not be written", { error });
+  const writeFileToken = async (next: string) => {
+    observer.hide(next);
+    await replaceToken(tokenFile, next);
+  };
   return {
     live,
     audit: await AuditLog.open({ dataDir, onFault }),
-    tokens: await Tokens.open({ book: store.tokens, fileToken: token, live }),
+    tokens: await Tokens.open({ book: store.tokens, fileToken: token, writeFileToken, live }),
     tickets: new Tickets(),
     isRequired: auth,
     rate: new RequestRate(limits.token_requests),

@@ -183,6 +183,29 @@ async function readOrMakeToken(path: string): Promise<string> {
   return token;
 }
 
+/** Puts another token into the file, whole or not at all. Throws when it cannot be written. */
+export async function replaceToken(path: string, token: string): Promise<void> {
+  try {
+    // A link stays one, and leads to the new token.
+    const real = await realpath(path);
+    const draft = `${real}.new`;
+    const file = await open(draft, "w", 0o600);
+    try {
+      await file.writeFile(`${token}\n`);
+      await file.datasync();
+    } finally {
+      await file.close();
+    }
+    await rename(draft, real);
+  } catch (error) {
+    throw new AgentdError(
+      "token_not_written",
+      `Cannot replace the token in "${path}": ${messageOf(error)}. The old one is still good. Make file and folder writable for this user, or write the file and start the daemon anew`,
+      { cause: error },
+    );
+  }
+}
+
 /** Paths of Unix sockets end at 107 bytes; the longest name below the run folder is `/<12 characters>/c/s`. */
 const runDirBytesMax = 107 - 18;
 

@@ -5,13 +5,12 @@ export interface Caller {
   /** As the audit log calls it. */
   readonly name: string;
   readonly scope: Scope;
-  /** Of a named token: it may be revoked, or expire, while its calls last. */
+  /** Of a named token. */
   readonly tokenId?: string;
+  /** What let it in, which may be revoked, replaced or expire while its calls last; absent where none is asked for. */
+  readonly secretId?: string;
   readonly expiresAt?: number;
 }
-
-/** Whoever has the token of the token file. */
-export const fileCaller: Caller = { name: unnamedCallers.file, scope: "admin" };
 
 /** Whoever calls a daemon that asks for no token. */
 export const anyCaller: Caller = { name: unnamedCallers.anyone, scope: "admin" };

@@ -1,4 +1,4 @@
-/** Calls that are under way, by the token that let them in: they end with it, however long they would have lasted. */
+/** Calls that are under way, by the secret that let them in: they end with it, however long they would have lasted. */
 import type { Caller } from "./caller.ts";
 
 interface Group {
@@ -18,20 +18,20 @@ export class LiveCalls {
   }
 
   /** `end` is called once its token is no longer good. The answer is to be called when the call is over. */
-  begin({ tokenId, expiresAt = Number.POSITIVE_INFINITY }: Caller, end: (reason: string) => void): () => void {
-    if (tokenId === undefined) return () => undefined;
-    const group = this.#groups.get(tokenId) ?? { expiresAt, ends: new Set() };
-    this.#groups.set(tokenId, group);
+  begin({ secretId, expiresAt = Number.POSITIVE_INFINITY }: Caller, end: (reason: string) => void): () => void {
+    if (secretId === undefined) return () => undefined;
+    const group = this.#groups.get(secretId) ?? { expiresAt, ends: new Set() };
+    this.#groups.set(secretId, group);
     group.ends.add(end);
     return () => {
       group.ends.delete(end);
-      if (group.ends.size === 0 && this.#groups.get(tokenId) === group) this.#groups.delete(tokenId);
+      if (group.ends.size === 0 && this.#groups.get(secretId) === group) this.#groups.delete(secretId);
     };
   }
 
-  end(tokenId: string, reason: string): void {
-    const group = this.#groups.get(tokenId);
-    this.#groups.delete(tokenId);
+  end(secretId: string, reason: string): void {
+    const group = this.#groups.get(secretId);
+    this.#groups.delete(secretId);
     for (const end of group?.ends ?? []) end(reason);
   }
 
@@ -41,7 +41,7 @@ export class LiveCalls {
 
   #endExpired(): void {
     const now = Date.now();
-    for (const [tokenId, { expiresAt }] of this.#groups)
-      if (expiresAt <= now) this.end(tokenId, "the token has expired");
+    for (const [secretId, { expiresAt }] of this.#groups)
+      if (expiresAt <= now) this.end(secretId, "the token has expired");
   }
 }

@@ -1,15 +1,23 @@
 /** The tokens that let somebody in: that of the token file, and named ones. Who revokes or replaces one is obeyed at once. */
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
-import type { TokenCreated, TokenRequest, TokenView } from "../protocol/access.ts";
+import { type TokenCreated, type TokenRequest, type TokenView, unnamedCallers } from "../protocol/access.ts";
 import { AgentdError } from "../protocol/error.ts";
 import type { TokenBook, TokenRow } from "../store/store.ts";
-import { type Caller, fileCaller } from "./caller.ts";
+import type { Caller } from "./caller.ts";
 import type { LiveCalls } from "./live-calls.ts";
 
 export interface TokensOptions {
   book: TokenBook;
   fileToken: string;
+  /** Puts another one into the token file. */
+  writeFileToken(token: string): Promise<void>;
   live: LiveCalls;
+}
+
+/** The token of the token file, and who has it. */
+interface FileToken {
+  digest: Buffer;
+  caller: Caller & { secretId: string };
 }
 
 /** Each is held in memory, where every request is checked. */
@@ -18,16 +26,18 @@ const tokenShape = /^agt_([0-9a-f]{16})_[A-Za-z0-9_-]{43}$/;
 
 export class Tokens {
   readonly #book: TokenBook;
-  readonly #fileDigest: Buffer;
+  readonly #writeFileToken: (token: string) => Promise<void>;
+  #file: FileToken;
   readonly #live: LiveCalls;
   /** By id. Only this daemon writes the store, so it holds what is true. */
   readonly #rows = new Map<string, TokenRow>();
   /** Changes come one after the other: two of one name must not both think it free. */
   #lastChange: Promise<unknown> = Promise.resolve();
 
-  private constructor({ book, fileToken, live }: TokensOptions) {
+  private constructor({ book, fileToken, writeFileToken, live }: TokensOptions) {
     this.#book = book;
-    this.#fileDigest = digestOf(fileToken);
+    this.#file = fileTokenOf(fileToken);
+    this.#writeFileToken = writeFileToken;
     this.#live = live;
   }
 
@@ -41,16 +51,16 @@ export class Tokens {
   callerWith(token: string): Caller | undefined {
     // Digests are compared, so that neither length nor content shows in the time it takes.
     const digest = digestOf(token);
-    if (timingSafeEqual(digest, this.#fileDigest)) return fileCaller;
+    if (timingSafeEqual(digest, this.#file.digest)) return this.#file.caller;
     const row = this.#rows.get(tokenShape.exec(token)?.[1] ?? "");
     if (!row || !timingSafeEqual(digest, Buffer.from(row.digest, "hex")) || isExpired(row)) return undefined;
     return callerOf(row);
   }
 
   /** Whether what let the caller in still would. */
-  isGood({ tokenId }: Caller): boolean {
-    if (tokenId === undefined) return true;
-    const row = this.#rows.get(tokenId);
+  isGood({ secretId }: Caller): boolean {
+    if (secretId === undefined || secretId === this.#file.caller.secretId) return true;
+    const row = this.#rows.get(secretId);
     return row !== undefined && !isExpired(row);
   }
 
@@ -78,6 +88,7 @@ export class Tokens {
   /** The same name, scope and length of life with another secret; the old one is good for nothing from now on. */
   rotate(name: string): Promise<TokenCreated> {
     return this.#inTurn(async () => {
+      if (name === unnamedCallers.file) return this.#rotateFile();
       const old = this.#found(name);
       const now = Date.now();
       const expires_at = old.expires_at === null ? null : now + (old.expires_at - old.created_at);
@@ -94,6 +105,18 @@ export class Tokens {
       this.#shut(row, "the token was revoked");
       await this.#book.remove(name);
     });
+  }
+
+  async #rotateFile(): Promise<TokenCreated> {
+    const token = randomBytes(32).toString("base64url");
+    // On disk first: a daemon that dies in between comes back with the new one, and nobody was told of it in vain.
+    await this.#writeFileToken(token);
+    const { secretId } = this.#file.caller;
+    this.#file = fileTokenOf(token);
+    this.#live.end(secretId, "the token was replaced");
+    const { name, scope } = this.#file.caller;
+    const created_at = new Date().toISOString();
+    return { name, scope, created_at, expires_at: null, is_expired: false, token };
   }
 
   async #issue(wanted: Pick<TokenRow, "name" | "scope" | "expires_at">, now: number): Promise<TokenCreated> {
@@ -136,12 +159,19 @@ function digestOf(token: string): Buffer {
   return createHash("sha256").update(token).digest();
 }
 
+/** No id of a named token has a dash in it. */
+function fileTokenOf(token: string): FileToken {
+  const digest = digestOf(token);
+  const secretId = `${unnamedCallers.file}-${digest.toString("hex").slice(0, 16)}`;
+  return { digest, caller: { name: unnamedCallers.file, scope: "admin", secretId } };
+}
+
 function isExpired({ expires_at }: TokenRow): boolean {
   return expires_at !== null && expires_at <= Date.now();
 }
 
 function callerOf({ id, name, scope, expires_at }: TokenRow): Caller {
-  return { name, scope, tokenId: id, ...(expires_at === null ? {} : { expiresAt: expires_at }) };
+  return { name, scope, tokenId: id, secretId: id, ...(expires_at === null ? {} : { expiresAt: expires_at }) };
 }
 
 function viewOf(row: TokenRow): TokenView {

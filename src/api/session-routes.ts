@@ -15,6 +15,7 @@ import { checkSessionId } from "../supervisor/spec.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import { noteAbout } from "./audit-trail.ts";
 import { bodyOf } from "./body.ts";
+import { callerOf } from "./guard.ts";
 import type { Idempotency, OnceOnly, Recalled } from "./idempotency.ts";
 import { limitMax, listQueryOf } from "./list-query.ts";
 import { historyEntryOf, infoOf, urlsOf, viewOf } from "./view.ts";
@@ -89,7 +90,7 @@ function creation(supervisor: Supervisor, asked: SessionRequest, request: Fastif
   return {
     intent: { session_id: ownId ?? randomUUID() },
     act: async ({ session_id }, mark) => {
-      const caller = { ...callerOf(request), request: mark };
+      const caller = { ...callOf(request), request: mark };
       const { entry, turnId } = await supervisor.create({ ...asked, session_id }, caller);
       return { status: 201, body: createdOf(rowOf(entry), turnId, request) };
     },
@@ -117,7 +118,7 @@ function createdOf(row: SessionRow, turnId: string | undefined, request: Fastify
   };
 }
 
-function callerOf({ headers }: FastifyRequest): Caller {
-  const { traceparent } = headers;
-  return typeof traceparent === "string" ? { traceparent } : {};
+function callOf(request: FastifyRequest): Caller {
+  const { traceparent } = request.headers;
+  return { by: callerOf(request).name, ...(typeof traceparent === "string" ? { traceparent } : {}) };
 }

@@ -10,6 +10,8 @@ export interface Logger {
   log(level: Level, message: string, fields?: Fields): void;
   /** The same, with these fields in every line. */
   child(fields: Fields): Logger;
+  /** From now on this value is not shown either. */
+  hide(secret: string): void;
 }
 
 export interface LoggerOptions {
@@ -37,6 +39,7 @@ export function createLogger({ level, secrets, destination }: LoggerOptions): Lo
       if (logger.isLevelEnabled(at)) logger[at](redactor.value(fields), redactor.text(message));
     },
     child: (fields) => wrap(logger.child(Object(redactor.value(fields)))),
+    hide: redactor.hide,
   });
   return wrap(root);
 }

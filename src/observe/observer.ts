@@ -21,6 +21,8 @@ export interface ObserverOptions {
 export interface Observer {
   readonly watch: SessionWatch;
   log(level: Level, message: string, fields?: Fields): void;
+  /** From now on this is a secret too. */
+  hide(secret: string): void;
   /** A sentence for whoever reads stderr; like a diagnostic, it waits for nobody. */
   note(sentence: string): void;
   /** A sidecar came up, or did not. */
@@ -55,6 +57,7 @@ export async function createObserver({ config, version, token, clientLags }: Obs
   return {
     watch: together(watches, (error) => sessions.log("error", "a look at a session failed", { error })),
     log: sessions.log,
+    hide: logger.hide,
     note: (sentence) => stderr.write(`${sentence}\n`),
     launched: metrics.launched,
     refused: metrics.refused,

@@ -26,13 +26,20 @@ export interface Redactor {
   /** A copy in which no secret is left; errors become plain objects. */
   value(given: unknown): unknown;
   text(given: string): string;
+  /** Another value that is secret. */
+  hide(secret: string): void;
 }
 
 /** `secrets` are values that are known to be secret, whatever they look like. */
 export function createRedactor(secrets: readonly string[]): Redactor {
-  const known = [...new Set(secrets)].filter(({ length }) => length >= secretLengthMin);
-  // Longer ones first: one may begin another.
-  known.sort((a, b) => b.length - a.length);
+  const known: string[] = [];
+  const hide = (secret: string) => {
+    if (secret.length < secretLengthMin || known.includes(secret)) return;
+    known.push(secret);
+    // Longer ones first: one may begin another.
+    known.sort((a, b) => b.length - a.length);
+  };
+  for (const secret of secrets) hide(secret);
   const text = (given: string): string => {
     let out = given.length > textMax ? `${given.slice(0, textMax)}… (${given.length} characters)` : given;
     for (const secret of known) if (out.includes(secret)) out = out.replaceAll(secret, shown);
@@ -56,7 +63,7 @@ export function createRedactor(secrets: readonly string[]): Redactor {
       }),
     );
   };
-  return { value: (given) => value(given), text };
+  return { value: (given) => value(given), text, hide };
 }
 
 /** An error's own words, its cause, and what else it carries. */

@@ -87,6 +87,8 @@ export const SessionSpec = z.object({
   request: z.string().optional(),
   /** What it may use of the machine; absent where there is no limit. */
   resources: ResourceLimits.optional(),
+  /** Whose token began it, by its name; a session of an older daemon has none. */
+  created_by: z.string().optional(),
   created_at: z.number(),
 });
 export type SessionSpec = z.infer<typeof SessionSpec>;

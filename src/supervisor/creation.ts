@@ -41,6 +41,8 @@ export interface Created {
 
 /** What of a request is not its body. */
 export interface Caller {
+  /** The name of its token. */
+  by?: string | undefined;
   /** The header of that name. */
   traceparent?: string | undefined;
   /** A digest of the Idempotency-Key. */
@@ -59,6 +61,7 @@ interface Found {
   resources: ResourceLimits | undefined;
   traceparent: string | undefined;
   request: string | undefined;
+  by: string | undefined;
   /** Of a session in a container. */
   container: ContainerSpec | undefined;
   egress: EgressPolicy | undefined;
@@ -70,7 +73,8 @@ const scratchInside = "/workspace";
 /** Nothing is left behind when it rejects. */
 export async function createSession(context: Context, request: SessionRequest, caller: Caller): Promise<Created> {
   const traceparent = readTraceparent(caller.traceparent);
-  const found = { ...(await lookInto(context, request)), traceparent, request: caller.request };
+  const { by } = caller;
+  const found = { ...(await lookInto(context, request)), traceparent, request: caller.request, by };
   const id = request.session_id === undefined ? randomUUID() : checkSessionId(request.session_id);
   const { registry } = context;
   if (registry.all().some(({ session }) => session.isPaused)) throw diskFull(context);
@@ -78,7 +82,7 @@ export async function createSession(context: Context, request: SessionRequest, c
   const { name } = request;
   // A fork is a conversation of its own.
   const conversation = request.fork === true ? undefined : found.resumed?.agentSessionId;
-  registry.claim({ id, name, conversation, homeOf: found.resumed?.homeOf });
+  registry.claim({ id, name, conversation, homeOf: found.resumed?.homeOf, by });
   try {
     // Behind the claim: whoever asks for the same meanwhile is refused by it.
     await refuseTaken(context, { id, name });
@@ -90,7 +94,10 @@ export async function createSession(context: Context, request: SessionRequest, c
   }
 }
 
-async function lookInto(context: Context, request: SessionRequest): Promise<Omit<Found, "traceparent" | "request">> {
+async function lookInto(
+  context: Context,
+  request: SessionRequest,
+): Promise<Omit<Found, "traceparent" | "request" | "by">> {
   const { config } = context;
   const { agent, runtime: runtimeName } = checkNames(request, config);
   checkHonoured(request, runtimeName, config);
@@ -217,6 +224,7 @@ async function specFor({ config }: Context, { id, request, found }: Wanted, home
     options: found.options,
     traceparent: found.traceparent,
     request: found.request,
+    createdBy: found.by,
     resources: found.resources,
     container: found.container,
     egress: found.egress,

@@ -10,18 +10,29 @@ export interface Claim {
   conversation: string | undefined;
   /** The session whose private home it uses. */
   homeOf: string | undefined;
+  /** Who begins it. */
+  by: string | undefined;
 }
+
+export interface RegistryLimits {
+  /** Live sessions; 0 is no limit. */
+  sessions: number;
+  /** Of those that one caller began; 0 is no limit. */
+  sessionsOfOne: number;
+}
+
+/** When it is worth asking again for what only an end gives room for. */
+const retryAfterS = 5;
 
 export class Registry {
   readonly #entries = new Map<string, Entry>();
   readonly #names = new Map<string, string>();
   readonly #creating = new Map<string, Claim>();
-  readonly #max: number;
+  readonly #limits: RegistryLimits;
   #onQuiet: (() => void) | undefined;
 
-  /** 0 is no limit. */
-  constructor(sessionsMax: number) {
-    this.#max = sessionsMax;
+  constructor(limits: RegistryLimits) {
+    this.#limits = limits;
   }
 
   find(ref: string): Entry | undefined {
@@ -58,12 +69,7 @@ export class Registry {
     const { id, name } = claim;
     if (this.#isTaken(id)) throw takenId(id);
     if (name !== undefined && this.#isTaken(name)) throw takenName(name, this.#names.get(name) ?? name);
-    if (this.#max > 0 && this.liveCount >= this.#max) {
-      throw new AgentdError(
-        "max_sessions",
-        `max sessions limit reached: ${this.#max} are live. Stop one, or raise --max-sessions`,
-      );
-    }
+    this.#refuseTooMany(claim.by);
     if (claim.conversation !== undefined) this.#refuseSecond(claim.conversation);
     this.#creating.set(id, claim);
     if (name !== undefined) this.#names.set(name, id);
@@ -90,6 +96,28 @@ export class Registry {
   isHomeUsed(homeOf: string, besides: string): boolean {
     const claimed = [...this.#creating.values()].some((claim) => claim.homeOf === homeOf && claim.id !== besides);
     return claimed || this.all().some(({ session }) => session.spec.home_of === homeOf && session.id !== besides);
+  }
+
+  #refuseTooMany(by: string | undefined): void {
+    const { sessions, sessionsOfOne } = this.#limits;
+    if (sessions > 0 && this.liveCount >= sessions)
+      throw new AgentdError(
+        "max_sessions",
+        `max sessions limit reached: ${sessions} are live. Stop one, or raise --max-sessions`,
+      );
+    if (sessionsOfOne > 0 && by !== undefined && this.#liveCountOf(by) >= sessionsOfOne)
+      throw new AgentdError(
+        "token_sessions",
+        `Cannot start another session for "${by}": ${sessionsOfOne} of its sessions are live, and no more are permitted (limits.token_sessions). Stop one, or wait for an end`,
+        { details: { retry_after: retryAfterS } },
+      );
+  }
+
+  #liveCountOf(by: string): number {
+    let count = [...this.#creating.values()].filter((claim) => claim.by === by).length;
+    for (const [id, { attendance, session }] of this.#entries)
+      if (attendance && session.spec.created_by === by && !this.#creating.has(id)) count++;
+    return count;
   }
 
   #isTaken(name: string): boolean {

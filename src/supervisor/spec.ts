@@ -96,6 +96,7 @@ export function specOf(
     options: AgentOptions;
     traceparent: string | undefined;
     request: string | undefined;
+    createdBy: string | undefined;
     resources: ResourceLimits | undefined;
     createdAt: number;
   },
@@ -140,6 +141,7 @@ export function specOf(
       turn_timeout_ms: request.turn_timeout,
       traceparent: found.traceparent,
       request: found.request,
+      created_by: found.createdBy,
       resources: found.resources,
     }),
   };

@@ -59,7 +59,10 @@ export class Supervisor {
 
   constructor({ keeperPath, ...options }: SupervisorOptions) {
     const { config, store, runDir, log } = options;
-    const registry = new Registry(config.limits.max_sessions);
+    const registry = new Registry({
+      sessions: config.limits.max_sessions,
+      sessionsOfOne: config.limits.token_sessions,
+    });
     const isClosing = () => this.#isClosing;
     const placeOf = (spec: SessionSpec) => {
       const runtime = options.runtimes.get(spec.runtime);

@@ -42,6 +42,31 @@ test("a token that asks too often is told when to come again, on every route; ot
   await eventually(async () => (await requests(slow.url, token).get("/sessions")).status === 200);
 });
 
+test("a token begins no more sessions at once than it may; others begin theirs, and an end gives room", async () => {
+  const own = await startDaemon({ config: { agents, limits: { token_sessions: 2 } } });
+  const { token } = (await own.post("/tokens", { name: "busy", scope: "write" })).body;
+  const busy = requests(own.url, token);
+  const session = { agent: "echo", interactive: true };
+  const [first, , third] = await Promise.all([1, 2, 3].map(() => busy.post("/sessions", session))).then((answers) =>
+    answers.sort((a, b) => a.status - b.status),
+  );
+  expect(third).toMatchObject({
+    status: 429,
+    body: { error: "token_sessions", message: expect.stringContaining('"busy"') },
+  });
+  expect(third?.headers.get("retry-after")).toBe("5");
+  expect((await own.post("/sessions", session)).status).toBe(201);
+  await own.kill9();
+  // Those that go on are still its own for the next daemon, and for the next secret of that name.
+  const next = await startDaemon({ dataDir: own.dataDir });
+  const again = requests(next.url, (await next.post("/tokens/busy/rotate")).body.token);
+  expect((await again.post("/sessions", session)).body.error).toBe("token_sessions");
+  await again.delete(`/sessions/${first?.body.session_id}`);
+  expect((await again.post("/sessions", session)).status).toBe(201);
+  await next.stop();
+  await own.stop();
+});
+
 const nested = (depth: number) => `${'{"a":'.repeat(depth)}1${"}".repeat(depth)}`;
 
 test("JSON that is nested too deep is refused, in bodies and frames, and brackets in texts are none", async () => {

@@ -1,10 +1,11 @@
-import { readFile } from "node:fs/promises";
+import { mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { covers, Scope } from "../../src/protocol/access.ts";
 import { ClientSocket } from "../support/client-socket.ts";
 import { eventually } from "../support/eventually.ts";
-import { type Daemon, openSocket, requests, startDaemon } from "../support/start-daemon.ts";
+import { type Daemon, openSocket, requests, runCli, startDaemon } from "../support/start-daemon.ts";
+import { tempDir } from "../support/temp-dir.ts";
 import { call, routes } from "./routes.ts";
 
 const agents = {
@@ -186,38 +187,38 @@ describe("on what is open", () => {
 
   test("a body that was begun before the token was revoked is not acted upon", async () => {
     const token = await made("slow", "admin");
-    const late = await begun(token, JSON.stringify({ name: "left-behind", scope: "admin" }));
+    const late = await begun(daemon, token, JSON.stringify({ name: "left-behind", scope: "admin" }));
     await daemon.delete("/tokens/slow");
     expect(await late()).toMatchObject({ status: 401 });
     expect((await daemon.get("/tokens")).body.map(({ name }: { name: string }) => name)).not.toContain("left-behind");
   });
-
-  /** A request whose headers and half of whose body are there; the answer sends the rest. */
-  async function begun(token: string, body: string) {
-    let push: (chunk: string) => void = () => undefined;
-    let end: () => void = () => undefined;
-    const stream = new ReadableStream<Uint8Array>({
-      start: (controller) => {
-        push = (chunk) => controller.enqueue(Buffer.from(chunk));
-        end = () => controller.close();
-      },
-    });
-    const answer = fetch(`${daemon.url}/tokens`, {
-      method: "POST",
-      headers: { ...bearer(token), "content-type": "application/json" },
-      body: stream,
-      duplex: "half",
-    } as RequestInit);
-    push(body.slice(0, 10));
-    // The daemon has its headers when another request, sent later on a connection of its own, is answered.
-    for (let times = 0; times < 5; times++) await daemon.get("/health");
-    return async () => {
-      push(body.slice(10));
-      end();
-      return answer;
-    };
-  }
 });
+
+/** A request whose headers and half of whose body are there; the answer sends the rest. */
+async function begun({ url, get }: Daemon, token: string, body: string) {
+  let push: (chunk: string) => void = () => undefined;
+  let end: () => void = () => undefined;
+  const stream = new ReadableStream<Uint8Array>({
+    start: (controller) => {
+      push = (chunk) => controller.enqueue(Buffer.from(chunk));
+      end = () => controller.close();
+    },
+  });
+  const answer = fetch(`${url}/tokens`, {
+    method: "POST",
+    headers: { ...bearer(token), "content-type": "application/json" },
+    body: stream,
+    duplex: "half",
+  } as RequestInit);
+  push(body.slice(0, 10));
+  // The daemon has its headers when another request, sent later on a connection of its own, is answered.
+  for (let times = 0; times < 5; times++) await get("/health");
+  return async () => {
+    push(body.slice(10));
+    end();
+    return answer;
+  };
+}
 
 describe("a ticket", () => {
   const ask = async (token: string, body: object) => requests(daemon.url, token).post("/tickets", body);
@@ -262,6 +263,87 @@ describe("a ticket", () => {
 
   test("is refused for a session that there is not", async () => {
     expect((await ask(held.read, { session_id: "none" })).body.error).toBe("session_not_found");
+  });
+});
+
+describe("the token of the token file", () => {
+  const path = (of: Daemon) => join(of.dataDir, "token");
+
+  test("is replaced without a restart: the old one is refused everywhere, and what it had open is closed", async () => {
+    const own = await startDaemon({ config: { agents } });
+    const named = (await own.post("/tokens", { name: "named", scope: "admin" })).body.token;
+    const { session_id } = (await own.post("/sessions", { agent: "echo", interactive: true })).body;
+    const { ticket } = (await own.post("/tickets", { session_id })).body;
+    const [byFile, byName] = await Promise.all([
+      own.ws(session_id),
+      openSocket({ url: own.url, token: named, id: session_id }),
+    ]);
+    const answer = await own.post("/tokens/token-file/rotate");
+    expect(answer).toMatchObject({
+      status: 200,
+      body: { name: "token-file", scope: "admin", expires_at: null, is_expired: false },
+    });
+    const { token } = answer.body;
+    expect((await readFile(path(own), "utf8")).trim()).toBe(token);
+    expect((await stat(path(own))).mode & 0o777).toBe(0o600);
+    expect(await byFile.ended()).toMatchObject({ code: 1008 });
+    for (const route of guarded) {
+      const { status } = await call(own.url, route, bearer(own.token));
+      expect([route.pattern, status]).toEqual([route.pattern, 401]);
+    }
+    expect(
+      (await call(own.url, { method: "GET", path: `/ws/sessions/${session_id}?ticket=${ticket}`, isUpgrade: true }))
+        .status,
+    ).toBe(401);
+    byName.send({ type: "ping" });
+    await byName.frame("pong");
+    expect((await requests(own.url, token).get(`/sessions/${session_id}`)).body.status).toBe("running");
+    // Commands read the file, and one that was begun with the old token goes on with the new one.
+    const cli = await runCli(["ls"], { AGENTRUNTIME_DATA_DIR: own.dataDir });
+    expect([cli.exitCode, cli.stdout]).toEqual([0, expect.stringContaining("echo")]);
+    expect(own.output()).not.toContain(token);
+    await byName.close();
+    await own.kill9();
+    const next = await startDaemon({ dataDir: own.dataDir });
+    expect([next.token, (await requests(next.url, own.token).get("/sessions")).status]).toEqual([token, 401]);
+    await next.stop();
+    await own.stop();
+  });
+
+  test("is replaced at the command line by whoever has it, and by no other scope", async () => {
+    const own = await startDaemon();
+    const writer = (await own.post("/tokens", { name: "writer", scope: "write" })).body.token;
+    expect((await requests(own.url, writer).post("/tokens/token-file/rotate")).body.error).toBe("insufficient_scope");
+    const rotated = await own.cli("token", "rotate", "token-file");
+    expect([rotated.exitCode, rotated.stdout]).toEqual([0, (await readFile(path(own), "utf8")).trim()]);
+    expect(rotated.stderr).toContain("It stands in the token file too");
+    expect((await own.get("/sessions")).status).toBe(401);
+    await own.stop();
+  });
+
+  test("stays as it is when the file cannot be written", async () => {
+    const dir = await tempDir();
+    const file = join(dir.path, "token");
+    await writeFile(file, "0123456789abcdef0123");
+    const own = await startDaemon({ config: { token_file: file } });
+    const asFile = requests(own.url, "0123456789abcdef0123");
+    // A folder in the draft's place cannot be opened as a file, whoever asks.
+    await mkdir(`${file}.new`);
+    expect((await asFile.post("/tokens/token-file/rotate")).body.error).toBe("token_not_written");
+    expect((await asFile.get("/sessions")).status).toBe(200);
+    await rm(`${file}.new`, { recursive: true });
+    expect((await asFile.post("/tokens/token-file/rotate")).status).toBe(200);
+    await own.stop();
+    await dir.remove();
+  });
+
+  test("a body that was begun before it was replaced is not acted upon", async () => {
+    const own = await startDaemon();
+    const late = await begun(own, own.token, JSON.stringify({ name: "left-behind", scope: "admin" }));
+    const { token } = (await own.post("/tokens/token-file/rotate")).body;
+    expect(await late()).toMatchObject({ status: 401 });
+    expect((await requests(own.url, token).get("/tokens")).body).toEqual([]);
+    await own.stop();
   });
 });
 

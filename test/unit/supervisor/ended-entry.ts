@@ -44,7 +44,7 @@ export async function heldEntry(): Promise<Held> {
     },
   };
   const store: Store = { ...opened, sessions };
-  const registry = new Registry(0);
+  const registry = new Registry({ sessions: 0, sessionsOfOne: 0 });
   const { session } = made;
   session.apply({ type: "launched", isAdopted: false });
   session.apply({ type: "ended", reason: "finished", exitCode: 0, endedAt: 1 });

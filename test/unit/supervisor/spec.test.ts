@@ -186,6 +186,7 @@ test("a spec holds what was asked for and no secret", () => {
     traceparent: undefined,
     request: undefined,
     resources: undefined,
+    createdBy: "ci",
     createdAt: 5,
   };
   const spec = specOf(request, found);
@@ -211,6 +212,7 @@ test("a spec holds what was asked for and no secret", () => {
     max_budget_usd: 2,
     trust_workspace: false,
     keep_raw: false,
+    created_by: "ci",
     created_at: 5,
     timeout_ms: 90_000,
     turn_timeout_ms: 60_000,
