@@ -5,7 +5,7 @@ import type { Caller } from "../access/caller.ts";
 import type { Bridge } from "../bridge/bridge.ts";
 import { AgentdError, type ErrorCode, messageOf } from "../protocol/error.ts";
 import { ClientFrame, clientFrameTypes, closeCode } from "../protocol/frame.ts";
-import { isTooDeep, jsonDepthMax } from "../protocol/json-depth.ts";
+import { jsonExcess } from "../protocol/json-depth.ts";
 import { cutCharacter, hasLoneSurrogate } from "../protocol/text.ts";
 import type { Session } from "../session/session.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
@@ -93,8 +93,8 @@ function isPing(message: Buffer): boolean {
 }
 
 function parseFrame(text: string): ClientFrame {
-  if (isTooDeep(text))
-    throw new AgentdError("invalid_frame", `Cannot read the frame: its JSON is nested more than ${jsonDepthMax} deep`);
+  const excess = jsonExcess(text);
+  if (excess !== undefined) throw new AgentdError("invalid_frame", `Cannot read the frame: its JSON is ${excess}`);
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -25,9 +25,10 @@ const elsewhere: RouteAccess = { scope: "read" };
 
 const callers = new WeakMap<FastifyRequest, Caller>();
 
-/** Throws `forbidden_host`, `forbidden_origin`, `unauthorized`, `rate_limited` or `insufficient_scope`. */
+/** Throws `invalid_request`, `forbidden_host`, `forbidden_origin`, `unauthorized`, `rate_limited` or `insufficient_scope`. */
 export function checkCaller(request: FastifyRequest, options: GuardOptions): void {
   const access = accessOf(request);
+  checkOneHost(request);
   if (access.isProbe !== true) checkHost(request, options);
   checkOrigin(request);
   if (access.scope === "open") return;
@@ -60,6 +61,16 @@ export function checkScope(caller: Caller, needed: Scope, act: string): void {
 export function accessOf(request: FastifyRequest): RouteAccess {
   const { url } = request.routeOptions;
   return (url === undefined ? undefined : routeTable[`${request.method} ${url}`]) ?? elsewhere;
+}
+
+/** Two hosts in one request are for two readers that each take another: which was meant nobody can tell. */
+function checkOneHost({ raw: { url = "/", rawHeaders } }: FastifyRequest): void {
+  const hosts = rawHeaders.filter((name, at) => at % 2 === 0 && name.toLowerCase() === "host");
+  if (url.startsWith("/") && hosts.length <= 1) return;
+  throw new AgentdError(
+    "invalid_request",
+    `Cannot serve the request: it names ${hosts.length > 1 ? "two hosts" : "a host in its address"}. Send one Host, and the path alone`,
+  );
 }
 
 function checkHost(request: FastifyRequest, { listenHost, servedNames }: GuardOptions): void {

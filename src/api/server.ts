@@ -9,7 +9,6 @@ import type { Tokens } from "../access/tokens.ts";
 import type { Config } from "../config.ts";
 import type { LimitSupport } from "../process/group-limits.ts";
 import { AgentdError, type ErrorCode, errnoOf } from "../protocol/error.ts";
-import { isTooDeep, jsonDepthMax } from "../protocol/json-depth.ts";
 import type { AnswerBook } from "../store/store.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import { agentsRoute } from "./agents-route.ts";
@@ -17,6 +16,7 @@ import { type AttachSockets, attachSocket } from "./attach-socket.ts";
 import { auditRoute } from "./audit-route.ts";
 import { auditRequests, noteRefusal } from "./audit-trail.ts";
 import { boundBodies } from "./body-room.ts";
+import { answerBroken } from "./broken-request.ts";
 import { egressRoute } from "./egress-route.ts";
 import { replyWithError, toAgentdError } from "./error-reply.ts";
 import { eventsRoute } from "./events-route.ts";
@@ -24,6 +24,7 @@ import { gcRoute } from "./gc-route.ts";
 import { checkCaller } from "./guard.ts";
 import { healthRoute } from "./health-route.ts";
 import { Idempotency } from "./idempotency.ts";
+import { takeJson } from "./json-body.ts";
 import { logRoutes } from "./log-routes.ts";
 import { metricsRoute, type Scrape } from "./metrics-route.ts";
 import { boundPipelines } from "./pipelining.ts";
@@ -71,6 +72,8 @@ export interface Server {
 /** Time for a request's headers to arrive, and for its body. */
 const headersMs = 15_000;
 const bodyMs = 60_000;
+/** How late a connection may be closed that has taken longer. */
+const lookEveryMs = 5_000;
 
 export async function createServer(options: ServerOptions): Promise<Server> {
   const { config, supervisor } = options;
@@ -89,7 +92,9 @@ export async function createServer(options: ServerOptions): Promise<Server> {
         replyWithError(refusal, reply, options);
       }
     },
+    clientErrorHandler: answerBroken,
     requestTimeout: bodyMs,
+    http: { connectionsCheckingInterval: lookEveryMs },
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 200 },
     forceCloseConnections: true,
   });
@@ -102,14 +107,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   app.setNotFoundHandler((request) => {
     throw new AgentdError("not_found", `not found: no route ${request.method} ${request.url.slice(0, 200)}`);
   });
-  app.removeAllContentTypeParsers();
-  const parseJson = app.getDefaultJsonParser("error", "error");
-  app.addContentTypeParser("application/json", { parseAs: "string" }, (request, body, done) => {
-    // Routes such as /stop take a body or none; those that need one refuse `undefined` themselves.
-    if (body === "") done(null, undefined);
-    else if (isTooDeep(String(body))) done(tooDeep());
-    else void parseJson(request, String(body), done);
-  });
+  takeJson(app);
   await app.register(websocket, {
     options: { maxPayload: config.limits.body_bytes, perMessageDeflate: false },
     errorHandler: (error, socket) => {
@@ -170,11 +168,4 @@ function clientBook(onClients: (count: number) => void) {
     },
     lags: () => [...clients].map(({ lagBytes }) => lagBytes()),
   };
-}
-
-function tooDeep(): AgentdError {
-  return new AgentdError(
-    "invalid_json",
-    `Cannot read the body: its JSON is nested more than ${jsonDepthMax} deep. Send it flatter`,
-  );
 }

@@ -1,12 +1,27 @@
 /** The last words of `npm test`: what it did not try. */
 import { sandboxSupport } from "../../src/runtime/bubblewrap.ts";
+import { browserPath } from "../support/browser.ts";
+import { inPath } from "../support/in-path.ts";
 
-console.log(`
-The tests of the docker runtime were LEFT OUT: they need an engine and its images.
-  test/support/docker-lab.sh up && npm run test:docker
-`);
-const support = await sandboxSupport(process.env["PATH"]);
-if ("fault" in support)
-  console.log(`The tests of the local sandbox were LEFT OUT: ${support.fault}.\n  ${support.advice}\n`);
-if (process.getuid?.() !== 0)
-  console.log("The tests by another user of this machine were LEFT OUT: only root can make an account.\n");
+const sandbox = await sandboxSupport(process.env["PATH"]);
+const leftOut: [isLeftOut: boolean, what: string][] = [
+  [
+    true,
+    "The tests of the docker runtime were LEFT OUT: they need an engine and its images.\n  test/support/docker-lab.sh up && npm run test:docker",
+  ],
+  [
+    "fault" in sandbox,
+    `The tests of the local sandbox were LEFT OUT: ${"fault" in sandbox ? `${sandbox.fault}.\n  ${sandbox.advice}` : ""}`,
+  ],
+  [process.getuid?.() !== 0, "The tests by another user of this machine were LEFT OUT: only root can make an account."],
+  [
+    browserPath === undefined,
+    "The attacks from a real browser were LEFT OUT: there is no Chromium.\n  apt-get install chromium-headless-shell, or AGENTRUNTIME_TEST_BROWSER=PATH",
+  ],
+  [
+    inPath(["nginx"]) === undefined,
+    "The example of a reverse proxy in docs/exposing.md was LEFT OUT: there is no nginx.\n  apt-get install nginx-light",
+  ],
+];
+for (const [isLeftOut, what] of leftOut) if (isLeftOut) console.log(`\n${what}`);
+console.log("");

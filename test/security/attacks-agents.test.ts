@@ -1,0 +1,4 @@
+import { agents } from "./attacks/agents.ts";
+import { tryAttacks } from "./try-attacks.ts";
+
+tryAttacks(agents);

@@ -1,0 +1,4 @@
+import { browsers } from "./attacks/browsers.ts";
+import { tryAttacks } from "./try-attacks.ts";
+
+tryAttacks(browsers);

@@ -1,0 +1,4 @@
+import { sockets } from "./attacks/sockets.ts";
+import { tryAttacks } from "./try-attacks.ts";
+
+tryAttacks(sockets);

@@ -1,0 +1,318 @@
+/** Whoever may begin sessions, and wants one where, or as, it may not be. */
+import { mkdir, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type TempDir, tempDir } from "../../support/temp-dir.ts";
+import type { Attack, AttackGroup, Control } from "./attack.ts";
+import { answered, fixture, Ground } from "./ground.ts";
+import { statusesOf } from "./raw.ts";
+
+interface House {
+  ground: Ground;
+  dir: TempDir;
+  /** The home of whoever runs the daemon. */
+  home: string;
+}
+type Row = Attack<House>;
+
+const begins = async ({ ground }: House, more: Record<string, unknown>) =>
+  answered(await ground.as("write").post("/sessions", { agent: "echo", prompt: "hi", ...more }));
+
+const inProject: Control<House> = {
+  name: "a project's folder",
+  meets: "201",
+  attempt: (house) => begins(house, { work_dir: join(house.home, "project") }),
+};
+
+function place(name: string, path: (house: House) => string): Row {
+  return {
+    name: `to work in ${name}`,
+    meets: "400 `invalid_work_dir`",
+    attempt: (house) => begins(house, { work_dir: path(house) }),
+    control: inProject,
+  };
+}
+
+const at = (path: string) => (house: House) => join(house.home, path);
+const places: Row[] = [
+  ...[
+    ".ssh",
+    ".gnupg",
+    ".aws",
+    ".kube",
+    ".docker",
+    ".claude",
+    ".codex",
+    ".config/gh",
+    ".config/gcloud",
+    ".password-store",
+  ].map((path) => place(`\`~/${path}\``, at(path))),
+  place("a folder below `~/.ssh`", at(".ssh/keys")),
+  place("the home itself, which holds them", at("")),
+  place("`~/.SSH`, where case is nothing", at(".SSH")),
+  place("the data dir", ({ ground }) => ground.daemon.dataDir),
+  place("another session's folder", ({ ground }) => join(ground.daemon.dataDir, "sessions", ground.id)),
+  place("the folder above the data dir", ({ ground }) => join(ground.daemon.dataDir, "..")),
+  place("`/`", () => "/"),
+  place("`/etc`", () => "/etc"),
+  place("`/proc/self/root`", () => "/proc/self/root"),
+  place("a home by `/proc/self/root`", ({ home }) => `/proc/self/root${home}/project`),
+  place("the daemon's own folder, by `/proc/self/cwd`", () => "/proc/self/cwd"),
+  place("a link to `~/.ssh`", at("link-to-ssh")),
+  place("a folder behind a link to the home", at("link-to-home/project")),
+  place("`project/../.ssh`", ({ home }) => `${home}/project/../.ssh`),
+  place("a path that goes up and comes back", ({ home }) => `${home}/project/../project`),
+  place("a relative path", () => "project"),
+  place("a path with NUL", ({ home }) => `${home}/project\0/../.ssh`),
+  place("a path of 100,000 characters", ({ home }) => `${home}/${"x/".repeat(50_000)}`),
+  place("a file", at("file")),
+];
+
+/** A field of a request, refused; the same request with another value, or without it, is taken. */
+function field(
+  name: string,
+  fields: Record<string, unknown>,
+  meets: string,
+  control: Record<string, unknown> = {},
+): Row {
+  return {
+    name,
+    meets,
+    attempt: (house) => begins(house, fields),
+    control: {
+      name: Object.keys(control).length === 0 ? "without it" : "another value",
+      meets: "201",
+      attempt: (house) => begins(house, control),
+    },
+  };
+}
+
+const invalid = "400 `invalid_request`";
+const names: Row[] = [
+  field("a session id that is a path", { session_id: "../../x" }, "400 `invalid_session_id`"),
+  field(
+    "a session id with a path behind it",
+    { session_id: "11111111-0000-4000-8000-000000000000/../x" },
+    "400 `invalid_session_id`",
+  ),
+  field("a name that is a path", { name: "../x" }, invalid, { name: "x" }),
+  field("a name of dots", { name: ".." }, invalid, { name: "y" }),
+  field("a name that is a route", { name: "history" }, invalid, { name: "history-1" }),
+  field("an agent that is a program", { agent: "/bin/sh" }, "400 `unknown_agent`"),
+  field("an agent that every object has", { agent: "constructor" }, "400 `unknown_agent`"),
+  field("a runtime that the operator did not enable", { runtime: "docker" }, "400 `unknown_runtime`", {
+    runtime: "local",
+  }),
+  field("a runtime that every object has", { runtime: "constructor" }, "400 `unknown_runtime`", { runtime: "local" }),
+  field("a team", { team: { name: "../x" } }, "400 `unsupported_by_agent`"),
+];
+
+const programs: Row[] = [
+  field("a command line", { command: ["sh", "-c", "id"] }, invalid),
+  field("arguments for the agent's program", { args: ["-c", "id"] }, invalid),
+  field("a program to run around the agent", { lifecycle: { pre_init: ["id"] } }, "400 `unsupported_by_agent`"),
+  field(
+    "a folder of this machine in a container that is none",
+    { mounts: [{ host: "/", container: "/host" }] },
+    "400 `unsupported_by_runtime`",
+  ),
+  field("a volume in a container that is none", { volumes: ["/:/host"] }, "400 `unsupported_by_runtime`"),
+  field(
+    "the login of a person",
+    { agent: "stand-in", claude: { credentials_path: "/root/.claude/.credentials.json" } },
+    "400 `unsupported_by_runtime`",
+  ),
+  field(
+    "a folder to remember in",
+    { agent: "stand-in", claude: { memory_path: "/root/.ssh" } },
+    "400 `unsupported_by_runtime`",
+  ),
+  field("a model that is a flag", { agent: "stand-in", model: "--dangerously-skip-permissions" }, invalid, {
+    agent: "stand-in",
+    model: "m",
+  }),
+  field(
+    "a tool whose name is a flag",
+    { agent: "stand-in", claude: { allowed_tools: ["--mcp-config=/tmp/x"] } },
+    invalid,
+    {
+      agent: "stand-in",
+      claude: { allowed_tools: ["Bash"] },
+    },
+  ),
+  field("a conversation whose id is a flag", { agent: "stand-in", resume_session: "--settings=/tmp/x" }, invalid),
+  field(
+    "a tool server that is a program, where a person is to decide on tools",
+    { agent: "stand-in", permission_mode: "interactive", mcp_servers: [{ name: "x", cmd: ["id"] }] },
+    "403 `executable_forbidden`",
+    { agent: "stand-in", permission_mode: "interactive" },
+  ),
+  field(
+    "a hook in the agent's own settings, where a person is to decide on tools",
+    { agent: "stand-in", permission_mode: "interactive", claude: { settings_json: { hooks: {} } } },
+    "403 `executable_forbidden`",
+    { agent: "stand-in", permission_mode: "interactive", claude: { settings_json: { language: "en" } } },
+  ),
+  field(
+    "an environment in the agent's own settings",
+    { agent: "stand-in", claude: { settings_json: { env: { A: "b" } } } },
+    invalid,
+  ),
+  field(
+    "an address for keys in the agent's own settings",
+    { agent: "stand-in", claude: { settings_json: { x: { base_url: "http://evil.example" } } } },
+    invalid,
+  ),
+];
+
+/** Variables that change how programs load, or where they send keys. */
+function variable(key: string, value: string): Row {
+  return {
+    name: `\`${key}\` in the environment`,
+    meets: "400 `env_key_reserved`",
+    attempt: (house) => begins(house, { env: { [key]: value } }),
+    control: {
+      name: "a variable of no meaning",
+      meets: "201",
+      attempt: (house) => begins(house, { env: { FOO: value } }),
+    },
+  };
+}
+
+const variables: Row[] = [
+  ...Object.entries({
+    LD_PRELOAD: "/tmp/x.so",
+    DYLD_INSERT_LIBRARIES: "/tmp/x.dylib",
+    NODE_OPTIONS: "--require=/tmp/x.js",
+    BASH_ENV: "/tmp/x",
+    PYTHONSTARTUP: "/tmp/x.py",
+    GIT_SSH_COMMAND: "id",
+    PATH: "/tmp",
+    HOME: "/tmp",
+    HTTPS_PROXY: "http://evil.example",
+    ANTHROPIC_BASE_URL: "http://evil.example",
+    CLAUDE_CONFIG_DIR: "/tmp",
+    AGENTRUNTIME_SESSION_ID: "another",
+    "FOO=1\nLD_PRELOAD": "/tmp/x.so",
+  }).map(([key, value]) => variable(key, value)),
+  {
+    name: "`LD_PRELOAD` in the environment of a tool server",
+    meets: "400 `env_key_reserved`",
+    attempt: (house) => begins(house, { agent: "stand-in", mcp_servers: [serverWith("LD_PRELOAD")] }),
+    control: {
+      name: "a variable of no meaning",
+      meets: "201",
+      attempt: (house) => begins(house, { agent: "stand-in", mcp_servers: [serverWith("FOO")] }),
+    },
+  },
+];
+
+const serverWith = (key: string) => ({ name: "x", cmd: ["true"], env: { [key]: "/tmp/x.so" } });
+
+/** Files by way of addresses. */
+function file(name: string, path: (house: House) => string, meets: string, control: Control<House>): Row {
+  return { name, meets, attempt: (house) => reads(house, path(house)), control };
+}
+
+const reads = ({ ground }: House, path: string) => ground.outcome({ path, headers: ground.bearer("read") });
+const ownLog: Control<House> = {
+  name: "a session's own log",
+  meets: "200",
+  attempt: (house) => reads(house, `/sessions/${house.ground.id}/log`),
+};
+
+const files: Row[] = [
+  file(
+    "a log whose session is `..%2f..%2fetc%2fpasswd`",
+    () => "/sessions/..%2f..%2fetc%2fpasswd/log",
+    "404 `log_not_found`",
+    ownLog,
+  ),
+  {
+    name: "a log whose session is `%2e%2e`",
+    meets: "404",
+    attempt: ({ ground }) => statusesOf(ground.daemon.url, rawGet(ground, "/sessions/%2e%2e/log")),
+    control: {
+      name: "a session's own log",
+      meets: "200",
+      attempt: ({ ground }) => statusesOf(ground.daemon.url, rawGet(ground, `/sessions/${ground.id}/log`)),
+    },
+  },
+  file("a log whose session has a NUL", ({ ground }) => `/sessions/${ground.id}%00/log`, "404 `log_not_found`", ownLog),
+  file(
+    "a blob named `..%2fsession.json`",
+    ({ ground }) => `/sessions/${ground.id}/blobs/..%2fsession.json`,
+    "404 `blob_not_found`",
+    {
+      name: "a blob that there is",
+      meets: "200",
+      attempt: (house) => reads(house, `/sessions/${house.ground.id}/blobs/there`),
+    },
+  ),
+  file(
+    "a blob that is a link to the token",
+    ({ ground }) => `/sessions/${ground.id}/blobs/link`,
+    "404 `blob_not_found`",
+    {
+      name: "a blob that there is",
+      meets: "200",
+      attempt: (house) => reads(house, `/sessions/${house.ground.id}/blobs/there`),
+    },
+  ),
+  file("the token as a file of the daemon's", () => "/token", "404 `not_found`", ownLog),
+  file(
+    "the custom agents of `~/.claude`",
+    ({ home }) => `/agents?work_dir=${encodeURIComponent(join(home, ".claude"))}`,
+    "400 `invalid_work_dir`",
+    {
+      name: "of a project",
+      meets: "200",
+      attempt: (house) => reads(house, `/agents?work_dir=${encodeURIComponent(join(house.home, "project"))}`),
+    },
+  ),
+];
+
+function rawGet(ground: Ground, target: string): string {
+  const { authorization } = ground.bearer("read");
+  return `GET ${target} HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${authorization}\r\nConnection: close\r\n\r\n`;
+}
+
+async function openHouse(): Promise<House> {
+  const dir = await tempDir();
+  const home = join(dir.path, "person");
+  for (const path of [
+    ".ssh/keys",
+    ".gnupg",
+    ".aws",
+    ".kube",
+    ".docker",
+    ".claude",
+    ".codex",
+    ".config/gh",
+    ".config/gcloud",
+    ".password-store",
+    ".SSH",
+    "project",
+  ])
+    await mkdir(join(home, path), { recursive: true });
+  await writeFile(join(home, "file"), "");
+  await symlink(join(home, ".ssh"), join(home, "link-to-ssh"));
+  await symlink(home, join(home, "link-to-home"));
+  const claude = { harness: "claude", command: fixture("claude-counts").args[0] };
+  const ground = await Ground.open({ config: { agents: { "stand-in": claude } }, env: { HOME: home } });
+  const blobs = join(ground.daemon.dataDir, "sessions", ground.id, "blobs");
+  await mkdir(blobs, { recursive: true });
+  await writeFile(join(blobs, "there"), "a blob");
+  await symlink(join(ground.daemon.dataDir, "token"), join(blobs, "link"));
+  return { ground, dir, home };
+}
+
+export const paths: AttackGroup<House> = {
+  title: "Paths and programs",
+  who: "a client with a token that may write; it may begin sessions, and is not to choose where keys and programs are taken from",
+  open: openHouse,
+  close: async ({ ground, dir }) => {
+    await ground.close();
+    await dir.remove();
+  },
+  attacks: [...places, ...names, ...programs, ...variables, ...files],
+};
