@@ -1,0 +1,16 @@
+import { expect, onTestFinished, test } from "vitest";
+import { Fuzzing } from "./fuzz/fuzzing.ts";
+
+/** The heap's own breathing, and what is kept by number: tokens, tickets, answers. */
+const grownMibMax = 48;
+
+test("100,000 inputs that nobody would send: no fault, no hang, and memory stays", async () => {
+  const seed = Math.floor(Math.random() * 1e9);
+  const fuzzing = await Fuzzing.open({ memory: true });
+  onTestFinished(() => fuzzing.close());
+  const { faults, inputs, statuses, grownMib } = await fuzzing.run({ inputs: 100_000, seed, memory: true });
+  console.log(`seed ${seed}: ${inputs} inputs, ${JSON.stringify(statuses)}, ${grownMib?.toFixed(1)} MiB more`);
+  expect(faults, `seed ${seed}`).toEqual([]);
+  expect(inputs).toBeGreaterThanOrEqual(100_000);
+  expect(grownMib).toBeLessThan(grownMibMax);
+}, 1_800_000);

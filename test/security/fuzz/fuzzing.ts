@@ -1,0 +1,245 @@
+/** A daemon under inputs that nobody would send: none is answered with a fault, none hangs, none is the last. */
+import { readFile } from "node:fs/promises";
+import { Agent, request } from "node:http";
+import fc from "fast-check";
+import { collectGarbage, inspectorArgs } from "../../bench/inspector.ts";
+import type { ClientSocket } from "../../support/client-socket.ts";
+import { eventually } from "../../support/eventually.ts";
+import type { Daemon } from "../../support/start-daemon.ts";
+import { notable, upgrade } from "../attacks/frames.ts";
+import { fixture, Ground } from "../attacks/ground.ts";
+import { open } from "../attacks/raw.ts";
+import { frameBytes, headBytes, messages } from "./frames.ts";
+import { type FuzzedRequest, requestsOf } from "./requests.ts";
+
+export interface FuzzOptions {
+  inputs: number;
+  seed: number;
+  /** Look at its memory, which takes a run of some length. */
+  memory?: boolean;
+}
+
+export interface FuzzReport {
+  /** Each with what was sent, so that it can be sent again. */
+  faults: string[];
+  inputs: number;
+  /** How often each status came. */
+  statuses: Record<string, number>;
+  /** Of the second half of the run. */
+  grownMib: number | undefined;
+}
+
+const batchSize = 500;
+const lanes = 16;
+/** Longer than anything here may take: whoever is not answered by then has been forgotten. */
+const answerMs = 30_000;
+
+export class Fuzzing {
+  readonly #ground: Ground;
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: lanes });
+  readonly #faults: string[] = [];
+  readonly #statuses = new Map<string, number>();
+  /** Sessions that may be stopped and deleted by what is sent; there is another one that nothing here knows. */
+  #victims: string[] = [];
+
+  private constructor(ground: Ground) {
+    this.#ground = ground;
+  }
+
+  static async open({ memory }: { memory: boolean }): Promise<Fuzzing> {
+    const ground = await Ground.open({
+      nodeArgs: memory ? inspectorArgs : [],
+      config: {
+        // The programs of real agents are not to be started by chance.
+        agents: Object.fromEntries(
+          ["claude", "codex", "opencode"].map((name) => [name, { ...fixture("echo"), harness: "generic" }]),
+        ),
+        limits: { token_requests: 0, max_sessions: 4 },
+      },
+    });
+    return new Fuzzing(ground);
+  }
+
+  async run({ inputs, seed, memory = false }: FuzzOptions): Promise<FuzzReport> {
+    let done = 0;
+    let halfway: number | undefined;
+    for (let batch = 0; done < inputs; batch++) {
+      await this.#meetVictims();
+      done += await this.#batch(seed + batch);
+      if (memory && halfway === undefined && done >= inputs / 2) halfway = await this.#memoryMib();
+    }
+    const grownMib = halfway === undefined ? undefined : (await this.#memoryMib()) - halfway;
+    await this.#expectSound();
+    return { faults: this.#faults, inputs: done, statuses: Object.fromEntries(this.#statuses), grownMib };
+  }
+
+  async close(): Promise<void> {
+    this.#agent.destroy();
+    await this.#ground.close();
+  }
+
+  async #meetVictims(): Promise<void> {
+    const { daemon, id } = this.#ground;
+    const { body } = await daemon.get("/sessions?state=live");
+    const live = body.map((session: { id: string }) => session.id).filter((other: string) => other !== id);
+    if (live.length === 0)
+      live.push((await daemon.post("/sessions", { agent: "echo", interactive: true })).body.session_id);
+    this.#victims = live;
+  }
+
+  async #batch(seed: number): Promise<number> {
+    const sample = <T>(values: fc.Arbitrary<T>, numRuns: number) => fc.sample(values, { seed, numRuns });
+    const { daemon } = this.#ground;
+    const head = `GET /sessions?limit=1 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${daemon.token}\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}`;
+    const requests = sample(requestsOf(this.#victims), batchSize);
+    const heads = sample(headBytes(head), batchSize / 10);
+    const frames = sample(frameBytes, batchSize / 10);
+    const words = sample(messages, batchSize);
+    await inLanes(requests, (one) => this.#ask(one));
+    await inLanes(heads, (bytes) => this.#write(bytes));
+    await inLanes(frames, (bytes) => this.#frames(bytes));
+    await this.#say(words);
+    return requests.length + heads.length + frames.length + words.length;
+  }
+
+  async #ask(asked: FuzzedRequest): Promise<void> {
+    const found = await answerOf(this.#ground.daemon, asked, this.#agent).catch(
+      (error: unknown) => `no answer: ${error}`,
+    );
+    const told = typeof found === "string" ? found : `${found.status}`;
+    this.#statuses.set(told, (this.#statuses.get(told) ?? 0) + 1);
+    // As many sessions as are permitted: a refusal like any other.
+    if (typeof found !== "string" && (found.status < 500 || found.text.includes('"max_sessions"'))) return;
+    this.#faults.push(
+      `${told} to ${JSON.stringify(asked).slice(0, 2000)}: ${typeof found === "string" ? "" : found.text}`,
+    );
+  }
+
+  async #write(bytes: Buffer): Promise<void> {
+    const text = await answerTo(this.#ground.daemon.url, bytes).catch((error: unknown) => `HTTP/1.1 ${error}`);
+    const [, status = "none"] = /^HTTP\/1\.1 (\S+)/.exec(text) ?? [];
+    this.#statuses.set(`head ${status}`, (this.#statuses.get(`head ${status}`) ?? 0) + 1);
+    if (/^5|Error/.test(status)) this.#faults.push(`${status} to the bytes ${bytes.toString("base64")}`);
+  }
+
+  async #frames(bytes: Buffer): Promise<void> {
+    const { ground, victim } = { ground: this.#ground, victim: this.#victims[0] ?? "" };
+    const found = await framesOf(ground, victim, bytes).catch((error: unknown) => String(error));
+    // 1011 is the code of a fault of ours.
+    if (/1011|did not come true/.test(found)) this.#faults.push(`${found} to the frames ${bytes.toString("base64")}`);
+  }
+
+  /** All on one socket, one behind the other; behind them a ping, which is answered when all are. */
+  async #say(words: readonly string[]): Promise<void> {
+    const id = this.#victims[0] ?? "";
+    let socket: ClientSocket | undefined;
+    for (let at = 0; at < words.length; at += 50) {
+      socket = socket?.closed ? undefined : socket;
+      socket ??= await this.#ground.daemon.ws(id).catch(() => undefined);
+      // Its session has ended by what was sent before.
+      if (socket === undefined) return;
+      const from = socket.frames.length;
+      for (const text of words.slice(at, at + 50)) socket.send(text);
+      socket.send({ type: "withdraw", turn_id: "the last" });
+      const own = socket;
+      const isLast = ({ type, ...rest }: { type: string }) =>
+        type === "error" && JSON.stringify(rest).includes("the last");
+      await eventually(() => own.closed ?? own.frames.slice(from).some(isLast), { deadlineMs: answerMs }).catch(() => {
+        this.#faults.push(
+          `no answer to one of the messages ${JSON.stringify(words.slice(at, at + 50)).slice(0, 5000)}`,
+        );
+      });
+      const internal = own.frames.slice(from).filter((frame) => frame.type === "error" && frame.code === "internal");
+      if (internal.length > 0 || own.closed?.code === 1011)
+        this.#faults.push(`a fault after one of ${JSON.stringify(words.slice(at, at + 50)).slice(0, 5000)}`);
+    }
+    await socket?.close();
+  }
+
+  /** The session that nothing aimed at does what it is asked, and the daemon has told of no fault of its own. */
+  async #expectSound(): Promise<void> {
+    const { daemon, id } = this.#ground;
+    await daemon.post(`/sessions/${id}/prompt`, { text: "still here" });
+    await eventually(async () => (await daemon.get(`/sessions/${id}/logs`)).text.includes("echo: still here"));
+    const told = daemon
+      .output()
+      .split("\n")
+      .filter((line) => line.includes('"level":"error"'));
+    this.#faults.push(...told);
+  }
+
+  async #memoryMib(): Promise<number> {
+    await collectGarbage(this.#ground.daemon);
+    const status = await readFile(`/proc/${this.#ground.daemon.pid}/status`, "utf8");
+    return Number(/RssAnon:\s+(\d+) kB/.exec(status)?.[1]) / 1024;
+  }
+}
+
+async function inLanes<T>(items: readonly T[], act: (item: T) => Promise<void>): Promise<void> {
+  const queue = items.values();
+  await Promise.all(
+    Array.from({ length: lanes }, async () => {
+      for (const item of queue) await act(item);
+    }),
+  );
+}
+
+/** A stream's answer is its head: it is left there. */
+function answerOf(
+  { url, token }: Daemon,
+  { method, path, headers, body }: FuzzedRequest,
+  agent: Agent,
+): Promise<{ status: number; text: string }> {
+  return new Promise((resolve, reject) => {
+    const all = { authorization: `Bearer ${token}`, ...headers };
+    const { hostname, port } = new URL(url);
+    const asked = request({ hostname, port, path, method, headers: all, agent, timeout: answerMs }, (response) => {
+      const status = response.statusCode ?? 0;
+      if (String(response.headers["content-type"]).startsWith("text/event-stream")) {
+        response.on("error", () => undefined).destroy();
+        return resolve({ status, text: "" });
+      }
+      let text = "";
+      response.setEncoding("utf8").on("data", (chunk) => {
+        if (text.length < 1000) text += chunk;
+      });
+      response.on("end", () => resolve({ status, text }));
+      response.on("error", reject);
+    });
+    asked.on("timeout", () => asked.destroy(new Error(`none within ${answerMs} ms`)));
+    asked.on("error", reject);
+    asked.end(body);
+  });
+}
+
+/** Sends them and no more, and waits for the other side to have done with it. */
+function answerTo(url: string, bytes: Buffer): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = open(url);
+    let text = "";
+    socket.setTimeout(answerMs, () => socket.destroy(new Error("Error: it hangs")));
+    socket.on("data", (chunk) => {
+      text += chunk;
+    });
+    socket.on("error", (error) => (error.message.includes("hangs") ? reject(error) : undefined));
+    socket.on("close", () => resolve(text));
+    socket.end(bytes);
+  });
+}
+
+async function framesOf(ground: Ground, id: string, bytes: Buffer): Promise<string> {
+  const { socket, head } = await upgrade({ daemon: ground.daemon, id, bearer: (scope) => ground.bearer(scope) });
+  let received = head;
+  let isOver = false;
+  socket.on("data", (chunk: Buffer) => {
+    received = Buffer.concat([received, chunk]);
+  });
+  socket.on("error", () => undefined);
+  socket.on("end", () => socket.end());
+  socket.on("close", () => {
+    isOver = true;
+  });
+  socket.end(bytes);
+  await eventually(() => isOver, { deadlineMs: answerMs, what: "the end of the connection" });
+  return notable(received) ?? "";
+}
