@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const pages = [
-  ...["README.md", "CHANGELOG.md"].filter((name) => existsSync(join(root, name))),
+  ...["README.md", "SECURITY.md", "CHANGELOG.md"].filter((name) => existsSync(join(root, name))),
   ...readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".md"))
     .map((name) => join("docs", name)),
