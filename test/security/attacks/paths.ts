@@ -276,6 +276,37 @@ function rawGet(ground: Ground, target: string): string {
   return `GET ${target} HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${authorization}\r\nConnection: close\r\n\r\n`;
 }
 
+/** A checkout may define agents; it may not make the daemon read what lies elsewhere. */
+const links: Row[] = [
+  { name: "a checkout whose folder of agents is a link to another's", from: "checkout-with-link" },
+  { name: "a checkout with a link in place of an agent", from: "checkout-with-file-link" },
+].map(({ name, from }) => ({
+  name,
+  meets: "0 agents listed",
+  attempt: (house) => agentsIn(house, from),
+  control: {
+    name: "the folder that it leads to",
+    meets: "1 agents listed",
+    attempt: (house) => agentsIn(house, "elsewhere"),
+  },
+}));
+
+async function agentsIn({ ground, home }: House, folder: string): Promise<string> {
+  const { body } = await ground.as("read").get(`/agents?work_dir=${encodeURIComponent(join(home, folder))}`);
+  const claude = body.find(({ name }: { name: string }) => name === "claude");
+  return `${claude.custom_agents.length} agents listed`;
+}
+
+async function makeCheckouts(home: string): Promise<void> {
+  const agents = (folder: string) => join(home, folder, ".claude/agents");
+  for (const folder of ["elsewhere", "checkout-with-file-link"]) await mkdir(agents(folder), { recursive: true });
+  const definition = join(agents("elsewhere"), "reviewer.md");
+  await writeFile(definition, "---\nname: reviewer\ndescription: of somebody else's\n---\n");
+  await mkdir(join(home, "checkout-with-link/.claude"), { recursive: true });
+  await symlink(agents("elsewhere"), agents("checkout-with-link"));
+  await symlink(definition, join(agents("checkout-with-file-link"), "reviewer.md"));
+}
+
 async function openHouse(): Promise<House> {
   const dir = await tempDir();
   const home = join(dir.path, "person");
@@ -297,6 +328,7 @@ async function openHouse(): Promise<House> {
   await writeFile(join(home, "file"), "");
   await symlink(join(home, ".ssh"), join(home, "link-to-ssh"));
   await symlink(home, join(home, "link-to-home"));
+  await makeCheckouts(home);
   const claude = { harness: "claude", command: fixture("claude-counts").args[0] };
   const ground = await Ground.open({ config: { agents: { "stand-in": claude } }, env: { HOME: home } });
   const blobs = join(ground.daemon.dataDir, "sessions", ground.id, "blobs");
@@ -314,5 +346,5 @@ export const paths: AttackGroup<House> = {
     await ground.close();
     await dir.remove();
   },
-  attacks: [...places, ...names, ...programs, ...variables, ...files],
+  attacks: [...places, ...names, ...programs, ...variables, ...files, ...links],
 };
