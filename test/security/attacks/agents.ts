@@ -1,6 +1,6 @@
 /** An agent, or what it was told to print: its output is hostile, and is to be nothing but output. */
 import { randomUUID } from "node:crypto";
-import { readFile, stat, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { request } from "node:http";
 import { join } from "node:path";
 import WebSocket from "ws";
@@ -13,6 +13,7 @@ import { readLog } from "../../support/read-log.ts";
 import { type TempDir, tempDir } from "../../support/temp-dir.ts";
 import type { Attack, AttackGroup } from "./attack.ts";
 import { fixture, Ground } from "./ground.ts";
+import { open } from "./raw.ts";
 
 interface Stage {
   ground: Ground;
@@ -287,6 +288,47 @@ const bytes: Row[] = [
   },
 ];
 
+/** What an agent would have taken for an answer of the daemon's, by who reads on behind one that is longer than it said. */
+const forgedAnswer = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged";
+
+const growing: Row = {
+  name: "a blob that grows while it is read, by an answer of the daemon's",
+  meets: "the daemon's own answer",
+  attempt: async (stage) => {
+    const { url, token } = stage.ground.daemon;
+    const { path, address } = await blobOf(stage, "grows", "x".repeat(32 * 2 ** 20));
+    const socket = open(url);
+    const head = `Host: localhost\r\nAuthorization: Bearer ${token}\r\n`;
+    socket.write(`GET ${address} HTTP/1.1\r\n${head}\r\nGET /health/live HTTP/1.1\r\n${head}Connection: close\r\n\r\n`);
+    const chunks: Buffer[] = [];
+    for await (const chunk of socket) {
+      // The first part is here, and the rest is more than what lies in between: the end is not read yet.
+      if (chunks.length === 0) await appendFile(path, forgedAnswer);
+      chunks.push(chunk);
+    }
+    const all = Buffer.concat(chunks).toString("latin1");
+    const rest = all.slice(all.indexOf("\r\n\r\n") + 4 + 32 * 2 ** 20);
+    return rest.startsWith("HTTP/1.1 200") && rest.endsWith('{"status":"ok"}') && !rest.includes("forged")
+      ? "the daemon's own answer"
+      : rest.slice(0, 80);
+  },
+  control: {
+    name: "the blob afterwards",
+    meets: "the forged one is in it",
+    attempt: async (stage) => {
+      const { address } = await blobOf(stage, "has-grown", `x${forgedAnswer}`);
+      return (await stage.ground.daemon.get(address)).text.includes("forged") ? "the forged one is in it" : "it is not";
+    },
+  },
+};
+
+async function blobOf({ ground }: Stage, name: string, text: string): Promise<{ path: string; address: string }> {
+  const blobs = join(ground.daemon.dataDir, "sessions", ground.id, "blobs");
+  await mkdir(blobs, { recursive: true });
+  await writeFile(join(blobs, name), text);
+  return { path: join(blobs, name), address: `/sessions/${ground.id}/blobs/${name}` };
+}
+
 const garbage = Buffer.concat([
   Buffer.from(Array.from({ length: 4096 }, (_, n) => (n * 7) % 256)),
   Buffer.from("\n\xff\xfe\n", "latin1"),
@@ -488,5 +530,5 @@ export const agents: AttackGroup<Stage> = {
     await ground.close();
     await dir.remove();
   },
-  attacks: [...forgedEvents, ...control, ...bytes, ...terminal, ...strangers],
+  attacks: [...forgedEvents, ...control, ...bytes, growing, ...terminal, ...strangers],
 };
