@@ -217,18 +217,19 @@ export class Conversation {
     try {
       return await link.request(command);
     } catch (error) {
-      const failed =
-        this.#options.standing() === "released"
-          ? this.#leavingError()
-          : new AgentdError(
-              "agent_failed",
-              `Cannot ${command.type} session "${this.session.id}": ${messageOf(error)}`,
-              {
-                cause: error,
-              },
-            );
+      const failed = this.#failureOf(command, error);
       throw error instanceof Unanswered ? OpenOutcome.of(failed) : failed;
     }
+  }
+
+  #failureOf(command: Command, error: unknown): AgentdError {
+    const standing = this.#options.standing();
+    if (standing === "released") return this.#leavingError();
+    // It was open when it was asked: what an agent refuses that was told to end meanwhile is no failure of its own.
+    const isLeaving = standing === "closing" || standing === "finished" || standing === "ending";
+    if (isLeaving && !(error instanceof Unanswered)) return this.#endedError(messageOf(error));
+    const message = `Cannot ${command.type} session "${this.session.id}": ${messageOf(error)}`;
+    return new AgentdError("agent_failed", message, { cause: error });
   }
 
   #leavingError(): AgentdError {
