@@ -88,8 +88,11 @@ const stopSignals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 function firstSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
     const heard = (signal: NodeJS.Signals) => {
-      for (const other of stopSignals) process.off(other, heard);
       resolve(signal);
+      // Not within the signal: proper-lockfile, which renews logins, ends the process when it finds itself the only listener.
+      setImmediate(() => {
+        for (const other of stopSignals) process.off(other, heard);
+      });
     };
     for (const signal of stopSignals) process.on(signal, heard);
   });

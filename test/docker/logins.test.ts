@@ -50,7 +50,8 @@ beforeAll(async () => {
 }, deadlineMs);
 
 afterAll(async () => {
-  await daemon?.stop();
+  // What renews logins listens to signals too.
+  expect((await daemon?.stop())?.code).toBe(0);
   for (const one of [...Object.values(models ?? {}), ...Object.values(endpoints ?? {})]) await one.close();
   await world?.stop();
   await folder?.remove();

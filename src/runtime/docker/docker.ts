@@ -51,6 +51,7 @@ const logTailLines = 200;
 /** Rejects with `runtime_unavailable`, saying what to do, when no engine answers. */
 export async function dockerRuntime(options: DockerRuntimeOptions): Promise<Runtime> {
   const runtime = new DockerRuntime(options, await openEngine(options.host));
+  await runtime.begin();
   return {
     name: runtime.name,
     hasScratch: runtime.hasScratch,
@@ -107,6 +108,11 @@ class DockerRuntime implements Runtime {
 
   readonly placeOf = placeInContainer;
 
+  /** Whose addresses an earlier daemon gave out: what the proxy said meanwhile is read as soon as one of them is taken over. */
+  async begin(): Promise<void> {
+    for (const [address, sessionId] of await this.#policies.owners()) this.#sessions.set(address, sessionId);
+  }
+
   /** Apart from the session's own folder: what is in this one is the container's. */
   sidecarDirOf(sessionDir: string): string {
     return join(sessionDir, "box");
@@ -133,7 +139,10 @@ class DockerRuntime implements Runtime {
       // The image first: without it there is no reason to wait for a network.
       const isThere = checkImage(this.#engine, container.image, act);
       const opened = isThere.then(() => this.#networks.open(bootstrap.session_id, egress));
-      const [places, network] = await Promise.all([this.#makePlaces(spec, { owner, bootstrap }), opened]);
+      const made = this.#makePlaces(spec, { owner, bootstrap });
+      // Both are waited for, also when one fails: what is made behind a sweep nobody would remove.
+      await Promise.allSettled([made, opened]);
+      const [places, network] = await Promise.all([made, opened]);
       this.#sessions.set(network.subnet.agent, bootstrap.session_id);
       const env = agentEnvironment(bootstrap.agent.env, {
         proxyUrl: `http://${network.subnet.proxy}:${proxyPort}`,
