@@ -1,17 +1,17 @@
-/** `agentd egress log`: what sessions in containers asked for in vain. */
+/** `agentd egress`: what sessions in containers asked for in vain, and what they may reach, read anew. */
 import * as z from "zod";
-import { listEgress } from "../src/client/egress.ts";
+import { listEgress, reloadEgress } from "../src/client/egress.ts";
 import { findLoggedSession } from "../src/client/find-session.ts";
 import type { EgressEntry } from "../src/protocol/http.ts";
 import { type CommandContext, DaemonOptions, locate } from "./client-options.ts";
 import { exitCode } from "./exit-code.ts";
 import { plainLine } from "./plain-text.ts";
 
-export const EgressLogOptions = DaemonOptions.extend({ json: z.boolean().default(false) });
+export const EgressOptions = DaemonOptions.extend({ json: z.boolean().default(false) });
 
 export async function egressLog(
   session: string | undefined,
-  options: z.infer<typeof EgressLogOptions>,
+  options: z.infer<typeof EgressOptions>,
   context: CommandContext,
 ): Promise<number> {
   const address = await locate(options, context.env);
@@ -20,6 +20,28 @@ export async function egressLog(
   context.terminal.out(
     entries.map((entry) => (options.json ? `${JSON.stringify(entry)}\n` : `${lineOf(entry)}\n`)).join(""),
   );
+  return exitCode.ok;
+}
+
+export async function egressReload(
+  options: z.infer<typeof EgressOptions>,
+  { env, terminal }: CommandContext,
+): Promise<number> {
+  const found = await reloadEgress(await locate(options, env));
+  if (options.json) {
+    terminal.out(`${JSON.stringify(found, undefined, 2)}\n`);
+    return exitCode.ok;
+  }
+  const rows: [what: string, values: readonly string[]][] = [
+    ["mode", [found.mode]],
+    ["allow", found.allow],
+    ["permit", found.permit],
+    ["host services", found.host_services],
+    ["upstream proxy", found.upstream_proxy === null ? [] : [found.upstream_proxy]],
+    ["certificates", found.ca_certificates],
+    ["in force for", found.sessions],
+  ];
+  terminal.out(rows.map(([what, values]) => `${what.padEnd(15)} ${values.join(" ") || "-"}\n`).join(""));
   return exitCode.ok;
 }
 

@@ -1,8 +1,10 @@
 /** `agentd gc`: what the daemon's policy lets go of and what outlived its session, removed or only listed. */
 import * as z from "zod";
 import { collect } from "../src/client/sessions.ts";
+import type { Collected } from "../src/protocol/http.ts";
 import { type CommandContext, DaemonOptions, locate } from "./client-options.ts";
 import { exitCode } from "./exit-code.ts";
+import { plainLine } from "./plain-text.ts";
 
 export const GcOptions = DaemonOptions.extend({ dryRun: z.boolean().default(false), json: z.boolean().default(false) });
 
@@ -13,9 +15,15 @@ export async function gc(options: z.infer<typeof GcOptions>, { env, terminal }: 
     terminal.out(`${JSON.stringify(collected, undefined, 2)}\n`);
     return exitCode.ok;
   }
-  for (const { kind, name, session_id } of leftovers)
-    terminal.out(`${kind} ${name}${session_id === null ? "" : `, of session ${session_id}`}\n`);
-  if (leftovers.length > 0) terminal.note(options.dryRun ? "Would remove these" : "Removed these");
+  const removed = leftovers.filter(({ kept }) => !kept);
+  for (const leftover of removed) terminal.out(`${leftoverText(leftover)}\n`);
+  if (removed.length > 0) terminal.note(options.dryRun ? "Would remove these" : "Removed these");
+  const kept = leftovers.filter((leftover) => leftover.kept);
+  for (const leftover of kept) terminal.out(`${leftoverText(leftover)}\n`);
+  if (kept.length > 0)
+    terminal.note(
+      'Kept these, since an agent of that data dir still runs. End it with "docker rm -f NAME", then run gc again',
+    );
   if (keep_sessions === null && keep_days === null && compress_days === null) {
     terminal.note(
       "No session is removed or compressed without a policy: start the daemon with --keep-sessions, --keep-days or --compress-days",
@@ -33,6 +41,11 @@ export async function gc(options: z.infer<typeof GcOptions>, { env, terminal }: 
   if (compress_days !== null)
     terminal.note(`${options.dryRun ? "Would compress" : "Compressed"} ${counted(compressed.length, "log")}`);
   return exitCode.ok;
+}
+
+function leftoverText({ kind, name, session_id, data_dir }: Collected["leftovers"][number]): string {
+  const whose = session_id === null ? "" : `, of session ${session_id}`;
+  return `${kind} ${name}${whose}${data_dir === undefined ? "" : `, of the data dir ${plainLine(data_dir, 500)}, which is gone`}`;
 }
 
 function counted(count: number, what: string): string {

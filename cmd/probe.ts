@@ -20,7 +20,8 @@ export async function probeAgents(config: Config, note: (line: string) => void):
   const model = await startScriptedModel();
   const dataDir = await realpath(await mkdtemp(join(tmpdir(), "agentd-probe-")));
   try {
-    const daemon = await startDaemon(await configFor(config, { dataDir, model, wanted }));
+    const own = await configFor(config, { dataDir, model, wanted });
+    const daemon = await startDaemon(own, () => own);
     try {
       const token = (await readFile(join(dataDir, "token"), "utf8")).trim();
       const address = { url: daemon.url, token, source: "the probe" };

@@ -8,7 +8,7 @@ import { AttachOptions, attach } from "./attach.ts";
 import { AuditOptions, audit } from "./audit.ts";
 import { addDaemonOptions, type CommandContext, DaemonOptions } from "./client-options.ts";
 import { addDoctorOptions } from "./doctor-command.ts";
-import { EgressLogOptions, egressLog } from "./egress.ts";
+import { EgressOptions, egressLog, egressReload } from "./egress.ts";
 import { GcOptions, gc } from "./gc.ts";
 import { buildAll, ImagesOptions } from "./images.ts";
 import { ApproveOptions, approve, DenyOptions, deny, InputsOptions, listInputs } from "./inputs.ts";
@@ -61,6 +61,7 @@ export function createProgram(context: CommandContext): Command {
   addDoctor(program, context);
   addKeeping(program, context);
   addContainers(program, context);
+  addEgress(program, context);
   addAbout(program, context);
   addHelp(program);
   return program;
@@ -98,6 +99,10 @@ function addServe(program: Command, context: CommandContext): void {
       "--runtime <name>",
       "where agents run unless a request says otherwise: local or docker (default local)",
       parseRuntime,
+    )
+    .option(
+      "--docker-host <address>",
+      "the Docker engine, unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST (else DOCKER_HOST, else unix:///var/run/docker.sock)",
     )
     .option(
       "--data-dir <dir>",
@@ -291,12 +296,18 @@ function addContainers(program: Command, context: CommandContext): void {
     .description("build them with the Docker engine")
     .addHelpText("after", "\nExample:\n  agentd images build agent")
     .addArgument(new Argument("[image]", "which one; both by default").choices(["agent", "proxy"]))
-    .option("--docker-host <address>", "the engine's socket (else DOCKER_HOST, else unix:///var/run/docker.sock)")
+    .option(
+      "--docker-host <address>",
+      "the engine: unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST (else DOCKER_HOST, else unix:///var/run/docker.sock)",
+    )
     .option("--agent-base <image>", "what the agents' image begins with (default node:24-bookworm-slim)")
     .option("--proxy-base <image>", "what the proxy's image begins with (default debian:bookworm-slim)")
     .action(async (image: string | undefined, options: unknown) =>
       context.exit(await buildAll(image, ImagesOptions.parse(options), context)),
     );
+}
+
+function addEgress(program: Command, context: CommandContext): void {
   const egress = add(program, "egress", "what sessions in containers may reach", "agentd egress log");
   const log = egress
     .command("log [session]")
@@ -305,8 +316,15 @@ function addContainers(program: Command, context: CommandContext): void {
   addDaemonOptions(log)
     .option("--json", "print each as the daemon sends it, one a line")
     .action(async (session: string | undefined, options: unknown) =>
-      context.exit(await egressLog(session, EgressLogOptions.parse(options), context)),
+      context.exit(await egressLog(session, EgressOptions.parse(options), context)),
     );
+  const reload = egress
+    .command("reload")
+    .description("read egress of the configuration file again: it holds at once, and cuts nothing that is open")
+    .addHelpText("after", "\nExample:\n  agentd egress reload");
+  addDaemonOptions(reload)
+    .option("--json", "print it as the daemon sends it")
+    .action(async (options: unknown) => context.exit(await egressReload(EgressOptions.parse(options), context)));
 }
 
 function addKeeping(program: Command, context: CommandContext): void {

@@ -14,6 +14,7 @@ export const ServeOptions = z.object({
   port: z.number().optional(),
   listen: z.string().optional(),
   runtime: z.string().optional(),
+  dockerHost: z.string().optional(),
   dataDir: z.string().optional(),
   config: z.string().optional(),
   maxSessions: z.number().optional(),
@@ -36,10 +37,11 @@ export type ServeOptions = z.infer<typeof ServeOptions>;
 /** Resolves with the exit code after the daemon has closed. Throws when it cannot start. */
 export async function serve(options: ServeOptions, context: CommandContext): Promise<number> {
   const { terminal } = context;
-  const config = loadConfig({ flags: options, environment: context.env });
+  const read = () => loadConfig({ flags: options, environment: context.env });
+  const config = read();
   // From here on a signal is a wish, also while the daemon is still starting.
   const asked = firstSignal();
-  const starting = startDaemon(config);
+  const starting = startDaemon(config, read);
   void endIfStuck(asked, starting, terminal);
   const daemon = await starting;
   terminal.note(`agentd ${version} listening on ${daemon.url} (data dir ${config.dataDir}, runtime ${config.runtime})`);

@@ -3,13 +3,15 @@ import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import * as z from "zod";
-import { DockerSettings, EgressSettings } from "./docker-settings.ts";
+import { readAuthorities } from "./authorities.ts";
+import { DockerSettings, EgressSettings, engineAddress } from "./docker-settings.ts";
 import { HarnessName } from "./protocol/bootstrap.ts";
 import { Duration, DurationOrNone } from "./protocol/duration.ts";
 import { AgentdError, errnoOf, messageOf } from "./protocol/error.ts";
 import { Hooks } from "./protocol/hooks.ts";
 import { isLoopback } from "./protocol/loopback.ts";
 import { CpuCount, MemorySize, PidCount } from "./protocol/resources.ts";
+import type { EngineAddress } from "./runtime/docker/engine-address.ts";
 
 const AbsolutePath = z.string().startsWith("/", "an absolute path");
 const bytes = z.number().int().positive();
@@ -164,6 +166,7 @@ export interface ConfigFlags {
   port?: number | undefined;
   listen?: string | undefined;
   runtime?: string | undefined;
+  dockerHost?: string | undefined;
   maxSessions?: number | undefined;
   auth?: boolean | undefined;
   ringBytes?: number | undefined;
@@ -186,6 +189,10 @@ export interface Config
   /** The file that it was read from, if there is one. */
   readonly configFile: string | undefined;
   readonly tokenFile: string;
+  /** Of containers. */
+  readonly engine: EngineAddress;
+  /** The certificates in `egress.ca_certificates`, in PEM. */
+  readonly extraAuthorities: string;
   readonly runtimes: readonly ("local" | "docker")[];
   readonly onShutdown: OnShutdown;
   /** Where spans are sent; undefined sends none. */
@@ -232,6 +239,8 @@ export function loadConfig(given: {
     dataDir,
     configFile: file.path,
     tokenFile: token_file ? resolve(dataDir, token_file) : join(dataDir, "token"),
+    engine: engineAddress(rest.docker, environment),
+    extraAuthorities: readAuthorities(rest.egress.ca_certificates),
     runtimes: runtimes ?? [rest.runtime],
     // The daemon of one `agentd run` leaves nothing behind: nobody would start the next one.
     onShutdown: on_shutdown ?? (flags.leaveWhenIdle ? "stop" : "keep"),
@@ -305,6 +314,7 @@ function overrideWith(
   return {
     ...Object.fromEntries(base),
     listen: section("listen", { host: flags.host, port, socket: socketOf(flags.listen) }),
+    docker: section("docker", { host: flags.dockerHost }),
     retention: section("retention", {
       keep_sessions: flags.keepSessions,
       keep_days: flags.keepDays,

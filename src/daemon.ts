@@ -44,7 +44,8 @@ const idleMs = 2000;
 /** … and how long it waits for its first session. */
 const firstSessionMs = 60_000;
 
-export async function startDaemon(config: Config): Promise<Daemon> {
+/** `reread` reads the configuration as it is in its file now; throws for one that cannot be used. */
+export async function startDaemon(config: Config, reread: () => Config): Promise<Daemon> {
   refuseUnusable();
   // Everything this daemon writes is for its own user.
   process.umask(0o077);
@@ -68,16 +69,10 @@ export async function startDaemon(config: Config): Promise<Daemon> {
       log: observer.log,
       onDenied: (sessionId, denial) => supervisor.noteDenial(sessionId, denial),
     });
-    const supervisor = new Supervisor({
-      limitSupport,
-      config,
-      runtimes,
-      store: opened,
-      runDir,
-      keeperPath: programPath("keeper.js"),
-      watch: observer.watch,
-      log: observer.log,
-    });
+    const { watch, log } = observer;
+    const keeperPath = programPath("keeper.js");
+    const given = { limitSupport, config, runtimes, store: opened, runDir, keeperPath, reread, watch, log };
+    const supervisor = new Supervisor(given);
     await supervisor.recover();
     const { reached, begin, onClients } = idleWatch(supervisor);
     const server = await createServer({
@@ -202,19 +197,23 @@ async function openRuntimes(
   local: Runtime,
   told: { log: Observer["log"]; onDenied(sessionId: string, denial: Denial): void },
 ): Promise<Map<string, Runtime>> {
-  const { docker, limits, environment } = config;
+  const { docker, limits } = config;
   const runtimes = new Map([["local", timed(local, observer)]]);
   if (!config.runtimes.includes("docker")) return runtimes;
   // Its library is for daemons that need it.
   const { dockerRuntime } = await import("./runtime/docker/docker.ts");
   const containers = await dockerRuntime({
-    host: docker.host ?? environment["DOCKER_HOST"] ?? "unix:///var/run/docker.sock",
+    engine: config.engine,
     dataDir: config.dataDir,
     launchTimeoutMs: limits.launch_timeout,
+    image: docker.image,
     proxyImage: docker.proxy_image,
+    copyBytesMax: docker.copy_size,
     subnets: docker.subnets,
     egressNetwork: docker.egress_network,
+    upstream: config.egress.upstream_proxy,
     authorities: docker.ca_file,
+    extraAuthorities: config.extraAuthorities,
     limits: { pids: docker.pids, scratchBytes: docker.scratch_size },
     user: { uid: docker.uid, gid: docker.gid },
     deniedSince: await lastDenialAt(config.dataDir),

@@ -3,11 +3,16 @@ import * as z from "zod";
 import { CpuCount, MemorySize } from "./protocol/container.ts";
 import { EgressMode, HostPatterns } from "./protocol/egress.ts";
 import { HostService } from "./protocol/host-service.ts";
+import type { EngineAddress } from "./runtime/docker/engine-address.ts";
 import { isRange } from "./runtime/docker/subnets.ts";
 
 export const DockerSettings = z.strictObject({
-  /** The engine's socket; by default DOCKER_HOST, else /var/run/docker.sock. */
+  /** Where the engine is; by default DOCKER_HOST, else the socket /var/run/docker.sock. */
   host: z.string().min(1).optional(),
+  /** Folder with ca.pem, cert.pem and key.pem for an engine on another machine; by default DOCKER_CERT_PATH. */
+  cert_path: z.string().min(1).optional(),
+  /** The most that a work dir or a private home may hold to be copied to an engine on another machine. */
+  copy_size: MemorySize.prefault("4g"),
   image: z.string().min(1).default("agentruntime-agent:latest"),
   proxy_image: z.string().min(1).default("agentruntime-proxy:latest"),
   /** Images besides `image` that requests may name. */
@@ -49,6 +54,38 @@ export const DockerSettings = z.strictObject({
 });
 export type DockerSettings = z.infer<typeof DockerSettings>;
 
+/** What was configured, else what the environment says, as the docker command reads it. */
+export function engineAddress(
+  { host, cert_path }: Pick<Partial<DockerSettings>, "host" | "cert_path">,
+  environment: Readonly<Record<string, string | undefined>>,
+): EngineAddress {
+  return {
+    host: host ?? (environment["DOCKER_HOST"] || "unix:///var/run/docker.sock"),
+    certificates: cert_path ?? (environment["DOCKER_CERT_PATH"] || undefined),
+    environment,
+  };
+}
+
+/** A proxy by which everything goes out, with its password, if it wants one, as URLs have it. */
+const UpstreamProxy = z.string().transform((text, context) => {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isPlain = url?.protocol === "http:" && url.pathname === "/" && url.search === "" && url.hash === "";
+  if (isPlain && url.hostname !== "" && isWord(url.username, /[:\0\r\n]/) && isWord(url.password, /[\0\r\n]/))
+    return text;
+  // What was found is not repeated: there may be a password in it.
+  context.addIssue({ code: "custom", message: 'expected "http://HOST:PORT" or "http://USER:PASSWORD@HOST:PORT"' });
+  return z.NEVER;
+});
+
+/** Basic authentication ends a user's name at the first colon, and no header holds the end of a line. */
+function isWord(encoded: string, forbidden: RegExp): boolean {
+  try {
+    return !forbidden.test(decodeURIComponent(encoded));
+  } catch {
+    return false;
+  }
+}
+
 export const EgressSettings = z.strictObject({
   mode: EgressMode.default("enforce"),
   /** Names that every session may reach, besides its model's. */
@@ -60,5 +97,9 @@ export const EgressSettings = z.strictObject({
     .array(HostService)
     .refine((services) => new Set(services.map(({ name }) => name)).size === services.length, "two have one name")
     .default([]),
+  /** By which the proxy of the containers goes out, and what of the daemon's goes to models and logins. */
+  upstream_proxy: UpstreamProxy.optional(),
+  /** PEM files with authorities to trust in addition, in containers and by what of the daemon's goes out. */
+  ca_certificates: z.array(z.string().min(1)).default([]),
 });
 export type EgressSettings = z.infer<typeof EgressSettings>;

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { readEnvironment } from "./config.ts";
+import { engineAddress } from "./docker-settings.ts";
 import { AgentdError } from "./protocol/error.ts";
 import type { ImageKind } from "./runtime/docker/build-images.ts";
 
@@ -25,7 +26,7 @@ export async function buildImages({ kinds, host, bases, onLine }: ImagesWish): P
     const tag = imageTags[kind];
     onLine(`Building ${tag}`);
     const bytes = await buildImage({
-      host: host ?? readEnvironment()["DOCKER_HOST"] ?? "unix:///var/run/docker.sock",
+      engine: engineAddress({ host }, readEnvironment()),
       packageDir: packageDir(),
       kind,
       tag,

@@ -1,7 +1,7 @@
-/** What sessions in containers asked the proxy for in vain. */
+/** What sessions in containers asked the proxy for in vain, and what they may reach, read anew. */
 import type { FastifyInstance } from "fastify";
 import * as z from "zod";
-import type { EgressEntry } from "../protocol/http.ts";
+import type { EgressEntry, EgressInForce } from "../protocol/http.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 
 const Query = z.strictObject({
@@ -14,4 +14,6 @@ export function egressRoute(app: FastifyInstance, { supervisor }: { supervisor: 
     const { session, limit } = Query.parse(request.query);
     return supervisor.egressEntries({ ref: session, limit });
   });
+
+  app.post("/egress/reload", async (): Promise<EgressInForce> => supervisor.reloadEgress());
 }

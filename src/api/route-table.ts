@@ -46,6 +46,7 @@ export const routeTable: Readonly<Record<string, RouteAccess>> = {
   "POST /sessions/:id/interrupt": { scope: "write", act: "interrupt" },
   "POST /sessions/:id/context": { scope: "write", act: "context" },
   "POST /sessions/:id/mention": { scope: "write", act: "mention" },
+  "POST /egress/reload": { scope: "admin", act: "egress_reload" },
   "POST /gc": { scope: "admin", act: "gc" },
   "GET /audit": { scope: "admin" },
   "GET /tokens": { scope: "admin" },

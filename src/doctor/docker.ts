@@ -3,6 +3,7 @@ import { statfs } from "node:fs/promises";
 import type { Config } from "../config.ts";
 import { AgentdError, errnoOf, messageOf } from "../protocol/error.ts";
 import type { Engine } from "../runtime/docker/engine.ts";
+import { isRemote } from "../runtime/docker/engine-address.ts";
 import { type Examined, type Finding, finding } from "./finding.ts";
 
 const about = "docker";
@@ -13,14 +14,14 @@ export async function checkDocker({ config }: Examined): Promise<Finding[]> {
   if (!config?.runtimes.includes("docker")) return [];
   // Its library is for those who have containers.
   const { openEngine } = await import("../runtime/docker/engine.ts");
-  const host = hostOf(config);
+  const { engine: address } = config;
   try {
-    const engine = await openEngine(host);
+    const engine = await openEngine(address);
     const { Version, ApiVersion } = await engine.version();
     return [
-      finding(about, "engine", "ok", `${Version} at ${host} (API ${ApiVersion})`),
+      finding(about, "engine", "ok", `${Version} at ${address.host} (API ${ApiVersion})`),
       ...(await checkImages(engine, config)),
-      ...(await checkEngineRoom(engine)),
+      ...(isRemote(address) ? [] : await checkEngineRoom(engine)),
     ];
   } catch (error) {
     return [wrong("engine", error)];
@@ -31,11 +32,13 @@ export async function checkDocker({ config }: Examined): Promise<Finding[]> {
 export async function probeContainers(config: Config): Promise<Finding[]> {
   if (!config.runtimes.includes("docker")) return [];
   const { probeIsolation } = await import("../runtime/docker/isolation-probe.ts");
-  const { docker } = config;
+  const { docker, engine } = config;
+  if (isRemote(engine))
+    return [finding(about, "isolation", "note", "cannot be told: the engine is on another machine. Run doctor there")];
   const uid = process.getuid?.() ?? 0;
   try {
     const found = await probeIsolation({
-      host: hostOf(config),
+      engine,
       image: docker.image,
       subnets: docker.subnets,
       limits: { pids: docker.pids, scratchBytes: docker.scratch_size },
@@ -76,10 +79,6 @@ function judged(check: string, isGood: boolean, { good, bad }: { good: string; b
     bad,
     "Do not run agents on this engine; docs/security.md says what should hold",
   );
-}
-
-function hostOf({ docker, environment }: Config): string {
-  return docker.host ?? environment["DOCKER_HOST"] ?? "unix:///var/run/docker.sock";
 }
 
 async function checkImages(engine: Engine, { docker }: Config): Promise<Finding[]> {

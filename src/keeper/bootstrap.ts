@@ -2,6 +2,7 @@
 import { createHmac } from "node:crypto";
 import * as z from "zod";
 import { LoginSource } from "./login.ts";
+import { Outwards } from "./outwards.ts";
 
 export const KeeperBootstrap = z.object({
   session_id: z.string(),
@@ -20,12 +21,7 @@ export const KeeperBootstrap = z.object({
   upstream: z.url(),
   /** File that says which requests the session made; without bodies and keys. */
   log_path: z.string(),
-  /** Proxies on the way to the service, as in the variables of these names. */
-  proxy: z.object({
-    http: z.string().optional(),
-    https: z.string().optional(),
-    none: z.string().optional(),
-  }),
+  ...Outwards.shape,
 });
 export type KeeperBootstrap = z.infer<typeof KeeperBootstrap>;
 

@@ -58,7 +58,7 @@ export async function launchKeeper(options: KeeperLaunch, bootstrap: KeeperBoots
  * Watches a keeper: `up` resolves with whether it answers, `gone` when it no longer does. Neither rejects; `close` ends
  * the watch without touching the keeper.
  */
-export function watchKeeper({ socket_path, lease }: KeeperBootstrap): {
+export function watchKeeper({ socket_path, lease }: Pick<KeeperBootstrap, "socket_path" | "lease">): {
   up: Promise<boolean>;
   gone: Promise<void>;
   close(): void;

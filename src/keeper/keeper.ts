@@ -5,18 +5,17 @@
 import { timingSafeEqual } from "node:crypto";
 import { chmodSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { EnvHttpProxyAgent } from "undici";
 import { leasePath } from "../protocol/model-door.ts";
 import type { KeeperBootstrap } from "./bootstrap.ts";
 import { credentialOf } from "./credential.ts";
 import { forward } from "./forward.ts";
+import { dispatcherFor } from "./outwards.ts";
 import { RequestLog } from "./request-log.ts";
 
 /** How long a keeper waits for its first lease. */
 const firstLeaseMs = 30_000;
 /** … and, once there was one, for the next. */
 const nextLeaseMs = 2_000;
-const connectMs = 30_000;
 
 export interface Keeper {
   /** Resolves when nobody holds a lease any more. */
@@ -26,13 +25,7 @@ export interface Keeper {
 
 /** Listens; rejects with the error of the socket. */
 export async function startKeeper(bootstrap: KeeperBootstrap): Promise<Keeper> {
-  const { http, https, none } = bootstrap.proxy;
-  const dispatcher = new EnvHttpProxyAgent({
-    httpProxy: http ?? "",
-    httpsProxy: https ?? "",
-    noProxy: none ?? "",
-    connect: { timeout: connectMs },
-  });
+  const dispatcher = dispatcherFor(bootstrap);
   const credential = credentialOf(bootstrap, dispatcher);
   const log = new RequestLog(bootstrap.log_path);
   const leases = leaseBook();

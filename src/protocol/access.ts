@@ -77,6 +77,7 @@ export const AuditAct = z.enum([
   "change",
   "stop",
   "delete",
+  "egress_reload",
   "gc",
   "ticket",
   "token_create",

@@ -14,6 +14,8 @@ export type EgressMode = z.infer<typeof EgressMode>;
 export const EgressPolicy = z.object({
   mode: EgressMode,
   allow: z.array(z.string()),
+  /** Those of them that the request added; absent where an earlier version did not write it down. */
+  asked: z.array(z.string()).optional(),
   /** Services outside that it reaches by a door of its own, past the proxy. */
   host_services: z.array(HostService).optional(),
 });
@@ -22,7 +24,8 @@ export type EgressPolicy = z.infer<typeof EgressPolicy>;
 /**
  * Why: the `name` is on no list; `port` other than 443; `method` other than a tunnel; an IP address (`literal`); a name
  * that resolves into a private `range`; a TLS hello that asks for another name than the tunnel (`sni`) or for none
- * (`sni_missing`); a service of the host that is no longer on the operator's list (`host_service`).
+ * (`sni_missing`); a service of the host that is no longer on the operator's list (`host_service`); a tunnel that the
+ * operator's own proxy did not make (`upstream`).
  */
 export const DenialReason = z.enum([
   "name",
@@ -34,6 +37,7 @@ export const DenialReason = z.enum([
   "sni_missing",
   "unknown_session",
   "host_service",
+  "upstream",
 ]);
 export type DenialReason = z.infer<typeof DenialReason>;
 

@@ -6,7 +6,7 @@ import { Capability, CapabilityName } from "./capabilities.ts";
 import { acceptBothSpellings, ContextItem, InputAnswer, MentionItem } from "./command.ts";
 import { ContainerRequest } from "./container.ts";
 import { Duration, DurationOrNone } from "./duration.ts";
-import { Denial, HostPatterns } from "./egress.ts";
+import { Denial, EgressMode, HostPatterns } from "./egress.ts";
 import { InputRequired } from "./event.ts";
 import { hostServiceName, hostServicesMax } from "./host-service.ts";
 import { ResourceLimits, Resources } from "./resources.ts";
@@ -258,6 +258,20 @@ export const EgressEntry = Denial.extend({
 });
 export type EgressEntry = z.infer<typeof EgressEntry>;
 
+/** `POST /egress/reload`: what holds from now on. */
+export const EgressInForce = z.object({
+  mode: EgressMode,
+  allow: z.array(z.string()),
+  permit: z.array(z.string()),
+  host_services: z.array(z.string()),
+  /** Without its user and password. */
+  upstream_proxy: z.string().nullable(),
+  ca_certificates: z.array(z.string()),
+  /** Sessions in containers for which it holds already. */
+  sessions: z.array(z.string()),
+});
+export type EgressInForce = z.infer<typeof EgressInForce>;
+
 /** `GET /sessions/history`: one entry a log file, the Go daemon's included. */
 export const HistoryEntry = z.object({
   session_id: z.string(),
@@ -325,9 +339,18 @@ export const Collected = z.object({
   compressed: z
     .array(z.object({ session_id: z.string(), log_bytes: z.number(), stored_bytes: z.number().optional() }))
     .default([]),
-  /** Containers and networks that outlived their sessions. */
+  /** Containers, networks and volumes that outlived their sessions, or a data dir that is gone (`data_dir`). */
   leftovers: z
-    .array(z.object({ kind: z.enum(["container", "network"]), name: z.string(), session_id: z.string().nullable() }))
+    .array(
+      z.object({
+        kind: z.enum(["container", "network", "volume"]),
+        name: z.string(),
+        session_id: z.string().nullable(),
+        data_dir: z.string().optional(),
+        /** It is not removed: a session of that data dir still runs. */
+        kept: z.literal(true).optional(),
+      }),
+    )
     .default([]),
 });
 export type Collected = z.infer<typeof Collected>;

@@ -59,6 +59,8 @@ export function localRuntime(options: LocalRuntimeOptions): LocalRuntime {
     },
     // A session is ended before its folder goes: nothing of one is left whose folder is not there.
     sweepOthers: async () => [],
+    // It contains nothing.
+    changeEgress: async () => undefined,
     keepReady: () => pool.begin(),
     close: () => pool.close(),
   };

@@ -92,10 +92,24 @@ export interface Place {
 
 /** Something of a session's that has outlived it. */
 export interface Leftover {
-  kind: "container" | "network";
+  kind: "container" | "network" | "volume";
   name: string;
   /** Undefined when nothing says whose it was. */
   sessionId: string | undefined;
+  /** Of another daemon, whose data dir this was: it is gone. */
+  dataDir?: string;
+  /** It is told and not removed: something of that daemon still runs. */
+  isKept?: boolean;
+}
+
+/** What of the way out of containers may change while sessions run. */
+export interface EgressChange {
+  /** The proxy by which theirs goes out. */
+  upstream: string | undefined;
+  /** In PEM: trusted in addition by sessions that begin from now on. */
+  extraAuthorities: string;
+  /** Of live sessions, by their ids. */
+  policies: ReadonlyMap<string, EgressPolicy>;
 }
 
 export interface Runtime {
@@ -115,8 +129,16 @@ export interface Runtime {
   holdLimits(sessionId: string, limits: ResourceLimits): void;
   /** Ends what a dead sidecar left behind: the agent and everything it started. */
   sweep(sessionId: string): Promise<void>;
-  /** Ends what is there of this daemon's and belongs to none of these sessions, and says what that was. */
-  sweepOthers(liveSessions: ReadonlySet<string>, options: { isDryRun: boolean }): Promise<Leftover[]>;
+  /**
+   * Ends what is there of this daemon's and belongs to none of these sessions, and says what that was; with `withStrangers`
+   * also what is of daemons whose data dirs are gone.
+   */
+  sweepOthers(
+    liveSessions: ReadonlySet<string>,
+    options: { isDryRun: boolean; withStrangers: boolean },
+  ): Promise<Leftover[]>;
+  /** Holds for the next connections of sessions; those that are open stay. Rejects, with all as it was, when it cannot be. */
+  changeEgress(change: EgressChange): Promise<void>;
   /** The daemon leaves; sidecars go on. */
   close(): Promise<void>;
 }

@@ -21,7 +21,8 @@ import type { WorkDirGuard } from "./work-dir.ts";
 export type Log = (level: "info" | "warn" | "error", message: string, fields?: Record<string, unknown>) => void;
 
 export interface Context {
-  readonly config: Config;
+  /** What of it may change while the daemon runs is changed by egress-reload.ts. */
+  config: Config;
   readonly runtimes: ReadonlyMap<string, Runtime>;
   /** Short private folder for sockets and agents' temporary files. */
   readonly runDir: string;

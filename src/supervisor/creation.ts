@@ -20,6 +20,8 @@ import { bootstrapOf } from "./bootstrap.ts";
 import { containerOf } from "./container.ts";
 import { type Context, runDirOf, workDirGuard } from "./context.ts";
 import { egressOf } from "./egress.ts";
+import { renewEgress } from "./egress-reload.ts";
+import { checkElsewhere } from "./elsewhere.ts";
 import { type Entry, recordOf } from "./entry.ts";
 import { checkNoOwnKey } from "./hidden-key.ts";
 import { checkHonoured } from "./honoured.ts";
@@ -32,7 +34,7 @@ import { type Resumed, resumedBy } from "./resuming.ts";
 import { assertUnmoved, type SeenPlace, seePlaces } from "./seen-places.ts";
 import { warnOfSharedDir } from "./shared-dir.ts";
 import { agentHomeOf, checkNames, checkSessionId, inputTimeoutOf, specOf } from "./spec.ts";
-import { checkWorkDir } from "./work-dir.ts";
+import { checkWorkDir, type WorkDirGuard } from "./work-dir.ts";
 
 export interface Created {
   entry: Entry;
@@ -51,6 +53,8 @@ export interface Caller {
 
 /** What was found out about a request before anything was made. */
 interface Found {
+  /** By which it was judged. */
+  config: Config;
   agent: string;
   runtime: Runtime;
   requestedDir: string | undefined;
@@ -117,13 +121,11 @@ async function lookInto(
   const guard = await workDirGuard(context);
   const requestedDir = request.work_dir === undefined ? undefined : await checkWorkDir(request.work_dir, guard);
   const box =
-    runtimeName === "docker"
-      ? { container: await containerOf(request, config, guard), egress: egressOf(request, config) }
-      : { container: undefined, egress: undefined };
+    runtimeName === "docker" ? await boxOf(request, config, guard) : { container: undefined, egress: undefined };
   const places = await seePlaces([...requestedMounts(box.container, config), ...(requestedDir ? [requestedDir] : [])]);
   const resumed =
     request.resume_session === undefined ? undefined : await resumedBy(context, request.resume_session, agent);
-  return { agent, runtime, requestedDir, places, resumed, options, resources, ...box };
+  return { config, agent, runtime, requestedDir, places, resumed, options, resources, ...box };
 }
 
 /** Those of the operator's may be links. */
@@ -131,6 +133,12 @@ function requestedMounts(container: ContainerSpec | undefined, { docker }: Confi
   const operators = new Set(docker.mounts.map(({ host }) => host));
   const mounts = container?.mounts ?? [];
   return mounts.filter(({ type, source }) => type === "bind" && !operators.has(source)).map(({ source }) => source);
+}
+
+async function boxOf(request: SessionRequest, config: Config, guard: WorkDirGuard) {
+  const box = { container: await containerOf(request, config, guard), egress: egressOf(request, config) };
+  checkElsewhere({ ...box, settings: config.agents[request.agent] }, config);
+  return box;
 }
 
 function assertOpen(context: Context): void {
@@ -266,6 +274,8 @@ async function launch(context: Context, { id, request, found }: Wanted, made: At
     handle = await found.runtime.launch(bootstrap, placeSpec);
     // No agent runs before somebody attends.
     await assertUnmoved(found.places);
+    // It may have changed while the sidecar came up.
+    if (context.config !== found.config) await renewEgress(context, [spec]);
     attendance.attend(handle, { isAdopted: false });
   } catch (error) {
     await handle?.destroy();

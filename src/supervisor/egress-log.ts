@@ -164,6 +164,8 @@ function sentenceOf({ host, port, reason, sni, verdict }: Denial): string {
       return `The session may not reach ${what}: its proxy has no policy for it.`;
     case "host_service":
       return `The session may not reach ${what} any more: the operator has taken it off egress.host_services.`;
+    case "upstream":
+      return `The session does not reach ${what}: the proxy of the network (egress.upstream_proxy) made no tunnel.`;
     default:
       return reason satisfies never;
   }

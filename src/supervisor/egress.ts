@@ -1,4 +1,7 @@
-/** What a session in a container may reach: its model, what the operator allows all, what the request adds. Pure. */
+/**
+ * What a session in a container may reach: its model, what the operator allows all, what the request adds. What the operator
+ * says may change while it runs. Pure.
+ */
 import type { AgentSettings, Config } from "../config.ts";
 import type { HarnessName } from "../protocol/bootstrap.ts";
 import { defined } from "../protocol/defined.ts";
@@ -6,6 +9,7 @@ import type { EgressPolicy } from "../protocol/egress.ts";
 import { AgentdError } from "../protocol/error.ts";
 import { isCovered, normalHostName } from "../protocol/host-name.ts";
 import type { SessionRequest } from "../protocol/http.ts";
+import type { SessionSpec } from "../protocol/session.ts";
 import { hostServicesOf } from "./host-services.ts";
 
 /** Where the agents find their models when nobody names another address. */
@@ -32,7 +36,23 @@ export function egressOf(request: SessionRequest, { egress, agents }: Config): E
   return {
     mode: egress.mode,
     allow: [...allow],
+    asked,
     ...defined({ host_services: services.length > 0 ? services : undefined }),
+  };
+}
+
+/** What a session that is there may reach by the configuration as it is now; undefined for one without a container. */
+export function egressNow(
+  { agent, egress: begun }: Pick<SessionSpec, "agent" | "egress">,
+  { egress, agents }: Config,
+): EgressPolicy | undefined {
+  if (!begun) return undefined;
+  const permitted = [...egress.allow, ...egress.permit];
+  const asked = (begun.asked ?? begun.allow).filter((name) => isCovered(name, permitted));
+  return {
+    ...begun,
+    mode: egress.mode,
+    allow: [...new Set([...hostsOfModel(agents[agent]), ...egress.allow, ...asked])],
   };
 }
 

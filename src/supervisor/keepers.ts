@@ -5,6 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Config } from "../config.ts";
 import { type KeeperBootstrap, keeperWords } from "../keeper/bootstrap.ts";
 import { launchKeeper, watchKeeper } from "../keeper/keeper-process.ts";
+import type { Outwards } from "../keeper/outwards.ts";
 import { defined } from "../protocol/defined.ts";
 import { messageOf } from "../protocol/error.ts";
 import type { ModelDoor } from "../protocol/model-door.ts";
@@ -13,6 +14,10 @@ import type { KeeperSocket } from "../runtime/runtime.ts";
 import type { Session } from "../session/session.ts";
 import { AtMost } from "./at-most.ts";
 import { hiddenKeyOf } from "./hidden-key.ts";
+import { outwardsOf } from "./outwards.ts";
+
+/** The way out is looked up when one is started: the configuration may have changed since the last. */
+type KeeperWish = Omit<KeeperBootstrap, keyof Outwards>;
 
 export interface HiddenDoor {
   door: ModelDoor;
@@ -22,7 +27,8 @@ export interface HiddenDoor {
 }
 
 export interface KeepersOptions {
-  config: Config;
+  /** As it is now. */
+  config(): Config;
   keeperPath: string;
   socketOf(spec: SessionSpec): KeeperSocket;
   onFault(message: string, sessionId: string): void;
@@ -87,29 +93,25 @@ export class Keepers {
     this.#leaving.abort();
   }
 
-  async #ensure(bootstrap: KeeperBootstrap): Promise<void> {
+  async #ensure(bootstrap: KeeperWish): Promise<void> {
     const watch = watchKeeper(bootstrap);
     const isUp = await Promise.race([watch.up, delay(answerMs, false, { ref: false })]);
     watch.close();
     if (isUp) return;
-    const { config, keeperPath } = this.#options;
+    const { keeperPath } = this.#options;
+    const config = this.#options.config();
     if (bootstrap.is_open) {
       // It is behind the session's own folder, which nobody else may enter.
       await mkdir(dirname(bootstrap.socket_path), { recursive: true });
       await chmod(dirname(bootstrap.socket_path), 0o711);
     }
-    const authorities = config.environment["NODE_EXTRA_CA_CERTS"] ?? config.docker.ca_file;
     await launchKeeper(
-      {
-        keeperPath,
-        environment: { ...config.environment, NODE_EXTRA_CA_CERTS: authorities },
-        launchTimeoutMs: config.limits.launch_timeout,
-      },
-      bootstrap,
+      { keeperPath, environment: config.environment, launchTimeoutMs: config.limits.launch_timeout },
+      { ...bootstrap, ...(await outwardsOf(config)) },
     );
   }
 
-  async #tryAgain(session: Session, bootstrap: KeeperBootstrap): Promise<void> {
+  async #tryAgain(session: Session, bootstrap: KeeperWish): Promise<void> {
     try {
       await this.#restarts.run(async () => {
         if (session.isLive && !this.#leaving.signal.aborted) await this.#ensure(bootstrap);
@@ -119,7 +121,7 @@ export class Keepers {
     }
   }
 
-  async #watch(session: Session, bootstrap: KeeperBootstrap): Promise<void> {
+  async #watch(session: Session, bootstrap: KeeperWish): Promise<void> {
     const { signal } = this.#leaving;
     const isOver = () => !session.isLive || signal.aborted;
     for (let losses = 0; losses <= lossesMax; losses++) {
@@ -143,7 +145,7 @@ export class Keepers {
   }
 
   /** Resolves when the keeper no longer answers, or nobody watches any more. */
-  async #gone(bootstrap: KeeperBootstrap): Promise<void> {
+  async #gone(bootstrap: KeeperWish): Promise<void> {
     const { signal } = this.#leaving;
     const watch = watchKeeper(bootstrap);
     signal.addEventListener("abort", watch.close, { once: true });
@@ -151,13 +153,11 @@ export class Keepers {
     signal.removeEventListener("abort", watch.close);
   }
 
-  #bootstrapOf(session: Session, sidecarToken: string): KeeperBootstrap | undefined {
+  #bootstrapOf(session: Session, sidecarToken: string): KeeperWish | undefined {
     const hidden = this.#hidden(session.spec.agent);
     if (!hidden) return undefined;
     const { standIn, lease } = keeperWords(sidecarToken);
-    const { environment } = this.#options.config;
     const socket = this.#options.socketOf(session.spec);
-    const either = (name: string) => environment[name.toLowerCase()] ?? environment[name];
     return {
       session_id: session.id,
       socket_path: socket.path,
@@ -167,12 +167,12 @@ export class Keepers {
       ...defined({ key: hidden.key, login: hidden.login }),
       upstream: hidden.upstream,
       log_path: session.home.modelRequests,
-      proxy: { http: either("HTTP_PROXY"), https: either("HTTPS_PROXY"), none: either("NO_PROXY") },
     };
   }
 
   #hidden(agent: string) {
-    const settings = this.#options.config.agents[agent];
-    return settings && hiddenKeyOf(agent, settings, this.#options.config.environment);
+    const { agents, environment } = this.#options.config();
+    const settings = agents[agent];
+    return settings && hiddenKeyOf(agent, settings, environment);
   }
 }

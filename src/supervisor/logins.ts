@@ -4,17 +4,19 @@
  */
 import { chmod, mkdir, rename, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { EnvHttpProxyAgent } from "undici";
 import type { Config } from "../config.ts";
 import { freshLogin, type LoginSource } from "../keeper/login.ts";
 import { forSession } from "../keeper/login-file.ts";
+import { dispatcherFor } from "../keeper/outwards.ts";
 import { AgentdError, messageOf } from "../protocol/error.ts";
 import type { SessionSpec } from "../protocol/session.ts";
 import type { Place } from "../runtime/runtime.ts";
 import { loginSourceOf } from "./login-source.ts";
+import { outwardsOf } from "./outwards.ts";
 
 export interface LoginsOptions {
-  config: Config;
+  /** As it is now. */
+  config(): Config;
   placeOf(spec: SessionSpec): Place;
   onFault(message: string, sessionId: string): void;
 }
@@ -41,7 +43,7 @@ export class Logins {
 
   /** Which login the agent's file is made of; undefined where it has a key, or does not see its token. */
   sourceOf({ agent }: SessionSpec): LoginSource | undefined {
-    const settings = this.#options.config.agents[agent];
+    const settings = this.#options.config().agents[agent];
     return settings && !settings.hide_key ? loginSourceOf(agent, settings) : undefined;
   }
 
@@ -112,20 +114,17 @@ export class Logins {
   #current(source: LoginSource): Promise<string> {
     const asked = this.#asking.get(source.path);
     if (asked) return asked;
-    const { environment } = this.#options.config;
-    const either = (name: string) => environment[name.toLowerCase()] ?? environment[name] ?? "";
-    const dispatcher = new EnvHttpProxyAgent({
-      httpProxy: either("HTTP_PROXY"),
-      httpsProxy: either("HTTPS_PROXY"),
-      noProxy: either("NO_PROXY"),
-    });
-    const asking = freshLogin(source, { dispatcher })
-      .then(({ text }) => text)
-      .finally(() => {
-        this.#asking.delete(source.path);
-        void dispatcher.close();
-      });
+    const asking = ask(source, this.#options.config()).finally(() => this.#asking.delete(source.path));
     this.#asking.set(source.path, asking);
     return asking;
+  }
+}
+
+async function ask(source: LoginSource, config: Config): Promise<string> {
+  const dispatcher = dispatcherFor(await outwardsOf(config));
+  try {
+    return (await freshLogin(source, { dispatcher })).text;
+  } finally {
+    await dispatcher.close();
   }
 }

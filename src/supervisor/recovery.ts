@@ -41,7 +41,8 @@ export async function recover(context: Context): Promise<void> {
   const live = context.registry.all().flatMap(({ session, attendance }) => (attendance ? [session.id] : []));
   const spared = new Set([...unread, ...live]);
   await sweepRunDir(context, spared);
-  for (const runtime of context.runtimes.values()) await runtime.sweepOthers(spared, { isDryRun: false });
+  for (const runtime of context.runtimes.values())
+    await runtime.sweepOthers(spared, { isDryRun: false, withStrangers: false });
 }
 
 function isSettled(standing: Standing | undefined): boolean {

@@ -4,6 +4,7 @@
  */
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { defined } from "../protocol/defined.ts";
 import { errnoOf, messageOf } from "../protocol/error.ts";
 import type { Collected } from "../protocol/http.ts";
 import { listHomes, type SessionHome, sessionHome } from "../session/home.ts";
@@ -71,8 +72,14 @@ async function sweepLeftovers(
   isDryRun: boolean,
 ): Promise<NonNullable<Collected["leftovers"]>> {
   const live = new Set(registry.all().flatMap(({ session, attendance }) => (attendance ? [session.id] : [])));
-  const found = await Promise.all([...runtimes.values()].map((runtime) => runtime.sweepOthers(live, { isDryRun })));
-  return found.flat().map(({ kind, name, sessionId = null }) => ({ kind, name, session_id: sessionId }));
+  const options = { isDryRun, withStrangers: true };
+  const found = await Promise.all([...runtimes.values()].map((runtime) => runtime.sweepOthers(live, options)));
+  return found.flat().map(({ kind, name, sessionId = null, dataDir, isKept }) => ({
+    kind,
+    name,
+    session_id: sessionId,
+    ...defined({ data_dir: dataDir, kept: isKept ? (true as const) : undefined }),
+  }));
 }
 
 /** The record goes first: from then on a start that finds the folder knows it for a deleted session's. */

@@ -5,7 +5,14 @@ import type { LimitSupport } from "../process/group-limits.ts";
 import type { InputAnswer } from "../protocol/command.ts";
 import type { Denial } from "../protocol/egress.ts";
 import { AgentdError, messageOf } from "../protocol/error.ts";
-import type { AgentView, Collected, EgressEntry, SessionChange, SessionRequest } from "../protocol/http.ts";
+import type {
+  AgentView,
+  Collected,
+  EgressEntry,
+  EgressInForce,
+  SessionChange,
+  SessionRequest,
+} from "../protocol/http.ts";
 import type { SessionSpec } from "../protocol/session.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { Inputs, readInputs } from "../session/inputs.ts";
@@ -21,6 +28,7 @@ import { type Context, type Log, workDirGuard } from "./context.ts";
 import type { Conversation } from "./conversation.ts";
 import { type Caller, type Created, createSession } from "./creation.ts";
 import { EgressLog } from "./egress-log.ts";
+import { reloadEgress, renewEgress } from "./egress-reload.ts";
 import type { Entry } from "./entry.ts";
 import { HostDoors } from "./host-doors.ts";
 import { Keepers } from "./keepers.ts";
@@ -44,6 +52,8 @@ export interface SupervisorOptions {
   runDir: string;
   /** The bundled key keeper. */
   keeperPath: string;
+  /** The configuration as its file has it now. Throws for one that cannot be used. */
+  reread(): Config;
   log: Log;
   watch: SessionWatch;
   /** Which limits this machine lets us hold. */
@@ -56,9 +66,14 @@ export class Supervisor {
   #stopCollecting: () => void = () => undefined;
   readonly #removing = new AtMost(1);
   readonly #looking = new AtMost(1);
+  readonly #reloading = new AtMost(1);
+  readonly #reread: () => Config;
 
-  constructor({ keeperPath, ...options }: SupervisorOptions) {
+  constructor({ keeperPath, reread, ...options }: SupervisorOptions) {
     const { config, store, runDir, log } = options;
+    // Of the configuration as it is then: what of it may change is read anew.
+    const now = () => this.#context.config;
+    this.#reread = reread;
     const registry = new Registry({
       sessions: config.limits.max_sessions,
       sessionsOfOne: config.limits.token_sessions,
@@ -77,18 +92,18 @@ export class Supervisor {
       books,
       checkpoints: new Checkpoints({ books, log, isClosing }),
       keepers: new Keepers({
-        config,
+        config: now,
         keeperPath,
         socketOf: (spec) => placeOf(spec).keeperSocket,
         onFault: (message, session_id) => log("error", message, { session_id }),
       }),
       logins: new Logins({
-        config,
+        config: now,
         placeOf,
         onFault: (message, session_id) => log("error", message, { session_id }),
       }),
       hostDoors: new HostDoors({
-        listed: () => config.egress.host_services,
+        listed: () => now().egress.host_services,
         folderOf: (spec) => placeOf(spec).hostDoors?.path,
         onDenied: (id, denial) => this.#context.egressLog.note(id, denial),
       }),
@@ -107,6 +122,7 @@ export class Supervisor {
   /** Live sessions on disk are taken over; the index is brought up to the folders. */
   async recover(): Promise<void> {
     await recover(this.#context);
+    await renewEgress(this.#context);
     this.#stopCollecting = collectRegularly(this.#context, () => this.collect({ isDryRun: false }));
     this.#context.egressLog.begin();
   }
@@ -121,6 +137,11 @@ export class Supervisor {
     // A session that was deleted is still in the file.
     const sessionId = filter.ref === undefined ? undefined : ((await this.find(filter.ref))?.session.id ?? filter.ref);
     return this.#context.egressLog.read({ sessionId, limit: filter.limit });
+  }
+
+  /** `egress` of the configuration file is read again, and holds for sessions that are there too. One call after the other. */
+  reloadEgress(): Promise<EgressInForce> {
+    return this.#reloading.run(async () => reloadEgress(this.#context, this.#reread()));
   }
 
   /** The session of this id or name; rejects with `session_not_found`. */

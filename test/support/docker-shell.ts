@@ -1,4 +1,5 @@
 /** A daemon whose sessions are shells in containers: what an agent could try, a test tries. */
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { LoggedEvent } from "./client-socket.ts";
 import { type DockerWorld, startDockerWorld } from "./docker-world.ts";
@@ -20,6 +21,8 @@ export interface Shells {
   /** Runs a script to its end. */
   run(script: string, request?: Record<string, unknown>): Promise<ShellOutcome>;
   log(id: string, enough?: (events: readonly LoggedEvent[]) => boolean): Promise<readonly LoggedEvent[]>;
+  /** Changes the configuration file; the daemon is not told. */
+  configure(change: Record<string, unknown>): Promise<void>;
   stopDaemon(): Promise<void>;
 }
 
@@ -77,8 +80,14 @@ export async function startShells(options: ShellOptions): Promise<Shells> {
       const events = await log(id);
       return { id, events, lines: textOf(events, "stdout") };
     },
+    configure: async (change) => {
+      const file = join(folder.path, "data", "config-of-test.json");
+      const before: Record<string, unknown> = JSON.parse(await readFile(file, "utf8"));
+      await writeFile(file, JSON.stringify({ ...before, ...change }));
+    },
     stopDaemon: async () => {
-      await shell.daemon.stop();
+      const { code } = await shell.daemon.stop();
+      if (code !== 0) throw new Error(`The daemon ended with code ${code}: ${shell.daemon.output().slice(-4000)}`);
       await folder.remove();
     },
   };

@@ -137,7 +137,7 @@ async function isInMemory(pid: string, text: string): Promise<boolean> {
   }
 }
 
-const testLabel = { "agentd-test": "1" };
+export const testLabel = { "agentd-test": "1" };
 
 const testOnly = { label: ["agentd-test=1"] };
 

@@ -3,7 +3,8 @@
  * namespace of its own, with the images of the machine's engine. Its socket and its sessions' folders lie on this
  * machine's file system, so a daemon here works with it as with any other.
  */
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { copyFile, mkdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Docker from "dockerode";
 import { execa } from "execa";
@@ -16,6 +17,8 @@ export interface OwnEngine {
   /** For `docker.host`. */
   host: string;
   docker: Docker;
+  /** The process that holds its namespaces. */
+  holder: number;
   start(options: { liveRestore: boolean }): Promise<void>;
   /** SIGTERM: an engine that leaves in order. */
   stop(): Promise<void>;
@@ -29,13 +32,24 @@ const deadlineMs = 60_000;
 const enter = (args: readonly string[]) =>
   execa("nsenter", args, { stdin: "ignore", reject: false, buffer: false, forceKillAfterDelay: false });
 
-export async function makeOwnEngine(): Promise<OwnEngine> {
+export interface OwnEngineOptions {
+  /** It sees nothing of the folder that holds all temporary ones, as if it were on another machine. */
+  hidden?: boolean;
+  /** A port of its own network's loopback besides the socket, with the files of its certificate. */
+  tls?: { port: number; ca: string; cert: string; key: string };
+}
+
+export async function makeOwnEngine({ hidden = false, tls }: OwnEngineOptions = {}): Promise<OwnEngine> {
   const folder = await tempDir();
   const at = (name: string) => join(folder.path, name);
   await mkdir(at("run"));
+  if (tls) for (const name of ["ca", "cert", "key"] as const) await copyFile(tls[name], at(`${name}.pem`));
+  // The same folder, as the engine calls it.
+  const itsOwn = (name: string) => (hidden ? join("/mnt", name) : at(name));
   // Holds the namespaces over the engine's own end. Engines must not share /run/docker.
   const quiet = { stdin: "ignore", reject: false } as const;
-  const script = `ip link set lo up && mkdir -p /run/docker && mount --bind '${at("run")}' /run/docker && exec sleep infinity`;
+  const hide = `mount --bind '${folder.path}' /mnt && mount -t tmpfs none '${tmpdir()}'`;
+  const script = `ip link set lo up && mkdir -p /run/docker && mount --bind '${at("run")}' /run/docker && ${hidden ? hide : "true"} && exec sleep infinity`;
   const holder = execa("unshare", ["--net", "--mount", "--propagation", "private", "sh", "-c", script], quiet);
   await eventually(async () => (await readFile(`/proc/${holder.pid}/comm`, "utf8")).trim() === "sleep", {
     what: "the namespaces of the test's engine",
@@ -45,8 +59,19 @@ export async function makeOwnEngine(): Promise<OwnEngine> {
   let log = "";
 
   const start = async ({ liveRestore }: { liveRestore: boolean }) => {
-    const places = ["--data-root", at("data"), "--exec-root", at("exec"), "--pidfile", at("pid")];
-    const options = [...places, "-H", `unix://${at("sock")}`, ...(liveRestore ? ["--live-restore"] : [])];
+    const places = ["--data-root", itsOwn("data"), "--exec-root", itsOwn("exec"), "--pidfile", itsOwn("pid")];
+    const certificate = ["ca", "cert", "key"].flatMap((name) => [
+      `--tls${name === "ca" ? "cacert" : name}`,
+      itsOwn(`${name}.pem`),
+    ]);
+    const overTls = tls ? ["--tlsverify", ...certificate, "-H", `tcp://127.0.0.1:${tls.port}`] : [];
+    const options = [
+      ...places,
+      ...overTls,
+      "-H",
+      `unix://${itsOwn("sock")}`,
+      ...(liveRestore ? ["--live-restore"] : []),
+    ];
     const entered = ["-t", String(holder.pid), "--net", "--mount", "dockerd", ...options];
     const started = enter(entered);
     dockerd = started;
@@ -71,6 +96,7 @@ export async function makeOwnEngine(): Promise<OwnEngine> {
   return {
     host: `unix://${at("sock")}`,
     docker,
+    holder: holder.pid ?? 0,
     start,
     stop: () => end("SIGTERM"),
     kill9: async () => {

@@ -1,5 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type ConfigFlags, dataDirOf, loadConfig } from "../../src/config.ts";
 import { type TempDir, tempDir } from "../support/temp-dir.ts";
@@ -39,6 +40,9 @@ test("flags come over the environment, the environment over the file", async () 
   expect((await load(file, { ringBytes: 7 })).limits).toMatchObject({ ring_bytes: 7, client_stall: 5000 });
 });
 
+const license = fileURLToPath(new URL("../../LICENSE", import.meta.url));
+const proxy = (upstream_proxy: string) => ({ egress: { upstream_proxy } });
+
 describe("each bad value is named in a sentence", () => {
   const bad: [string, unknown, ConfigFlags, Record<string, string>, RegExp][] = [
     ["not JSON", "{", {}, {}, /is not JSON/],
@@ -65,6 +69,19 @@ describe("each bad value is named in a sentence", () => {
     ["an agent with an unknown key", { agents: { a: { cmd: "x" } } }, {}, {}, /cmd/],
     ["an agent without a command in its command", { agents: { a: { command: "" } } }, {}, {}, /command/],
     ["a base URL that is none", { agents: { a: { base_url: "model" } } }, {}, {}, /base_url/],
+    ["a proxy that is reached by TLS", proxy("https://a.test:3128"), {}, {}, /upstream_proxy/],
+    ["a proxy with a path", proxy("http://a.test:3128/x"), {}, {}, /upstream_proxy/],
+    ["a proxy that is a name only", proxy("a.test:3128"), {}, {}, /upstream_proxy/],
+    ["a proxy whose user has a colon", proxy("http://a%3Ab:c@a.test:3128"), {}, {}, /upstream_proxy/],
+    ["a proxy whose password ends a line", proxy("http://a:c%0Ad@a.test:3128"), {}, {}, /upstream_proxy/],
+    [
+      "authorities that are not there",
+      { egress: { ca_certificates: ["/no/ca.pem"] } },
+      {},
+      {},
+      /"\/no\/ca\.pem".*ENOENT/,
+    ],
+    ["authorities that are none", { egress: { ca_certificates: [license] } }, {}, {}, /no certificate in it/],
     ["an unknown harness", { agents: { a: { harness: "cobol" } } }, {}, {}, /harness/],
   ];
   for (const [what, file, flags, environment, message] of bad) {
@@ -75,6 +92,12 @@ describe("each bad value is named in a sentence", () => {
       });
     });
   }
+
+  test("a proxy's password is not repeated", async () => {
+    const refused = load(proxy("http://me:SECRET@a.test:3128/x"));
+    await expect(refused).rejects.toThrow("upstream_proxy");
+    await expect(refused).rejects.not.toThrow("SECRET");
+  });
 
   test("a file that was named and is not there", async () => {
     await expect(load(undefined, { config: join(dir.path, "none.json") })).rejects.toThrow(

@@ -1,9 +1,8 @@
 /** What an agent's environment gets in a container: the way out, and whom to trust on it. Pure. */
-import { inside } from "./places.ts";
-
 export interface WayOut {
   proxyUrl: string;
-  hasAuthorities: boolean;
+  /** The file of authorities as it is called inside; undefined where the image's own will do. */
+  authorities: string | undefined;
 }
 
 const local = "localhost,127.0.0.1,::1";
@@ -20,12 +19,12 @@ export function agentEnvironment(env: Readonly<Record<string, string>>, way: Way
     no_proxy: local,
     // Node's own fetch looks at these variables only when it is told to.
     NODE_USE_ENV_PROXY: "1",
-    ...(way.hasAuthorities ? authorities() : {}),
+    ...(way.authorities === undefined ? {} : authorities(way.authorities)),
   };
 }
 
 /** One file for all: programs that add it to their own and programs that take it instead of them. */
-function authorities(): Record<string, string> {
+function authorities(file: string): Record<string, string> {
   const names = [
     "NODE_EXTRA_CA_CERTS",
     "SSL_CERT_FILE",
@@ -35,5 +34,5 @@ function authorities(): Record<string, string> {
     "PIP_CERT",
     "CODEX_CA_CERTIFICATE",
   ];
-  return Object.fromEntries(names.map((name) => [name, inside.authorities]));
+  return Object.fromEntries(names.map((name) => [name, file]));
 }

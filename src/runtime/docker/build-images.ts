@@ -4,12 +4,12 @@ import { join } from "node:path";
 import type Docker from "dockerode";
 import { AgentdError } from "../../protocol/error.ts";
 import { engineFault, openEngine } from "./engine.ts";
+import type { EngineAddress } from "./engine-address.ts";
 
 export type ImageKind = "agent" | "proxy";
 
 export interface BuildOptions {
-  /** Of the Docker engine. */
-  host: string;
+  engine: EngineAddress;
   /** The installed package: its folders docker and dist. */
   packageDir: string;
   kind: ImageKind;
@@ -26,6 +26,7 @@ const sources: Readonly<Record<ImageKind, readonly string[]>> = {
   proxy: [
     "docker/Dockerfile.proxy",
     "docker/squid.conf",
+    "docker/way-out.conf",
     "docker/ERR_EGRESS_DENIED",
     "docker/egress-policy.pl",
     "docker/probe.pl",
@@ -34,7 +35,7 @@ const sources: Readonly<Record<ImageKind, readonly string[]>> = {
 
 /** Resolves with the image's size in bytes. Rejects with what the builder said last when a step fails. */
 export async function buildImage(options: BuildOptions): Promise<number> {
-  const { host, packageDir, kind, tag, base, onLine } = options;
+  const { packageDir, kind, tag, base, onLine } = options;
   const act = `build the image "${tag}"`;
   const missing = sources[kind].find((path) => !existsSync(join(packageDir, path)));
   if (missing !== undefined)
@@ -42,7 +43,7 @@ export async function buildImage(options: BuildOptions): Promise<number> {
       "internal",
       `Cannot ${act}: "${join(packageDir, missing)}" is missing. Install agentruntime again, or run "npm run build" in a checkout`,
     );
-  const engine = await openEngine(host);
+  const engine = await openEngine(options.engine);
   try {
     const stream = await engine.buildImage(
       { context: packageDir, src: [...sources[kind]] },

@@ -4,29 +4,12 @@ import type { ContainerSpec } from "../../protocol/container.ts";
 import type { SessionNetwork } from "./networks.ts";
 import type { Owner } from "./owner.ts";
 import { inside } from "./places.ts";
+import type { Furnished } from "./premises.ts";
 
 export interface ContainerLimits {
   pids: number;
   /** Of each of the temporary places in memory. */
   scratchBytes: number;
-}
-
-export interface HostPlaces {
-  socketDir: string;
-  sidecarDir: string;
-  privateHome: string;
-  /** Undefined: the work dir is a scratch place in memory. */
-  workDir: string | undefined;
-  /** `passwd` and `group` that name the container's user. */
-  passwd: string;
-  group: string;
-  authorities: string | undefined;
-  /** Folder of the key keeper's socket, when the session has one. */
-  keeperDir: string | undefined;
-  /** Folder of the sockets to services outside, when the session may use some. */
-  hostDoorsDir: string | undefined;
-  /** Folder of the login, when the session has one. */
-  loginDir: string | undefined;
 }
 
 export interface ContainerWish {
@@ -35,7 +18,7 @@ export interface ContainerWish {
   container: ContainerSpec;
   owner: Owner;
   network: SessionNetwork;
-  places: HostPlaces;
+  furnished: Furnished;
   limits: ContainerLimits;
   stopSeconds: number;
 }
@@ -83,36 +66,20 @@ export function containerOptions(wish: ContainerWish): Docker.ContainerCreateOpt
   };
 }
 
-function temporaryPlaces({ places, owner, limits }: ContainerWish): Record<string, string> {
+function temporaryPlaces({ furnished, owner, limits }: ContainerWish): Record<string, string> {
   const options = `rw,nosuid,nodev,exec,size=${limits.scratchBytes}`;
+  const hasWorkDir = furnished.mounts.some(({ Target }) => Target === inside.workDir);
   return {
     "/tmp": `${options},mode=1777`,
     "/var/tmp": `${options},mode=1777`,
-    ...(places.workDir === undefined
-      ? { [inside.workDir]: `${options},uid=${owner.uid},gid=${owner.gid},mode=0700` }
-      : {}),
+    ...(hasWorkDir ? {} : { [inside.workDir]: `${options},uid=${owner.uid},gid=${owner.gid},mode=0700` }),
+    ...furnished.temporary,
   };
 }
 
-function mounts({ places, container }: ContainerWish): Docker.MountSettings[] {
-  const bind = (Source: string, Target: string, ReadOnly = false): Docker.MountSettings => ({
-    Type: "bind",
-    Source,
-    Target,
-    ReadOnly,
-  });
+function mounts({ furnished, container }: ContainerWish): Docker.MountSettings[] {
   return [
-    bind(places.socketDir, inside.socketDir),
-    bind(places.sidecarDir, inside.sessionDir),
-    bind(places.privateHome, inside.home),
-    ...(places.workDir === undefined ? [] : [bind(places.workDir, inside.workDir)]),
-    bind(places.passwd, "/etc/passwd", true),
-    bind(places.group, "/etc/group", true),
-    ...(places.authorities === undefined ? [] : [bind(places.authorities, inside.authorities, true)]),
-    // Nothing can be put in the socket's place; it can be connected to all the same.
-    ...(places.keeperDir === undefined ? [] : [bind(places.keeperDir, inside.keeperDir, true)]),
-    ...(places.hostDoorsDir === undefined ? [] : [bind(places.hostDoorsDir, inside.hostDoorsDir, true)]),
-    ...(places.loginDir === undefined ? [] : [bind(places.loginDir, inside.loginDir, true)]),
+    ...furnished.mounts,
     ...container.mounts.map(({ type, source, target, read_only }) => ({
       Type: type,
       Source: source,

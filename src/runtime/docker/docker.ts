@@ -1,38 +1,53 @@
-/** Sidecars in containers of a Docker engine on this machine. */
-import { chmod, chown, lstat, mkdir, rm, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+/** Sidecars in containers of a Docker engine, on this machine or another. */
+import { rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import type { Bootstrap } from "../../protocol/bootstrap.ts";
 import type { Denial } from "../../protocol/egress.ts";
-import { AgentdError, messageOf } from "../../protocol/error.ts";
-import type { Leftover, PlaceSpec, Runtime, SidecarAddress, SidecarHandle } from "../runtime.ts";
-import { connectToSocket } from "../socket-door.ts";
+import { messageOf } from "../../protocol/error.ts";
+import type { EgressChange, Leftover, PlaceSpec, Runtime, SidecarAddress, SidecarHandle } from "../runtime.ts";
 import { agentEnvironment } from "./agent-environment.ts";
-import { type ContainerLimits, containerOptions, type HostPlaces } from "./container-options.ts";
+import { Authorities } from "./authorities.ts";
+import { type ContainerLimits, containerOptions } from "./container-options.ts";
+import { copiedPremises } from "./copied-premises.ts";
 import { type Engine, engineFault, isMissing, missingImage, openEngine, statusOf } from "./engine.ts";
+import { type EngineAddress, isRemote } from "./engine-address.ts";
 import { checkImage } from "./images.ts";
 import { withoutFrames } from "./log-follower.ts";
+import { mountedPremises } from "./mounted-premises.ts";
 import { label, Names } from "./names.ts";
 import { Networks } from "./networks.ts";
-import { type Owner, ownerOf } from "./owner.ts";
+import type { Owner } from "./owner.ts";
 import { placeInContainer } from "./places.ts";
 import { Policies } from "./policies.ts";
+import type { Premises } from "./premises.ts";
 import { EgressProxy, proxyPort } from "./proxy.ts";
+import { policiesInside, wayOutInside } from "./proxy-container.ts";
+import { copiedFolders, mountedFolders } from "./proxy-folders.ts";
 import { parseProxyLine } from "./proxy-log.ts";
 import { SessionNetworks } from "./session-networks.ts";
 import { startContainer } from "./start-container.ts";
+import { findStrangers, removeStrangers } from "./strangers.ts";
 import { EngineWatch } from "./watch.ts";
+import { WayOut } from "./way-out.ts";
 
 export interface DockerRuntimeOptions {
-  /** `unix:///var/run/docker.sock` */
-  host: string;
+  engine: EngineAddress;
   dataDir: string;
   launchTimeoutMs: number;
+  /** Sessions' own, where a request names none. */
+  image: string;
   proxyImage: string;
+  /** Of a work dir or home that is copied to an engine on another machine. */
+  copyBytesMax: number;
   /** Range out of which each session gets a subnet. */
   subnets: string;
   egressNetwork: string | undefined;
+  /** A proxy of the operator's by which the proxy goes out. */
+  upstream: string | undefined;
   /** PEM file with authorities that sessions trust besides those of the image. */
   authorities: string | undefined;
+  /** In PEM, trusted in addition; empty where there are none. */
+  extraAuthorities: string;
   limits: ContainerLimits;
   /** Whom a container runs as where the work dir does not say. */
   user: Owner;
@@ -50,7 +65,7 @@ const logTailLines = 200;
 
 /** Rejects with `runtime_unavailable`, saying what to do, when no engine answers. */
 export async function dockerRuntime(options: DockerRuntimeOptions): Promise<Runtime> {
-  const runtime = new DockerRuntime(options, await openEngine(options.host));
+  const runtime = new DockerRuntime(options, await openEngine(options.engine));
   await runtime.begin();
   return {
     name: runtime.name,
@@ -63,6 +78,7 @@ export async function dockerRuntime(options: DockerRuntimeOptions): Promise<Runt
     holdLimits: () => runtime.holdLimits(),
     sweep: (sessionId) => runtime.sweep(sessionId),
     sweepOthers: (live, options) => runtime.sweepOthers(live, options),
+    changeEgress: (change) => runtime.changeEgress(change),
     close: () => runtime.close(),
   };
 }
@@ -75,6 +91,9 @@ class DockerRuntime implements Runtime {
   readonly #names: Names;
   readonly #networks: SessionNetworks;
   readonly #policies: Policies;
+  readonly #wayOut: WayOut;
+  readonly #authorities: Authorities;
+  readonly #premises: Premises;
   readonly #proxy: EgressProxy;
   readonly #watch: EngineWatch;
   /** Whose address it is, or was until it is given out again: the proxy's last words come late. */
@@ -86,13 +105,35 @@ class DockerRuntime implements Runtime {
     this.#options = options;
     this.#engine = engine;
     this.#names = new Names(options.dataDir);
-    this.#policies = new Policies(join(options.dataDir, "egress"));
+    const isAway = isRemote(options.engine);
+    const folders = isAway ? copiedFolders({ engine, names: this.#names }) : mountedFolders;
+    this.#policies = new Policies(join(options.dataDir, "egress"), (name, text) =>
+      folders.deliver(policiesInside, { name, text }),
+    );
+    this.#wayOut = new WayOut({
+      folder: join(options.dataDir, "egress-way-out"),
+      upstream: options.upstream,
+      deliver: (name, text) => folders.deliver(wayOutInside, { name, text }),
+    });
+    this.#authorities = new Authorities({
+      engine,
+      folder: join(options.dataDir, "authorities"),
+      file: options.authorities,
+      extra: options.extraAuthorities,
+    });
+    const { sidecarDirOf } = this;
+    const rooms = { names: this.#names, authorities: this.#authorities, user: options.user, sidecarDirOf };
+    this.#premises = isAway
+      ? copiedPremises({ ...rooms, engine, image: options.image, bytesMax: options.copyBytesMax, log: options.log })
+      : mountedPremises(rooms);
     this.#watch = new EngineWatch({ engine, names: this.#names });
     this.#proxy = new EgressProxy({
       engine,
       names: this.#names,
       image: options.proxyImage,
       policies: this.#policies,
+      wayOut: this.#wayOut,
+      folders,
       egressNetwork: options.egressNetwork,
       deniedSince: options.deniedSince,
       onLine: (line) => this.#onProxyLine(line),
@@ -133,20 +174,20 @@ class DockerRuntime implements Runtime {
     const { container, egress } = spec;
     if (!container || !egress) throw new Error("a session in a container needs its container and egress decided");
     const act = `start the container of session "${bootstrap.session_id}"`;
-    const owner = await ownerOf({ workDir: spec.workDir, configured: this.#options.user, daemon: ourselves() });
+    const owner = await this.#premises.ownerFor(spec.workDir);
     this.#use(bootstrap.session_id);
     try {
       // The image first: without it there is no reason to wait for a network.
       const isThere = checkImage(this.#engine, container.image, act);
       const opened = isThere.then(() => this.#networks.open(bootstrap.session_id, egress));
-      const made = this.#makePlaces(spec, { owner, bootstrap });
+      const made = isThere.then(() => this.#premises.furnish({ spec, bootstrap, owner, image: container.image }));
       // Both are waited for, also when one fails: what is made behind a sweep nobody would remove.
       await Promise.allSettled([made, opened]);
-      const [places, network] = await Promise.all([made, opened]);
+      const [furnished, network] = await Promise.all([made, opened]);
       this.#sessions.set(network.subnet.agent, bootstrap.session_id);
       const env = agentEnvironment(bootstrap.agent.env, {
         proxyUrl: `http://${network.subnet.proxy}:${proxyPort}`,
-        hasAuthorities: places.authorities !== undefined,
+        authorities: furnished.authorities,
       });
       const started = await startContainer(
         this.#engine,
@@ -156,7 +197,7 @@ class DockerRuntime implements Runtime {
           container,
           owner,
           network,
-          places,
+          furnished,
           limits: this.#options.limits,
           stopSeconds,
         }),
@@ -201,14 +242,20 @@ class DockerRuntime implements Runtime {
   async sweep(sessionId: string): Promise<void> {
     await removeContainer(this.#engine, this.#names.ofSession(sessionId));
     await this.#networks.close(sessionId);
+    await this.#premises.retrieve(sessionId);
+    await this.#premises.clear(sessionId);
     this.#live.delete(sessionId);
     this.#rest();
   }
 
-  async sweepOthers(liveSessions: ReadonlySet<string>, { isDryRun }: { isDryRun: boolean }): Promise<Leftover[]> {
-    const [containers, networks] = await Promise.all([
+  async sweepOthers(
+    liveSessions: ReadonlySet<string>,
+    { isDryRun, withStrangers }: { isDryRun: boolean; withStrangers: boolean },
+  ): Promise<Leftover[]> {
+    const [containers, networks, volumes] = await Promise.all([
       this.#engine.listContainers({ all: true, filters: { label: this.#names.filter("agent") } }),
       this.#networks.list(),
+      this.#premises.list(),
     ]);
     // Those that are being started are in no list of the caller's yet.
     const isOver = ({ sessionId }: Leftover) =>
@@ -220,14 +267,18 @@ class DockerRuntime implements Runtime {
         sessionId: Labels[label.session],
       })),
       ...networks.map(({ name, sessionId }) => ({ kind: "network" as const, name, sessionId })),
+      ...volumes.map(({ name, sessionId }) => ({ kind: "volume" as const, name, sessionId })),
     ];
     const leftovers = found.filter(isOver);
-    if (isDryRun) return leftovers;
+    const isHere = !isRemote(this.#options.engine);
+    const strangers = withStrangers && isHere ? await findStrangers(this.#engine, this.#names) : [];
+    if (isDryRun) return [...leftovers, ...strangers];
+    await removeStrangers(this.#engine, strangers);
     for (const { kind, name } of leftovers) if (kind === "container") await removeContainer(this.#engine, name);
     for (const id of new Set(leftovers.flatMap(({ sessionId }) => sessionId ?? []))) await this.sweep(id);
     await this.#networks.removeStrays();
     if (liveSessions.size === 0) await this.#release();
-    return leftovers;
+    return [...leftovers, ...strangers];
   }
 
   async close(): Promise<void> {
@@ -236,42 +287,17 @@ class DockerRuntime implements Runtime {
     if (this.#live.size === 0) {
       await this.#proxy.release();
       await rm(this.#policies.folder, { recursive: true, force: true });
+      await this.#wayOut.remove();
+      await this.#authorities.remove();
     }
     this.#proxy.close();
     this.#watch.close();
   }
 
-  async #makePlaces(
-    spec: PlaceSpec,
-    { owner, bootstrap }: { owner: Owner; bootstrap: Bootstrap },
-  ): Promise<HostPlaces> {
-    const { sessionDir, runDir, workDir, privateHome } = spec;
-    if (privateHome === undefined) throw new Error("a session in a container needs a home of its own");
-    const socketDir = join(runDir, "c");
-    const sidecarDir = this.sidecarDirOf(sessionDir);
-    for (const folder of [socketDir, sidecarDir, privateHome]) {
-      await mkdir(folder, { recursive: true, mode: 0o700 });
-      await handOver(folder, owner);
-    }
-    const passwd = join(runDir, "passwd");
-    const group = join(runDir, "group");
-    await writeFile(passwd, `root:x:0:0::/root:/bin/sh\nagent:x:${owner.uid}:${owner.gid}::/home/agent:/bin/bash\n`);
-    await writeFile(group, `root:x:0:\nagent:x:${owner.gid}:\n`);
-    for (const file of [passwd, group]) await chmod(file, 0o644);
-    const { authorities } = this.#options;
-    const { keeperSocket, hostDoors, loginFile } = placeInContainer(spec);
-    return {
-      socketDir,
-      sidecarDir,
-      privateHome,
-      workDir,
-      passwd,
-      group,
-      authorities,
-      keeperDir: bootstrap.model_door && dirname(keeperSocket.path),
-      hostDoorsDir: bootstrap.host_doors && hostDoors?.path,
-      loginDir: bootstrap.login_file && loginFile && dirname(loginFile.path),
-    };
+  async changeEgress({ upstream, extraAuthorities, policies }: EgressChange): Promise<void> {
+    await this.#proxy.changeUpstream(upstream);
+    this.#authorities.change(extraAuthorities);
+    for (const [sessionId, policy] of policies) await this.#networks.change(sessionId, policy);
   }
 
   #handleOf(address: SidecarAddress, containerId: string): SidecarHandle {
@@ -279,14 +305,25 @@ class DockerRuntime implements Runtime {
       address,
       gone: this.#watch.gone(containerId).then(async (end) => {
         await this.#keepLog(address, containerId);
+        await this.#retrieve(address.session_id);
         return end;
       }),
-      connect: () => connectToSocket(address.socket_path),
+      connect: () => this.#premises.connect(address, containerId),
       destroy: async () => {
         await this.#keepLog(address, containerId);
         await removeContainer(this.#engine, containerId);
+        await this.#retrieve(address.session_id);
       },
     };
+  }
+
+  /** What could not come back now is tried again when the session is swept, and kept until it could. */
+  async #retrieve(sessionId: string): Promise<void> {
+    try {
+      await this.#premises.retrieve(sessionId);
+    } catch (error) {
+      this.#options.log("warn", `Cannot bring back what session "${sessionId}" did: ${messageOf(error)}`);
+    }
   }
 
   /** What the sidecar said on stderr, for people: the container will be removed. */
@@ -329,17 +366,6 @@ class DockerRuntime implements Runtime {
       });
     }, proxyIdleMs).unref();
   }
-}
-
-function ourselves(): Owner {
-  return { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
-}
-
-/** Only root can give a folder away; anybody else runs containers as themselves. Never through a link. */
-async function handOver(folder: string, { uid, gid }: Owner): Promise<void> {
-  const found = await lstat(folder);
-  if (!found.isDirectory()) throw new AgentdError("internal", `Cannot use "${folder}": it is not a folder. Remove it`);
-  if (process.getuid?.() === 0 && (found.uid !== uid || found.gid !== gid)) await chown(folder, uid, gid);
 }
 
 /** Resolves when it is no longer there. */

@@ -2,23 +2,14 @@
 import { userInfo } from "node:os";
 import Docker from "dockerode";
 import { AgentdError, errnoOf, messageOf } from "../../protocol/error.ts";
+import { connectionTo, type EngineAddress, isRemote } from "./engine-address.ts";
 
 export type Engine = Docker;
 
-/** An address such as `unix:///var/run/docker.sock`. Throws `runtime_unavailable` for one that is none. */
-export function socketPathOf(host: string): string {
-  if (host.startsWith("unix://")) return host.slice("unix://".length);
-  if (host.startsWith("/")) return host;
-  throw new AgentdError(
-    "runtime_unavailable",
-    `Cannot use the Docker engine at "${host}": this version of agentd speaks to an engine on this machine only. Name its socket, such as unix:///var/run/docker.sock, in docker.host or DOCKER_HOST`,
-  );
-}
-
 /** Throws `runtime_unavailable` with what to do when no engine answers there. */
-export async function openEngine(host: string): Promise<Engine> {
-  const socketPath = socketPathOf(host);
-  const engine = new Docker({ socketPath });
+export async function openEngine(address: EngineAddress): Promise<Engine> {
+  const { host } = address;
+  const engine = new Docker(connectionTo(address));
   try {
     const { Os, ApiVersion } = await engine.version();
     if (Os !== "linux")
@@ -27,9 +18,25 @@ export async function openEngine(host: string): Promise<Engine> {
         `Cannot use the Docker engine at "${host}": it runs ${Os} containers (API ${ApiVersion}), agents need Linux ones. Switch it over`,
       );
   } catch (error) {
-    throw engineFault(error, `reach the Docker engine at "${host}"`);
+    throw isRemote(address) ? remoteFault(error, address) : engineFault(error, `reach the Docker engine at "${host}"`);
   }
   return engine;
+}
+
+/** What is said of a socket of this machine would lead astray. */
+function remoteFault(error: unknown, { host, certificates }: EngineAddress): AgentdError {
+  if (error instanceof AgentdError) return error;
+  return new AgentdError(
+    "runtime_unavailable",
+    `Cannot reach the Docker engine at "${host}": ${messageOf(error)}. ${remoteAdvice(host, certificates)}`,
+    { cause: error },
+  );
+}
+
+function remoteAdvice(host: string, certificates: string | undefined): string {
+  if (host.startsWith("ssh://"))
+    return `Try "ssh -o BatchMode=yes ${host} docker version" as this user: it must ask for nothing, and the docker command must be there`;
+  return `See that it listens there (dockerd -H tcp://0.0.0.0:2376 --tlsverify), and that it and the certificates in "${certificates}" are of one authority`;
 }
 
 /** The status of an answer of the engine's. */

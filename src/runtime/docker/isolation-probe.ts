@@ -6,15 +6,18 @@ import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import * as z from "zod";
 import type { ContainerSpec } from "../../protocol/container.ts";
-import { type ContainerLimits, containerOptions, type HostPlaces } from "./container-options.ts";
+import { type ContainerLimits, containerOptions } from "./container-options.ts";
 import { type Engine, openEngine } from "./engine.ts";
+import type { EngineAddress } from "./engine-address.ts";
 import { withoutFrames } from "./log-follower.ts";
+import { furnishedWith, type HostPlaces } from "./mounted-premises.ts";
 import { Names } from "./names.ts";
 import { Networks, type SessionNetwork } from "./networks.ts";
 import type { Owner } from "./owner.ts";
 
 export interface ProbeOptions {
-  host: string;
+  /** On this machine. */
+  engine: EngineAddress;
   image: string;
   subnets: string;
   limits: ContainerLimits;
@@ -80,7 +83,7 @@ print(json.dumps({
 
 /** Rejects when no such container can be started; leaves nothing behind. */
 export async function probeIsolation(options: ProbeOptions): Promise<ProbeAnswer> {
-  const engine = await openEngine(options.host);
+  const engine = await openEngine(options.engine);
   const word = randomBytes(12).toString("hex");
   const folder = await mkdtemp(join(tmpdir(), "agentd-doctor-"));
   const names = new Names(folder);
@@ -125,7 +128,7 @@ async function run(engine: Engine, { options, names, network, places, args }: Ru
       container,
       owner: user,
       network,
-      places,
+      furnished: furnishedWith(places),
       limits,
       stopSeconds: 1,
     }),

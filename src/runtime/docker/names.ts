@@ -6,18 +6,25 @@ export const label = {
   managed: "agentruntime.managed",
   /** Which daemon's: a digest of its data dir. */
   daemon: "agentruntime.daemon",
+  dataDir: "agentruntime.data_dir",
   session: "agentruntime.session_id",
   role: "agentruntime.role",
   /** Where the session's network lies. */
   subnet: "agentruntime.subnet",
+  /** On volumes: whose folder on the daemon's machine, and which copy of it. */
+  sessionDir: "agentruntime.session_dir",
+  token: "agentruntime.token",
 } as const;
 
-export type Role = "agent" | "proxy" | "session-network" | "egress-network";
+export type Role = "agent" | "proxy" | "session-network" | "egress-network" | "session-volume" | "proxy-volume";
 
 export class Names {
   readonly daemon: string;
 
+  readonly #dataDir: string;
+
   constructor(dataDir: string) {
+    this.#dataDir = dataDir;
     this.daemon = digest(dataDir);
   }
 
@@ -30,6 +37,14 @@ export class Names {
     return `agentruntime-${digest(`${this.daemon} ${cidr}`)}`;
   }
 
+  ofVolume(sessionId: string, place: string): string {
+    return `${this.ofSession(sessionId)}-${place}`;
+  }
+
+  ofProxyVolume(target: string): string {
+    return `${this.proxy}-${digest(target)}`;
+  }
+
   get proxy(): string {
     return `agentruntime-proxy-${this.daemon}`;
   }
@@ -40,16 +55,24 @@ export class Names {
 
   labels(role: Role, sessionId?: string): Record<string, string> {
     return {
-      [label.managed]: "1",
-      [label.daemon]: this.daemon,
-      [label.role]: role,
-      ...(sessionId === undefined ? {} : { [label.session]: sessionId }),
+      ...this.#marks(role, sessionId),
+      // For others alone, who cannot tell it from the digest. What an earlier version made is found without it.
+      [label.dataDir]: this.#dataDir,
     };
   }
 
   /** A filter for what is this daemon's, of one role. */
   filter(role: Role, sessionId?: string): string[] {
-    return Object.entries(this.labels(role, sessionId)).map(([key, value]) => `${key}=${value}`);
+    return Object.entries(this.#marks(role, sessionId)).map(([key, value]) => `${key}=${value}`);
+  }
+
+  #marks(role: Role, sessionId: string | undefined): Record<string, string> {
+    return {
+      [label.managed]: "1",
+      [label.daemon]: this.daemon,
+      [label.role]: role,
+      ...(sessionId === undefined ? {} : { [label.session]: sessionId }),
+    };
   }
 }
 

@@ -6,8 +6,12 @@ import type { EgressPolicy } from "../../protocol/egress.ts";
 export class Policies {
   readonly folder: string;
 
-  constructor(folder: string) {
+  /** Told of each file that was written, and of each that is gone, with an empty text. */
+  readonly #deliver: (name: string, text: string) => Promise<void>;
+
+  constructor(folder: string, deliver: (name: string, text: string) => Promise<void>) {
     this.folder = folder;
+    this.#deliver = deliver;
   }
 
   /** The folder above is for the daemon alone; what is in this one the proxy's user reads through its mount. */
@@ -21,13 +25,16 @@ export class Policies {
     await this.open();
     const lines = [`session ${sessionId}`, `mode ${mode}`, ...allow.map((name) => `allow ${name}`)];
     const path = join(this.folder, address);
-    await writeFile(`${path}.new`, `${lines.join("\n")}\n`, { mode: 0o644 });
+    const text = `${lines.join("\n")}\n`;
+    await writeFile(`${path}.new`, text, { mode: 0o644 });
     await chmod(`${path}.new`, 0o644);
     await rename(`${path}.new`, path);
+    await this.#deliver(address, text);
   }
 
   async remove(address: string): Promise<void> {
     await rm(join(this.folder, address), { force: true });
+    await this.#deliver(address, "");
   }
 
   /** Address → session. */

@@ -20,22 +20,29 @@ export function parseProxyLine(line: string): ProxyDenial | undefined {
     };
   }
   if (kind !== "egress") return undefined;
-  const [, , target = "", , , reason = "", sni = "-", bump = "-", fault = "-"] = rest;
-  const known = DenialReason.safeParse(reasonOf(reason, bump, fault));
+  const [port, , target = "", , verdict, reason = "", sni = "-", bump = "-", fault = "-", client = "-", way, bytes] =
+    rest;
+  const hasEndedEmpty = port === innerPort && bump === "splice" && verdict === "TCP_TUNNEL" && bytes === "0";
+  const isUpstreams = hasEndedEmpty && way?.endsWith("_PARENT") === true;
+  const known = DenialReason.safeParse(isUpstreams ? "upstream" : reasonOf(reason, bump, fault));
   if (!known.success) return undefined;
-  const { host, port } = hostOf(text(target));
+  const { host, port: targetPort } = hostOf(text(target));
   return {
-    address,
+    // The line of a tunnel's end names the front port: who asked that is noted on its connection.
+    address: isUpstreams ? client : address,
     denial: {
       at: atMs,
       host,
-      port,
+      port: targetPort,
       reason: known.data,
       verdict: "denied",
-      ...(sni === "-" ? {} : { sni: text(sni) }),
+      ...(sni === "-" || isUpstreams ? {} : { sni: text(sni) }),
     },
   };
 }
+
+/** The one that connects. */
+const innerPort = "3129";
 
 /** Nothing is said where a client merely went away before its hello. */
 function reasonOf(reason: string, bump: string, fault: string): string {

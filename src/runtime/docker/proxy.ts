@@ -10,12 +10,25 @@ import { LogFollower, withoutFrames } from "./log-follower.ts";
 import type { Names } from "./names.ts";
 import type { SessionNetwork } from "./networks.ts";
 import type { Policies } from "./policies.ts";
+import {
+  checkProxyImage,
+  execute,
+  policiesInside,
+  proxyOptions,
+  seesWayOut,
+  tailOf,
+  wayOutInside,
+} from "./proxy-container.ts";
+import type { ProxyFolder, ProxyFolders } from "./proxy-folders.ts";
+import type { WayOut } from "./way-out.ts";
 
 export interface ProxyOptions {
   engine: Engine;
   names: Names;
   image: string;
   policies: Policies;
+  wayOut: WayOut;
+  folders: ProxyFolders;
   /** A network of the operator's to go out by; one of our own without it. */
   egressNetwork: string | undefined;
   /** Unix ms: what was denied before has been told. */
@@ -29,7 +42,6 @@ const probeEveryMs = 100;
 /** Of a proxy that runs; each has 5 s. */
 const probesMax = 2;
 const lookEveryMs = 5_000;
-const memoryBytes = 256 * 1024 ** 2;
 
 export const proxyPort = 3128;
 
@@ -71,6 +83,47 @@ export class EgressProxy {
     return found?.State.Running === true && found.Id === this.#follower?.id;
   }
 
+  /**
+   * Another proxy to go out by, from the next tunnel on; those that are open stay. Rejects, with all as it was, when it does
+   * not take that.
+   */
+  async changeUpstream(upstream: string | undefined): Promise<void> {
+    const { wayOut, engine, names, image } = this.#options;
+    if (upstream !== undefined) await checkProxyImage(engine, image);
+    // Whoever starts one meanwhile starts it with the one or the other.
+    await this.#ensuring?.catch(() => undefined);
+    const { isNew, undo } = await wayOut.change(upstream);
+    if (!isNew) return;
+    try {
+      const found = await engine.getContainer(names.proxy).inspect();
+      if (!found.State.Running) return;
+      // It is made anew at the next look, or by the next session.
+      if (!seesWayOut(found)) await this.#remove();
+      else await this.#readAnew(found.Id);
+    } catch (error) {
+      if (isMissing(error)) return;
+      await undo();
+      throw engineFault(error, "let the proxy go out by another one");
+    }
+  }
+
+  /** It refuses requests for a moment, until its two ports have found each other again. Checked first: a squid that cannot read its file ends. */
+  async #readAnew(id: string): Promise<void> {
+    for (const act of ["parse", "reconfigure"]) {
+      const { code, said } = await execute(this.#options.engine, id, ["squid", "-k", act]);
+      if (code !== 0) throw new Error(`squid -k ${act} ended with ${code}: ${said.slice(-500)}`);
+    }
+    await this.#untilWorking(id);
+  }
+
+  async #untilWorking(id: string): Promise<void> {
+    const since = Date.now();
+    while (!(await this.#isWorking(id))) {
+      if (Date.now() - since > startMs) throw new Error(`it did not answer within ${startMs / 1000} s`);
+      await delay(probeEveryMs);
+    }
+  }
+
   detach(networkName: string): void {
     this.#attached.delete(networkName);
   }
@@ -83,6 +136,7 @@ export class EgressProxy {
     await this.#ensuring?.catch(() => undefined);
     if (this.#attached.size > 0) return this.#lookAfter();
     await this.#remove();
+    await this.#options.folders.remove();
     const { engine, names, egressNetwork } = this.#options;
     if (egressNetwork === undefined) await engine.getNetwork(names.egressNetwork).remove().catch(ignoreMissing);
   }
@@ -122,8 +176,12 @@ export class EgressProxy {
     const { engine, names, log } = this.#options;
     const container = engine.getContainer(names.proxy);
     try {
-      const { Id, State } = await container.inspect();
-      if (State.Running && (await this.#answersInTime(Id))) {
+      const found = await container.inspect();
+      const { Id, State } = found;
+      const isOfUse = seesWayOut(found) || !this.#options.wayOut.hasUpstream;
+      if (State.Running && isOfUse && (await this.#answersInTime(Id))) {
+        // What an earlier daemon was told may have been something else.
+        if (seesWayOut(found) && (await this.#options.wayOut.write())) await this.#readAnew(Id);
         await this.#takeOver(Id);
         return engine.getContainer(Id);
       }
@@ -136,26 +194,32 @@ export class EgressProxy {
   }
 
   async #start(): Promise<Docker.Container> {
-    const { engine, names, image, policies } = this.#options;
+    const { engine, names, image, policies, wayOut } = this.#options;
     await policies.open();
+    await wayOut.write();
+    if (wayOut.hasUpstream) await checkProxyImage(engine, image);
     const network = this.#options.egressNetwork ?? (await this.#ownNetwork());
     const startedAt = Date.now();
     let container: Docker.Container;
     try {
       container = await engine.createContainer(
-        proxyOptions({ name: names.proxy, labels: names.labels("proxy"), image, network, policies: policies.folder }),
+        proxyOptions({
+          name: names.proxy,
+          labels: names.labels("proxy"),
+          image,
+          network,
+          mounts: await this.#options.folders.mounts(this.#seen),
+        }),
       );
     } catch (error) {
       if (isMissing(error) && /no such image/i.test(messageOf(error))) throw missingImage(image, "start the proxy");
       throw engineFault(error, "make the proxy's container");
     }
     try {
+      await this.#options.folders.fill(container, this.#seen);
       await container.start();
       for (const [name, address] of this.#attached) await this.#connect(container.id, name, address);
-      while (!(await this.#isWorking(container.id))) {
-        if (Date.now() - startedAt > startMs) throw new Error(`it did not answer within ${startMs / 1000} s`);
-        await delay(probeEveryMs);
-      }
+      await this.#untilWorking(container.id);
     } catch (error) {
       const said = await tailOf(container);
       await container.remove({ force: true, v: true }).catch(ignoreMissing);
@@ -169,6 +233,14 @@ export class EgressProxy {
     }
     this.#follow(container.id, startedAt);
     return container;
+  }
+
+  get #seen(): ProxyFolder[] {
+    const { policies, wayOut } = this.#options;
+    return [
+      { folder: policies.folder, target: policiesInside },
+      { folder: wayOut.folder, target: wayOutInside },
+    ];
   }
 
   async #ownNetwork(): Promise<string> {
@@ -207,18 +279,7 @@ export class EgressProxy {
 
   async #isWorking(id: string): Promise<boolean> {
     try {
-      const exec = await this.#options.engine
-        .getContainer(id)
-        .exec({ Cmd: ["perl", "/opt/agentruntime/probe.pl"], AttachStdout: true, AttachStderr: true });
-      const stream = await exec.start({ hijack: false, stdin: false });
-      await new Promise<void>((resolve) =>
-        stream
-          .on("end", resolve)
-          .on("close", resolve)
-          .on("error", () => resolve())
-          .resume(),
-      );
-      const isGood = (await exec.inspect()).ExitCode === 0;
+      const isGood = (await execute(this.#options.engine, id, ["perl", "/opt/agentruntime/probe.pl"])).code === 0;
       if (isGood) this.#workedAt = Date.now();
       return isGood;
     } catch {
@@ -249,46 +310,6 @@ export class EgressProxy {
     this.#follower?.follower.close();
     this.#follower = undefined;
     await engine.getContainer(names.proxy).remove({ force: true, v: true }).catch(ignoreMissing);
-  }
-}
-
-function proxyOptions(wish: {
-  name: string;
-  labels: Record<string, string>;
-  image: string;
-  network: string;
-  policies: string;
-}): Docker.ContainerCreateOptions {
-  return {
-    name: wish.name,
-    Image: wish.image,
-    Labels: wish.labels,
-    HostConfig: {
-      NetworkMode: wish.network,
-      Init: true,
-      CapDrop: ["ALL"],
-      SecurityOpt: ["no-new-privileges"],
-      ReadonlyRootfs: true,
-      PidsLimit: 64,
-      Memory: memoryBytes,
-      MemorySwap: memoryBytes,
-      Ulimits: [{ Name: "nofile", Soft: 8192, Hard: 8192 }],
-      // It stands in many networks and must be a bridge between none of them.
-      Sysctls: { "net.ipv4.ip_forward": "0" },
-      RestartPolicy: { Name: "unless-stopped" },
-      LogConfig: { Type: "json-file", Config: { "max-size": "10m", "max-file": "2" } },
-      Tmpfs: { "/run/squid": "rw,nosuid,nodev,noexec,size=16m,uid=13,gid=13,mode=755" },
-      Mounts: [{ Type: "bind", Source: wish.policies, Target: "/etc/squid/policy", ReadOnly: true }],
-    },
-  };
-}
-
-async function tailOf(container: Docker.Container): Promise<string> {
-  try {
-    const bytes = await container.logs({ follow: false, stdout: true, stderr: true, tail: 5 });
-    return withoutFrames(bytes).toString("utf8").trim().slice(-1000);
-  } catch {
-    return "";
   }
 }
 

@@ -48,6 +48,12 @@ export class SessionNetworks {
     return network;
   }
 
+  /** Another policy for a session that is there; nothing where there is no such session. */
+  async change(sessionId: string, policy: EgressPolicy): Promise<void> {
+    const network = await this.#find(sessionId);
+    if (network) await this.#options.policies.write(network.subnet.agent, sessionId, policy);
+  }
+
   async close(sessionId: string): Promise<void> {
     const network = await this.#find(sessionId);
     if (!network) return;

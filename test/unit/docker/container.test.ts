@@ -2,9 +2,10 @@ import { describe, expect, test } from "vitest";
 import { loadConfig } from "../../../src/config.ts";
 import { SessionRequest } from "../../../src/protocol/http.ts";
 import { containerOptions } from "../../../src/runtime/docker/container-options.ts";
+import { furnishedWith } from "../../../src/runtime/docker/mounted-premises.ts";
 import { subnetOf } from "../../../src/runtime/docker/subnets.ts";
 import { containerOf } from "../../../src/supervisor/container.ts";
-import { egressOf } from "../../../src/supervisor/egress.ts";
+import { egressNow, egressOf } from "../../../src/supervisor/egress.ts";
 import { hostGateway } from "../../../src/supervisor/host-services.ts";
 import { tempDir } from "../../support/temp-dir.ts";
 
@@ -69,7 +70,7 @@ test("a container gets no privilege, no secret and no way out but its network", 
     container: await containerOf(ask(), config, guard),
     owner: { uid: 1234, gid: 1234 },
     network: { name: "net", subnet: subnetOf("10.231.0.0/29") },
-    places: {
+    furnished: furnishedWith({
       socketDir: "/s",
       sidecarDir: "/b",
       privateHome: "/h",
@@ -80,7 +81,7 @@ test("a container gets no privilege, no secret and no way out but its network", 
       keeperDir: undefined,
       hostDoorsDir: undefined,
       loginDir: undefined,
-    },
+    }),
     limits: { pids: 10, scratchBytes: 1000 },
     stopSeconds: 20,
   });
@@ -111,12 +112,47 @@ test("a session reaches its model's host, what the operator allows, and what it 
       base_url: "https://Models.Example.com/v1",
     },
   };
-  const egress = { mode: "enforce" as const, allow: ["a.example.com"], permit: ["*.b.example.com"], host_services: [] };
+  const egress = { ...config.egress, allow: ["a.example.com"], permit: ["*.b.example.com"] };
   const policy = egressOf(ask({ egress: { allow: ["x.b.example.com"] } }), { ...config, agents, egress });
-  expect(policy).toEqual({ mode: "enforce", allow: ["models.example.com", "a.example.com", "x.b.example.com"] });
+  expect(policy).toEqual({
+    mode: "enforce",
+    allow: ["models.example.com", "a.example.com", "x.b.example.com"],
+    asked: ["x.b.example.com"],
+  });
   expect(() => egressOf(ask({ egress: { allow: ["b.example.com"] } }), { ...config, agents, egress })).toThrow(
     "egress.permit",
   );
+});
+
+describe("what the operator changes while a session runs holds for it:", () => {
+  const egress = { ...config.egress, allow: ["a.example.com"], permit: ["*.b.example.com"] };
+  const begun = egressOf(ask({ egress: { allow: ["x.b.example.com"] } }), { ...config, egress });
+  const now = (change: Partial<typeof egress>, from: Partial<typeof begun> = begun) =>
+    egressNow({ agent: "claude", egress: { ...begun, ...from } }, { ...config, egress: { ...egress, ...change } });
+
+  test("nothing changes where nothing was changed", () => {
+    expect(now({})).toEqual(begun);
+  });
+  test("names come and go with the list, and the mode with it", () => {
+    expect(now({ allow: ["c.example.com"], mode: "audit" })).toMatchObject({
+      mode: "audit",
+      allow: ["api.anthropic.com", "c.example.com", "x.b.example.com"],
+    });
+  });
+  test("what its request added stays as long as it is permitted, and comes back with the permission", () => {
+    const without = now({ permit: [] });
+    expect(without?.allow).toEqual(["api.anthropic.com", "a.example.com"]);
+    expect(now({}, without)?.allow).toEqual(begun.allow);
+  });
+  test("of a session that an earlier version began, all that is still permitted stays", () => {
+    const { asked: _, ...old } = begun;
+    const sessions = { agent: "claude", egress: old };
+    expect(egressNow(sessions, { ...config, egress })?.allow).toEqual(begun.allow);
+    expect(egressNow(sessions, { ...config, egress: config.egress })?.allow).toEqual(["api.anthropic.com"]);
+  });
+  test("a session without a container has none", () => {
+    expect(egressNow({ agent: "claude" }, { ...config, egress })).toBeUndefined();
+  });
 });
 
 test("a session whose key is hidden has no host of a model on its list", () => {
@@ -127,9 +163,7 @@ test("a session whose key is hidden has no host of a model on its list", () => {
 test("a session reaches those services of the host that it names or has tool servers at, and no other", () => {
   const service = (name: string, port: number) => ({ name, host: "127.0.0.1", port });
   const egress = {
-    mode: "enforce" as const,
-    allow: [],
-    permit: [],
+    ...config.egress,
     host_services: [service("tools", 8931), service("cache", 6000), service("other", 7000)],
   };
   const host = hostGateway;

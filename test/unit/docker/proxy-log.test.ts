@@ -29,6 +29,14 @@ test.each([
   expect(parseProxyLine(line(rest))).toEqual({ address: "10.231.0.3", denial: { ...denied, ...facts } });
 });
 
+test("a tunnel that the operator's own proxy did not make is told of whoever asked for it", () => {
+  const ended = "egress 1795555775.863 127.0.0.1 3129 CONNECT a.test:443 403 TCP_TUNNEL - a.test splice -/- 10.231.0.3";
+  expect(parseProxyLine(`${ended} FIRSTUP_PARENT 0`)).toEqual({
+    address: "10.231.0.3",
+    denial: { ...denied, host: "a.test", port: 443, reason: "upstream" },
+  });
+});
+
 test("what is let through in audit is told of", () => {
   expect(parseProxyLine("egress-audit 1795555775 10.231.0.3 other.test 443")).toEqual({
     address: "10.231.0.3",
@@ -40,6 +48,11 @@ test.each([
   line("3128 CONNECT a.test:443 200 TCP_TUNNEL - - - -/-"),
   line("3129 CONNECT a.test:443 200 NONE_NONE - a.test splice -/-"),
   line("3129 CONNECT a.test:443 200 NONE_NONE_ABORTED - - peek ERR_CLIENT_GONE/WITH_CLIENT"),
+  // It brought something; it went without such a proxy; its client left.
+  line("3129 CONNECT a.test:443 200 TCP_TUNNEL - a.test splice -/- 10.231.0.3 FIRSTUP_PARENT 2014"),
+  line("3129 CONNECT a.test:443 503 TCP_TUNNEL - a.test splice -/- 10.231.0.3 HIER_DIRECT 0"),
+  line("3129 CONNECT a.test:443 200 TCP_TUNNEL_ABORTED - a.test splice -/- 10.231.0.3 FIRSTUP_PARENT 0"),
+  line("3128 CONNECT a.test:443 200 TCP_TUNNEL - - - -/- - FIRSTUP_PARENT 39"),
   "2026/11/24 21:29:33| WARNING: something",
   "egress",
   "",

@@ -1,0 +1,36 @@
+/** How a session's folders get to its container, what comes back of them, and the way to its sidecar: mounted, or copied. */
+import type { Duplex } from "node:stream";
+import type Docker from "dockerode";
+import type { Bootstrap } from "../../protocol/bootstrap.ts";
+import type { PlaceSpec, SidecarAddress } from "../runtime.ts";
+import type { Owner } from "./owner.ts";
+
+export interface Guest {
+  spec: PlaceSpec;
+  bootstrap: Bootstrap;
+  image: string;
+  owner: Owner;
+}
+
+/** What a session's container has of this machine. */
+export interface Furnished {
+  mounts: Docker.MountSettings[];
+  /** Further places in memory, with their options. */
+  temporary: Record<string, string>;
+  /** The file of authorities as it is called inside; undefined where the image's own will do. */
+  authorities: string | undefined;
+}
+
+export interface Premises {
+  /** As whom the container runs. */
+  ownerFor(workDir: string | undefined): Promise<Owner>;
+  /** Rejects when something that the session has cannot be there. */
+  furnish(guest: Guest): Promise<Furnished>;
+  connect(address: SidecarAddress, containerId: string): Promise<Duplex>;
+  /** The container has ended: what it left is on this machine when this resolves. Nothing where it is already. */
+  retrieve(sessionId: string): Promise<void>;
+  /** The container is gone: so is what was made for it, unless it could not be retrieved. */
+  clear(sessionId: string): Promise<void>;
+  /** What was made for containers, of all sessions. */
+  list(): Promise<{ name: string; sessionId: string | undefined }[]>;
+}

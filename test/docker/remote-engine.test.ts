@@ -1,0 +1,326 @@
+/** An engine on another machine: reached by TLS, and nothing of this machine is mounted. */
+import { chown, mkdir, readdir, readFile, readlink, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { LoggedEvent } from "../support/client-socket.ts";
+import { denials, type Shells, startShells, textOf } from "../support/docker-shell.ts";
+import { eventually } from "../support/eventually.ts";
+import { readLog } from "../support/read-log.ts";
+import { makeCertificates, makeRemoteEngine, type RemoteEngine } from "../support/remote-engine.ts";
+import { runCli, startDaemon } from "../support/start-daemon.ts";
+import { type TempDir, tempDir } from "../support/temp-dir.ts";
+
+const deadlineMs = 240_000;
+let engine: RemoteEngine;
+let shells: Shells;
+let project: TempDir;
+
+beforeAll(async () => {
+  engine = await makeRemoteEngine();
+  shells = await startShells({
+    settings: { host: engine.host, cert_path: engine.certificates },
+    config: {
+      agents: {
+        sh: { command: "bash", harness: "generic" },
+        hidden: { command: "claude", harness: "claude", key_env: "OPERATORS_KEY", hide_key: true },
+      },
+      egress: { allow: ["allowed.test"] },
+    },
+    env: { OPERATORS_KEY: "any", DOCKER_HOST: undefined, DOCKER_CERT_PATH: undefined },
+  });
+  project = await tempDir();
+  await mkdir(project.path, { recursive: true });
+}, deadlineMs);
+
+afterAll(async () => {
+  await shells?.stopDaemon();
+  await engine?.remove();
+  await project?.remove();
+}, deadlineMs);
+
+const has = (text: string) => (events: readonly LoggedEvent[]) =>
+  events.some(({ type, data }) => type === "stdout" && data["text"] === text);
+const at = (name: string) => join(project.path, name);
+
+/** Behind `exit` comes the way back of what was made. */
+async function isBack(id: string): Promise<void> {
+  const filters = { label: [`agentruntime.session_id=${id}`] };
+  await eventually(async () => ((await engine.docker.listVolumes({ filters })).Volumes ?? []).length === 0, {
+    deadlineMs: 60_000,
+    what: "the way back of what the session made",
+  });
+}
+
+async function fill(files: Record<string, string>): Promise<void> {
+  for (const name of await readdir(project.path)) await rm(at(name), { recursive: true });
+  await mkdir(at("folder"));
+  for (const [name, text] of Object.entries(files)) await writeFile(at(name), text);
+  for (const name of [".", "folder", ...Object.keys(files)]) await chown(at(name), 1234, 1234);
+}
+
+test(
+  "the work dir is there as a copy, and what the session made of it comes back as its owner's",
+  async () => {
+    await fill({
+      "kept.txt": "kept",
+      "changed.txt": "before",
+      "removed.txt": "x",
+      "folder/inner.txt": "inner",
+      "run.sh": "echo run",
+    });
+    await symlink("/nowhere/at/all", at("link"));
+    await writeFile(at("secret.txt"), "ROOT", { mode: 0o600 });
+    const { id, lines } = await shells.run(
+      [
+        "cat kept.txt changed.txt folder/inner.txt; echo; id -u; stat -c %u . kept.txt; readlink link; cat secret.txt 2>&1 | tail -c 18",
+        "git init -q . && git status --short | wc -l",
+        "echo after > changed.txt; rm removed.txt; rm -r folder; mkdir -p new/deep; echo made > new/deep/made.txt; ln -s made.txt new/deep/also; chmod +x run.sh",
+        "echo remembered > ~/note",
+      ].join("\n"),
+      { work_dir: project.path },
+    );
+    expect(lines).toEqual(["keptbeforeinner", "1000", "1000", "1000", "/nowhere/at/all", "Permission denied", "7"]);
+    await isBack(id);
+    expect((await readdir(project.path)).sort()).toEqual(
+      [".git", "changed.txt", "kept.txt", "link", "new", "run.sh", "secret.txt"].sort(),
+    );
+    expect(await readFile(at("changed.txt"), "utf8")).toBe("after\n");
+    expect(await readFile(at("new/deep/made.txt"), "utf8")).toBe("made\n");
+    expect(await readlink(at("new/deep/also"))).toBe("made.txt");
+    expect(await readlink(at("link"))).toBe("/nowhere/at/all");
+    expect((await stat(at("run.sh"))).mode & 0o777).toBe(0o755);
+    expect([(await stat(at("new/deep/made.txt"))).uid, (await stat(at("secret.txt"))).uid]).toEqual([1234, 0]);
+    const home = join(shells.daemon.dataDir, "sessions", id, "home", "note");
+    expect(await readFile(home, "utf8")).toBe("remembered\n");
+  },
+  deadlineMs,
+);
+
+test(
+  "what was changed here meanwhile stays, and the session's version lies beside it",
+  async () => {
+    await fill({
+      "both.txt": "before",
+      "here.txt": "before",
+      "there.txt": "before",
+      "gone-here.txt": "x",
+      "gone-there.txt": "x",
+    });
+    const id = await shells.start(
+      "echo ready; for i in $(seq 600); do [ -e ~/go ] && break; sleep 0.1; done; echo theirs > both.txt; echo theirs > there.txt; rm gone-there.txt",
+      { work_dir: project.path },
+    );
+    await shells.log(id, has("ready"));
+    await writeFile(at("both.txt"), "ours, and longer");
+    await writeFile(at("here.txt"), "ours, and longer");
+    await writeFile(at("gone-there.txt"), "still wanted");
+    await rm(at("gone-here.txt"));
+    await inContainer(id, "touch /home/agent/go");
+    await shells.log(id);
+    await isBack(id);
+    const found = Object.fromEntries(
+      await Promise.all(
+        (await readdir(project.path))
+          .filter((name) => name !== "folder")
+          .map(async (name) => [name, await readFile(at(name), "utf8")]),
+      ),
+    );
+    expect(found).toEqual({
+      "both.txt": "ours, and longer",
+      [`both.txt.from-${id.slice(0, 8)}`]: "theirs\n",
+      "here.txt": "ours, and longer",
+      "there.txt": "theirs\n",
+      "gone-there.txt": "still wanted",
+    });
+    expect(shells.daemon.output()).toContain("changed the same file");
+  },
+  deadlineMs,
+);
+
+test(
+  "a link that is put in a folder's place here is not followed on the way back",
+  async () => {
+    await fill({ "folder/inner.txt": "inner" });
+    const elsewhere = await tempDir();
+    await mkdir(elsewhere.path, { recursive: true });
+    await writeFile(join(elsewhere.path, "inner.txt"), "inner");
+    const id = await shells.start(
+      "echo ready; for i in $(seq 600); do [ -e ~/go ] && break; sleep 0.1; done; rm folder/inner.txt; echo x > folder/new.txt",
+      { work_dir: project.path },
+    );
+    await shells.log(id, has("ready"));
+    await rm(at("folder"), { recursive: true });
+    await symlink(elsewhere.path, at("folder"));
+    await inContainer(id, "touch /home/agent/go");
+    await shells.log(id);
+    await isBack(id);
+    expect(await readdir(elsewhere.path)).toEqual(["inner.txt"]);
+    expect(await readlink(at("folder"))).toBe(elsewhere.path);
+    await elsewhere.remove();
+  },
+  deadlineMs,
+);
+
+const numbers = (count: number) => Array.from({ length: count }, (_, index) => String(index + 1));
+
+test(
+  "each line comes once over broken connections and the daemon's death",
+  async () => {
+    const id = await shells.start("for i in $(seq 150); do echo $i; sleep 0.1; done; echo remembered > ~/note");
+    await shells.log(id, has("20"));
+    engine.cut();
+    await shells.log(id, has("60"));
+    await shells.daemon.kill9();
+    shells.daemon = await startDaemon({ dataDir: shells.daemon.dataDir, env: { OPERATORS_KEY: "any" } });
+    const events = await shells.log(id);
+    expect(textOf(events, "stdout")).toEqual(numbers(150));
+    expect(events.at(-1)).toMatchObject({ type: "exit", data: { code: 0 } });
+    await isBack(id);
+    const home = join(shells.daemon.dataDir, "sessions", id, "home", "note");
+    expect(await readFile(home, "utf8")).toBe("remembered\n");
+  },
+  deadlineMs,
+);
+
+test(
+  "of a container that is killed comes back what it had made, with the lines that were not told yet",
+  async () => {
+    await fill({ "kept.txt": "kept" });
+    const id = await shells.start("echo made > made.txt; echo ready; sleep 300", { work_dir: project.path });
+    await shells.log(id, has("ready"));
+    const [container] = await containersOf(id);
+    await engine.docker.getContainer(container?.Id ?? "").kill();
+    const events = await shells.log(id);
+    expect(events.at(-1)).toMatchObject({ type: "exit", data: { error_category: "sidecar_lost" } });
+    await isBack(id);
+    expect((await readdir(project.path)).sort()).toEqual(["folder", "kept.txt", "made.txt"]);
+  },
+  deadlineMs,
+);
+
+test(
+  "the proxy there judges by the lists from here, also when they change",
+  async () => {
+    const curl = (name: string) => `curl -sk -m 20 -o /dev/null -w '%{http_connect}\\n' https://${name}/`;
+    const id = await shells.start(
+      `${curl("denied.test")}; for i in $(seq 600); do [ -e ~/go ] && break; sleep 0.1; done; ${curl("denied.test")}; ${curl("allowed.test")}; sleep 1`,
+    );
+    await shells.log(id, has("403"));
+    await shells.configure({ egress: { allow: ["denied.test"] } });
+    expect((await shells.daemon.post("/egress/reload")).body.sessions).toEqual([id]);
+    await inContainer(id, "touch /home/agent/go");
+    const events = await shells.log(id);
+    expect(denials(events).filter(({ reason }) => reason === "name")).toEqual([
+      { host: "denied.test", port: 443, reason: "name" },
+      { host: "allowed.test", port: 443, reason: "name" },
+    ]);
+  },
+  deadlineMs,
+);
+
+describe("what cannot be there is refused, and says why:", () => {
+  test.each([
+    ["a folder of this machine", { mounts: [{ host: "/opt", container: "/mnt/opt" }] }, "mounts"],
+    ["a hidden key", { agent: "hidden" }, "hide_key"],
+  ])("%s", async (_, asked, named) => {
+    const { status, body } = await shells.daemon.post("/sessions", { agent: "sh", prompt: "true", ...asked });
+    expect([status, body.error]).toEqual([400, "unsupported_by_runtime"]);
+    expect(body.message).toContain(named);
+    expect(body.message).toContain("on another machine");
+  });
+
+  test.each<[string, { DOCKER_CERT_PATH?: string }, RegExp]>([
+    ["a port without certificates", {}, /cert_path/],
+    ["certificates of another authority", { DOCKER_CERT_PATH: "other" }, /certificate|authority/],
+    ["a folder without certificates", { DOCKER_CERT_PATH: "/opt" }, /ca\.pem/],
+  ])("%s", async (_, env, message) => {
+    const folder = await tempDir();
+    const client = join(folder.path, "client");
+    const isOther = env.DOCKER_CERT_PATH === "other";
+    if (isOther) await makeCertificates(folder.path, { certificates: client, server: join(folder.path, "server") });
+    const other = isOther ? client : env.DOCKER_CERT_PATH;
+    const { exitCode, stderr } = await runCli(
+      [
+        "serve",
+        "--runtime",
+        "docker",
+        "--docker-host",
+        engine.host,
+        "--data-dir",
+        join(folder.path, "data"),
+        "--port",
+        "0",
+      ],
+      other === undefined ? {} : { DOCKER_CERT_PATH: other },
+    );
+    await folder.remove();
+    expect(exitCode).not.toBe(0);
+    expect(stderr).toMatch(message);
+  });
+});
+
+test(
+  "by ssh it is the same: a session works on a copy, over the daemon's death, and each line comes once",
+  async () => {
+    await fill({ "kept.txt": "kept" });
+    const folder = await tempDir();
+    const env = {
+      PATH: `${fileURLToPath(new URL("../fixtures/docker", import.meta.url))}:${process.env["PATH"]}`,
+      SSH_CALLS: join(folder.path, "calls"),
+      SSH_ENGINE: engine.socket,
+    };
+    const dataDir = join(folder.path, "data");
+    const config = { runtime: "docker", agents: { sh: { command: "bash", harness: "generic" } } };
+    const args = ["--docker-host", "ssh://me@engine.test:2222"];
+    let daemon = await startDaemon({ dataDir, config, args, env });
+    const { body } = await daemon.post("/sessions", {
+      agent: "sh",
+      prompt: "for i in $(seq 60); do echo $i; sleep 0.1; done; echo made > made.txt",
+      work_dir: project.path,
+    });
+    const id = String(body.session_id);
+    await readLog(daemon, id, { deadlineMs, enough: has("20") });
+    await daemon.kill9();
+    daemon = await startDaemon({ dataDir, args, env });
+    expect(textOf(await readLog(daemon, id, { deadlineMs }), "stdout")).toEqual(numbers(60));
+    await isBack(id);
+    expect((await readdir(project.path)).sort()).toEqual(["folder", "kept.txt", "made.txt"]);
+    await daemon.stop();
+    expect(await readFile(join(folder.path, "calls"), "utf8")).toMatch(
+      /^-T -o BatchMode=yes -o ConnectTimeout=15 -l me -p 2222 -- engine\.test docker system dial-stdio$/m,
+    );
+    const other = ["serve", "--runtime", "docker", "--docker-host", "ssh://elsewhere.test", "--data-dir", dataDir];
+    const { exitCode, stderr } = await runCli(other, env);
+    await folder.remove();
+    expect(exitCode).not.toBe(0);
+    expect(stderr).toMatch(/Could not resolve hostname elsewhere\.test.*BatchMode=yes/s);
+  },
+  deadlineMs,
+);
+
+test(
+  "nothing is left there of sessions that are over, when the daemon has left",
+  async () => {
+    await shells.daemon.leave();
+    const label = ["agentruntime.managed=1"];
+    const { Volumes } = await engine.docker.listVolumes({ filters: { label } });
+    expect(Volumes ?? []).toEqual([]);
+    expect(await engine.docker.listContainers({ all: true, filters: { label } })).toEqual([]);
+    expect(await engine.docker.listNetworks({ filters: { label } })).toEqual([]);
+  },
+  deadlineMs,
+);
+
+function containersOf(id: string) {
+  return engine.docker.listContainers({ all: true, filters: { label: [`agentruntime.session_id=${id}`] } });
+}
+
+async function inContainer(id: string, command: string): Promise<void> {
+  const [container] = await containersOf(id);
+  const exec = await engine.docker
+    .getContainer(container?.Id ?? "")
+    .exec({ Cmd: ["sh", "-c", command], AttachStdout: true });
+  const stream = await exec.start({});
+  await new Promise((resolve) => stream.on("end", resolve).resume());
+}
