@@ -6,8 +6,9 @@
 import { Duplex, Transform, type TransformCallback } from "node:stream";
 import type { Engine } from "./engine.ts";
 
+/** It ends by itself when nothing is left to wait for. */
 const script =
-  'const s=require("net").connect(process.argv[1]);s.on("error",(e)=>{console.error(e.message);process.exit(1)});process.stdin.pipe(s).pipe(process.stdout);s.on("close",()=>process.exit(0))';
+  'const s=require("net").connect(process.argv[1]);s.on("error",(e)=>console.error(e.message)).on("close",()=>process.stdin.destroy());process.stdin.pipe(s).pipe(process.stdout)';
 const errorBytesMax = 500;
 
 /** Rejects when the engine does not start it; what the command finds wrong is the error of the stream. */
