@@ -5,8 +5,17 @@ export const jsonDepthMax = 100;
 /** Far more than any request of use has; half a million keep the daemon from everybody else for seconds. */
 export const jsonPartsMax = 50_000;
 
-/** In what way there is too much of it, such as `nested more than 100 deep`. Looks at the text, before anything is made of it. */
+/** Looks at the text, before anything is made of it. */
+export function isTooDeep(json: string): boolean {
+  return excessOf(json, Number.POSITIVE_INFINITY) !== undefined;
+}
+
+/** The same of what people send, which has few parts: in what way there is too much of it, such as `nested more than 100 deep`. */
 export function jsonExcess(json: string): string | undefined {
+  return excessOf(json, jsonPartsMax);
+}
+
+function excessOf(json: string, partsMax: number): string | undefined {
   let depth = 0;
   let parts = 1;
   for (let at = 0; at < json.length; at++) {
@@ -18,7 +27,7 @@ export function jsonExcess(json: string): string | undefined {
     } else if (character === brace + 2 || character === bracket + 2) depth -= 1;
     else if (character === comma) {
       parts += 1;
-      if (parts > jsonPartsMax) return `of more than ${jsonPartsMax} parts`;
+      if (parts > partsMax) return `of more than ${partsMax} parts`;
     }
   }
   return undefined;
