@@ -63,6 +63,8 @@ export function addLifeFigures(registry: Registry): LifeFigures {
       launched: ({ spec: { agent } }, { isAdopted }) => (isAdopted ? adopted : started).inc({ agent }),
       begun: ({ spec: { agent, created_at } }) =>
         firstEvent.observe({ agent }, Math.max(0, Date.now() - created_at) / 1000),
+      // How many wait is looked up when it is asked.
+      paused: () => undefined,
       ended: (session) => {
         live.remove(session);
         if (session.state.at === "ended") ended.inc({ agent: session.spec.agent, end_reason: session.state.reason });

@@ -100,6 +100,7 @@ function together(watches: readonly SessionWatch[], onFault: (error: unknown) =>
     launched: (session, how) => each((watch) => watch.launched(session, how)),
     begun: (session) => each((watch) => watch.begun(session)),
     told: (session, event, at) => each((watch) => watch.told(session, event, at)),
+    paused: (session, isPaused) => each((watch) => watch.paused(session, isPaused)),
     ended: (session) => each((watch) => watch.ended(session)),
     released: (session) => each((watch) => watch.released(session)),
   };

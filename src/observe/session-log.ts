@@ -13,6 +13,10 @@ export interface SessionLog {
 
 export function createSessionLog(root: Logger): SessionLog {
   const children = new Map<string, Logger>();
+  const paused = new Set<string>();
+  const goOn = (id: string) => {
+    if (paused.delete(id) && paused.size === 0) root.log("info", "there is room on the disk again, sessions go on");
+  };
   const of = (session: Session): Logger => children.get(session.id) ?? root.child(namesOf(session));
   return {
     watch: {
@@ -27,10 +31,18 @@ export function createSessionLog(root: Logger): SessionLog {
         if (event.type === "result")
           of(session).log("debug", "turn ended", { turn_id: event.data.turn_id, status: event.data.status });
       },
+      // They share a disk: what is true of the first that waits is soon true of all.
+      paused: ({ id }, isPaused) => {
+        if (!isPaused) return goOn(id);
+        paused.add(id);
+        if (paused.size === 1)
+          root.log("warn", "the disk is full: sessions wait until there is room", { session_id: id });
+      },
       ended: (session) => {
         const { state, logError } = session;
         const logger = of(session);
         children.delete(session.id);
+        goOn(session.id);
         if (state.at !== "ended") return;
         logger.log("info", "session ended", {
           status: state.status,
@@ -39,7 +51,10 @@ export function createSessionLog(root: Logger): SessionLog {
           ...defined({ log_error: logError?.message }),
         });
       },
-      released: ({ id }) => void children.delete(id),
+      released: ({ id }) => {
+        children.delete(id);
+        paused.delete(id);
+      },
     },
     log: (level, message, fields = {}) => {
       const { session_id, ...rest } = fields;

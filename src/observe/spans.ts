@@ -71,6 +71,7 @@ export function watchSpans(onSpan: (span: FinishedSpan) => void): SessionWatch {
     launched: () => undefined,
     begun: () => undefined,
     told,
+    paused: () => undefined,
     ended: (session) => {
       starts.delete(session);
       finish(session, sessionSpan(session));

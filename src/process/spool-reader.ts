@@ -2,8 +2,8 @@
  * The files in which a sidecar keeps what the daemon has not acknowledged: `spool-<firstSeq>.ndjson` in the session's
  * folder. Each holds whole sidecar lines with consecutive counts from `firstSeq` on; only the newest may end in a torn one.
  */
-import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync } from "node:fs";
-import { readdir, stat } from "node:fs/promises";
+import { constants, readdirSync } from "node:fs";
+import { type FileHandle, open, readdir, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { errnoOf } from "../protocol/error.ts";
 import { tailNumbers } from "../protocol/line.ts";
@@ -15,6 +15,8 @@ export interface SpoolFile {
 }
 
 export const spoolBatchBytes = 256 * 1024;
+/** A longer line could not have come over the link either. */
+const lineBytesMax = 64 * 1024 * 1024;
 
 const newline = 0x0a;
 const spoolName = /^spool-(\d+)\.ndjson$/;
@@ -49,49 +51,100 @@ export async function spoolBytesOf(sessionDir: string): Promise<number> {
  * What a sidecar that is gone left behind, from the count after `afterSeq` on, as batches of whole lines. Ends at the
  * first line that is torn or does not carry the count that is due: a crash of the machine may leave such bytes.
  */
-export async function* readSpool(sessionDir: string, afterSeq: number): AsyncGenerator<Buffer> {
+export function readSpool(sessionDir: string, afterSeq: number): AsyncGenerator<Buffer> {
+  return readFiles(sessionDir, { afterSeq, onTaken: async () => undefined });
+}
+
+/**
+ * The same, given to `take`, which resolves when it has stored the batch. Each file is removed once all of it was taken:
+ * what is drained needs its room on the disk once, not twice.
+ */
+export async function drainSpool(
+  sessionDir: string,
+  { afterSeq, take }: { afterSeq: number; take(batch: Buffer): Promise<void> },
+): Promise<void> {
+  // What cannot be removed is in nobody's way: its lines are known by their counts.
+  const onTaken = (path: string) => unlink(path).catch(() => undefined);
+  for await (const batch of readFiles(sessionDir, { afterSeq, onTaken })) await take(batch);
+}
+
+/** Whoever asks for what follows has taken what there was. */
+async function* readFiles(
+  sessionDir: string,
+  { afterSeq, onTaken }: { afterSeq: number; onTaken(path: string): Promise<void> },
+): AsyncGenerator<Buffer> {
   const files = spoolFiles(sessionDir);
   for (const [index, file] of files.entries()) {
     const following = files[index + 1];
-    if (following && following.firstSeq <= afterSeq + 1) continue;
-    const bytes = readPlainFile(file.path);
-    const { end, isWhole } = wholeUntil(bytes, file.firstSeq);
-    let at = skipLines(bytes.subarray(0, end), afterSeq + 1 - file.firstSeq);
-    while (at < end) {
-      const batch = wholeLines(bytes.subarray(at, end), spoolBatchBytes);
-      yield batch;
-      at += batch.length;
-    }
-    if (!isWhole) return;
+    const isKnown = following !== undefined && following.firstSeq <= afterSeq + 1;
+    if (!isKnown && !(yield* readFile(file, afterSeq))) return;
+    await onTaken(file.path);
   }
 }
 
-/** Nothing for what is no file: the folder may be a container's, and a link in it would be followed on this machine. */
-function readPlainFile(path: string): Buffer {
-  let file: number;
+/** False when what is good of it ends before its last byte. */
+async function* readFile({ path, firstSeq }: SpoolFile, afterSeq: number): AsyncGenerator<Buffer, boolean> {
+  const file = await openPlainFile(path);
+  if (!file) return true;
   try {
-    file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    let seq = firstSeq;
+    for await (const bytes of piecesOf(file)) {
+      const { end, count } = wholeUntil(bytes, seq);
+      const lines = bytes.subarray(0, end);
+      const known = skipLines(lines, afterSeq + 1 - seq);
+      if (known < end) yield lines.subarray(known);
+      if (end < bytes.length) return false;
+      seq += count;
+    }
+    return true;
+  } finally {
+    await file.close();
+  }
+}
+
+/** A few whole lines each, so that memory never holds all of it; what is no whole line comes as it is, and comes last. */
+async function* piecesOf(file: FileHandle): AsyncGenerator<Buffer> {
+  let torn: Buffer = Buffer.alloc(0);
+  for (let position = 0; ; ) {
+    // As much again as a long line has shown of itself: its pieces are not put together over and over.
+    const length = Math.max(spoolBatchBytes, torn.length);
+    const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(length), 0, length, position);
+    position += bytesRead;
+    const bytes = Buffer.concat([torn, buffer.subarray(0, bytesRead)]);
+    const end = bytes.lastIndexOf(newline) + 1;
+    if (end > 0) yield bytes.subarray(0, end);
+    torn = bytes.subarray(end);
+    if (bytesRead > 0 && torn.length <= lineBytesMax) continue;
+    if (torn.length > 0) yield torn;
+    return;
+  }
+}
+
+/** Undefined for what is no file: the folder may be a container's, and a link in it would be followed on this machine. */
+async function openPlainFile(path: string): Promise<FileHandle | undefined> {
+  let file: FileHandle;
+  try {
+    file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
-    if (errnoOf(error) === "ELOOP") return Buffer.alloc(0);
+    if (errnoOf(error) === "ELOOP") return undefined;
     throw error;
   }
-  try {
-    return fstatSync(file).isFile() ? readFileSync(file) : Buffer.alloc(0);
-  } finally {
-    closeSync(file);
-  }
+  if ((await file.stat()).isFile()) return file;
+  await file.close();
+  return undefined;
 }
 
-/** Where the lines end that carry the counts from `firstSeq` on, and whether that is the end of it all. */
-function wholeUntil(bytes: Buffer, firstSeq: number): { end: number; isWhole: boolean } {
+/** Where the lines end that carry the counts from `firstSeq` on, and how many they are. */
+function wholeUntil(bytes: Buffer, firstSeq: number): { end: number; count: number } {
   let start = 0;
-  for (let seq = firstSeq; start < bytes.length; seq++) {
+  let seq = firstSeq;
+  for (; start < bytes.length; seq++) {
     const end = bytes.indexOf(newline, start);
     const tail = end === -1 ? "" : bytes.toString("latin1", Math.max(start, end - 80), end);
-    if (tailNumbers(tail)?.sidecarSeq !== seq) return { end: start, isWhole: false };
+    if (tailNumbers(tail)?.sidecarSeq !== seq) break;
     start = end + 1;
   }
-  return { end: start, isWhole: true };
+  return { end: start, count: seq - firstSeq };
 }
 
 /** Where the line after the first `count` lines begins. */

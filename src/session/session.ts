@@ -153,8 +153,9 @@ export class Session {
 
   /** The sidecar cannot store more, or can again. */
   pauseForSidecar(isPaused: boolean): void {
-    this.#isSidecarPaused = isPaused;
-    this.#wake();
+    this.#pause(() => {
+      this.#isSidecarPaused = isPaused;
+    });
   }
 
   get lastActivity(): number | undefined {
@@ -179,9 +180,10 @@ export class Session {
       fsync: this.#options.fsync,
       onWritten: (pieces) => this.#publish(pieces),
       onFull: (isFull) => {
-        this.#isPaused = isFull;
+        this.#pause(() => {
+          this.#isPaused = isFull;
+        });
         observer.onFull(isFull);
-        this.#wake();
       },
       onFailed: (error) => observer.onLogFailed(error),
     });
@@ -288,6 +290,13 @@ export class Session {
     else this.#options.watch?.released(this);
     this.#wake();
     this.#releaseWhenQuiet();
+  }
+
+  #pause(change: () => void): void {
+    const before = this.isPaused;
+    change();
+    if (this.isPaused !== before) this.#options.watch?.paused(this, this.isPaused);
+    this.#wake();
   }
 
   #goOnFrom(tail: LogTail): void {

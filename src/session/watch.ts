@@ -17,6 +17,8 @@ export interface SessionWatch {
    * `at` is when it was made, in Unix ms.
    */
   told(session: Session, event: SessionEvent, at: number): void;
+  /** It waits for room on the disk, or goes on. */
+  paused(session: Session, isPaused: boolean): void;
   ended(session: Session): void;
   /** It goes on, and this daemon has nothing more to do with it. */
   released(session: Session): void;

@@ -28,8 +28,11 @@ export interface AttendanceOptions {
   hookAllowance: { startMs: number; endMs: number };
   queueLengthMax: number;
   harness: HarnessName;
-  /** Lines of a sidecar that died, after this count, from what it left on disk. */
-  readSpool(afterSeq: number): AsyncIterable<Buffer>;
+  /**
+   * Hands over, batch by batch, what a sidecar that died left on disk after this count. What was taken is removed, so
+   * that the log has its room.
+   */
+  drainSpool(afterSeq: number, take: (batch: Buffer) => Promise<void>): Promise<void>;
   /** Ends whatever a dead sidecar's agent left running. */
   sweep(): Promise<void>;
   /** Something that the record on disk holds has changed. */
@@ -123,7 +126,7 @@ export class Attendance implements SessionObserver {
       closeLink: () => this.#link?.close(),
       stopClocks: () => this.#clocks.stop(),
       runningTurn: () => this.#status.turn_id,
-      readSpool: options.readSpool,
+      drainSpool: options.drainSpool,
       sweep: options.sweep,
       onFault,
       onOver: () => {
@@ -233,11 +236,10 @@ export class Attendance implements SessionObserver {
     if (foundExit) this.#departure.note(foundExit);
   }
 
-  /** A sidecar of an earlier daemon that is gone: what it left is taken in, and the session ends. */
-  async adoptDead(): Promise<void> {
+  /** A sidecar of an earlier daemon that is gone: what it left is taken in, and the session ends, see `over`. */
+  adoptDead(): void {
     this.session.apply({ type: "launched", isAdopted: true });
     this.#departure.afterLoss("it was gone when the daemon came back");
-    await this.over;
   }
 
   /**

@@ -2,7 +2,7 @@
 
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { readSpool } from "../process/spool-reader.ts";
+import { drainSpool } from "../process/spool-reader.ts";
 import { messageOf } from "../protocol/error.ts";
 import { hookAllowance } from "../protocol/hooks.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -28,7 +28,8 @@ export function attended(context: Context, session: Session, runtime: Runtime): 
     queueLengthMax: config.limits.queue_length,
     harness: config.agents[session.spec.agent]?.harness ?? "generic",
     hookAllowance: hookAllowance(hooksOf(config, session.spec.agent)),
-    readSpool: (afterSeq) => readSpool(runtime.sidecarDirOf(session.home.dir), afterSeq),
+    drainSpool: (afterSeq, take) =>
+      context.drains.run(() => drainSpool(runtime.sidecarDirOf(session.home.dir), { afterSeq, take })),
     sweep: () => runtime.sweep(session.id),
     onChanged: () => books.save(entry),
     onGrown: () => checkpoints.note(entry),

@@ -9,6 +9,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { SessionWatch } from "../session/watch.ts";
 import type { Store } from "../store/store.ts";
 import type { Archive } from "./archive.ts";
+import type { AtMost } from "./at-most.ts";
 import type { Books } from "./books.ts";
 import type { Checkpoints } from "./checkpoints.ts";
 import type { EgressLog } from "./egress-log.ts";
@@ -35,6 +36,8 @@ export interface Context {
   readonly hostDoors: HostDoors;
   readonly logins: Logins;
   readonly egressLog: EgressLog;
+  /** Of the spools that dead sidecars left: one after the other, each as fast as the disk takes it. */
+  readonly drains: AtMost;
   readonly log: Log;
   readonly watch: SessionWatch;
   /** Which limits this machine lets us hold. */

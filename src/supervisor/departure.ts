@@ -21,8 +21,8 @@ export interface DepartureOptions {
   stopClocks(): void;
   /** The turn that the sidecar last said it runs. */
   runningTurn(): string | null;
-  /** Lines of a sidecar that died, after this count, from what it left on disk. */
-  readSpool(afterSeq: number): AsyncIterable<Buffer>;
+  /** Hands over, batch by batch, what a sidecar that died left on disk after this count, and removes what was taken. */
+  drainSpool(afterSeq: number, take: (batch: Buffer) => Promise<void>): Promise<void>;
   /** Ends whatever a dead sidecar's agent left running. */
   sweep(): Promise<void>;
   /** Something of ours failed; the session ends all the same. */
@@ -124,11 +124,14 @@ export class Departure {
     this.#options.closeLink();
     await this.#ours(this.#options.handle()?.destroy());
     await this.#ours(this.#options.sweep());
-    for await (const batch of this.#options.readSpool(this.#session.sidecarSeq)) {
-      this.#assertOurs();
-      this.#session.appendBatch(batch);
-    }
-    this.#assertOurs();
+    await this.#ours(
+      this.#options.drainSpool(this.#session.sidecarSeq, async (batch) => {
+        this.#assertOurs();
+        this.#session.appendBatch(batch);
+        // In the file before the next is read: memory holds one, and the spool goes as the log grows.
+        await this.#session.stored();
+      }),
+    );
     if (this.#exit) {
       await this.#finish(this.#exit);
       return;

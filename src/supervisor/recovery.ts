@@ -4,6 +4,7 @@
  */
 import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { errnoOf, messageOf } from "../protocol/error.ts";
 import { linkProtocol } from "../protocol/link-frame.ts";
 import { type Runtime, SidecarAddress, type SidecarHandle } from "../runtime/runtime.ts";
@@ -21,6 +22,8 @@ import { endedSession, restoredSession } from "./restored.ts";
 
 /** Folders that are read at once. */
 const atOnce = 16;
+/** How long the ends of sessions whose sidecars are gone may hold up the start. */
+const endsMs = 5_000;
 
 export async function recover(context: Context): Promise<void> {
   const { config, store } = context;
@@ -37,12 +40,22 @@ export async function recover(context: Context): Promise<void> {
       for (const id of rest) if (!(await recoverOne(context, id, known.get(id)))) unread.push(id);
     }),
   );
+  await endsOfLost(context);
   // What could not be read may be alive: it is left alone.
   const live = context.registry.all().flatMap(({ session, attendance }) => (attendance ? [session.id] : []));
   const spared = new Set([...unread, ...live]);
   await sweepRunDir(context, spared);
   for (const runtime of context.runtimes.values())
     await runtime.sweepOthers(spared, { isDryRun: false, withStrangers: false });
+}
+
+/**
+ * Most have ended when the daemon begins to serve, and nobody sees them live. A long spool takes its time; on a full disk
+ * only somebody who is told of it can make room, and that needs a daemon that serves.
+ */
+async function endsOfLost({ registry }: Context): Promise<void> {
+  const lost = registry.all().flatMap(({ attendance, sidecar }) => (attendance && !sidecar ? [attendance.over] : []));
+  await Promise.race([Promise.all(lost), delay(endsMs, undefined, { ref: false })]);
 }
 
 function isSettled(standing: Standing | undefined): boolean {
@@ -186,6 +199,6 @@ async function adopt(context: Context, record: SessionRecord): Promise<void> {
     attendance.attend(handle, { isAdopted: true });
     context.checkpoints.note(entry);
   } else {
-    await attendance.adoptDead();
+    attendance.adoptDead();
   }
 }

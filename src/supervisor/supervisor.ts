@@ -91,6 +91,7 @@ export class Supervisor {
       archive: new Archive(config, store),
       books,
       checkpoints: new Checkpoints({ books, log, isClosing }),
+      drains: new AtMost(1),
       keepers: new Keepers({
         config: now,
         keeperPath,

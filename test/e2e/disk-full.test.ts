@@ -1,5 +1,14 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { eventually } from "../support/eventually.ts";
@@ -11,7 +20,18 @@ const node = (name: string, ...args: string[]) => ({
   command: process.execPath,
   args: [new URL(`../fixtures/agents/${name}`, import.meta.url).pathname, ...args],
 });
-const agents = { echo: node("echo.mjs"), flood: node("floods-stdout.mjs", "60000") };
+const flooded = 130_000;
+const late = node("floods-stdout.mjs", String(flooded));
+const lateFlood = [late.command, ...late.args];
+const agents = {
+  echo: node("echo.mjs"),
+  flood: node("floods-stdout.mjs", "60000"),
+  /** Prints when a file of that name is in its work dir: a daemon may be gone by then. */
+  late: {
+    command: "sh",
+    args: ["-c", `echo ready; until [ -e go ]; do sleep 0.05; done; exec ${lateFlood.join(" ")}`],
+  },
+};
 
 const isRoot = process.platform === "linux" && process.getuid?.() === 0;
 if (!isRoot) console.warn("SKIPPED: the tests of a full disk mount a small file system, which needs root on Linux");
@@ -109,7 +129,53 @@ describe.skipIf(!isRoot)("a full disk (needs root)", () => {
     expect(numbers).toEqual(Array.from({ length: 60_000 }, (_, i) => `line ${i + 1}`));
     expect((await served.get(`/sessions/${id}`)).body).toMatchObject({ status: "completed", exit_code: 0 });
   });
+
+  test("a daemon serves and says so when it has no room for what a dead sidecar left, which needs its room once", async () => {
+    const dataDir = join(mountPoint, "data");
+    mkdirSync(dataDir);
+    const { id, spooled } = await deadWithSpool(await startDaemon({ dataDir, config: { agents } }), dataDir);
+    const ballast = join(mountPoint, "ballast");
+    const free = () => statfsSync(mountPoint).bavail * statfsSync(mountPoint).bsize;
+    writeFileSync(ballast, Buffer.alloc(free() - 1024 * 1024));
+    daemon = await startDaemon({ dataDir, config: { agents }, deadlineMs: 60_000 });
+    const served = daemon;
+    expect((await served.get("/health")).body.storage).toMatchObject({ paused: true });
+    expect(served.output()).toContain("the disk is full: sessions wait until there is room");
+    expect((await served.get(`/sessions/${id}`)).body).toMatchObject({ status: "orphaned", activity: "paused" });
+
+    truncateSync(ballast, statSync(ballast).size - 5 * 1024 * 1024);
+    expect(free()).toBeLessThan(spooled);
+    const ended = await eventually(
+      async () => {
+        const { body } = await served.get(`/sessions/${id}`);
+        return body.status === "completed" && body;
+      },
+      { deadlineMs: 60_000, what: "the end of the session" },
+    );
+    expect(served.output()).toContain("there is room on the disk again");
+    const numbers = checkedLines(ended.log_file).filter(({ type }) => type === "stdout");
+    const said = Array.from({ length: flooded }, (_, i) => `line ${i + 1}`);
+    expect(numbers.map(({ data }) => data.text)).toEqual(["ready", ...said]);
+  }, 180_000);
 });
+
+/** A session whose daemon and sidecar are gone, and most of whose lines are in its spool. */
+async function deadWithSpool(first: Daemon, dataDir: string): Promise<{ id: string; spooled: number }> {
+  const { body } = await first.post("/sessions", { agent: "late", prompt: "go" });
+  const id: string = body.session_id;
+  const dir = join(dataDir, "sessions", id);
+  await eventually(() => readFileSync(join(dir, "events.ndjson"), "utf8").includes('"text":"ready"'));
+  await first.kill9();
+  writeFileSync(join(dir, "work", "go"), "");
+  const spool = () => readdirSync(dir).filter((name) => name.startsWith("spool-"));
+  const tail = () => spool().map((name) => readFileSync(join(dir, name), "latin1").slice(-500));
+  await eventually(() => tail().some((text) => text.includes('{"type":"exit"')), {
+    deadlineMs: 60_000,
+    what: "the end of the agent, in the spool",
+  });
+  process.kill(JSON.parse(readFileSync(join(dir, "sidecar.json"), "utf8")).pid, "SIGKILL");
+  return { id, spooled: spool().reduce((sum, name) => sum + statSync(join(dir, name)).size, 0) };
+}
 
 /** `prlimit` sets how large a file of the daemon may become: its writes then fail with EFBIG. More than the store needs. */
 function hasPrlimit(): boolean {

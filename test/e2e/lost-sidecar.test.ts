@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -6,6 +6,7 @@ import { afterEach, expect, it, onTestFinished } from "vitest";
 import { type CountsDaemon, startCountsDaemon } from "../support/counts-daemon.ts";
 import { eventually } from "../support/eventually.ts";
 import { startDaemon } from "../support/start-daemon.ts";
+import { spooledUpTo } from "../torture/spooled.ts";
 
 let counts: CountsDaemon;
 afterEach(() => counts.stop());
@@ -33,23 +34,25 @@ it("a daemon that leaves while it ends sessions whose sidecars were lost leaves 
   const ids: string[] = [];
   for (let n = 0; n < sessions; n++) ids.push(await counts.create({ prompt: "steps=2000 words=20 pause=20" }));
   for (const id of ids) await counts.until(id, (events) => events.length > 20);
+  const left = new Map<string, number>();
   for (const id of ids) {
     process.kill(counts.sidecarPid(id), "SIGKILL");
+    left.set(id, spooledUpTo(counts.dirOf(id)));
     await delay(staggerMs);
   }
   await counts.daemon.leave();
   const hasExit = (id: string) => counts.events(id).at(-1)?.type === "exit";
-  const spooled = (id: string) => readdirSync(counts.dirOf(id)).some((name) => name.startsWith("spool-"));
+  const kept = (id: string) => Math.max(counts.events(id).at(-1)?.sidecar_seq ?? 0, spooledUpTo(counts.dirOf(id)));
+  const hasTrace = (id: string) => existsSync(join(counts.dirOf(id), "sidecar.json"));
   // What is not in the log is in the spool still, and what finds the sidecar's rest too.
-  const thrownAway = ids.filter(
-    (id) => !hasExit(id) && !(spooled(id) && existsSync(join(counts.dirOf(id), "sidecar.json"))),
-  );
+  const thrownAway = ids.filter((id) => kept(id) < (left.get(id) ?? 0) || !(hasExit(id) || hasTrace(id)));
   expect(thrownAway).toEqual([]);
   await counts.restart();
   for (const id of ids) {
     const events = await counts.until(id);
     expect(events.filter(({ type }) => type === "result").map(({ data }) => data["status"])).toEqual(["aborted"]);
     expect(events.at(-1)?.type).toBe("exit");
+    expect(events.at(-1)?.sidecar_seq).toBeGreaterThanOrEqual(left.get(id) ?? 0);
     expect(counts.faultsOf(id)).toEqual([]);
   }
   await eventually(async () =>

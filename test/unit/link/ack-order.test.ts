@@ -76,7 +76,7 @@ function attendanceOf(session: Session): Attendance {
     hookAllowance: { startMs: 0, endMs: 0 },
     queueLengthMax: 100,
     harness: "generic",
-    readSpool: async function* () {},
+    drainSpool: async () => undefined,
     sweep: async () => undefined,
     onChanged: () => undefined,
     onGrown: () => undefined,

@@ -13,7 +13,7 @@ test("a session that ends while its record is being written is not ended in the 
     hookAllowance: { startMs: 0, endMs: 0 },
     queueLengthMax: 1,
     harness: "generic",
-    readSpool: async function* () {},
+    drainSpool: async () => undefined,
     sweep: async () => undefined,
     onChanged: () => undefined,
     onGrown: () => undefined,
