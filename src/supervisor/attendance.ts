@@ -47,6 +47,8 @@ export interface AttendanceOptions {
 
 /** Bytes on their way into the file before the sidecar is asked to wait. */
 const pendingBytesMax = 8 * 1024 * 1024;
+/** A sidecar that waits for room is waited for while it is heard: it gives three signs of life in this time. */
+const silentMsMax = 30_000;
 
 export class Attendance implements SessionObserver {
   readonly session: Session;
@@ -117,7 +119,7 @@ export class Attendance implements SessionObserver {
       onSessionLimit: () => this.stop("now", "timeout"),
       onTurnLimit: () => this.#onTurnTimeout(),
       onStartLimit: () => this.stop("now", "launch_failed"),
-      onStopLimit: () => this.#destroy(),
+      onStopLimit: () => this.#onStopLimit(),
     });
     this.#departure = new Departure({
       session,
@@ -183,7 +185,10 @@ export class Attendance implements SessionObserver {
         this.#onStatus(status);
       },
       onStatus: (status) => this.#onStatus(status),
-      onStorage: ({ paused }) => this.session.pauseForSidecar(paused),
+      onStorage: ({ paused }) => {
+        this.session.pauseForSidecar(paused);
+        this.#followClocks();
+      },
       onLost: (reason) => this.#departure.afterLoss(`the link broke: ${reason}`),
     });
     void handle.gone.then(({ code, signal, reason = `its process ended with ${signal ?? `code ${code}`}` }) => {
@@ -308,6 +313,7 @@ export class Attendance implements SessionObserver {
   onFull(isFull: boolean): void {
     if (isFull) this.#link?.tell({ type: "pause", data: { reason: "the disk is full" } });
     else this.#link?.tell({ type: "resume", data: {} });
+    this.#followClocks();
   }
 
   onLogFailed(error: Error): void {
@@ -338,12 +344,17 @@ export class Attendance implements SessionObserver {
   /** Something has changed: the next prompt may go out, or the session end. */
   #advance(): void {
     if (this.#isFree) this.#turns.giveNext();
+    this.#followClocks();
+    this.#finishWhenDone();
+  }
+
+  #followClocks(): void {
     this.#clocks.follow({
       activity: this.#status.activity,
       turnId: this.openTurn,
       isAwaited: !this.#turns.isEmpty,
+      isPaused: this.session.isPaused,
     });
-    this.#finishWhenDone();
   }
 
   /** The agent can be given something, and we know all that it did before. */
@@ -383,8 +394,14 @@ export class Attendance implements SessionObserver {
     });
   }
 
-  #destroy(): void {
-    this.#handle?.destroy().catch(this.#options.onFault);
+  /**
+   * While the disk is full a sidecar ends its agent all the same, and keeps what it cannot store in memory: whoever ended
+   * it by force would throw that away. One that is not heard any more does neither.
+   */
+  #onStopLimit(): void {
+    const isHeard = this.#link !== undefined && this.#link.silentMs < silentMsMax;
+    if (this.session.isPaused && isHeard) this.#clocks.beginStop();
+    else this.#handle?.destroy().catch(this.#options.onFault);
   }
 
   /** How turns end that the agent will not end: by the time limit when that is why the session ends. */

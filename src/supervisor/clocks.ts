@@ -14,6 +14,16 @@ export interface ClocksOptions {
   onStopLimit(): void;
 }
 
+/** What the clocks go by. */
+interface ClockedState {
+  activity: SidecarStatus["activity"];
+  turnId: string | undefined;
+  /** Somebody has prompted it. */
+  isAwaited: boolean;
+  /** The disk is full. */
+  isPaused: boolean;
+}
+
 /** How long the ladder of the sidecar may take before the daemon ends it by force. */
 export const stopMs = 15_000;
 /** How long an agent may take until it can be prompted. */
@@ -23,8 +33,10 @@ export class Clocks {
   readonly #options: ClocksOptions;
   readonly #session: Stopwatch | undefined;
   #turn: { id: string; watch: Stopwatch } | undefined;
-  #startTimer: NodeJS.Timeout | undefined;
+  #start: Stopwatch | undefined;
   #stopTimer: NodeJS.Timeout | undefined;
+  #isPaused = false;
+  #isOver = false;
 
   constructor(options: ClocksOptions) {
     this.#options = options;
@@ -33,19 +45,30 @@ export class Clocks {
 
   /** A session adopted in mid-start gets the whole time again; nobody is hurt by that. */
   beginStart(): void {
-    this.#startTimer = setTimeout(this.#options.onStartLimit, startMs + this.#options.hooks.startMs);
+    this.#start = new Stopwatch(startMs + this.#options.hooks.startMs, this.#options.onStartLimit);
+    this.#start.run();
   }
 
+  /** Called again, it begins anew. */
   beginStop(): void {
+    clearTimeout(this.#stopTimer);
     this.#stopTimer = setTimeout(this.#options.onStopLimit, stopMs + this.#options.hooks.endMs);
   }
 
-  /** Time counts while the agent works or starts for somebody; it stands still while a person is awaited. */
-  follow(now: { activity: SidecarStatus["activity"]; turnId: string | undefined; isAwaited: boolean }): void {
-    if (now.activity !== "starting") clearTimeout(this.#startTimer);
+  /**
+   * Time counts while the agent works or starts for somebody; it stands still while a person is awaited, and while the
+   * disk is full, because then it is we who hold the agent.
+   */
+  follow(now: ClockedState): void {
+    if (this.#isOver) return;
     this.#followTurn(now.turnId);
+    this.#followPause(now.isPaused);
+    if (now.isPaused || now.activity !== "starting") this.#start?.standStill();
+    else this.#start?.run();
+    if (now.activity !== "starting") this.#start = undefined;
     const isStarting = now.activity === "starting" && now.isAwaited;
-    if (now.activity === "busy" || now.activity === "retrying" || isStarting) {
+    if (now.isPaused) this.#standStill();
+    else if (now.activity === "busy" || now.activity === "retrying" || isStarting) {
       this.#session?.run();
       this.#turn?.watch.run();
     } else {
@@ -54,8 +77,9 @@ export class Clocks {
   }
 
   stop(): void {
+    this.#isOver = true;
     clearTimeout(this.#stopTimer);
-    clearTimeout(this.#startTimer);
+    this.#start?.standStill();
     this.#standStill();
   }
 
@@ -65,6 +89,13 @@ export class Clocks {
     const { turnMs, onTurnLimit } = this.#options;
     this.#turn =
       id === undefined || turnMs === undefined ? undefined : { id, watch: new Stopwatch(turnMs, onTurnLimit) };
+  }
+
+  /** Behind a full disk a stop has all its work to do still: to store what waited, to pass it on, to tell `exit`. */
+  #followPause(isPaused: boolean): void {
+    const hasRoomAgain = this.#isPaused && !isPaused;
+    this.#isPaused = isPaused;
+    if (hasRoomAgain && this.#stopTimer !== undefined) this.beginStop();
   }
 
   #standStill(): void {

@@ -88,6 +88,7 @@ export class Link {
   /** The sidecar has said hello on this connection. */
   #isReady = false;
   #readySince = Number.POSITIVE_INFINITY;
+  #heardAt = performance.now();
 
   constructor(options: LinkOptions) {
     this.#options = options;
@@ -145,7 +146,13 @@ export class Link {
     this.#socket?.pause();
   }
 
+  /** How long the sidecar has said nothing, of which one that lives gives a sign every 10 s; while it is held, nothing. */
+  get silentMs(): number {
+    return this.#isHeld ? 0 : performance.now() - this.#heardAt;
+  }
+
   release(): void {
+    if (this.#isHeld) this.#heardAt = performance.now();
     this.#isHeld = false;
     this.#socket?.resume();
   }
@@ -184,6 +191,7 @@ export class Link {
     socket.on("message", (data, isBinary) => {
       // What it had sent already comes all the same.
       if (proof === undefined) return;
+      this.#heardAt = performance.now();
       try {
         if (isBinary && Buffer.isBuffer(data)) {
           this.#owedBytes += data.length;

@@ -31,7 +31,7 @@ export interface ActorOptions {
 /** How long an actor waits for its session before it does something else. */
 const patienceMs = 1500;
 /** In which the end of a question reaches the log, whatever is stopped, dead or full meanwhile. */
-const closedMs = 8000;
+const closedMs = 30_000;
 /** Of creations, prompts and steers, so many bear an Idempotency-Key. */
 const keyedShare = 0.5;
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { sessionProcesses } from "../support/processes.ts";
 import { sidecarOf } from "../support/started.ts";
-import { type Moment, moments, type Step, steps } from "./caller.ts";
+import { type Caller, type Moment, moments, type Step, steps } from "./caller.ts";
 import type { Clock } from "./clock.ts";
 import { journalOf } from "./journal.ts";
 import type { KeptDaemon } from "./kept-daemon.ts";
@@ -37,6 +37,8 @@ const weights = {
   "fill disk and kill daemon": 1,
   "fill disk, kill daemon and sidecar": 1,
   "fill disk and end sidecar": 1,
+  // It takes its time, so it comes only where it is asked for.
+  "fill disk and stop session": 0,
   "jump clock": 3,
   "tear log": 3,
 } as const;
@@ -56,6 +58,8 @@ export interface Fault {
   jumpMs: number;
 }
 
+/** Longer than what a stop may take before the daemon ends a sidecar by force. */
+const stopHoldMs = 17_000;
 /** No wait for a step may hold up the others for longer. */
 const stepWaitMs = 2500;
 const stepPreferredMs = 400;
@@ -71,9 +75,15 @@ const justNowMs = 10;
 /** Those that nobody survives, or that need to be at a step to mean anything. */
 const isDeadly = (kind: FaultKind) => /kill|leaves|end sidecar/.test(kind);
 
-export function drawFault(random: Random, { steps: left, hasDisk }: { steps: StepDeck; hasDisk: boolean }): Fault {
+/** How often each is drawn, where that is not as usual. */
+export type Weights = Partial<Record<FaultKind, number>>;
+
+export function drawFault(
+  random: Random,
+  { steps: left, hasDisk, unusual = {} }: { steps: StepDeck; hasDisk: boolean; unusual?: Weights | undefined },
+): Fault {
   const without = hasDisk ? [] : Object.keys(weights).filter((kind) => kind.startsWith("fill"));
-  const chosen = { ...weights, ...Object.fromEntries(without.map((kind) => [kind, 0])) };
+  const chosen = { ...weights, ...unusual, ...Object.fromEntries(without.map((kind) => [kind, 0])) };
   const kind = random.weighted<FaultKind>(chosen);
   const isAtStep = isDeadly(kind) ? random.chance(0.8) : random.chance(0.3);
   return {
@@ -97,6 +107,7 @@ export interface World {
   disk: SmallDisk | undefined;
   clock: Clock;
   steps: StepDeck;
+  caller: Pick<Caller, "call">;
 }
 
 export class Faults {
@@ -121,7 +132,7 @@ export class Faults {
   async inject(fault: Fault): Promise<void> {
     await sleep(fault.gapMs);
     // One that never gets as far as serving is only killed over and over; that has a kind of its own.
-    if (/daemon|three|log/.test(fault.kind)) await this.#world.daemon.serving();
+    if (/daemon|three|log|stop session/.test(fault.kind)) await this.#world.daemon.serving();
     let undo: (() => Promise<void> | void) | undefined;
     await this.#whenDue(fault, () => {
       undo = this.#act(fault);
@@ -240,6 +251,8 @@ export class Faults {
         });
       case "fill disk and end sidecar":
         return this.#fillDisk(hold, () => signal(this.#sidecar(fault)?.pid, "SIGTERM"));
+      case "fill disk and stop session":
+        return () => this.#stopOnFullDisk(fault);
       case "jump clock":
         clock.jump(fault.jumpMs);
         return hold;
@@ -270,8 +283,7 @@ export class Faults {
    */
   async #endBehindAck(fault: Fault): Promise<void> {
     const { daemon } = this.#world;
-    const until = performance.now() + printingWaitMs;
-    while (!this.#printing && performance.now() < until) await sleep(2);
+    await this.#untilPrinting();
     const pid = (this.#printing ?? this.#sidecar(fault))?.pid;
     signal(pid, "SIGSTOP");
     await sleep(standMs);
@@ -279,6 +291,25 @@ export class Faults {
     signal(pid, "SIGCONT");
     await sleep(fault.which * 20);
     signal(pid, "SIGTERM");
+  }
+
+  /** What the agent has in its pipe then, and what its sidecar has in memory, is nowhere else. */
+  async #stopOnFullDisk(fault: Fault): Promise<void> {
+    const { disk, caller } = this.#world;
+    await this.#untilPrinting();
+    const tale = (this.#printing ?? this.#sidecar(fault))?.tale;
+    if (!tale) return;
+    disk?.fill();
+    await sleep(fullBeforeMs);
+    tale.isStopAsked = true;
+    await caller.call({ method: "POST", path: `/sessions/${tale.id}/stop`, body: { mode: "now" } });
+    await sleep(stopHoldMs);
+    disk?.free();
+  }
+
+  async #untilPrinting(): Promise<void> {
+    const until = performance.now() + printingWaitMs;
+    while (!this.#printing && performance.now() < until) await sleep(2);
   }
 
   async #killAgain({ holdMs, delayUs }: Fault): Promise<void> {

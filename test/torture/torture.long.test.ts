@@ -21,6 +21,18 @@ test.each(foundOnce)("seed %i, which once found %s, finds nothing", async (seed)
   expect(report.total.numbers).toBeGreaterThan(0);
 });
 
+test("sessions that are stopped on a disk that stays full for longer than a stop lose nothing", async () => {
+  const report = await torture({
+    seed: 3,
+    durationMs: 60_000,
+    actors: 4,
+    weights: { "fill disk and stop session": 60 },
+  });
+  console.log(printReport(report));
+  expect(report.problems).toEqual([]);
+  expect(report.faults["fill disk and stop session"]).toBeGreaterThan(0);
+});
+
 test.each([
   "ack-before-store",
   "skip-seq-at-adoption",

@@ -14,7 +14,7 @@ import { bringToAnEnd, checkRest, endAll } from "./aftermath.ts";
 import { Caller } from "./caller.ts";
 import { checkTale, type Verdict } from "./check-tale.ts";
 import { makeClock } from "./clock.ts";
-import { drawFault, Faults } from "./faults.ts";
+import { drawFault, Faults, type Weights } from "./faults.ts";
 import { Insistence, type InsistenceFigures } from "./insistence.ts";
 import { KeptDaemon } from "./kept-daemon.ts";
 import { Random } from "./random.ts";
@@ -30,6 +30,8 @@ export interface TortureOptions {
   extra?: { casts: readonly Cast[]; agents: Record<string, unknown>; env: Record<string, string> };
   /** Ends the run, and all that it started, in the midst of it. */
   signal?: AbortSignal;
+  /** Faults that are to be drawn more often than usual, or never. */
+  weights?: Weights;
   /** The build that is tried; the one under test when absent. */
   dist?: string;
   /** Keeps the folders of a run that found something. */
@@ -128,9 +130,9 @@ async function run(options: TortureOptions, place: Place): Promise<TortureReport
     },
   };
   const steps = new StepDeck();
-  const faults = new Faults({ dataDir, journalDir, daemon, tales, disk: watched, clock, steps });
   const served = () => daemon.serving();
-  const caller = new Caller(served, (step, moment) => faults.onMoment(step, moment));
+  const caller: Caller = new Caller(served, (step, moment) => faults.onMoment(step, moment));
+  const faults = new Faults({ dataDir, journalDir, daemon, tales, disk: watched, clock, steps, caller });
   daemon.begin();
   try {
     const played = play({ options, place, random, daemon, faults, steps, caller, tales, problems });
@@ -194,7 +196,8 @@ async function play({
   // It is waited for below; what goes wrong before then must not end the process, which has a daemon to stop.
   played.catch(() => undefined);
   const accidents = random.fork("accidents");
-  while (!isOver()) await faults.inject(drawFault(accidents, { steps, hasDisk: disk !== undefined }));
+  while (!isOver())
+    await faults.inject(drawFault(accidents, { steps, hasDisk: disk !== undefined, unusual: options.weights }));
   await played;
   await bringToAnEnd({ caller, insistence, tales, problems });
   await checkRest({ daemon, dataDir, tales, problems, caller });

@@ -20,6 +20,8 @@ export interface PuppetSidecar {
   drop(): void;
   /** Prints these lines, one batch; as an agent, it waits for room before it prints the next. */
   print(texts: readonly string[]): void;
+  /** Says that its disk is full, or has room again. */
+  tellStorage(storage: { paused: boolean }): void;
   /** The agent ends once all is printed; `exit` follows. */
   end(): Promise<void>;
   /** Its process is gone in an instant: sockets break, and nothing is said. */
@@ -90,6 +92,7 @@ export async function startPuppetSidecar(dir: string, limits: { spoolBytesMax: n
         await host?.emit(texts.map((text) => ({ event: { type: "stdout", data: { text } } })));
       });
     },
+    tellStorage: ({ paused }) => server.tell({ type: "storage", data: { paused, message: "of a test" } }),
     end: async () => {
       await printing;
       resolveEnded({ code: 0, stderrTail: "" });
