@@ -80,6 +80,14 @@ const inputBytesMax = 16 * 1024 * 1024;
 const stderrTailBytes = 8 * 1024;
 /** A pipe that stays silent and open this long after the whole tree is gone is held by a stranger. */
 const drainSilenceMs = 2_000;
+/**
+ * One who goes on writing is listened to for so long. What the tree wrote was in the pipe when it went: from then on the
+ * pipe has ended as soon as it is empty for a moment, or when more has come than it can have held.
+ */
+const drainMs = 5_000;
+/** Node's pipes are sockets, which hold 208 KiB, or some MiB where the system was told so; others hold 1 MiB at most. */
+const pipeBytesMax = 4 * 1024 * 1024;
+const drainLookMs = 250;
 
 /** Starts the agent. Rejects with a sentence for people when it cannot be started. */
 export async function startAgentProcess(options: AgentProcessOptions): Promise<AgentProcess> {
@@ -217,11 +225,15 @@ interface ReaderOptions {
   onLines(batch: LineBatch): Promise<void>;
 }
 
-/** Reads a pipe to its end, one awaited call a read. `drain` waits for the end, but not for a stranger who holds the pipe. */
+/**
+ * Reads a pipe to its end, one awaited call a read. `drain` waits for the end, but not for a stranger who holds the pipe, be
+ * he silent or not: it begins when nobody else can write to it any more.
+ */
 function readLines(options: ReaderOptions): { drain(): Promise<void> } {
   const { pipe, gate } = options;
   let oversized: OversizedLine | undefined;
   let waitingSince: number | undefined;
+  let takenBytes = 0;
   const splitter = new LineSplitter({
     lineBytesMax: options.limits.lineBytesMax,
     onOverflow: () => options.blobs.open(options.stream, (line) => (oversized = line)),
@@ -236,6 +248,7 @@ function readLines(options: ReaderOptions): { drain(): Promise<void> } {
     waitingSince = performance.now();
     await eachChunk(pipe, async (chunk) => {
       waitingSince = undefined;
+      takenBytes += chunk.length;
       options.onChunk?.(chunk);
       await deliver(splitter.push(chunk), false);
       if (gate.closed) await gate.closed;
@@ -246,12 +259,24 @@ function readLines(options: ReaderOptions): { drain(): Promise<void> } {
     await deliver(torn === undefined ? [] : [torn], true);
   };
   const done = read();
+  /** Node looks at its pipes between a timer, from which this is called, and what it does at once after that. */
+  const isEmpty = async () => {
+    const before = { waitingSince, takenBytes };
+    await new Promise((resolve) => setImmediate(resolve));
+    return before.waitingSince !== undefined && waitingSince !== undefined && takenBytes === before.takenBytes;
+  };
   const drain = async () => {
     const drainingSince = performance.now();
-    const timer = setInterval(() => {
-      if (waitingSince === undefined) return;
-      if (performance.now() - Math.max(waitingSince, drainingSince) > drainSilenceMs) pipe.destroy();
-    }, 250);
+    const takenBefore = takenBytes;
+    const isStrangers = async () => {
+      const now = performance.now();
+      if (waitingSince !== undefined && now - Math.max(waitingSince, drainingSince) > drainSilenceMs) return true;
+      if (now - drainingSince < drainMs) return false;
+      return takenBytes - takenBefore > pipeBytesMax || (await isEmpty());
+    };
+    const timer = setInterval(async () => {
+      if (await isStrangers()) pipe.destroy();
+    }, drainLookMs);
     await done;
     clearInterval(timer);
   };
