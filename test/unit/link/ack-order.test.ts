@@ -1,15 +1,15 @@
 import { expect, onTestFinished, test } from "vitest";
-import { linkProtocol } from "../../../src/protocol/link-frame.ts";
-import type { SidecarHandle } from "../../../src/runtime/runtime.ts";
-import { connectToSocket } from "../../../src/runtime/socket-door.ts";
-import type { Session } from "../../../src/session/session.ts";
-import { TurnQueue } from "../../../src/session/turn-queue.ts";
-import { Attendance } from "../../../src/supervisor/attendance.ts";
+import type { Attendance } from "../../../src/supervisor/attendance.ts";
 import { eventually } from "../../support/eventually.ts";
 import { tempDir } from "../../support/temp-dir.ts";
 import { makeSession } from "../session/make-session.ts";
-import { type PuppetSidecar, startPuppetSidecar } from "./puppet-sidecar.ts";
+import { attendanceOf, handleOf } from "./attended.ts";
+import { startPuppetSidecar } from "./puppet-sidecar.ts";
 import { keepFilesWaiting, lastSidecarSeq } from "./slow-files.ts";
+
+function fail(error: unknown): never {
+  throw error;
+}
 
 test("a daemon whose disk is slow acknowledges nothing that is not in its file", async () => {
   const made = await makeSession();
@@ -26,10 +26,10 @@ test("a daemon whose disk is slow acknowledges nothing that is not in its file",
   await made.session.seal();
   let attendance: Attendance | undefined;
   const session = await made.observedBy((observed) => {
-    attendance = attendanceOf(observed);
+    attendance = attendanceOf(observed, fail);
     return attendance;
   });
-  attendance?.attend(handleOf(sidecar, dir.path), { isAdopted: false });
+  attendance?.attend(handleOf(sidecar, dir.path, fail), { isAdopted: false });
   onTestFinished(() => attendance?.release());
   for (let batch = 0; batch < 50; batch++) {
     keepFilesWaiting();
@@ -51,7 +51,7 @@ test("an acknowledgement that went into a broken link is told again by the next 
   let attendance: Attendance | undefined;
   let drops = 0;
   const session = await made.observedBy((observed) => {
-    const attending = attendanceOf(observed);
+    const attending = attendanceOf(observed, fail);
     attendance = attending;
     const told = attending.onStored.bind(attending);
     attending.onStored = (seq) => {
@@ -61,44 +61,10 @@ test("an acknowledgement that went into a broken link is told again by the next 
     };
     return attending;
   });
-  attendance?.attend(handleOf(sidecar, dir.path), { isAdopted: false });
+  attendance?.attend(handleOf(sidecar, dir.path, fail), { isAdopted: false });
   onTestFinished(() => attendance?.release());
   // So long that it is acknowledged at once.
   sidecar.print(["x".repeat(300 * 1024)]);
   await eventually(() => session.storedSeq === 1 && sidecar.ackedSeq === 1, { what: "its acknowledgement" });
   expect(drops).toBe(1);
 });
-
-function attendanceOf(session: Session): Attendance {
-  return new Attendance({
-    session,
-    queue: new TurnQueue(),
-    hookAllowance: { startMs: 0, endMs: 0 },
-    queueLengthMax: 100,
-    harness: "generic",
-    drainSpool: async () => undefined,
-    sweep: async () => undefined,
-    onChanged: () => undefined,
-    onGrown: () => undefined,
-    onFault: (error) => {
-      throw error;
-    },
-    onEnded: () => undefined,
-  });
-}
-
-function handleOf({ socketPath, token }: PuppetSidecar, folder: string): SidecarHandle {
-  return {
-    address: {
-      runtime: "local",
-      session_id: "of-a-test",
-      session_dir: folder,
-      socket_path: socketPath,
-      token,
-      protocol: linkProtocol,
-    },
-    gone: new Promise(() => undefined),
-    connect: () => connectToSocket(socketPath),
-    destroy: async () => undefined,
-  };
-}

@@ -6,6 +6,7 @@ import { EventLog } from "../../../sidecar/event-log.ts";
 import type { AgentEnd, Harness, HarnessHost } from "../../../sidecar/harness.ts";
 import { SidecarServer } from "../../../sidecar/server.ts";
 import { Spool } from "../../../sidecar/spool.ts";
+import type { SidecarEnd } from "../../../src/runtime/runtime.ts";
 import { bootstrapFor } from "../../support/sidecar.ts";
 
 export interface PuppetSidecar {
@@ -14,10 +15,19 @@ export interface PuppetSidecar {
   /** Count of the newest line. */
   readonly seq: number;
   readonly ackedSeq: number;
+  /** What it has is not all in its files: there is no room. */
+  readonly isStorageFull: boolean;
+  /** Resolves when its agent has ended and all is acknowledged: then a sidecar leaves. */
+  readonly gone: Promise<SidecarEnd>;
   /** Called with each count that is acknowledged, as it comes. */
   onAck: (seq: number) => void;
   /** Breaks every connection in an instant, whatever is on its way. */
   drop(): void;
+  /** The next acknowledgement is on its way as the connection breaks. */
+  loseAck(): void;
+  /** What it says stands still on its way, until `release`. */
+  hold(): void;
+  release(): void;
   /** Prints these lines, one batch; as an agent, it waits for room before it prints the next. */
   print(texts: readonly string[]): void;
   /** Says that its disk is full, or has room again. */
@@ -33,7 +43,7 @@ export async function startPuppetSidecar(dir: string, limits: { spoolBytesMax: n
   const spool = new Spool({
     sessionDir: dir,
     ...limits,
-    onStorage: () => undefined,
+    onStorage: (data) => server.tell({ type: "storage", data }),
     onFailed: (error) => {
       throw error;
     },
@@ -71,10 +81,29 @@ export async function startPuppetSidecar(dir: string, limits: { spoolBytesMax: n
   const wire = await openWire(socketPath, innerPath);
   let printing: Promise<void> = Promise.resolve();
   let isDead = false;
+  let losesAck = false;
+  let hasEnded = false;
+  let resolveGone: (end: SidecarEnd) => void = () => undefined;
+  const gone = new Promise<SidecarEnd>((resolve) => {
+    resolveGone = resolve;
+  });
+  const leaveWhenDone = () => {
+    if (hasEnded && spool.ackedSeq >= log.seq) resolveGone({ code: 0, signal: null });
+  };
+  void run.ended.then(() => {
+    hasEnded = true;
+    leaveWhenDone();
+  });
   const acknowledge = spool.ack.bind(spool);
   spool.ack = (seq) => {
+    if (losesAck) {
+      losesAck = false;
+      wire.drop();
+      return;
+    }
     puppet.onAck(seq);
     acknowledge(seq);
+    leaveWhenDone();
   };
   const puppet: PuppetSidecar = {
     onAck: () => undefined,
@@ -86,6 +115,10 @@ export async function startPuppetSidecar(dir: string, limits: { spoolBytesMax: n
     get ackedSeq() {
       return spool.ackedSeq;
     },
+    get isStorageFull() {
+      return spool.isFull;
+    },
+    gone,
     print: (texts: readonly string[]) => {
       printing = printing.then(async () => {
         if (isDead) return;
@@ -99,6 +132,11 @@ export async function startPuppetSidecar(dir: string, limits: { spoolBytesMax: n
       await run.ended;
     },
     drop: wire.drop,
+    loseAck: () => {
+      losesAck = true;
+    },
+    hold: wire.hold,
+    release: wire.release,
     die: async () => {
       isDead = true;
       wire.close();
@@ -116,30 +154,53 @@ export async function startPuppetSidecar(dir: string, limits: { spoolBytesMax: n
   return puppet;
 }
 
+interface Wire {
+  drop(): void;
+  /** Nothing of what the inner end says gets through, on this connection and on later ones. */
+  hold(): void;
+  release(): void;
+  close(): void;
+}
+
 /** What lies between the two: it can break with bytes in it, as a socket does whose other end is killed. */
-async function openWire(path: string, to: string): Promise<{ drop(): void; close(): void }> {
-  const sockets = new Set<Socket>();
+async function openWire(path: string, to: string): Promise<Wire> {
+  /** The inner ends, each with the outer one that it speaks to. */
+  const pairs = new Map<Socket, Socket>();
+  let isHeld = false;
   const server = createServer((outer) => {
     const inner = connect(to);
-    for (const [from, into] of [
+    pairs.set(inner, outer);
+    for (const [end, other] of [
       [outer, inner],
       [inner, outer],
     ] as const) {
-      sockets.add(from);
-      from.on("error", () => undefined);
-      from.on("close", () => {
-        sockets.delete(from);
-        into.destroy();
+      end.on("error", () => undefined);
+      end.on("close", () => {
+        pairs.delete(inner);
+        other.destroy();
       });
-      from.pipe(into);
     }
+    outer.pipe(inner);
+    if (!isHeld) inner.pipe(outer);
   });
   await new Promise<void>((resolve) => server.listen(path, resolve));
   const drop = () => {
-    for (const socket of sockets) socket.destroy();
+    for (const [inner, outer] of pairs) {
+      inner.destroy();
+      outer.destroy();
+    }
   };
   return {
     drop,
+    hold: () => {
+      isHeld = true;
+      for (const [inner, outer] of pairs) inner.unpipe(outer);
+    },
+    release: () => {
+      if (!isHeld) return;
+      isHeld = false;
+      for (const [inner, outer] of pairs) inner.pipe(outer);
+    },
     close: () => {
       drop();
       server.close();

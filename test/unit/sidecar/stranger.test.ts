@@ -31,7 +31,7 @@ async function startWithStranger(writes: string, take: () => Promise<void>) {
     marks,
     sessionDir: dir.path,
     limits: defaultSidecarLimits,
-    apart: () => apart,
+    host: { apart: () => apart, redaction: undefined, contain: undefined },
     onLines: async ({ lines }) => {
       for (const line of lines) {
         if (line.startsWith("stranger ")) apart.push(identityOf(Number(line.slice(9))));
