@@ -104,7 +104,8 @@ const Retention = z.strictObject({
 });
 
 const OnShutdown = z.enum(["keep", "stop"]);
-export type OnShutdown = z.infer<typeof OnShutdown>;
+/** `stop_own` ends what this daemon began, and lets go on what it took over from an earlier one. */
+export type OnShutdown = z.infer<typeof OnShutdown> | "stop_own";
 
 /** What of this machine agents of local sessions see. */
 const LocalSandbox = z.strictObject({
@@ -242,8 +243,9 @@ export function loadConfig(given: {
     engine: engineAddress(rest.docker, environment),
     extraAuthorities: readAuthorities(rest.egress.ca_certificates),
     runtimes: runtimes ?? [rest.runtime],
-    // The daemon of one `agentd run` leaves nothing behind: nobody would start the next one.
-    onShutdown: on_shutdown ?? (flags.leaveWhenIdle ? "stop" : "keep"),
+    // The daemon of one `agentd run` leaves nothing of its own behind: nobody would start the next one. What it found
+    // is the work of a daemon that somebody keeps up, and stopped for a moment.
+    onShutdown: on_shutdown ?? (flags.leaveWhenIdle ? "stop_own" : "keep"),
     otlpTracesUrl: environment["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] || tracesUrlOf(otlp_endpoint),
     leaveWhenIdle: flags.leaveWhenIdle ?? false,
     environment,

@@ -10,7 +10,7 @@ import { Tickets } from "./access/tickets.ts";
 import { Tokens } from "./access/tokens.ts";
 import { type Access, createServer, type Server } from "./api/server.ts";
 import { openOwnStore, storePath } from "./claim-store.ts";
-import type { Config } from "./config.ts";
+import type { Config, OnShutdown } from "./config.ts";
 import { dataDirMark, ensureRunDir, ensureToken, lockDataDir, replaceToken } from "./data-dir.ts";
 import { localSandbox } from "./local-sandbox.ts";
 import { createObserver, type Observer } from "./observe/observer.ts";
@@ -49,7 +49,7 @@ export async function startDaemon(config: Config, reread: () => Config): Promise
   refuseUnusable();
   // Everything this daemon writes is for its own user.
   process.umask(0o077);
-  const lock = await lockDataDir(config.dataDir, version);
+  const lock = await lockDataDir(config.dataDir, version, { leavesWhenIdle: config.leaveWhenIdle });
   let store: Store | undefined;
   try {
     const token = await ensureToken(config.tokenFile);
@@ -100,10 +100,10 @@ export async function startDaemon(config: Config, reread: () => Config): Promise
       idle: reached,
       close: async (reason) => {
         tell("stopping");
-        const kept = config.onShutdown === "keep" ? supervisor.liveCount : 0;
-        if (kept > 0) server.sockets.closeAll({ reason: `the daemon leaves (${reason})`, sessionsGoOn: true });
+        const kept = supervisor.goingOn(config.onShutdown);
+        server.sockets.closeOf(kept, `the daemon leaves (${reason})`);
         await Promise.all([supervisor.close(config.onShutdown), local.close()]);
-        server.sockets.closeAll({ reason, sessionsGoOn: false });
+        server.sockets.closeAll(reason);
         await server.app.close();
         access.live.close();
         await access.audit.close();
@@ -112,7 +112,7 @@ export async function startDaemon(config: Config, reread: () => Config): Promise
         // Empty by now; should it not be, the next daemon of this data dir finds what is in it.
         await rmdir(runDir).catch(() => undefined);
         await lock.release();
-        if (kept > 0) observer.note(goOn(kept));
+        if (kept.size > 0) observer.note(goOn(kept.size, config.onShutdown));
         await observer.close();
       },
     };
@@ -164,9 +164,10 @@ async function openStore({ dataDir, fsync }: Config, { log }: Observer): Promise
   return store;
 }
 
-function goOn(kept: number): string {
+function goOn(kept: number, leaving: OnShutdown): string {
   const sessions = kept === 1 ? "1 session goes on" : `${kept} sessions go on`;
-  return `${sessions}: the next "agentd serve" of this data dir takes over. To end them too: --on-shutdown stop`;
+  const which = leaving === "stop_own" ? ", begun by an earlier daemon" : "";
+  return `${sessions}${which}: the next "agentd serve" of this data dir takes over. To end them too: --on-shutdown stop`;
 }
 
 async function openLocal(

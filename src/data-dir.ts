@@ -17,6 +17,8 @@ export const DaemonFile = z.object({
   url: z.string().optional(),
   /** Where the commands find the token. */
   token_file: z.string().optional(),
+  /** That of an `agentd run`. */
+  leaves_when_idle: z.boolean().optional(),
 });
 export type DaemonFile = z.infer<typeof DaemonFile>;
 
@@ -27,7 +29,11 @@ export interface DataDirLock {
 }
 
 /** Makes the data dir ours. Throws when it cannot be written to or a living daemon serves it. */
-export async function lockDataDir(dataDir: string, version: string): Promise<DataDirLock> {
+export async function lockDataDir(
+  dataDir: string,
+  version: string,
+  { leavesWhenIdle = false }: { leavesWhenIdle?: boolean } = {},
+): Promise<DataDirLock> {
   try {
     await makeFolder(dataDir);
   } catch (error) {
@@ -39,7 +45,12 @@ export async function lockDataDir(dataDir: string, version: string): Promise<Dat
   }
   const path = join(dataDir, "daemon.json");
   const pidStarted = startTimeOf(process.pid);
-  const own: DaemonFile = { pid: process.pid, pid_started: pidStarted ?? "", version };
+  const own: DaemonFile = {
+    pid: process.pid,
+    pid_started: pidStarted ?? "",
+    version,
+    ...(leavesWhenIdle ? { leaves_when_idle: true } : {}),
+  };
   await needingRoom(dataDir, () => takeLock(path, own, dataDir));
   await removeDrafts(dataDir);
   return {
@@ -76,10 +87,7 @@ async function takeLock(path: string, own: DaemonFile, dataDir: string): Promise
       }
       const owner = await readDaemonFile(path);
       if (owner && isSameProcess(owner.pid, owner.pid_started)) {
-        throw new AgentdError(
-          "internal",
-          `Cannot serve the data dir "${dataDir}": the daemon with pid ${owner.pid} does${owner.url ? ` at ${owner.url}` : ""}. Use that one, or name another with --data-dir`,
-        );
+        throw new AgentdError("internal", `Cannot serve the data dir "${dataDir}": ${servedBy(owner)}`);
       }
       // Moved before it is removed: should a living daemon have taken it meanwhile, it is put back.
       const aside = `${path}.old.${process.pid}`;
@@ -95,6 +103,12 @@ async function takeLock(path: string, own: DaemonFile, dataDir: string): Promise
   } finally {
     await rm(draft, { force: true });
   }
+}
+
+function servedBy({ pid, url, leaves_when_idle }: DaemonFile): string {
+  const owner = `the daemon with pid ${pid} does${url ? ` at ${url}` : ""}`;
+  if (!leaves_when_idle) return `${owner}. Use that one, or name another with --data-dir`;
+  return `${owner}. "agentd run" started it, and it leaves when its last session and client are gone. Wait for that, or let it leave with "kill ${pid}": sessions that it began end, those that it took over go on for the next daemon`;
 }
 
 /** Of daemons that were killed while they began. One that is alive may still need its own. */

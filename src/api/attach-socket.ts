@@ -27,8 +27,10 @@ export interface AttachSocketOptions {
 }
 
 export interface AttachSockets {
-  /** Says goodbye to all clients: their sessions go on, or the daemon has ended them. */
-  closeAll(goodbye: { reason: string; sessionsGoOn: boolean }): void;
+  /** Says goodbye to the clients of these sessions, which go on without this daemon. */
+  closeOf(sessions: ReadonlySet<string>, reason: string): void;
+  /** … and to all that are left: the daemon has ended their sessions. */
+  closeAll(reason: string): void;
   readonly count: number;
 }
 
@@ -48,7 +50,7 @@ export function attachSocket(app: FastifyInstance, options: AttachSocketOptions)
   const { supervisor } = options;
   /** What an upgrade is for, found before it: from then on nothing may be awaited, or frames would be missed. */
   const sessions = new WeakMap<object, Session>();
-  const clients = new Map<WebSocket, { bridge: Bridge; isAlive: boolean }>();
+  const clients = new Map<WebSocket, { bridge: Bridge; sessionId: string; isAlive: boolean }>();
 
   const beat = setInterval(() => {
     for (const [socket, client] of clients) {
@@ -96,7 +98,7 @@ export function attachSocket(app: FastifyInstance, options: AttachSocketOptions)
         clientStallMs: options.clientStallMs,
         client: clientOf(socket, request),
       });
-      const client = { bridge, isAlive: true };
+      const client = { bridge, sessionId: session.id, isAlive: true };
       clients.set(socket, client);
       const leave = options.onClient(bridge.lagBytes);
       socket.on("pong", () => {
@@ -129,9 +131,12 @@ export function attachSocket(app: FastifyInstance, options: AttachSocketOptions)
   });
 
   return {
-    closeAll: ({ reason, sessionsGoOn }) => {
-      const code = sessionsGoOn ? closeCode.restarting : closeCode.shuttingDown;
-      for (const socket of clients.keys()) closeSocket(socket, code, reason);
+    closeOf: (ids, reason) => {
+      for (const [socket, { sessionId }] of clients)
+        if (ids.has(sessionId)) closeSocket(socket, closeCode.restarting, reason);
+    },
+    closeAll: (reason) => {
+      for (const socket of clients.keys()) closeSocket(socket, closeCode.shuttingDown, reason);
     },
     get count() {
       return clients.size;

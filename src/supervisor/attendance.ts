@@ -215,6 +215,11 @@ export class Attendance implements SessionObserver {
     if (intent.stopReason !== undefined) this.session.apply({ type: "stop", reason: intent.stopReason });
   }
 
+  /** An earlier daemon began it. */
+  get isAdopted(): boolean {
+    return this.#isRestored;
+  }
+
   /** Whether it was asked to end when its turns have. */
   get isClosing(): boolean {
     return this.#isClosing;

@@ -22,6 +22,7 @@ import { checkExecutables } from "./agent-options.ts";
 import { listAgents } from "./agents.ts";
 import { Archive } from "./archive.ts";
 import { AtMost } from "./at-most.ts";
+import type { Attendance } from "./attendance.ts";
 import { Books } from "./books.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import { type Context, type Log, workDirGuard } from "./context.ts";
@@ -252,25 +253,42 @@ export class Supervisor {
     this.#context.registry.whenQuiet(tell);
   }
 
-  /** `stop` ends all sessions and waits for their ends to be written; `keep` leaves them to a next daemon. */
-  async close(sessions: OnShutdown): Promise<void> {
+  /** The live sessions that go on when this daemon leaves. */
+  goingOn(leaving: OnShutdown): ReadonlySet<string> {
+    const live = this.#context.registry.all().filter(({ attendance }) => attendance && goesOn(attendance, leaving));
+    return new Set(live.map(({ session }) => session.id));
+  }
+
+  /** Leaves the sessions that go on to a next daemon, ends the others and waits for their ends to be written. */
+  async close(leaving: OnShutdown): Promise<void> {
     this.#isClosing = true;
     this.#stopCollecting();
     const { registry, keepers, hostDoors, logins } = this.#context;
     keepers.close();
-    const entries = registry.all();
-    const live = entries.flatMap(({ attendance }) => attendance ?? []);
-    if (sessions === "keep") {
-      // A disk that is full may hold up a log for ever; what is not in it is in the sidecar's spool.
-      const released = Promise.all(live.map((attendance) => attendance.release()));
-      await Promise.race([released, delay(releaseMs, undefined, { ref: false })]);
-    } else {
-      for (const attendance of live) attendance.stop("now", "shutdown");
-      await Promise.all(live.map((attendance) => attendance.over));
-    }
+    const [kept, ended] = partition(registry.all(), ({ attendance }) => attendance && goesOn(attendance, leaving));
+    for (const { attendance } of ended) attendance?.stop("now", "shutdown");
+    const released = Promise.all(kept.map(({ attendance }) => attendance?.release()));
+    await Promise.all([atMostReleaseMs(released), ...ended.map(({ attendance }) => attendance?.over)]);
     hostDoors.closeAll();
     logins.close();
-    const saved = Promise.all(entries.map((entry) => entry.saving));
-    await (sessions === "keep" ? Promise.race([saved, delay(releaseMs, undefined, { ref: false })]) : saved);
+    // Those that have ended already, and are here until their end is in the store, hold up only who ends all.
+    const saved = (entries: readonly Entry[]) => Promise.all(entries.map(({ saving }) => saving));
+    await Promise.all([
+      atMostReleaseMs(saved(kept)),
+      leaving === "keep" ? atMostReleaseMs(saved(ended)) : saved(ended),
+    ]);
   }
+}
+
+function goesOn(attendance: Attendance, leaving: OnShutdown): boolean {
+  return leaving === "keep" || (leaving === "stop_own" && attendance.isAdopted);
+}
+
+/** A disk that is full may hold up a log for ever; what is not in it is in the sidecar's spool. */
+function atMostReleaseMs(act: Promise<unknown>): Promise<unknown> {
+  return Promise.race([act, delay(releaseMs, undefined, { ref: false })]);
+}
+
+function partition<T>(all: readonly T[], isFirst: (one: T) => unknown): [T[], T[]] {
+  return [all.filter((one) => isFirst(one)), all.filter((one) => !isFirst(one))];
 }
