@@ -9,6 +9,7 @@ import { OpenQuestions } from "./open-questions.ts";
 import { OwnWords } from "./own-words.ts";
 import { plainLine } from "./plain-text.ts";
 import { Renderer } from "./render.ts";
+import { brokenOff, ShownEnd } from "./shown-end.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface WatchOptions {
@@ -48,16 +49,19 @@ export async function watchSession(options: WatchOptions): Promise<WatchEnd> {
   const renderer = new Renderer({ colour: terminal.colour });
   // What is typed on a terminal stands there already; in a file it would be missing.
   const isShown = process.stdin.isTTY && process.stdout.isTTY ? (line: string) => !ownWords.includes(line) : () => true;
+  const logEnd = new ShownEnd();
   let isAway = false;
   let lastResult: string | undefined;
   try {
     for await (const item of follower) {
       if (item.type === "exit") {
         terminal.out(renderer.flush());
+        if (logEnd.isMissing) terminal.note(brokenOff(item.exitCode));
         return { type: "exit", exitCode: item.exitCode, lastResult };
       }
       if (item.type === "lines") {
         lastResult = statusOfLastResult(item.lines) ?? lastResult;
+        logEnd.note(item.lines);
         const news = item.lines.filter((line) => questions.note(line));
         terminal.out(
           options.isJson

@@ -52,7 +52,8 @@ function onlyOne(typed: string, ids: readonly string[]): string {
   return first;
 }
 
-async function unlessMissing<T>(asked: Promise<T>): Promise<T | undefined> {
+/** Undefined when there is no such session. */
+export async function unlessMissing<T>(asked: Promise<T>): Promise<T | undefined> {
   try {
     return await asked;
   } catch (error) {

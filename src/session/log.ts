@@ -55,14 +55,14 @@ export class LogWriter {
     this.#end = end;
   }
 
-  /** Opens or creates the log and cuts off a torn last line. */
-  static async open(options: LogWriterOptions): Promise<{ writer: LogWriter; tail: LogTail }> {
+  /** Opens or creates the log and cuts off a torn last line, of so many bytes. */
+  static async open(options: LogWriterOptions): Promise<{ writer: LogWriter; tail: LogTail; cutBytes: number }> {
     const file = await open(options.path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
     try {
       const { size } = await file.stat();
       const tail = await readTail((from, to) => readRange(file, from, to), size);
       if (tail.end < size) await file.truncate(tail.end);
-      return { writer: new LogWriter(options, file, tail.end), tail };
+      return { writer: new LogWriter(options, file, tail.end), tail, cutBytes: size - tail.end };
     } catch (error) {
       await file.close();
       throw error;

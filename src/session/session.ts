@@ -12,6 +12,7 @@ import type { SessionHome } from "./home.ts";
 import { Inputs } from "./inputs.ts";
 import { next, type SessionInput, type SessionState } from "./lifecycle.ts";
 import { type Fsync, type LogTail, LogWriter, readTail } from "./log.ts";
+import { type LogEnd, readLogEnd } from "./log-end.ts";
 import { StoredFile } from "./stored-file.ts";
 import { addResult, noTotals, type Totals } from "./totals.ts";
 import type { SessionWatch } from "./watch.ts";
@@ -84,6 +85,10 @@ export class Session {
   checkpoint: Checkpoint | undefined;
   /** The log that was opened ended with this already, and when it was written. */
   foundExit: Exit | undefined;
+  /** Half a line that the log ended with when it was opened: it was cut off. */
+  cutBytes = 0;
+  /** How the log of a session ends that ended under an earlier daemon. */
+  storedEnd: LogEnd | undefined;
   /** Why the log could not be written, when that ended the session. */
   logError: Error | undefined;
 
@@ -175,7 +180,7 @@ export class Session {
   /** Opens the log for appending; a torn last line is cut off. Rejects with the error of the file system. */
   async open(observer: SessionObserver): Promise<void> {
     this.#observer = observer;
-    const { writer, tail } = await LogWriter.open({
+    const { writer, tail, cutBytes } = await LogWriter.open({
       path: this.home.log,
       fsync: this.#options.fsync,
       onWritten: (pieces) => this.#publish(pieces),
@@ -188,6 +193,7 @@ export class Session {
       onFailed: (error) => observer.onLogFailed(error),
     });
     this.#log = writer;
+    this.cutBytes = cutBytes;
     this.#goOnFrom(tail);
     this.foundExit = exitIn(await writer.read(tail.start, tail.end));
     this.#hasExit = this.foundExit !== undefined;
@@ -198,7 +204,8 @@ export class Session {
   async restoreEnded(state: SessionState & { at: "ended" }, totals: Totals): Promise<void> {
     this.#state = state;
     this.#totals = totals;
-    this.#goOnFrom(await readTail((from, to) => this.#file.read(from, to), await this.#file.size()));
+    this.storedEnd = await readLogEnd(this.#file);
+    this.#goOnFrom(this.storedEnd.tail);
   }
 
   /** For a session whose log holds more than the daemon remembers: sums up what is in it. */

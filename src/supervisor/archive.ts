@@ -7,14 +7,17 @@ import type { SessionRow, Store } from "../store/store.ts";
 import { type Entry, endedEntry } from "./entry.ts";
 import type { Listed } from "./listing.ts";
 import { endedSession } from "./restored.ts";
+import type { TornLogs } from "./torn-logs.ts";
 
 export class Archive {
   readonly #config: Config;
   readonly #store: Store;
+  readonly #tornLogs: TornLogs;
 
-  constructor(config: Config, store: Store) {
-    this.#config = config;
-    this.#store = store;
+  constructor(options: { config: Config; store: Store; tornLogs: TornLogs }) {
+    this.#config = options.config;
+    this.#store = options.store;
+    this.#tornLogs = options.tornLogs;
   }
 
   /** The ended session of this id or name, read from its folder. */
@@ -39,7 +42,7 @@ export class Archive {
   }
 
   async #read(row: SessionRow): Promise<Entry | undefined> {
-    const session = await endedSession(this.#config, await this.#recordOf(row));
+    const session = await endedSession(this.#config, await this.#recordOf(row), this.#tornLogs);
     return session && endedEntry(session);
   }
 }

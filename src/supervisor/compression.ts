@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { AgentdError, errnoOf, isDiskFull, messageOf } from "../protocol/error.ts";
 import type { Collected } from "../protocol/http.ts";
 import { listHomes, sessionHome } from "../session/home.ts";
+import { readLogEnd } from "../session/log-end.ts";
 import { dropHalfPacked, isPlain, packLog } from "../session/packed-log.ts";
+import { StoredFile } from "../session/stored-file.ts";
 import type { SessionRow } from "../store/store.ts";
 import type { Context } from "./context.ts";
 import { isOver } from "./is-over.ts";
@@ -38,12 +40,13 @@ export async function compressLogs(context: Context, { isDryRun }: { isDryRun: b
 /** Undefined when there is nothing to do, or it could not be done: the log is as it was then. */
 async function compressOne(
   context: Context,
-  { id, log_bytes }: SessionRow,
+  row: SessionRow,
   { isDryRun }: { isDryRun: boolean },
 ): Promise<Compressed[number] | undefined> {
+  const { id, log_bytes } = row;
   const plain: string[] = [];
   for (const path of filesOf(context, id)) if (await isPlain(path)) plain.push(path);
-  if (plain.length === 0 || !(await isOver(context, id))) return undefined;
+  if (plain.length === 0 || !(await isOver(context, id)) || (await isTorn(context, row))) return undefined;
   const found = { session_id: id, log_bytes };
   if (isDryRun) return found;
   const assertGoesOn = () => {
@@ -63,6 +66,18 @@ async function compressOne(
   } finally {
     // What it left half done it has taken away itself: the mark is for those who are killed.
     await rm(mark, { force: true });
+  }
+}
+
+/** Somebody may still want to mend it. */
+async function isTorn({ config, tornLogs }: Context, { id, end_reason }: SessionRow): Promise<boolean> {
+  const path = sessionHome(config.dataDir, id).log;
+  try {
+    const end = await readLogEnd(new StoredFile(path));
+    return tornLogs.note({ id, path, reason: end_reason ?? undefined, end });
+  } catch {
+    // Gone, or not as we write them: whoever packs or reads it finds out.
+    return false;
   }
 }
 

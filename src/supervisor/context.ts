@@ -17,6 +17,7 @@ import type { HostDoors } from "./host-doors.ts";
 import type { Keepers } from "./keepers.ts";
 import type { Logins } from "./logins.ts";
 import type { Registry } from "./registry.ts";
+import type { TornLogs } from "./torn-logs.ts";
 import type { WorkDirGuard } from "./work-dir.ts";
 
 export type Log = (level: "info" | "warn" | "error", message: string, fields?: Record<string, unknown>) => void;
@@ -38,6 +39,7 @@ export interface Context {
   readonly egressLog: EgressLog;
   /** Of the spools that dead sidecars left: one after the other, each as fast as the disk takes it. */
   readonly drains: AtMost;
+  readonly tornLogs: TornLogs;
   readonly log: Log;
   readonly watch: SessionWatch;
   /** Which limits this machine lets us hold. */

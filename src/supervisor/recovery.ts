@@ -118,8 +118,8 @@ async function sweepRunDir({ runDir }: Context, spared: ReadonlySet<string>): Pr
   }
 }
 
-async function indexEnded({ config, store }: Context, record: SessionRecord): Promise<void> {
-  const session = await endedSession(config, record);
+async function indexEnded({ config, store, tornLogs }: Context, record: SessionRecord): Promise<void> {
+  const session = await endedSession(config, record, tornLogs);
   if (session) await store.sessions.put(rowOf(endedEntry(session)));
 }
 
@@ -141,6 +141,13 @@ async function openDoors({ hostDoors, log }: Context, { id, spec }: Session): Pr
       session_id: id,
     });
   }
+}
+
+/** Its sidecar has the line, or what it left on disk: nothing is lost by that, unless more was cut than we know. */
+function tellOfCut({ log }: Context, { id, home, cutBytes }: Session): void {
+  if (cutBytes === 0) return;
+  const message = `The log of session "${id}" ended with half a line: its ${cutBytes} bytes were cut off "${home.log}"`;
+  log("warn", `${message}. What the sidecar keeps of it is written again`, { session_id: id, torn_bytes: cutBytes });
 }
 
 /** It goes on, and keeps what happens; another version can take it over. */
@@ -187,6 +194,7 @@ async function adopt(context: Context, record: SessionRecord): Promise<void> {
     await attendance.release();
     throw error;
   }
+  tellOfCut(context, session);
   registry.add(entry);
   context.egressLog.tell(session.id);
   if (handle) {

@@ -5,10 +5,12 @@ import { isUnborn, listHomes, sessionHome } from "../session/home.ts";
 import { openTurnsOf } from "../session/open-turns.ts";
 import { readRecord, type SessionRecord } from "../session/record.ts";
 import type { Store } from "../store/store.ts";
+import type { Context } from "./context.ts";
 import { endedEntry, rowOf } from "./entry.ts";
 import { indexForeignLogs } from "./foreign-logs.ts";
 import { rowOfLog } from "./log-row.ts";
 import { endedSession } from "./restored.ts";
+import { TornLogs } from "./torn-logs.ts";
 
 export interface Reindexed {
   ended: number;
@@ -29,10 +31,11 @@ export async function reindexSessions(
   // What a removal has begun with is finished by the next start.
   await store.sessions.drop(known.map(({ id }) => id).filter((id) => !removing.has(id)));
   const counts: Reindexed = { ended: 0, removed: 0, foreign: 0, skipped: 0 };
+  const tornLogs = new TornLogs((_, message) => note(message));
   for (const id of folders) {
     if (removing.has(id)) continue;
     try {
-      const made = await reindexOne(config, store, id);
+      const made = await reindexOne({ config, store, tornLogs }, id);
       if (made !== undefined) counts[made] += 1;
     } catch (error) {
       counts.skipped += 1;
@@ -45,7 +48,10 @@ export async function reindexSessions(
 }
 
 /** Undefined for a live one, or one that was never born: they are the next start's. */
-async function reindexOne(config: Config, store: Store, id: string): Promise<"ended" | "removed" | undefined> {
+async function reindexOne(
+  { config, store, tornLogs }: Pick<Context, "config" | "store" | "tornLogs">,
+  id: string,
+): Promise<"ended" | "removed" | undefined> {
   const home = sessionHome(config.dataDir, id);
   let record: SessionRecord;
   try {
@@ -56,7 +62,7 @@ async function reindexOne(config: Config, store: Store, id: string): Promise<"en
     await store.sessions.put(await rowOfLog(id, home.log, "removed"));
     return "removed";
   }
-  const session = await endedSession(config, record);
+  const session = await endedSession(config, record, tornLogs);
   if (!session) return undefined;
   const { totals } = await openTurnsOf(session);
   session.restoreTotals(totals);

@@ -5,6 +5,7 @@ import type { SessionRecord } from "../session/record.ts";
 import { Session } from "../session/session.ts";
 import { noTotals, totalsOf } from "../session/totals.ts";
 import type { SessionWatch } from "../session/watch.ts";
+import type { TornLogs } from "./torn-logs.ts";
 
 /** Without its end and its totals. */
 export function restoredSession(config: Config, record: SessionRecord, watch?: SessionWatch): Session {
@@ -23,7 +24,11 @@ export function restoredSession(config: Config, record: SessionRecord, watch?: S
 }
 
 /** One that has ended, with its log's length; undefined when the record does not say that it has. */
-export async function endedSession(config: Config, record: SessionRecord): Promise<Session | undefined> {
+export async function endedSession(
+  config: Config,
+  record: SessionRecord,
+  tornLogs: TornLogs,
+): Promise<Session | undefined> {
   if (!record.ended) return undefined;
   const session = restoredSession(config, record);
   const { status, reason, exit_code, at } = record.ended;
@@ -31,5 +36,6 @@ export async function endedSession(config: Config, record: SessionRecord): Promi
     { at: "ended", status, reason, exitCode: exit_code, endedAt: at },
     record.totals ? totalsOf(record.totals) : noTotals,
   );
+  if (session.storedEnd) tornLogs.note({ id: session.id, path: session.home.log, reason, end: session.storedEnd });
   return session;
 }

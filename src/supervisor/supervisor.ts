@@ -40,6 +40,7 @@ import { recover } from "./recovery.ts";
 import { Registry } from "./registry.ts";
 import { removeSession } from "./removal.ts";
 import { collect, collectRegularly } from "./retention.ts";
+import { TornLogs } from "./torn-logs.ts";
 import { checkWorkDir } from "./work-dir.ts";
 
 /** How long the logs and records of sessions that go on may hold up a daemon that leaves. */
@@ -85,11 +86,13 @@ export class Supervisor {
       if (runtime) return runtime.placeOf(placeSpecOf({ config, runDir }, spec));
       throw new AgentdError("unknown_runtime", `Cannot use the runtime "${spec.runtime}": it is not enabled`);
     };
+    const tornLogs = new TornLogs(log);
     const books = new Books({ store, registry, log, isClosing });
     this.#context = {
       ...options,
       registry,
-      archive: new Archive(config, store),
+      archive: new Archive({ config, store, tornLogs }),
+      tornLogs,
       books,
       checkpoints: new Checkpoints({ books, log, isClosing }),
       drains: new AtMost(1),
