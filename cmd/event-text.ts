@@ -59,7 +59,8 @@ export function resultText(
 
 export function errorText(data: EventOf<"error">["data"], paint: Paint): string {
   const category = plainLine(data.error_category ?? data.code, wordCharsMax);
-  const hint = data.retryable ? " (trying again may help)" : "";
+  // Of one that ends the session the exit, which follows, says how.
+  const hint = data.retryable && data.error_category !== "sidecar_lost" ? " (trying again may help)" : "";
   return `${paint("red", `✗ ${category}: ${hang(data.message)}${hint}`)}\n${remedyText(data, paint)}`;
 }
 
@@ -72,13 +73,16 @@ function remedyText(data: { error_category?: string | undefined }, paint: Paint)
 /** `saidError`: the last error that was shown, which an exit repeats for those who read nothing else. */
 export function exitText(
   data: EventOf<"exit">["data"],
-  { saidError, paint }: { saidError: string | undefined; paint: Paint },
+  { saidError, sessionId, paint }: { saidError: string | undefined; sessionId: string; paint: Paint },
 ): string {
   const how = data.signal === undefined ? `code ${data.code}` : `${plainLine(data.signal, 20)}, code ${data.code}`;
   const category = data.error_category === undefined ? "" : ` · ${data.error_category}`;
   const cause = data.error_detail?.trim();
   const detail = data.error_detail && cause && cause !== saidError ? `\n  ${hang(data.error_detail)}` : "";
-  return `${paint(data.code === 0 ? "dim" : "red", `■ The agent ended with ${how}${category}${detail}`)}\n`;
+  const end = `${paint(data.code === 0 ? "dim" : "red", `■ The agent ended with ${how}${category}${detail}`)}\n`;
+  // The conversation is not to blame, and is there to be gone on with.
+  if (data.retryable !== true) return end;
+  return `${end}${paint("yellow", `  To go on from here: agentd run --resume ${sessionId} "…"`)}\n`;
 }
 
 /** A line about the session itself, when it has something for people to read. */

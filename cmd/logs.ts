@@ -41,7 +41,7 @@ export async function logs(typedId: string, options: LogsOptions, context: Comma
     for await (const chunk of bytes) if (!process.stdout.write(chunk)) await drained();
     return exitCode.ok;
   }
-  const renderer = new Renderer({ colour: terminal.colour });
+  const renderer = new Renderer({ colour: terminal.colour, sessionId });
   let last: unknown;
   // Lines that are not JSON, of a foreign log, are passed over.
   for await (const value of bytes.pipe(ndjson.parse({ strict: false }))) {

@@ -29,6 +29,7 @@ const ForeignEvent = z.object({ type: z.string(), data: z.record(z.string(), z.u
 
 export class Renderer {
   readonly #paint: Paint;
+  readonly #sessionId: string;
   readonly #streamedItems = new Set<string>();
   /** The item whose text the last line, still open, belongs to. */
   #openItem: string | undefined;
@@ -37,7 +38,8 @@ export class Renderer {
   /** The last error shown: results and the exit repeat it. */
   #saidError: string | undefined;
 
-  constructor(options: { colour: boolean }) {
+  constructor(options: { colour: boolean; sessionId: string }) {
+    this.#sessionId = options.sessionId;
     this.#paint = options.colour ? paintColours : paintNothing;
   }
 
@@ -103,7 +105,7 @@ export class Renderer {
         this.#saidError = plainText(event.data.message).trim();
         return errorText(event.data, paint);
       case "exit":
-        return exitText(event.data, { saidError: this.#saidError, paint });
+        return exitText(event.data, { saidError: this.#saidError, sessionId: this.#sessionId, paint });
       case "progress":
         return isQuiet(event.data.kind) ? "" : noteText(event.data.kind, event.data, paint);
       case "system":

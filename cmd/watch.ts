@@ -46,7 +46,7 @@ export async function watchSession(options: WatchOptions): Promise<WatchEnd> {
     questions,
     leave: () => leave.abort(),
   });
-  const renderer = new Renderer({ colour: terminal.colour });
+  const renderer = new Renderer({ colour: terminal.colour, sessionId });
   // What is typed on a terminal stands there already; in a file it would be missing.
   const isShown = process.stdin.isTTY && process.stdout.isTTY ? (line: string) => !ownWords.includes(line) : () => true;
   const logEnd = new ShownEnd();

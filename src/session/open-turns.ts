@@ -19,12 +19,14 @@ export async function openTurnsOf(log: StoredLog, checkpoint?: Checkpoint): Prom
 
 export class OpenTurns {
   readonly #offset: number;
-  readonly #prompts = new Map<string, Prompt>();
+  readonly #prompts = new Map<string, Prompt & { at: number }>();
   /** A steer that became a turn is recorded after the sidecar's answer; a quick result may stand before it. */
   readonly #ended: Set<string>;
   #count: number;
   #totals: Totals;
   #unpricedTurn: string | undefined;
+  /** When a turn last ended; of those before a checkpoint that is not known. */
+  #endedAt = 0;
 
   constructor(checkpoint?: Checkpoint) {
     this.#offset = checkpoint?.offset ?? 0;
@@ -41,7 +43,13 @@ export class OpenTurns {
 
   /** Prompts without a result, in the order they were accepted. */
   get prompts(): Prompt[] {
-    return [...this.#prompts.values()];
+    return [...this.#prompts.values()].map(({ at: _, ...prompt }) => prompt);
+  }
+
+  /** The oldest of them, and since when it may have run: it was accepted, and the turn before it had ended. */
+  get begun(): { turnId: string; at: number } | undefined {
+    const [oldest] = this.#prompts.values();
+    return oldest && { turnId: oldest.turnId, at: Math.max(oldest.at, this.#endedAt) };
   }
 
   /** The last turns that have one. */
@@ -68,12 +76,13 @@ export class OpenTurns {
     if (line.type === "result") {
       this.#prompts.delete(turn_id);
       this.#ended.add(turn_id);
+      this.#endedAt = Math.max(this.#endedAt, line.timestamp);
       const [oldest] = this.#ended;
       if (this.#ended.size > endedMax && oldest !== undefined) this.#ended.delete(oldest);
       if (isUnpriced(line.data)) this.#unpricedTurn ??= turn_id;
     } else if (line.data.kind === "prompt" && !this.#ended.has(turn_id)) {
       const { text, images } = line.data;
-      this.#prompts.set(turn_id, { turnId: turn_id, text, ...defined({ images }) });
+      this.#prompts.set(turn_id, { turnId: turn_id, text, ...defined({ images }), at: line.timestamp });
     }
   }
 }

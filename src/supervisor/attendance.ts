@@ -9,7 +9,7 @@ import { capabilities } from "../protocol/capabilities.ts";
 import type { SessionEvent, TurnStatus } from "../protocol/event.ts";
 import type { SidecarStatus } from "../protocol/link-frame.ts";
 import type { EndReason, QueuedPrompt, SessionActivity } from "../protocol/session.ts";
-import type { SidecarHandle } from "../runtime/runtime.ts";
+import type { SidecarEnd, SidecarHandle } from "../runtime/runtime.ts";
 import { believed } from "../session/checkpoint.ts";
 import { readImages } from "../session/images.ts";
 import { readInputs } from "../session/inputs.ts";
@@ -191,8 +191,8 @@ export class Attendance implements SessionObserver {
       },
       onLost: (reason) => this.#departure.afterLoss(`the link broke: ${reason}`),
     });
-    void handle.gone.then(({ code, signal, reason = `its process ended with ${signal ?? `code ${code}`}` }) => {
-      if (!this.#departure.hasExit && !this.#isReleased) this.#departure.afterLoss(reason);
+    void handle.gone.then((end) => {
+      if (!this.#departure.hasExit && !this.#isReleased) this.#departure.afterLoss(howItWent(end));
     });
     if (this.session.state.at === "stopping") this.#askToStop(this.session.state.reason);
     this.#options.onChanged();
@@ -424,4 +424,12 @@ export class Attendance implements SessionObserver {
     if (this.#hasFinished) return "finished";
     return this.#isDraining ? "draining" : "open";
   }
+}
+
+/** Of a process that an earlier daemon began only its absence is seen. */
+function howItWent({ code, signal, reason }: SidecarEnd): string {
+  if (reason !== undefined) return reason;
+  return signal === null && code === null
+    ? "its process is gone"
+    : `its process ended with ${signal ?? `code ${code}`}`;
 }

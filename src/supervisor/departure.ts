@@ -156,7 +156,13 @@ export class Departure {
         ...abortedInputs(this.#session.inputs),
         ...looseEnds,
         lossError(loss),
-        ...turns.map((turnId) => ownResult(this.#session, turnId, "aborted", loss.message)),
+        ...turns.map((turnId) =>
+          ownResult(this.#session, turnId, {
+            status: "aborted",
+            reason: loss.message,
+            durationMs: this.#options.turns.durationOf(turnId),
+          }),
+        ),
         lossExit(loss),
       ]),
     );

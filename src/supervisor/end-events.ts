@@ -10,12 +10,11 @@ import {
 } from "../protocol/event.ts";
 import type { EndReason } from "../protocol/session.ts";
 
-/** A result for a turn that the agent was never given, or whose end it can no longer tell. */
+/** A result for a turn that the agent was never given, or whose end it can no longer tell after so many milliseconds. */
 export function ownResult(
   session: { id: string; agentSessionId: string | undefined },
   turnId: string,
-  status: TurnStatus,
-  reason: string,
+  { status, reason, durationMs = 0 }: { status: TurnStatus; reason: string; durationMs?: number },
 ): SessionEvent {
   return {
     type: "result",
@@ -24,7 +23,7 @@ export function ownResult(
       session_id: session.agentSessionId ?? session.id,
       status,
       cost_usd: null,
-      duration_ms: 0,
+      duration_ms: durationMs,
       num_turns: 0,
       usage: noUsage,
       reason,

@@ -50,6 +50,8 @@ export class Turns {
   readonly #budget: Budget;
   /** Prompts whose images are on their way to the disk. */
   #accepting = 0;
+  /** The turn that the agent was given last, or tells of. */
+  #begun: { turnId: string; at: number } | undefined;
 
   constructor(options: TurnsOptions) {
     this.#options = options;
@@ -79,8 +81,10 @@ export class Turns {
 
   /** Finds out from the log which turns have no result yet: they are the open one and the queue. */
   async restore(): Promise<void> {
-    const { count, prompts, totals, unpricedTurn } = await openTurnsOf(this.#session, this.#session.checkpoint);
+    const open = await openTurnsOf(this.#session, this.#session.checkpoint);
+    const { count, prompts, totals, unpricedTurn } = open;
     this.#queue.restore(count, prompts);
+    this.#begun = open.begun;
     this.#budget.restore(totals.costUsd ?? 0, unpricedTurn);
     this.#session.restoreTotals(totals);
   }
@@ -131,7 +135,9 @@ export class Turns {
         `Cannot withdraw turn "${turnId}" of session "${this.#session.id}": it is not waiting. Interrupt the session to end a running turn`,
       );
     }
-    await this.#session.appendOwn([ownResult(this.#session, turnId, "withdrawn", "it was withdrawn")]);
+    await this.#session.appendOwn([
+      ownResult(this.#session, turnId, { status: "withdrawn", reason: "it was withdrawn" }),
+    ]);
     this.#options.onChanged();
   }
 
@@ -140,6 +146,7 @@ export class Turns {
     if (this.#budget.spent !== undefined) return this.#endWaiting(this.#budget.spent);
     const prompt = this.#queue.takeNext();
     if (!prompt) return;
+    this.#begun = { turnId: prompt.turnId, at: Date.now() };
     this.#options.give(prompt).catch((error: unknown) => {
       this.#refused(prompt.turnId, messageOf(error)).catch(this.#options.onFault);
     });
@@ -154,6 +161,12 @@ export class Turns {
   /** The sidecar says that this turn runs; after a restart it may be one that still counts as waiting. */
   noteRunning(turnId: string): void {
     if (this.#queue.open === undefined) this.#queue.markOpen(turnId);
+    if (this.#begun?.turnId !== turnId) this.#begun = { turnId, at: Date.now() };
+  }
+
+  /** How long the agent has had it, in ms; 0 when it never did. */
+  durationOf(turnId: string): number {
+    return this.#begun?.turnId === turnId ? Math.max(0, Date.now() - this.#begun.at) : 0;
   }
 
   /** The sidecar knows of so many, some of which the log may not. */
@@ -172,7 +185,11 @@ export class Turns {
     if (turns.length === 0) return;
     // Told before `exit`, which waits for nobody; a log that cannot be written ends the session in a way of its own.
     this.#session
-      .appendOwn(turns.map((turnId) => ownResult(this.#session, turnId, status, why)))
+      .appendOwn(
+        turns.map((turnId) =>
+          ownResult(this.#session, turnId, { status, reason: why, durationMs: this.durationOf(turnId) }),
+        ),
+      )
       .catch(this.#options.onFault);
   }
 
@@ -225,7 +242,7 @@ export class Turns {
     const turns = this.#queue.withdrawAll();
     if (turns.length === 0) return;
     this.#session
-      .appendOwn(turns.map((turnId) => ownResult(this.#session, turnId, "limit", reason)))
+      .appendOwn(turns.map((turnId) => ownResult(this.#session, turnId, { status: "limit", reason })))
       .catch(this.#options.onFault);
   }
 
@@ -242,7 +259,7 @@ export class Turns {
           turn_id: turnId,
         },
       },
-      ownResult(this.#session, turnId, "error", message),
+      ownResult(this.#session, turnId, { status: "error", reason: message, durationMs: this.durationOf(turnId) }),
     ]);
     this.#options.onChanged();
   }

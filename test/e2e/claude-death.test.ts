@@ -38,6 +38,11 @@ describe("kill -9", () => {
       { turn: "t1", status: "aborted" },
       { turn: "t2", status: "aborted" },
     ]);
+    // The agent had the first one for a while, and never got the second.
+    expect(ofType(events, "result")).toMatchObject([
+      { duration_ms: expect.toSatisfy((ms: number) => ms > 0) },
+      { duration_ms: 0 },
+    ]);
     expect(ofType(events, "tool_result")).toMatchObject([{ synthetic: true }]);
     expect(events.at(-1)).toMatchObject({ type: "exit", data: { error_category: "sidecar_lost" } });
     expect((await claude.daemon.get(`/sessions/${id}`)).body).toMatchObject({

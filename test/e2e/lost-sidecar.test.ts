@@ -61,3 +61,17 @@ it("a daemon that leaves while it ends sessions whose sidecars were lost leaves 
     ),
   );
 });
+
+it("a sidecar that an earlier daemon began is said to be gone, and its turn to have run as long as it did", async () => {
+  counts = await startCountsDaemon();
+  const id = await counts.create({ prompt: "steps=2000 words=20 pause=20" });
+  const [accepted] = await counts.until(id, (events) => events.length > 20);
+  await counts.daemon.kill9();
+  const killedAt = Date.now();
+  await counts.restart();
+  process.kill(counts.sidecarPid(id), "SIGKILL");
+  const events = await counts.until(id);
+  expect(events.at(-1)?.data["error_detail"]).toBe(`The sidecar of session "${id}" was lost: its process is gone`);
+  const duration = Number(events.find(({ type }) => type === "result")?.data["duration_ms"]);
+  expect(duration).toBeGreaterThanOrEqual(killedAt - Number(accepted?.timestamp));
+});

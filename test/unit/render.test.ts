@@ -5,7 +5,7 @@ import { noUsage, type SessionEvent } from "../../src/protocol/event.ts";
 
 /** What a terminal without colours shows of these events. */
 function shown(events: readonly SessionEvent[]): string {
-  const renderer = new Renderer({ colour: false });
+  const renderer = new Renderer({ colour: false, sessionId: "s" });
   return (
     events.map((event, at) => renderer.line(JSON.stringify({ ...event, timestamp: 1, seq: at + 1 }))).join("") +
     renderer.flush()
@@ -145,7 +145,7 @@ describe("a turn", () => {
 
 describe("a message in pieces", () => {
   test("appears as it comes, and its end is not repeated", () => {
-    const renderer = new Renderer({ colour: false });
+    const renderer = new Renderer({ colour: false, sessionId: "s" });
     const pieces = [delta("m1", "He"), delta("m1", "llo"), whole("m1", "Hello"), whole("m2", "Bye")];
     expect(pieces.map((event) => renderer.value(event))).toEqual(["He", "llo", "\n", "Bye\n"]);
   });
@@ -225,6 +225,18 @@ describe("failures", () => {
   });
 });
 
+test("an end that was nobody's wish says how to go on", () => {
+  const lost = { error_category: "sidecar_lost", retryable: true } as const;
+  expect(
+    shown([
+      { type: "error", data: { code: "sidecar_lost", message: "it was lost", ...lost } },
+      { type: "exit", data: { code: -1, error_detail: "it was lost", ...lost } },
+    ]),
+  ).toBe(
+    '✗ sidecar_lost: it was lost\n■ The agent ended with code -1 · sidecar_lost\n  To go on from here: agentd run --resume s "…"\n',
+  );
+});
+
 describe("an error", () => {
   test("is shown once, though result and exit repeat it, and says what to do about a login", () => {
     const message = "Not logged in";
@@ -291,7 +303,7 @@ describe("hostile text", () => {
 
 describe("lines we do not know", () => {
   test("show what is readable, and say nothing about the rest", () => {
-    const renderer = new Renderer({ colour: false });
+    const renderer = new Renderer({ colour: false, sessionId: "s" });
     expect(renderer.line('{"type":"novelty","data":{"text":"Something"}}')).toBe("· novelty: Something\n");
     expect(renderer.line('{"type":"novelty","data":{"x":1}}')).toBe("");
     expect(renderer.line("garbage\x1b[2J")).toBe("· unreadable: garbage\n");
@@ -299,6 +311,6 @@ describe("lines we do not know", () => {
 });
 
 test("colours appear only when asked for", () => {
-  const renderer = new Renderer({ colour: true });
+  const renderer = new Renderer({ colour: true, sessionId: "s" });
   expect(renderer.value({ type: "stderr", data: { text: "warning" } })).toBe("\x1b[2mwarning\x1b[0m\n");
 });

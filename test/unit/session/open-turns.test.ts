@@ -14,7 +14,7 @@ const result = (turn_id: string): SessionEvent => ({
 function turnsIn(events: readonly SessionEvent[]): OpenTurns {
   const turns = new OpenTurns();
   for (const [at, event] of events.entries())
-    turns.add({ at, line: { ...event, timestamp: 1, sidecar_seq: 1, seq: 1 } });
+    turns.add({ at, line: { ...event, timestamp: at, sidecar_seq: 1, seq: 1 } });
   return turns;
 }
 
@@ -27,4 +27,10 @@ test("of any number of turns that have ended the last 256 are remembered, and al
   const turns = turnsIn(ids.flatMap((id) => [prompt(id), result(id)]));
   expect([turns.count, turns.prompts, turns.totals.turns]).toEqual([5000, [], 5000]);
   expect([...turns.ended]).toEqual(ids.slice(-256));
+});
+
+test("the oldest open turn may have run since it was accepted and the one before it had ended", () => {
+  expect(turnsIn([prompt("t1")]).begun).toEqual({ turnId: "t1", at: 0 });
+  expect(turnsIn([prompt("t1"), prompt("t2"), result("t1"), prompt("t3")]).begun).toEqual({ turnId: "t2", at: 2 });
+  expect(turnsIn([prompt("t1"), result("t1")]).begun).toBeUndefined();
 });
