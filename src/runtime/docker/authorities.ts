@@ -2,7 +2,8 @@
  * Whom programs in a container trust: one file for all of them, since most take a file of ours instead of their image's.
  * With authorities of the operator's in addition it is made of both.
  */
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
+import { existsSync } from "node:fs";
 import { chmod, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { rootCertificates } from "node:tls";
@@ -47,10 +48,13 @@ export class Authorities {
     const text = `${base}\n${this.#extra}`;
     // By what is in it: those that are mounted stay as they are.
     const path = join(folder, `${createHash("sha256").update(text).digest("hex").slice(0, 16)}.pem`);
+    if (existsSync(path)) return path;
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    await writeFile(`${path}.new`, text, { mode: 0o644 });
-    await chmod(`${path}.new`, 0o644);
-    await rename(`${path}.new`, path);
+    // Sessions that start together may each find none.
+    const draft = `${path}.${randomUUID()}`;
+    await writeFile(draft, text, { mode: 0o644 });
+    await chmod(draft, 0o644);
+    await rename(draft, path);
     return path;
   }
 
