@@ -66,6 +66,8 @@ const Limits = z.strictObject({
   ring_bytes: bytes.default(mebibyte),
   /** Body of a request and message of a client, in bytes. */
   body_bytes: bytes.default(8 * mebibyte),
+  /** What all clients together may leave unread. */
+  clients_bytes: bytes.default(256 * mebibyte),
   /** Longest line of an agent that stays in the log; longer ones go to a blob file. */
   line_bytes: bytes.default(8 * mebibyte),
   blob_bytes: bytes.default(256 * mebibyte),

@@ -54,10 +54,8 @@ export async function startDaemon(config: Config, reread: () => Config): Promise
   try {
     const token = await ensureToken(config.tokenFile);
     const runDir = await ensureRunDir(config.dataDir);
-    // The server comes last, and is asked for its clients only by those who reach it.
     const served: { server?: Server } = {};
-    const clientLags = () => served.server?.clientLags() ?? [];
-    const observer = await createObserver({ config, version, token, clientLags });
+    const observer = await createObserver({ config, version, token, ...clientFigures(served) });
     const opened = await openStore(config, observer);
     store = opened;
     const access = await openAccess(config, { store: opened, token, observer });
@@ -121,6 +119,14 @@ export async function startDaemon(config: Config, reread: () => Config): Promise
     await lock.release();
     throw error;
   }
+}
+
+/** The server comes last, and is asked for its clients only by those who reach it. */
+function clientFigures(served: { server?: Server }) {
+  return {
+    clientLags: () => served.server?.clientLags() ?? [],
+    clientBytes: () => served.server?.clientBytes() ?? 0,
+  };
 }
 
 /** Who may call, and the log of what they did. */

@@ -4,7 +4,9 @@ import type WebSocket from "ws";
 import * as z from "zod";
 import type { AuditLog } from "../access/audit-log.ts";
 import type { LiveCalls } from "../access/live-calls.ts";
-import { type Bridge, type Client, openBridge } from "../bridge/bridge.ts";
+import { type Bridge, openBridge } from "../bridge/bridge.ts";
+import type { ClientRoom } from "../bridge/client-room.ts";
+import type { Client } from "../bridge/outlet.ts";
 import { AgentdError, type ErrorCode } from "../protocol/error.ts";
 import { closeCode } from "../protocol/frame.ts";
 import type { Session } from "../session/session.ts";
@@ -20,6 +22,7 @@ export interface AttachSocketOptions {
   live: LiveCalls;
   audit: AuditLog;
   clientStallMs: number;
+  room: ClientRoom;
   /** Told that a client has come, and how to learn how far it is behind; the answer is called when it has gone. */
   onClient(lagBytes: () => number): () => void;
   /** Told the code of each frame that is answered with an error. */
@@ -96,6 +99,7 @@ export function attachSocket(app: FastifyInstance, options: AttachSocketOptions)
         session,
         since: since === undefined ? undefined : Number(since),
         clientStallMs: options.clientStallMs,
+        room: options.room,
         client: clientOf(socket, request),
       });
       const client = { bridge, sessionId: session.id, isAlive: true };

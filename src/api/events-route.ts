@@ -1,6 +1,7 @@
 /** The log as server-sent events, for curl, the client library and whoever reads such. */
 import type { FastifyInstance } from "fastify";
 import * as z from "zod";
+import type { ClientRoom } from "../bridge/client-room.ts";
 import { linesOf, nextLineStart } from "../bridge/lines.ts";
 import { AgentdError } from "../protocol/error.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
@@ -12,6 +13,7 @@ const EventsQuery = z.looseObject({ since: Offset.optional() });
 export interface StreamRouteOptions {
   supervisor: Supervisor;
   clientStallMs: number;
+  room: ClientRoom;
   /** Told that a client has come, and how to learn how far it is behind; the answer is called when it has gone. */
   onClient(lagBytes: () => number): () => void;
 }

@@ -6,6 +6,7 @@ import type { LiveCalls } from "../access/live-calls.ts";
 import type { RequestRate } from "../access/request-rate.ts";
 import type { Tickets } from "../access/tickets.ts";
 import type { Tokens } from "../access/tokens.ts";
+import { ClientRoom } from "../bridge/client-room.ts";
 import type { Config } from "../config.ts";
 import type { LimitSupport } from "../process/group-limits.ts";
 import { AgentdError, type ErrorCode, errnoOf } from "../protocol/error.ts";
@@ -67,6 +68,8 @@ export interface Server {
   sockets: AttachSockets;
   /** How far each client is behind the end of its session's log, in bytes. */
   clientLags(): number[];
+  /** What waits for all of them together. */
+  clientBytes(): number;
 }
 
 /** Time for a request's headers to arrive, and for its body. */
@@ -140,10 +143,12 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   logRoutes(app, { supervisor, dataDir: config.dataDir });
   const { onClient, lags } = clientBook(options.onClients);
   const { onRefused } = options;
+  const room = new ClientRoom({ bytesMax: config.limits.clients_bytes });
   const watching = {
     supervisor,
     ...options.access,
     clientStallMs: config.limits.client_stall,
+    room,
     onClient,
     onRefused,
   };
@@ -151,7 +156,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   streamRoute(app, watching);
   const sockets = attachSocket(app, watching);
   checkTable();
-  return { app, sockets, clientLags: lags };
+  return { app, sockets, clientLags: lags, clientBytes: () => room.heldBytes };
 }
 
 /** Who is connected, by whichever route. */

@@ -1,6 +1,7 @@
 /** A body of server-sent events that follows a log: sends when there is something, breathes when there is nothing. */
 import { Readable } from "node:stream";
 import type { FastifyReply } from "fastify";
+import type { ClientAccount, ClientRoom } from "../bridge/client-room.ts";
 import { nextLines, untilPast } from "../bridge/lines.ts";
 import type { Session } from "../session/session.ts";
 
@@ -16,6 +17,7 @@ export interface SseOptions {
   /** Ends the body after so long, so that readers behind caches come again; undefined lets it go on. */
   lifeMs?: number;
   clientStallMs: number;
+  room: ClientRoom;
   /** Told that a client has come, and how to learn how far it is behind; the answer is called when it has gone. */
   onClient(lagBytes: () => number): () => void;
 }
@@ -27,11 +29,13 @@ export function sendEvents(reply: FastifyReply, options: SseOptions): FastifyRep
   const gone = new AbortController();
   const position = { cursor: options.from };
   const leave = options.onClient(() => options.session.end - position.cursor);
+  const account = options.room.open();
   reply.raw.on("close", () => {
     gone.abort();
+    account.close();
     leave();
   });
-  const body = Readable.from(events(reply, options, position, gone.signal), { objectMode: false });
+  const body = Readable.from(events(reply, { ...options, account }, position, gone.signal), { objectMode: false });
   return (
     reply
       .header("content-type", "text/event-stream; charset=utf-8")
@@ -45,11 +49,11 @@ export function sendEvents(reply: FastifyReply, options: SseOptions): FastifyRep
 
 async function* events(
   reply: FastifyReply,
-  options: SseOptions,
+  options: SseOptions & { account: ClientAccount },
   position: { cursor: number },
   signal: AbortSignal,
 ): AsyncGenerator<string> {
-  const { session } = options;
+  const { session, account } = options;
   const endsAt = options.lifeMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + options.lifeMs;
   yield options.opening;
   while (!signal.aborted) {
@@ -63,14 +67,17 @@ async function* events(
       if (session.end <= position.cursor && !session.isSealed) yield ": \n\n";
       continue;
     }
-    const portion = await nextLines(session, position.cursor, to);
+    const portion = await nextLines(session, { from: position.cursor, to, bytesMax: options.room.share });
     const from = position.cursor;
     position.cursor += portion.length;
     const stopWatch = watchStall(reply, options.clientStallMs);
     try {
+      const rendered = options.render(portion, { from, to: position.cursor });
+      account.note(rendered.length);
       // Comes back when the client has taken most of what came before.
-      yield options.render(portion, { from, to: position.cursor });
+      yield rendered;
     } finally {
+      account.note(0);
       stopWatch();
     }
   }

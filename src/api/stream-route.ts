@@ -40,7 +40,10 @@ export function streamRoute(app: FastifyInstance, options: StreamRouteOptions): 
       await untilPast(session, from, { ms: longPollMs, signal: goneSignal(reply) });
       if (session.end <= from) return withPosition(reply, session, from).code(204).send();
     }
-    const portion = isTail && live === undefined ? Buffer.alloc(0) : await nextLines(session, from, session.end);
+    const portion =
+      isTail && live === undefined
+        ? Buffer.alloc(0)
+        : await nextLines(session, { from, to: session.end, bytesMax: options.room.share });
     const to = from + portion.length;
     const tag = `"${session.id}:${from}:${to}${session.isSealed ? ":closed" : ""}"`;
     withPosition(reply, session, to);

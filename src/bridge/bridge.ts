@@ -5,23 +5,14 @@
 import { messageOf } from "../protocol/error.ts";
 import type { ServerFrame } from "../protocol/frame.ts";
 import type { Session } from "../session/session.ts";
+import type { ClientRoom } from "./client-room.ts";
+import { type Client, openOutlet } from "./outlet.ts";
 import { type Portion, recentPortion, storedPortion } from "./portions.ts";
-
-export interface Client {
-  /** Sends a text message; `sent` is called when it has left the process. */
-  send(text: string | Buffer, sent: () => void): void;
-  /** The same, of a buffer that other clients are sent too. */
-  sendShared(text: Buffer, sent: () => void): void;
-  /** Bytes that wait to be sent. */
-  readonly waitingBytes: number;
-  /** Falls with every byte that leaves, also in the midst of a message; how large it is says nothing. */
-  readonly unsentBytes: number;
-  close(code: number, reason: string): void;
-}
 
 export interface BridgeOptions {
   session: Session;
   client: Client;
+  room: ClientRoom;
   /** Offset to replay from; undefined shows only what comes. */
   since: number | undefined;
   clientStallMs: number;
@@ -38,39 +29,110 @@ export interface Bridge {
   lagBytes(): number;
 }
 
-/** What a client may leave unread before it gets no more of the log. */
-const waitingBytesMax = 1024 * 1024;
-/** Answers come on top of that; a client that asks and asks without reading them is closed. */
-const unreadAnswersMax = 2 * waitingBytesMax;
-
-export function openBridge({ session, client, since, clientStallMs }: BridgeOptions): Bridge {
+export function openBridge({ session, client, room, since, clientStallMs }: BridgeOptions): Bridge {
   const replayTo = session.end;
   let cursor = Math.min(since ?? replayTo, replayTo);
   let isReplaying = true;
-  let isPumping = false;
-  let isWanted = false;
   /** `ending`: the exit was sent, and the close follows once all has left. */
   let phase: "open" | "ending" | "closed" = "open";
   let isPausedShown = false;
   const stall = stallWatch(client, clientStallMs);
-
-  const onSent = () => {
-    stall.reset();
-    if (client.waitingBytes < waitingBytesMax) wake();
-  };
+  const outlet = openOutlet({
+    client,
+    room,
+    onSent: () => {
+      stall.reset();
+      if (outlet.hasRoom) wake();
+    },
+  });
   const leave = (code: number, reason: string) => {
     phase = "closed";
     client.close(code, reason);
   };
-  const sendFrame = (frame: ServerFrame) => client.send(JSON.stringify(frame), onSent);
+  const sendFrame = (frame: ServerFrame) => outlet.send(JSON.stringify(frame));
 
-  /** A wake during a pump makes it look once more: nothing that happens while it ends is missed. */
-  const wake = () => {
-    isWanted = true;
-    if (!isPumping && phase === "open") run();
-  };
-  /** Whoever wakes us has others to wake: nothing is thrown at them. */
   const fail = (error: unknown) => leave(1011, `cannot read the log: ${messageOf(error)}`);
+
+  const wanted = () => ({
+    from: cursor,
+    to: isReplaying ? replayTo : session.end,
+    bytesMax: outlet.portionBytesMax,
+    isReplaying,
+  });
+  const sendPortion = ({ to, frame, isShared }: Portion) => {
+    if (phase !== "open") return;
+    cursor = to;
+    if (isShared) outlet.sendShared(frame);
+    else outlet.send(frame);
+  };
+  const sendStored = async () => sendPortion(await storedPortion(session, wanted()));
+
+  /** Sends until the client is up to date or has enough waiting, or `stored`: the file has to be read. */
+  const pump = (): "stored" | undefined => {
+    for (;;) {
+      if (isReplaying && cursor >= replayTo) {
+        isReplaying = false;
+        for (const frame of greetingOf(session)) sendFrame(frame);
+      }
+      if (session.isPaused !== isPausedShown) {
+        isPausedShown = session.isPaused;
+        sendFrame({ type: "paused", paused: isPausedShown, reason: isPausedShown ? "the disk is full" : "" });
+      }
+      if (phase !== "open" || !outlet.hasRoom) return undefined;
+      const next = wanted();
+      if (cursor >= next.to) break;
+      const portion = recentPortion(session, next);
+      if (!portion) return "stored";
+      sendPortion(portion);
+    }
+    const exit = exitOf(session);
+    if (exit) {
+      phase = "ending";
+      outlet.send(JSON.stringify(exit), () => {
+        if (phase === "ending") leave(1000, "the session has ended");
+      });
+    }
+    return undefined;
+  };
+
+  const wake = pumpedBy({ pump, sendStored, isOpen: () => phase === "open", fail });
+  const unfollow = session.follow(wake);
+  wake();
+  return {
+    tell: (frame) => {
+      if (phase !== "open") return;
+      if (outlet.answer(JSON.stringify(frame))) return;
+      leave(1013, "too many unread answers; reconnect with since=");
+    },
+    close: () => {
+      phase = "closed";
+      unfollow();
+      outlet.close();
+    },
+    lagBytes: () => session.end - cursor,
+    checkStall: (now) => {
+      outlet.look();
+      // Others may have left room.
+      if (outlet.hasRoom) wake();
+      if (phase === "closed" || !stall.isStalled(now)) return;
+      leave(1013, `not read for ${Math.round(clientStallMs / 1000)} s; reconnect with since=`);
+    },
+  };
+}
+
+interface Pumping {
+  /** `stored`: it wants to be called again when what is in the file was sent. */
+  pump(): "stored" | undefined;
+  sendStored(): Promise<void>;
+  isOpen(): boolean;
+  /** Whoever wakes us has others to wake: nothing is thrown at them. */
+  fail(error: unknown): void;
+}
+
+/** A wake during a pump makes it look once more: nothing that happens while it ends is missed. */
+function pumpedBy({ pump, sendStored, isOpen, fail }: Pumping): () => void {
+  let isPumping = false;
+  let isWanted = false;
   /** Without a promise while all that is wanted is in memory: with many clients those would be most of the work. */
   const run = () => {
     isPumping = true;
@@ -88,60 +150,9 @@ export function openBridge({ session, client, since, clientStallMs }: BridgeOpti
     }
     isPumping = false;
   };
-
-  const wanted = () => ({ from: cursor, to: isReplaying ? replayTo : session.end, isReplaying });
-  const sendPortion = ({ to, frame, isShared }: Portion) => {
-    if (phase !== "open") return;
-    cursor = to;
-    client[isShared ? "sendShared" : "send"](frame, onSent);
-  };
-  const sendStored = async () => sendPortion(await storedPortion(session, wanted()));
-
-  /** Sends until the client is up to date or has enough waiting, or `stored`: the file has to be read. */
-  const pump = (): "stored" | undefined => {
-    for (;;) {
-      if (isReplaying && cursor >= replayTo) {
-        isReplaying = false;
-        for (const frame of greetingOf(session)) sendFrame(frame);
-      }
-      if (session.isPaused !== isPausedShown) {
-        isPausedShown = session.isPaused;
-        sendFrame({ type: "paused", paused: isPausedShown, reason: isPausedShown ? "the disk is full" : "" });
-      }
-      if (phase !== "open" || client.waitingBytes >= waitingBytesMax) return undefined;
-      const next = wanted();
-      if (cursor >= next.to) break;
-      const portion = recentPortion(session, next);
-      if (!portion) return "stored";
-      sendPortion(portion);
-    }
-    const exit = exitOf(session);
-    if (exit) {
-      phase = "ending";
-      client.send(JSON.stringify(exit), () => {
-        if (phase === "ending") leave(1000, "the session has ended");
-      });
-    }
-    return undefined;
-  };
-
-  const unfollow = session.follow(wake);
-  wake();
-  return {
-    tell: (frame) => {
-      if (phase !== "open") return;
-      if (client.waitingBytes < unreadAnswersMax) return sendFrame(frame);
-      leave(1013, "too many unread answers; reconnect with since=");
-    },
-    close: () => {
-      phase = "closed";
-      unfollow();
-    },
-    lagBytes: () => session.end - cursor,
-    checkStall: (now) => {
-      if (phase === "closed" || !stall.isStalled(now)) return;
-      leave(1013, `not read for ${Math.round(clientStallMs / 1000)} s; reconnect with since=`);
-    },
+  return () => {
+    isWanted = true;
+    if (!isPumping && isOpen()) run();
   };
 }
 

@@ -5,15 +5,22 @@ import type { Session } from "../session/session.ts";
 const portionBytesMax = 256 * 1024;
 const newline = 0x0a;
 
+/** A stretch of a log, and how much of it may come at once, a longer line apart. */
+export interface Stretch {
+  from: number;
+  to: number;
+  bytesMax: number;
+}
+
 /** Whole lines from memory; undefined when the file must be asked. */
-export function nextLinesNow(session: Session, from: number, to: number): Buffer | undefined {
-  const bytes = session.readRecent(from, Math.min(to, from + portionBytesMax));
+export function nextLinesNow(session: Session, { from, to, bytesMax }: Stretch): Buffer | undefined {
+  const bytes = session.readRecent(from, Math.min(to, from + Math.min(bytesMax, portionBytesMax)));
   return bytes && cutAtLine(bytes, from + bytes.length === to);
 }
 
 /** Whole lines from the file, at any age. Rejects when the log ends before `to`. */
-export async function nextLinesStored(session: Session, from: number, to: number): Promise<Buffer> {
-  for (let step = portionBytesMax; ; step *= 4) {
+export async function nextLinesStored(session: Session, { from, to, bytesMax }: Stretch): Promise<Buffer> {
+  for (let step = Math.min(bytesMax, portionBytesMax); ; step *= 4) {
     const end = Math.min(to, from + step);
     const bytes = await session.readStored(from, end);
     if (bytes.length === 0) throw new Error(`the log ends before offset ${to}`);
@@ -23,9 +30,9 @@ export async function nextLinesStored(session: Session, from: number, to: number
 }
 
 /** The next portion before `to`, which is a line's end. Empty when `from` has come there. */
-export async function nextLines(session: Session, from: number, to: number): Promise<Buffer> {
-  if (from >= to) return Buffer.alloc(0);
-  return nextLinesNow(session, from, to) ?? (await nextLinesStored(session, from, to));
+export async function nextLines(session: Session, stretch: Stretch): Promise<Buffer> {
+  if (stretch.from >= stretch.to) return Buffer.alloc(0);
+  return nextLinesNow(session, stretch) ?? (await nextLinesStored(session, stretch));
 }
 
 /** Whether a line begins at this offset. */

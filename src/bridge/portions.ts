@@ -1,11 +1,9 @@
 /** The next lines of a log as a frame for a client: made once for all clients that are at the same place of a live session. */
 import type { Session } from "../session/session.ts";
-import { nextLinesNow, nextLinesStored } from "./lines.ts";
+import { nextLinesNow, nextLinesStored, type Stretch } from "./lines.ts";
 
 /** The stretch of the log that a client wants next. */
-export interface Wanted {
-  from: number;
-  to: number;
+export interface Wanted extends Stretch {
   isReplaying: boolean;
 }
 
@@ -21,9 +19,10 @@ export interface Portion {
 let lastLive: { session: WeakRef<Session>; from: number; portion: Portion } | undefined;
 
 /** From memory; undefined when the file must be asked. */
-export function recentPortion(session: Session, { from, to, isReplaying }: Wanted): Portion | undefined {
+export function recentPortion(session: Session, wanted: Wanted): Portion | undefined {
+  const { from, isReplaying } = wanted;
   if (!isReplaying && lastLive?.from === from && lastLive.session.deref() === session) return lastLive.portion;
-  const bytes = nextLinesNow(session, from, to);
+  const bytes = nextLinesNow(session, wanted);
   if (!bytes) return undefined;
   const isShared = !isReplaying && session.followerCount > 1;
   const portion = { ...portionOf(bytes, { from, isReplaying }), isShared };
@@ -32,11 +31,11 @@ export function recentPortion(session: Session, { from, to, isReplaying }: Wante
 }
 
 /** From the file, at any age. Rejects when the log ends before `to`. */
-export async function storedPortion(session: Session, { from, to, isReplaying }: Wanted): Promise<Portion> {
-  return portionOf(await nextLinesStored(session, from, to), { from, isReplaying });
+export async function storedPortion(session: Session, wanted: Wanted): Promise<Portion> {
+  return portionOf(await nextLinesStored(session, wanted), wanted);
 }
 
-function portionOf(bytes: Buffer, { from, isReplaying }: { from: number; isReplaying: boolean }): Portion {
+function portionOf(bytes: Buffer, { from, isReplaying }: Pick<Wanted, "from" | "isReplaying">): Portion {
   const to = from + bytes.length;
   return { to, frame: isReplaying ? replayFrame(bytes, to) : stdoutFrame(bytes, to), isShared: false };
 }

@@ -15,6 +15,8 @@ export interface MetricsOptions {
   version: string;
   /** How far each client is behind the end of its session's log, in bytes. */
   clientLags(): readonly number[];
+  /** What waits for all clients together. */
+  clientBytes(): number;
   /** Diagnostics that were dropped. */
   droppedLines(): number;
   /** Spans that were handed to the exporter, and those that were dropped. */
@@ -70,7 +72,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     registers,
   }).set({ version: options.version, node: process.version }, 1);
   addSessionFigures(registry, life.look);
-  addClientFigures(registry, options.clientLags);
+  addClientFigures(registry, options);
   addOwnFigures(registry, options);
   addProcessFigures(registry);
   const loop = watchEventLoop((seconds) => loopLag.observe(seconds));
@@ -88,7 +90,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
 
 const quantiles = [0.5, 0.9, 0.99, 1];
 
-function addClientFigures(registry: Registry, clientLags: () => readonly number[]): void {
+function addClientFigures(registry: Registry, { clientLags, clientBytes }: MetricsOptions): void {
   const registers = [registry];
   new Gauge({
     name: "agentruntime_clients",
@@ -107,6 +109,14 @@ function addClientFigures(registry: Registry, clientLags: () => readonly number[
       const lags = [...clientLags()].sort((a, b) => a - b);
       for (const quantile of quantiles)
         this.set({ quantile }, lags[Math.max(0, Math.ceil(quantile * lags.length) - 1)] ?? 0);
+    },
+  });
+  new Gauge({
+    name: "agentruntime_client_waiting_bytes",
+    help: "What clients have been sent and have not taken, of all together.",
+    registers,
+    collect() {
+      this.set(clientBytes());
     },
   });
 }

@@ -16,6 +16,7 @@ export interface ObserverOptions {
   /** What clients must send. */
   token: string;
   clientLags(): readonly number[];
+  clientBytes(): number;
 }
 
 export interface Observer {
@@ -37,7 +38,8 @@ export interface Observer {
 /** How long a daemon that leaves waits for its collector. */
 const lastSpansMs = 500;
 
-export async function createObserver({ config, version, token, clientLags }: ObserverOptions): Promise<Observer> {
+export async function createObserver(given: ObserverOptions): Promise<Observer> {
+  const { config, version, token, clientLags, clientBytes } = given;
   const stderr = openStderr();
   const logger = createLogger({
     level: config.log_level,
@@ -49,6 +51,7 @@ export async function createObserver({ config, version, token, clientLags }: Obs
   const options: MetricsOptions = {
     version,
     clientLags,
+    clientBytes,
     droppedLines: () => stderr.dropped,
     spans: () => ({ exported: spans?.exported ?? 0, dropped: spans?.dropped ?? 0 }),
   };

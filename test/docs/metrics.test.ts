@@ -8,6 +8,7 @@ test("docs/operations.md has each metric with its kind and labels, and no other"
   const metrics = createMetrics({
     version: "0",
     clientLags: () => [],
+    clientBytes: () => 0,
     droppedLines: () => 0,
     spans: () => ({ exported: 0, dropped: 0 }),
   });

@@ -1,6 +1,8 @@
 import * as fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type Bridge, type Client, openBridge } from "../../../src/bridge/bridge.ts";
+import { type Bridge, openBridge } from "../../../src/bridge/bridge.ts";
+import { ClientRoom } from "../../../src/bridge/client-room.ts";
+import type { Client } from "../../../src/bridge/outlet.ts";
 import { ServerFrame } from "../../../src/protocol/frame.ts";
 import { eventually } from "../../support/eventually.ts";
 import { exited, type Made, makeSession, noted, said, sidecarBatch } from "../session/make-session.ts";
@@ -70,9 +72,11 @@ class PacedClient implements Client {
 
 let made: Made;
 let bridges: Bridge[];
+let room: ClientRoom;
 beforeEach(async () => {
   made = await makeSession({ ringBytesMax: 20_000 });
   bridges = [];
+  room = new ClientRoom({ bytesMax: 256 * 1024 * 1024 });
 });
 afterEach(async () => {
   for (const bridge of bridges) bridge.close();
@@ -82,7 +86,8 @@ afterEach(async () => {
 function attach(since?: number, options: { isReading?: boolean; clientStallMs?: number } = {}) {
   const client = new PacedClient();
   client.isReading = options.isReading ?? true;
-  const bridge = openBridge({ session: made.session, client, since, clientStallMs: options.clientStallMs ?? 60_000 });
+  const { clientStallMs = 60_000 } = options;
+  const bridge = openBridge({ session: made.session, client, room, since, clientStallMs });
   bridges.push(bridge);
   return { client, bridge };
 }
