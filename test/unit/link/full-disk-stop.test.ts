@@ -1,11 +1,9 @@
 import { expect, onTestFinished, test, vi } from "vitest";
-import { linkProtocol } from "../../../src/protocol/link-frame.ts";
-import { connectToSocket } from "../../../src/runtime/socket-door.ts";
-import { TurnQueue } from "../../../src/session/turn-queue.ts";
-import { Attendance } from "../../../src/supervisor/attendance.ts";
+import type { Attendance } from "../../../src/supervisor/attendance.ts";
 import { eventually } from "../../support/eventually.ts";
 import { tempDir } from "../../support/temp-dir.ts";
 import { makeSession } from "../session/make-session.ts";
+import { attendanceOf, handleOf } from "./attended.ts";
 import { startPuppetSidecar } from "./puppet-sidecar.ts";
 
 /** A session that was told to stop while its sidecar's disk is full; from then on time passes when the test says so. */
@@ -20,41 +18,15 @@ async function stoppedOnFullDisk() {
   let ended = 0;
   let attendance: Attendance | undefined;
   const session = await made.observedBy((observed) => {
-    attendance = new Attendance({
-      session: observed,
-      queue: new TurnQueue(),
-      hookAllowance: { startMs: 0, endMs: 0 },
-      queueLengthMax: 100,
-      harness: "generic",
-      drainSpool: async () => undefined,
-      sweep: async () => undefined,
-      onChanged: () => undefined,
-      onGrown: () => undefined,
-      onFault: (error) => {
-        throw error;
-      },
-      onEnded: () => undefined,
+    attendance = attendanceOf(observed, (error) => {
+      throw error;
     });
     return attendance;
   });
-  attendance?.attend(
-    {
-      address: {
-        runtime: "local",
-        session_id: session.id,
-        session_dir: dir.path,
-        socket_path: sidecar.socketPath,
-        token: sidecar.token,
-        protocol: linkProtocol,
-      },
-      gone: new Promise(() => undefined),
-      connect: () => connectToSocket(sidecar.socketPath),
-      destroy: async () => {
-        ended += 1;
-      },
-    },
-    { isAdopted: false },
-  );
+  const destroy = async () => {
+    ended += 1;
+  };
+  attendance?.attend({ ...handleOf(sidecar, dir.path, () => undefined), destroy }, { isAdopted: false });
   onTestFinished(() => attendance?.release());
   const isHeard = async () => {
     const before = session.sidecarSeq;

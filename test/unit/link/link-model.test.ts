@@ -1,7 +1,7 @@
 import { readFileSync, statSync, truncateSync } from "node:fs";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { readSpool } from "../../../src/process/spool-reader.ts";
+import { drainSpool } from "../../../src/process/spool-reader.ts";
 import type { Session } from "../../../src/session/session.ts";
 import type { Attendance } from "../../../src/supervisor/attendance.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -214,7 +214,8 @@ class Model {
     await this.sidecar.die();
     await this.dieDaemon(isDaemonLost ? 500 : 1000);
     const { session } = await this.#made.again();
-    for await (const batch of readSpool(this.#dir, session.sidecarSeq)) session.appendBatch(batch);
+    const take = async (batch: Buffer) => session.appendBatch(batch);
+    await drainSpool(this.#dir, { afterSeq: session.sidecarSeq, take });
     await session.stored();
     return least;
   }
