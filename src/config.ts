@@ -4,6 +4,7 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import * as z from "zod";
 import { readAuthorities } from "./authorities.ts";
+import { configFault } from "./config-fault.ts";
 import { DockerSettings, EgressSettings, engineAddress } from "./docker-settings.ts";
 import { HarnessName } from "./protocol/bootstrap.ts";
 import { Duration, DurationOrNone } from "./protocol/duration.ts";
@@ -232,7 +233,7 @@ export function loadConfig(given: {
   if (!parsed.success) {
     throw new AgentdError(
       "invalid_request",
-      `Cannot use the configuration${file.path ? ` in "${file.path}"` : ""}: ${z.prettifyError(parsed.error)}`,
+      `Cannot use the configuration${file.path ? ` in "${file.path}"` : ""}: ${configFault(parsed.error, ConfigFile)}`,
     );
   }
   const { runtimes, token_file, on_shutdown, otlp_endpoint, ...rest } = parsed.data;
