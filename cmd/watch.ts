@@ -2,6 +2,7 @@
 import type { DaemonAddress } from "../src/client/address.ts";
 import { type FollowItem, followSession } from "../src/client/follow.ts";
 import { adviceFor } from "./advice.ts";
+import { Away } from "./away.ts";
 import { paintColours, paintNothing } from "./event-text.ts";
 import { inputRequiredText } from "./input-text.ts";
 import { type Keyboard, listen, longestShown } from "./keyboard.ts";
@@ -50,7 +51,7 @@ export async function watchSession(options: WatchOptions): Promise<WatchEnd> {
   // What is typed on a terminal stands there already; in a file it would be missing.
   const isShown = process.stdin.isTTY && process.stdout.isTTY ? (line: string) => !ownWords.includes(line) : () => true;
   const logEnd = new ShownEnd();
-  let isAway = false;
+  const away = new Away();
   let lastResult: string | undefined;
   try {
     for await (const item of follower) {
@@ -77,8 +78,7 @@ export async function watchSession(options: WatchOptions): Promise<WatchEnd> {
         }
         keyboard.adjust();
       } else {
-        const text = remark(item, { sessionId, isAway });
-        if (item.type === "connected" || item.type === "disconnected") isAway = item.type === "disconnected";
+        const text = remark(item, { sessionId, away });
         if (text === undefined) continue;
         if (!options.isJson) terminal.out(renderer.flush());
         terminal.note(text);
@@ -92,14 +92,14 @@ export async function watchSession(options: WatchOptions): Promise<WatchEnd> {
   }
 }
 
-/** What is said about an item besides its lines, if anything. `isAway`: the connection was lost before it. */
+/** What is said about an item besides its lines, if anything. */
 function remark(
   item: Exclude<FollowItem, { type: "lines" | "input" | "exit" }>,
-  { sessionId, isAway }: { sessionId: string; isAway: boolean },
+  { sessionId, away }: { sessionId: string; away: Away },
 ): string | undefined {
   switch (item.type) {
     case "connected":
-      return isAway ? "Connected again" : undefined;
+      return away.back();
     case "accepted":
       return undefined;
     case "gap":
@@ -117,7 +117,7 @@ function remark(
         : "The session goes on";
     case "disconnected":
       // The daemon may be away for minutes, and is asked every few seconds.
-      return isAway ? "Still trying" : `Connection lost (${plainLine(item.reason, longestShown)}): trying again`;
+      return away.failed(plainLine(item.reason, longestShown), performance.now());
     default:
       return item satisfies never;
   }
