@@ -6,6 +6,9 @@ import { type CommandContext, DaemonOptions, locate } from "./client-options.ts"
 import { exitCode } from "./exit-code.ts";
 import { plainLine } from "./plain-text.ts";
 
+/** As long as a name may be. */
+const nameCharsMax = 64;
+
 export const GcOptions = DaemonOptions.extend({ dryRun: z.boolean().default(false), json: z.boolean().default(false) });
 
 export async function gc(options: z.infer<typeof GcOptions>, { env, terminal }: CommandContext): Promise<number> {
@@ -30,11 +33,11 @@ export async function gc(options: z.infer<typeof GcOptions>, { env, terminal }: 
     );
     return exitCode.ok;
   }
-  for (const { session_id, ended_at, log_bytes } of sessions)
-    terminal.out(`${session_id}  ${ended_at ?? "-"}  ${log_bytes} bytes of log\n`);
-  for (const { session_id, log_bytes, stored_bytes } of compressed)
+  for (const { session_id, name, ended_at, log_bytes } of sessions)
+    terminal.out(`${session_id}  ${shown(name)}  ${ended_at ?? "-"}  ${log_bytes} bytes of log\n`);
+  for (const { session_id, name, log_bytes, stored_bytes } of compressed)
     terminal.out(
-      `${session_id}  ${log_bytes} bytes of log${stored_bytes === undefined ? "" : ` in ${stored_bytes}`}\n`,
+      `${session_id}  ${shown(name)}  ${log_bytes} bytes of log${stored_bytes === undefined ? "" : ` in ${stored_bytes}`}\n`,
     );
   if (keep_sessions !== null || keep_days !== null)
     terminal.note(`${options.dryRun ? "Would remove" : "Removed"} ${counted(sessions.length, "session")}`);
@@ -46,6 +49,10 @@ export async function gc(options: z.infer<typeof GcOptions>, { env, terminal }: 
 function leftoverText({ kind, name, session_id, data_dir }: Collected["leftovers"][number]): string {
   const whose = session_id === null ? "" : `, of session ${session_id}`;
   return `${kind} ${name}${whose}${data_dir === undefined ? "" : `, of the data dir ${plainLine(data_dir, 500)}, which is gone`}`;
+}
+
+function shown(name: string | null): string {
+  return plainLine(name ?? "-", nameCharsMax);
 }
 
 function counted(count: number, what: string): string {

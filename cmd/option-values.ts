@@ -16,8 +16,8 @@ export function parseCount(text: string): number {
 }
 
 export function parsePositive(text: string): number {
-  const count = parseCount(text);
-  if (count === 0) throw new InvalidArgumentError("expected a whole number above 0.");
+  const count = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (!Number.isSafeInteger(count) || count === 0) throw new InvalidArgumentError("expected a whole number above 0.");
   return count;
 }
 
@@ -25,6 +25,12 @@ export function parsePositive(text: string): number {
 export function checkDuration(text: string): string {
   const found = Duration.safeParse(text);
   if (!found.success) throw new InvalidArgumentError(`${found.error.issues[0]?.message ?? "expected a duration"}.`);
+  return text;
+}
+
+/** An empty one is a shell variable that nobody has set: what stands for it here is not what was meant. */
+export function checkNotEmpty(text: string): string {
+  if (text === "") throw new InvalidArgumentError("it is empty. Leave the option out for its default.");
   return text;
 }
 

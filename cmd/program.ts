@@ -15,6 +15,7 @@ import { ApproveOptions, approve, DenyOptions, deny, InputsOptions, listInputs }
 import { LogsOptions, logs } from "./logs.ts";
 import {
   checkDuration,
+  checkNotEmpty,
   checkSession,
   collect,
   oneOf,
@@ -32,8 +33,8 @@ Exit codes: 0 all went well, 1 it failed, 2 the command line was wrong.
 attach and wait exit as the agent did, run also with 1 when its last turn failed.
 
 A session is named by its id, the beginning of its id, or its name.
-All commands but serve, run, doctor and agents install need a daemon that is up: "agentd serve" keeps one up,
-one that run started leaves with its last session and client.
+Commands need a daemon that is up: "agentd serve" keeps one up, one that run started leaves with its last session
+and client. None is needed for serve, run, doctor, token, agents install, images build and version; reindex wants none.
 
 Examples:
   agentd run "Fix the failing test"
@@ -64,7 +65,18 @@ export function createProgram(context: CommandContext): Command {
   addEgress(program, context);
   addAbout(program, context);
   addHelp(program);
+  refuseEmpty([...program.commands, ...program.commands.flatMap((group) => group.commands)]);
   return program;
+}
+
+/** What a person says to an agent may be nothing. */
+const mayBeEmpty = ["--answer", "--message"];
+
+function refuseEmpty(commands: readonly Command[]): void {
+  for (const option of commands.flatMap((command) => command.options)) {
+    const isChecked = option.parseArg !== undefined || mayBeEmpty.includes(option.long ?? "");
+    if (option.required && !isChecked) option.argParser(checkNotEmpty);
+  }
 }
 
 /** What normalizeArgv has to know of the commands. */

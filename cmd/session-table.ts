@@ -27,7 +27,8 @@ function row(view: SessionView, options: { nowMs: number; idChars: number }): st
     view.session_id.slice(0, options.idChars),
     cutChars(plainLine(view.name ?? "-", nameCharsMax), nameCharsMax),
     plainLine(view.agent, nameCharsMax),
-    view.status,
+    // An earlier daemon began it: that is no concern of who looks at what runs.
+    view.status === "orphaned" ? "running" : view.status,
     view.activity ?? view.end_reason ?? "-",
     String(view.turn_count),
     view.cost_usd === undefined ? "-" : formatCost(view.cost_usd),

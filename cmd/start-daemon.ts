@@ -8,7 +8,7 @@ import { execa } from "execa";
 import { type DaemonAddress, DaemonUnreachable } from "../src/client/address.ts";
 import { type Environment, findDaemon } from "../src/client/daemon-address.ts";
 import { getHealth } from "../src/client/sessions.ts";
-import { makeFolder } from "../src/make-folder.ts";
+import { makeDataDir } from "../src/make-folder.ts";
 
 const startMsMax = 30_000;
 const askEveryMs = 50;
@@ -64,7 +64,7 @@ export async function findAnswering(wanted: { dataDir: string; env: Environment 
 async function launch(dataDir: string, logFile: string): Promise<{ ended: Promise<unknown> }> {
   const [program] = process.argv.slice(1);
   if (program === undefined) throw new Error("Cannot start a daemon: this program does not know its own path");
-  await makeFolder(dataDir);
+  await makeDataDir(dataDir);
   // execa passes on a stream's own descriptor, and the daemon writes to the file after we are gone.
   const log = createWriteStream(logFile, { flags: "a", mode: 0o600 });
   await once(log, "open");

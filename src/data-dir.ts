@@ -4,7 +4,7 @@ import { chmod, link, lstat, open, readdir, readFile, realpath, rename, rm, writ
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import * as z from "zod";
-import { makeFolder } from "./make-folder.ts";
+import { makeDataDir, makeFolder } from "./make-folder.ts";
 import { isSameProcess, startTimeOf } from "./process/identity.ts";
 import { AgentdError, errnoOf, isDiskFull, messageOf } from "./protocol/error.ts";
 
@@ -34,15 +34,7 @@ export async function lockDataDir(
   version: string,
   { leavesWhenIdle = false }: { leavesWhenIdle?: boolean } = {},
 ): Promise<DataDirLock> {
-  try {
-    await makeFolder(dataDir);
-  } catch (error) {
-    throw new AgentdError(
-      "internal",
-      `Cannot use the data dir "${dataDir}": ${messageOf(error)}. Name another with --data-dir`,
-      { cause: error },
-    );
-  }
+  await makeDataDir(dataDir);
   const path = join(dataDir, "daemon.json");
   const pidStarted = startTimeOf(process.pid);
   const own: DaemonFile = {

@@ -1,5 +1,6 @@
 /** Making the store anew, while no daemon serves the data dir. */
-import { rename } from "node:fs/promises";
+import { rename, stat } from "node:fs/promises";
+import { join } from "node:path";
 import { openOwnStore, storePath } from "./claim-store.ts";
 import type { Config } from "./config.ts";
 import { lockDataDir } from "./data-dir.ts";
@@ -15,6 +16,7 @@ export async function reindex(
   note: (message: string) => void,
 ): Promise<Reindexed & { aside: string | undefined }> {
   process.umask(0o077);
+  await assertDataDir(config.dataDir);
   const lock = await lockDataDir(config.dataDir, version);
   try {
     const { store, aside } = await openOrReplace(config.dataDir);
@@ -26,6 +28,19 @@ export async function reindex(
   } finally {
     await lock.release();
   }
+}
+
+/** A mistyped path must not become a data dir with nothing in it. */
+async function assertDataDir(dataDir: string): Promise<void> {
+  const hasFolder = async (path: string) => (await stat(path).catch(() => undefined))?.isDirectory() === true;
+  if (await hasFolder(join(dataDir, "sessions"))) return;
+  // The Go daemon's had no sessions, only logs.
+  if (await hasFolder(join(dataDir, "logs"))) return;
+  const found = (await hasFolder(dataDir)) ? `it holds no folder "sessions"` : "there is no such folder";
+  throw new AgentdError(
+    "internal",
+    `Cannot index the data dir "${dataDir}": ${found}. Name the one that the daemon served with --data-dir`,
+  );
 }
 
 /** Nothing is deleted: who made it may still want it. */

@@ -40,10 +40,14 @@ export function logRoutes(
     const { session } = await supervisor.get(request.params.id);
     const query = LogsQuery.safeParse(request.query);
     if (!query.success) {
-      const isCursor = query.error.issues.some((issue) => issue.path[0] === "cursor");
+      const wrong = query.error.issues[0]?.path[0];
+      if (wrong === "cursor")
+        throw new AgentdError("invalid_cursor", "invalid cursor: it must be a whole number, an offset in bytes");
+      const wanted =
+        wrong === "wait" ? `a number of seconds from 0 to ${waitSecondsMax}` : "a whole number of bytes, at least 1";
       throw new AgentdError(
-        isCursor ? "invalid_cursor" : "invalid_request",
-        isCursor ? "invalid cursor: it must be a whole number, an offset in bytes" : z.prettifyError(query.error),
+        "invalid_request",
+        `Cannot read the log of session "${session.id}": ${String(wrong)} must be ${wanted}`,
       );
     }
     const cursor = Math.max(session.start, Number(query.data.cursor));

@@ -334,10 +334,24 @@ export const Collected = z.object({
   keep_sessions: z.number().nullable(),
   keep_days: z.number().nullable(),
   compress_days: z.number().nullable().default(null),
-  sessions: z.array(z.object({ session_id: z.string(), ended_at: z.string().nullable(), log_bytes: z.number() })),
+  sessions: z.array(
+    z.object({
+      session_id: z.string(),
+      name: z.string().nullable().default(null),
+      ended_at: z.string().nullable(),
+      log_bytes: z.number(),
+    }),
+  ),
   /** Logs that were compressed, or would be; `stored_bytes` is what the log and the raw lines take now. */
   compressed: z
-    .array(z.object({ session_id: z.string(), log_bytes: z.number(), stored_bytes: z.number().optional() }))
+    .array(
+      z.object({
+        session_id: z.string(),
+        name: z.string().nullable().default(null),
+        log_bytes: z.number(),
+        stored_bytes: z.number().optional(),
+      }),
+    )
     .default([]),
   /** Containers, networks and volumes that outlived their sessions, or a data dir that is gone (`data_dir`). */
   leftovers: z

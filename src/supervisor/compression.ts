@@ -43,11 +43,11 @@ async function compressOne(
   row: SessionRow,
   { isDryRun }: { isDryRun: boolean },
 ): Promise<Compressed[number] | undefined> {
-  const { id, log_bytes } = row;
+  const { id, name, log_bytes } = row;
   const plain: string[] = [];
   for (const path of filesOf(context, id)) if (await isPlain(path)) plain.push(path);
   if (plain.length === 0 || !(await isOver(context, id)) || (await isTorn(context, row))) return undefined;
-  const found = { session_id: id, log_bytes };
+  const found = { session_id: id, name, log_bytes };
   if (isDryRun) return found;
   const assertGoesOn = () => {
     if (context.isClosing()) throw new AgentdError("shutting_down", "the daemon leaves");

@@ -58,6 +58,6 @@ export async function workDirGuard({ config, runDir }: Pick<Context, "config" | 
   const { environment, dataDir, tokenFile, configFile, listen, agents } = config;
   const home = environment["HOME"] || homedir();
   const logins = Object.values(agents).map(({ login }) => login);
-  const own = [dataDir, runDir, tokenFile, configFile, listen.socket, ...logins].filter((path) => path !== undefined);
-  return { home: await realpath(home).catch(() => home), own };
+  const own = [runDir, tokenFile, configFile, listen.socket, ...logins].filter((path) => path !== undefined);
+  return { home: await realpath(home).catch(() => home), dataDir, own };
 }

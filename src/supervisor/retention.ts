@@ -30,13 +30,14 @@ export async function collect(context: Context, { isDryRun }: { isDryRun: boolea
     if (!isDryRun) await removeFolder(context, row);
     sessions.push({
       session_id: row.id,
+      name: row.name,
       log_bytes: row.log_bytes,
       ended_at: row.ended_at === null ? null : new Date(row.ended_at).toISOString(),
     });
   }
   if (keep_sessions !== null || keep_days !== null)
     for (const id of await collectLeftHomes(context, { isDryRun }))
-      sessions.push({ session_id: id, log_bytes: 0, ended_at: null });
+      sessions.push({ session_id: id, name: null, log_bytes: 0, ended_at: null });
   const gone = new Set(sessions.map(({ session_id }) => session_id));
   const compressed = (await compressLogs(context, { isDryRun })).filter(({ session_id }) => !gone.has(session_id));
   const leftovers = await sweepLeftovers(context, isDryRun);

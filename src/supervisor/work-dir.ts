@@ -76,7 +76,8 @@ const foldersOfHomes = ["/home", "/Users"];
 export interface WorkDirGuard {
   /** Of the daemon's user. */
   home: string;
-  /** The data dir, and files and folders of agentd's that the configuration puts elsewhere. */
+  dataDir: string;
+  /** Files and folders of agentd's that the configuration puts elsewhere. */
   own: readonly string[];
 }
 
@@ -107,8 +108,9 @@ export async function checkWorkDir(path: string, guard: WorkDirGuard): Promise<s
   }
   if (real === "/") refuse("working directory cannot be the filesystem root");
   for (const place of await placesOf(guard, real)) {
-    if (isInside(real, place) || isInside(place, real))
-      refuse(`working directory cannot be or contain sensitive directory: ${place}`);
+    if (!isInside(real, place) && !isInside(place, real)) continue;
+    const whose = place === guard.dataDir ? ", the daemon's data dir" : "";
+    refuse(`working directory cannot be or contain sensitive directory: ${place}${whose}`);
   }
   const named = path.replace(/\/+$/, "").replace(/\/(?:\.?\/)+/g, "/");
   if (named !== real) refuse(`working directory is reached through a symlink: ${path}; name it as ${real}`);
@@ -116,10 +118,10 @@ export async function checkWorkDir(path: string, guard: WorkDirGuard): Promise<s
 }
 
 /** Each place as it is named and as it is really reached. */
-async function placesOf({ home, own }: WorkDirGuard, path: string): Promise<string[]> {
+async function placesOf({ home, dataDir, own }: WorkDirGuard, path: string): Promise<string[]> {
   const homes = [home, "/root", ...homeOf(path)];
   const inHomes = homes.flatMap((folder) => sensitive.map((name) => join(folder, name)));
-  const named = [...inHomes, ...systemPlaces, ...own];
+  const named = [dataDir, ...inHomes, ...systemPlaces, ...own];
   const real = await Promise.all(named.map((place) => realpath(place).catch(() => place)));
   return [...new Set([...named, ...real])];
 }

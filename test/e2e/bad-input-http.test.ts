@@ -238,6 +238,13 @@ describe("with a session,", () => {
       });
     },
   );
+  test("what is wrong with a poll is said in a sentence", async () => {
+    const said = async (query: string) => (await daemon.get(`/sessions/${id}/logs?${query}`)).body.message;
+    expect(await said("cursor=0&wait=abc")).toBe(
+      `Cannot read the log of session "${id}": wait must be a number of seconds from 0 to 60`,
+    );
+    expect(await said("limit=0")).toContain("limit must be a whole number of bytes, at least 1");
+  });
   test.each(["state=done", "limit=0", "limit=1001", "limit=x", "after=nobody"])(
     "a list with %s is invalid_request",
     async (query) => {

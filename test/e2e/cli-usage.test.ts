@@ -1,3 +1,5 @@
+import { readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { runCli } from "../support/start-daemon.ts";
 import { tempDir } from "../support/temp-dir.ts";
@@ -35,6 +37,10 @@ test.each<[string, string[], string]>([
   ["an fsync that is none", ["serve", "--fsync", "maybe"], "'--fsync <when>' argument 'maybe' is invalid"],
   ["a ring of nothing", ["serve", "--ring-bytes", "0"], "expected a whole number above 0"],
   ["a stall without a unit", ["serve", "--client-stall", "5"], "'--client-stall <duration>' argument '5' is invalid"],
+  ["a data dir of nothing", ["serve", "--data-dir", ""], "'--data-dir <dir>' argument '' is invalid. it is empty"],
+  ["a daemon of no address", ["ls", "--url="], "it is empty. Leave the option out for its default"],
+  ["a negative number of days", ["serve", "--keep-days=-1"], "expected a whole number above 0"],
+  ["no days", ["serve", "--keep-days", "0"], "expected a whole number above 0"],
   ["the runtime that is gone", ["--runtime", "local-pipe"], "use --runtime local"],
 ])("%s exits with 2 and a sentence", async (_title, args, sentence) => {
   const { exitCode, stdout, stderr } = await runCli(args);
@@ -57,6 +63,32 @@ test("help lists every command, and each command's help has an example", async (
     expect(stdout).toMatch(new RegExp(`^  ${command}\\b`, "m"));
     expect((await runCli([command, "--help"])).stdout).toMatch(/\nExample:\n {2}\S/);
   }
+});
+
+test("an index of what is no data dir is refused, and nothing is made there", async () => {
+  const dir = await tempDir();
+  const missing = join(dir.path, "none");
+  const none = await runCli(["reindex", "--data-dir", missing]);
+  expect(none).toMatchObject({ exitCode: 1, stdout: "" });
+  expect(none.stderr).toBe(
+    `agentd: Cannot index the data dir "${missing}": there is no such folder. Name the one that the daemon served with --data-dir`,
+  );
+  const empty = await runCli(["reindex", "--data-dir", dir.path]);
+  expect([empty.exitCode, empty.stderr]).toEqual([1, expect.stringContaining('it holds no folder "sessions"')]);
+  expect(await readdir(dir.path)).toEqual([]);
+  await dir.remove();
+});
+
+test("a data dir that is a file is refused in a sentence by the command that starts a daemon too", async () => {
+  const dir = await tempDir();
+  const file = join(dir.path, "file");
+  await writeFile(file, "");
+  const { exitCode, stderr } = await runCli(["run", "x"], { AGENTRUNTIME_DATA_DIR: file });
+  expect([exitCode, stderr.split("\n").at(-1)]).toEqual([
+    1,
+    `agentd: Cannot use the data dir "${file}": it is a file, not a folder. Name another with --data-dir`,
+  ]);
+  await dir.remove();
 });
 
 test("a client without a daemon says what was tried and what to do", async () => {

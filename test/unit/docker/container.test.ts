@@ -14,7 +14,7 @@ const config = {
   ...loaded,
   docker: { ...loaded.docker, images: ["mine:1"], networks: ["lab"], volumes: ["cache"], security_opts: ["label=x"] },
 };
-const guard = { home: "/nowhere", own: ["/nowhere/data"] };
+const guard = { home: "/nowhere", dataDir: "/nowhere/data", own: [] };
 const ask = (more: object = {}) => SessionRequest.parse({ agent: "claude", prompt: "x", ...more });
 
 describe("what an operator does not list is refused:", () => {

@@ -31,7 +31,7 @@ afterEach(async () => {
   await dir.remove();
 });
 
-const check = (path: string) => checkWorkDir(path, { home, own: [dataDir, join(home, "settings", "agentd.json")] });
+const check = (path: string) => checkWorkDir(path, { home, dataDir, own: [join(home, "settings", "agentd.json")] });
 
 test("an ordinary folder is used as it is, slashes at the end aside", async () => {
   expect(await Promise.all([project, `${project}/`, `${home}//code/./project`].map(check))).toEqual([
