@@ -11,6 +11,8 @@ import type { KeptDaemon } from "./kept-daemon.ts";
 import type { Tale } from "./tale.ts";
 
 const endMs = 90_000;
+/** In which all who wait for room have found that there is some again. */
+const roomMs = 10_000;
 
 interface End {
   caller: Caller;
@@ -59,7 +61,12 @@ export async function bringToAnEnd({ caller, insistence, tales, problems }: End)
 /** Creations that nobody had answered: with the same key they are answered now, by what had come of them if anything. */
 async function askForUnanswered({ caller, insistence, problems }: End): Promise<void> {
   for (const { call, made } of insistence.unanswered) {
-    const answer = await caller.call(call);
+    const until = performance.now() + roomMs;
+    let answer = await caller.call(call);
+    while (answer?.body?.error === "disk_full" && performance.now() < until) {
+      await sleep(100);
+      answer = await caller.call(call);
+    }
     if (answer?.status === 201) made(answer);
     else
       problems.push(`a creation that is asked for again is answered ${answer?.status} ${JSON.stringify(answer?.body)}`);

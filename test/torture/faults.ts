@@ -293,12 +293,17 @@ export class Faults {
     signal(pid, "SIGTERM");
   }
 
-  /** What the agent has in its pipe then, and what its sidecar has in memory, is nowhere else. */
+  /** What its agent has in the pipe then, and its sidecar in memory, is nowhere else: so one is asked to say much. */
   async #stopOnFullDisk(fault: Fault): Promise<void> {
     const { disk, caller } = this.#world;
+    const asked = this.#sidecar(fault)?.tale;
+    if (!asked) return;
+    const text = `steps=1 words=4000 pause=1 ask=0 [full disk ${this.done[fault.kind]}]`;
+    asked.sent.add(text);
+    const answer = await caller.call({ method: "POST", path: `/sessions/${asked.id}/prompt`, body: { text } });
+    if (answer?.status === 202) asked.accepted.set(text, String(answer.body.turn_id));
     await this.#untilPrinting();
-    const tale = (this.#printing ?? this.#sidecar(fault))?.tale;
-    if (!tale) return;
+    const tale = this.#printing?.tale ?? asked;
     disk?.fill();
     await sleep(fullBeforeMs);
     tale.isStopAsked = true;
