@@ -82,7 +82,7 @@ test("gc tells what a policy would compress, does it, and tells what it takes", 
   counts = await startCountsDaemon();
   await counts.daemon.stop();
   await counts.restart(["--compress-days", "0"]);
-  const id = await counts.create({ prompt: "words=200", interactive: false });
+  const id = await counts.create({ prompt: "words=200", interactive: false, name: "nightly" });
   await counts.until(id);
   await eventually(async () => (await endedCount()) === 1);
   const dry = await eventually(async () => {
@@ -93,7 +93,7 @@ test("gc tells what a policy would compress, does it, and tells what it takes", 
   expect(existsSync(logOf(id))).toBe(true);
   const done = await counts.daemon.cli("gc");
   expect([done.stdout, done.stderr]).toEqual([
-    expect.stringMatching(new RegExp(`^${id} {2}\\d+ bytes of log in \\d+`)),
+    expect.stringMatching(new RegExp(`^${id} {2}nightly {2}\\d+ bytes of log in \\d+`)),
     "Compressed 1 log",
   ]);
   expect([existsSync(logOf(id)), existsSync(`${logOf(id)}.gz`)]).toEqual([false, true]);
