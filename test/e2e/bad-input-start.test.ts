@@ -91,7 +91,9 @@ describe("a daemon that cannot start says one sentence and exits 1:", () => {
     expect(await withDocker(`unix://${socket}.kept`)).toEqual(
       oneSentence(/nobody answers on its socket\. Start Docker/),
     );
-    expect(await withDocker("tcp://192.0.2.1:2375")).toEqual(oneSentence(/an engine on this machine only/));
+    expect(await withDocker("tcp://192.0.2.1:2375")).toEqual(
+      oneSentence(/an engine on another machine is spoken to by TLS with certificates of both sides only/),
+    );
   });
 
   test("the token is too short", async () => {
