@@ -43,13 +43,32 @@ export async function lockDataDir(
     version,
     ...(leavesWhenIdle ? { leaves_when_idle: true } : {}),
   };
-  await needingRoom(dataDir, () => takeLock(path, own, dataDir));
+  const next = `${path}.next.${process.pid}`;
+  const forgetNext = () => rm(next, { force: true });
+  try {
+    await needingRoom(dataDir, async () => {
+      await writeFile(next, Buffer.alloc(announcedBytes), { mode: 0o600 });
+      await takeLock(path, own, dataDir);
+    });
+  } catch (error) {
+    await forgetNext();
+    throw error;
+  }
   await removeDrafts(dataDir);
   return {
-    announce: (served) => needingRoom(dataDir, () => replaceFile(path, { ...own, ...served })),
-    release: () => rm(path, { force: true }),
+    announce: (served) => needingRoom(dataDir, () => replaceFile(path, next, { ...own, ...served })),
+    release: async () => {
+      await forgetNext();
+      await rm(path, { force: true });
+    },
   };
 }
+
+/**
+ * Room that is taken with the lock for what it will say once the daemon listens: the last there is may go to a session
+ * meanwhile, and a daemon that got as far must serve.
+ */
+const announcedBytes = 8192;
 
 /** Without a few bytes of room there is no lock, and so no daemon. */
 async function needingRoom(dataDir: string, act: () => Promise<void>): Promise<void> {
@@ -106,14 +125,21 @@ function servedBy({ pid, url, leaves_when_idle }: DaemonFile): string {
 /** Of daemons that were killed while they began. One that is alive may still need its own. */
 async function removeDrafts(dataDir: string): Promise<void> {
   for (const name of await readdir(dataDir)) {
-    const pid = /^daemon\.json\.(?:old\.)?(\d+)$/.exec(name)?.[1];
+    const pid = /^daemon\.json\.(?:old\.|next\.)?(\d+)$/.exec(name)?.[1];
     if (pid !== undefined && startTimeOf(Number(pid)) === undefined) await rm(join(dataDir, name), { force: true });
   }
 }
 
-async function replaceFile(path: string, value: DaemonFile): Promise<void> {
-  const draft = `${path}.${process.pid}`;
-  await writeFile(draft, `${JSON.stringify(value)}\n`, { mode: 0o600 });
+/** By a draft that has its room already. */
+async function replaceFile(path: string, draft: string, value: DaemonFile): Promise<void> {
+  const text = `${JSON.stringify(value)}\n`;
+  const file = await open(draft, "r+");
+  try {
+    await file.writeFile(text);
+    await file.truncate(Buffer.byteLength(text));
+  } finally {
+    await file.close();
+  }
   await rename(draft, path);
 }
 

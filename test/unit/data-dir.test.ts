@@ -30,10 +30,11 @@ describe("the lock", () => {
 
   test("clears away what daemons left that were killed while they took it", async () => {
     await mkdir(data, { recursive: true });
-    for (const name of ["daemon.json.999999999", "daemon.json.old.999999999", `daemon.json.old.${process.ppid}`])
-      await writeFile(join(data, name), "");
+    const left = ["daemon.json.999999999", "daemon.json.next.999999999", "daemon.json.old.999999999"];
+    for (const name of [...left, `daemon.json.old.${process.ppid}`]) await writeFile(join(data, name), "");
     const lock = await lockDataDir(data, "1");
-    expect(await readdir(data)).toEqual(["daemon.json", `daemon.json.old.${process.ppid}`]);
+    await lock.announce({ url: "http://127.0.0.1:1", token_file: "/t" });
+    expect((await readdir(data)).sort()).toEqual(["daemon.json", `daemon.json.old.${process.ppid}`]);
     await lock.release();
   });
 
