@@ -53,7 +53,10 @@ test("it asks for the token, and for a Host that is served", async () => {
 
 test("the commands find it by the data dir, and by its name", async () => {
   const env = { AGENTRUNTIME_DATA_DIR: daemon.dataDir };
-  const ran = await runCli(["run", "--agent", "echo", "--work-dir", dir.path, "--json", "hello"], env);
+  // Not the folder itself: with the daemon's socket in it, it is no work dir.
+  const workDir = join(dir.path, "work");
+  await mkdir(workDir);
+  const ran = await runCli(["run", "--agent", "echo", "--work-dir", workDir, "--json", "hello"], env);
   expect([ran.exitCode, ran.stderr]).toEqual([0, expect.not.stringContaining("starting one")]);
   expect(ran.stdout).toContain('"type":"exit"');
   expect((await runCli(["ls", "--all", "--url", `unix:${path}`], env)).stdout).toContain("echo");
