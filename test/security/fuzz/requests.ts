@@ -39,6 +39,7 @@ export const bodies: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   "POST /sessions/:id/context": valuesOf(ContextItem),
   "POST /sessions/:id/mention": valuesOf(MentionItem),
   "POST /tickets": valuesOf(TicketRequest),
+  "POST /egress/reload": nobody,
   "POST /gc": valuesOf(CollectRequest),
   "POST /tokens": valuesOf(TokenRequest),
   "POST /tokens/:name/rotate": nobody,
