@@ -22,14 +22,22 @@ export interface FuzzOptions {
 export interface FuzzReport {
   /** Each with what was sent, so that it can be sent again. */
   faults: string[];
+  /** Those that came to somebody: what was sent to a session that had ended does not count. */
   inputs: number;
   /** How often each status came. */
   statuses: Record<string, number>;
+  /** How often each thing was said on a socket: `pong`, `accepted`, an error by its code, a close by its own. */
+  said: Record<string, number>;
   /** Of the second half of the run. */
   grownMib: number | undefined;
 }
 
+/** Goes on when it is interrupted, so that no message ends the session that messages are for. */
+const untiring = { command: "/bin/sh", args: ["-c", "trap '' INT; exec cat"] };
+
 const batchSize = 500;
+/** How many messages share a socket. */
+const wordsAtOnce = 50;
 const lanes = 16;
 /** Longer than anything here may take: whoever is not answered by then has been forgotten. */
 const answerMs = 30_000;
@@ -39,11 +47,15 @@ export class Fuzzing {
   readonly #agent = new Agent({ keepAlive: true, maxSockets: lanes });
   readonly #faults: string[] = [];
   readonly #statuses = new Map<string, number>();
+  readonly #said = new Map<string, number>();
+  /** What messages and frames are for. No request knows it: it would be ended by one, and the rest would reach nobody. */
+  readonly #listener: string;
   /** Sessions that may be stopped and deleted by what is sent; there is another one that nothing here knows. */
   #victims: string[] = [];
 
-  private constructor(ground: Ground) {
+  private constructor(ground: Ground, listener: string) {
     this.#ground = ground;
+    this.#listener = listener;
   }
 
   static async open({ memory }: { memory: boolean }): Promise<Fuzzing> {
@@ -51,13 +63,17 @@ export class Fuzzing {
       nodeArgs: memory ? inspectorArgs : [],
       config: {
         // The programs of real agents are not to be started by chance.
-        agents: Object.fromEntries(
-          ["claude", "codex", "opencode"].map((name) => [name, { ...fixture("echo"), harness: "generic" }]),
-        ),
-        limits: { token_requests: 0, max_sessions: 4 },
+        agents: {
+          ...Object.fromEntries(
+            ["claude", "codex", "opencode"].map((name) => [name, { ...fixture("echo"), harness: "generic" }]),
+          ),
+          untiring,
+        },
+        limits: { token_requests: 0, max_sessions: 5 },
       },
     });
-    return new Fuzzing(ground);
+    const { body } = await ground.daemon.post("/sessions", { agent: "untiring", interactive: true });
+    return new Fuzzing(ground, body.session_id);
   }
 
   async run({ inputs, seed, memory = false }: FuzzOptions): Promise<FuzzReport> {
@@ -70,7 +86,8 @@ export class Fuzzing {
     }
     const grownMib = halfway === undefined ? undefined : (await this.#memoryMib()) - halfway;
     await this.#expectSound();
-    return { faults: this.#faults, inputs: done, statuses: Object.fromEntries(this.#statuses), grownMib };
+    const [statuses, said] = [Object.fromEntries(this.#statuses), Object.fromEntries(this.#said)];
+    return { faults: this.#faults, inputs: done, statuses, said, grownMib };
   }
 
   async close(): Promise<void> {
@@ -81,7 +98,9 @@ export class Fuzzing {
   async #meetVictims(): Promise<void> {
     const { daemon, id } = this.#ground;
     const { body } = await daemon.get("/sessions?state=live");
-    const live = body.map((session: { id: string }) => session.id).filter((other: string) => other !== id);
+    const live = body
+      .map((session: { id: string }) => session.id)
+      .filter((other: string) => other !== id && other !== this.#listener);
     if (live.length === 0)
       live.push((await daemon.post("/sessions", { agent: "echo", interactive: true })).body.session_id);
     this.#victims = live;
@@ -93,13 +112,15 @@ export class Fuzzing {
     const head = `GET /sessions?limit=1 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${daemon.token}\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}`;
     const requests = sample(requestsOf(this.#victims), batchSize);
     const heads = sample(headBytes(head), batchSize / 10);
-    const frames = sample(frameBytes, batchSize / 10);
+    const frames = sample(frameBytes, batchSize / 5);
     const words = sample(messages, batchSize);
     await inLanes(requests, (one) => this.#ask(one));
     await inLanes(heads, (bytes) => this.#write(bytes));
-    await inLanes(frames, (bytes) => this.#frames(bytes));
-    await this.#say(words);
-    return requests.length + heads.length + frames.length + words.length;
+    let heard = 0;
+    await inLanes(frames, async (bytes) => {
+      if (await this.#frames(bytes)) heard++;
+    });
+    return requests.length + heads.length + heard + (await this.#say(words));
   }
 
   async #ask(asked: FuzzedRequest): Promise<void> {
@@ -122,38 +143,56 @@ export class Fuzzing {
     if (/^5|Error/.test(status)) this.#faults.push(`${status} to the bytes ${bytes.toString("base64")}`);
   }
 
-  async #frames(bytes: Buffer): Promise<void> {
-    const { ground, victim } = { ground: this.#ground, victim: this.#victims[0] ?? "" };
-    const found = await framesOf(ground, victim, bytes).catch((error: unknown) => String(error));
+  /** Whether they reached the session: its answer, or its close, came back. */
+  async #frames(bytes: Buffer): Promise<boolean> {
+    const found = await framesOf(this.#ground, this.#listener, bytes).catch((error: unknown) => String(error));
     // 1011 is the code of a fault of ours.
-    if (/1011|did not come true/.test(found)) this.#faults.push(`${found} to the frames ${bytes.toString("base64")}`);
+    const isFault = found !== undefined && /1011|did not come true|not upgraded|Error/.test(found);
+    if (isFault) this.#faults.push(`${found} to the frames ${bytes.toString("base64")}`);
+    this.#count(`frames: ${isFault ? "a fault" : (found ?? "nothing")}`);
+    return !isFault && found !== undefined;
   }
 
-  /** All on one socket, one behind the other; behind them a ping, which is answered when all are. */
-  async #say(words: readonly string[]): Promise<void> {
-    const id = this.#victims[0] ?? "";
+  /** All on one socket, one behind the other; behind them a last one, which is answered when all are. How many were. */
+  async #say(words: readonly string[]): Promise<number> {
     let socket: ClientSocket | undefined;
-    for (let at = 0; at < words.length; at += 50) {
+    let heard = 0;
+    for (let at = 0; at < words.length; at += wordsAtOnce) {
+      const some = words.slice(at, at + wordsAtOnce);
+      const told = JSON.stringify(some).slice(0, 5000);
       socket = socket?.closed ? undefined : socket;
-      socket ??= await this.#ground.daemon.ws(id).catch(() => undefined);
-      // Its session has ended by what was sent before.
-      if (socket === undefined) return;
-      const from = socket.frames.length;
-      for (const text of words.slice(at, at + 50)) socket.send(text);
-      socket.send({ type: "withdraw", turn_id: "the last" });
-      const own = socket;
-      const isLast = ({ type, ...rest }: { type: string }) =>
-        type === "error" && JSON.stringify(rest).includes("the last");
-      await eventually(() => own.closed ?? own.frames.slice(from).some(isLast), { deadlineMs: answerMs }).catch(() => {
-        this.#faults.push(
-          `no answer to one of the messages ${JSON.stringify(words.slice(at, at + 50)).slice(0, 5000)}`,
-        );
-      });
-      const internal = own.frames.slice(from).filter((frame) => frame.type === "error" && frame.code === "internal");
-      if (internal.length > 0 || own.closed?.code === 1011)
-        this.#faults.push(`a fault after one of ${JSON.stringify(words.slice(at, at + 50)).slice(0, 5000)}`);
+      try {
+        socket ??= await this.#ground.daemon.ws(this.#listener);
+      } catch (error) {
+        this.#faults.push(`${error} when the messages ${told} were to be sent`);
+        continue;
+      }
+      if (await this.#sayOn(socket, some, told)) heard += some.length;
     }
     await socket?.close();
+    return heard;
+  }
+
+  async #sayOn(socket: ClientSocket, words: readonly string[], told: string): Promise<boolean> {
+    const from = socket.frames.length;
+    for (const text of words) socket.send(text);
+    socket.send({ type: "withdraw", turn_id: "the last" });
+    const isLast = ({ type, ...rest }: { type: string }) =>
+      type === "error" && JSON.stringify(rest).includes("the last");
+    const isAnswered = await eventually(() => socket.frames.slice(from).some(isLast), { deadlineMs: answerMs }).catch(
+      () => false,
+    );
+    if (!isAnswered)
+      this.#faults.push(`no answer to one of the messages ${told}, ${JSON.stringify(socket.closed ?? "open")}`);
+    const answers = socket.frames.slice(from).filter((frame) => !isLast(frame));
+    for (const answer of answers) this.#count(`message: ${answer.type === "error" ? answer.code : answer.type}`);
+    if (answers.some((frame) => frame.type === "error" && frame.code === "internal") || socket.closed?.code === 1011)
+      this.#faults.push(`a fault after one of ${told}`);
+    return isAnswered;
+  }
+
+  #count(what: string): void {
+    this.#said.set(what, (this.#said.get(what) ?? 0) + 1);
   }
 
   /** The session that nothing aimed at does what it is asked, and the daemon has told of no fault of its own. */
@@ -227,7 +266,7 @@ function answerTo(url: string, bytes: Buffer): Promise<string> {
   });
 }
 
-async function framesOf(ground: Ground, id: string, bytes: Buffer): Promise<string> {
+async function framesOf(ground: Ground, id: string, bytes: Buffer): Promise<string | undefined> {
   const { socket, head } = await upgrade({ daemon: ground.daemon, id, bearer: (scope) => ground.bearer(scope) });
   let received = head;
   let isOver = false;
@@ -241,5 +280,5 @@ async function framesOf(ground: Ground, id: string, bytes: Buffer): Promise<stri
   });
   socket.end(bytes);
   await eventually(() => isOver, { deadlineMs: answerMs, what: "the end of the connection" });
-  return notable(received) ?? "";
+  return notable(received);
 }
