@@ -3,6 +3,7 @@ import { AgentdError } from "../protocol/error.ts";
 
 /** Requests may set these although they look like ones that change how an agent or a program runs. */
 const permitted = new Set([
+  "CODEX_API_KEY",
   "CLAUDE_CODE_OAUTH_TOKEN",
   "CLAUDE_CODE_MAX_RETRIES",
   "CLAUDE_CODE_MAX_OUTPUT_TOKENS",
@@ -34,21 +35,25 @@ const reserved: readonly RegExp[] = [
   /^(RUSTC|RUSTC_WRAPPER|RUSTC_WORKSPACE_WRAPPER|RUSTFLAGS|CARGO_HOME|CARGO_REGISTRIES_.*)$/,
   /^(npm_config|yarn|pnpm|pip|uv)_/i,
   // Programs that other programs start.
-  /^(EDITOR|VISUAL|PAGER|MANPAGER|BROWSER|LESSOPEN|LESSCLOSE|SSH_ASKPASS|SUDO_ASKPASS)$/,
+  /^(EDITOR|VISUAL|PAGER|MANPAGER|BROWSER|LESSOPEN|LESSCLOSE|SSH_ASKPASS|SUDO_ASKPASS|SUDO_EDITOR)$/,
+  /^(SVN_SSH|RSYNC_RSH|TAR_OPTIONS|VIMINIT|GVIMINIT|EXINIT|MYVIMRC)$/,
   /^GIT_/,
   // Files of settings and logins, by which programs run helpers.
   /^(KUBECONFIG|DOCKER_HOST|DOCKER_CONFIG|GNUPGHOME|SSH_AUTH_SOCK|NETRC|CURL_HOME|WGETRC)$/,
+  /^(RIPGREP_CONFIG_PATH|HGRCPATH|PSQLRC|GH_CONFIG_DIR|GOOGLE_APPLICATION_CREDENTIALS)$/,
+  /^GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES$/,
   /^AWS_(CONFIG_FILE|SHARED_CREDENTIALS_FILE|CA_BUNDLE|ENDPOINT_URL.*)$/,
   /^XDG_/,
   // Whom programs trust and where they send things.
   /^(SSL_CERT_FILE|SSL_CERT_DIR|SSLKEYLOGFILE|OPENSSL_CONF|OPENSSL_MODULES|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE)$/,
   /^(https?|all|no|ftp)_proxy$/i,
+  /^(GLOBAL_AGENT_.*|GH_HOST|OLLAMA_HOST)$/,
   /_(BASE_URL|API_BASE|API_HOST|API_URL|ENDPOINT)$/,
   /^ANTHROPIC_UNIX_SOCKET$/,
   /^OTEL_/,
   // The agents' own, and ours.
-  /^(AGENTRUNTIME|CLAUDE|OPENCODE|QWEN)_/,
-  /^(CLAUDECODE|CODEX_HOME|IS_SANDBOX)$/,
+  /^(AGENTRUNTIME|CLAUDE|CODEX|OPENCODE|QWEN)_/,
+  /^(CLAUDECODE|IS_SANDBOX)$/,
 ];
 
 /** Refuses keys that are malformed or reserved. Throws `env_key_reserved` naming the key. */
