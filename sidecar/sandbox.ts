@@ -9,6 +9,7 @@ import {
   systemMounts,
   underSandbox,
 } from "../src/protocol/sandbox.ts";
+import { privateEntries } from "./private-files.ts";
 
 /** What a process is started with. */
 export interface SandboxStart {
@@ -18,8 +19,8 @@ export interface SandboxStart {
   workDir: string;
 }
 
-/** Files in `/etc` that only root may read: a daemon of root's has agents of root's. */
-const secretsOfSystem = ["/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-", "/etc/sudoers"];
+/** Has files that only root may read, such as passwords and keys of hosts: a daemon of root's has agents of root's. */
+const settingsOfSystem = "/etc";
 /** What harnesses write for their agents into folders that these do not see. */
 const filesInRunDir = ["mcp.json", "settings.json", "qwen-settings.json", "qwen-folders.json"];
 const filesInSessionDir = ["opencode-http-status.js"];
@@ -39,6 +40,8 @@ export function sandboxed(start: SandboxStart, bootstrap: Bootstrap, plan: Sandb
   const home = start.env["HOME"] ?? "/";
   const isHidden = (path: string) => plan.hide.some((folder) => isInside(path, folder));
   const isOwnHome = isHidden(home);
+  const secrets = privateEntries(settingsOfSystem);
+  const isSecret = (path: string) => secrets.some((secret) => isInside(path, secret)) && !isHidden(path);
   const opened = [...systemFolders, ...plan.read, ...plan.write, workDir];
   const mounts = [
     ...systemMounts(),
@@ -47,7 +50,10 @@ export function sandboxed(start: SandboxStart, bootstrap: Bootstrap, plan: Sandb
     ...(isOwnHome || home === "/" ? [] : personsHome(home, bootstrap)),
     ...readOnly(plan.read),
     ...writable([...plan.write, workDir]),
-    ...[...plan.hide, ...secretsOfSystem].flatMap((path) => hiding(path, opened)),
+    ...[...plan.hide, ...secrets].flatMap((path) => hiding(path, opened)),
+    // What the operator names there is meant.
+    ...readOnly(plan.read.filter(isSecret)),
+    ...writable(plan.write.filter(isSecret)),
     ...writable([...[workDir].filter(isHidden), ...(isOwnHome ? [home] : []), plan.temporary_dir]),
     ...readOnly([codeOf(real), plan.node_dir].filter((path) => !isSystem(path))),
     ...readOnly(filesFor(start, bootstrap)),

@@ -3,7 +3,7 @@
  * the real agents work in it; and that nothing outlives a session.
  */
 import { readFileSync } from "node:fs";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
@@ -120,6 +120,32 @@ function triedInSandbox(): void {
       expect(await tried(outside, () => script)).toContain("CAUGHT");
       expect(await tried(inside, () => `touch own; ${script}`)).not.toContain("CAUGHT");
     });
+
+    test("any file of /etc that others cannot read", async () => {
+      // By its size: a file that is not root's is not read outside either.
+      const script = 'test -n "$(find /etc -type f ! -perm -o=r -size +0 2>/dev/null | head -1)" && echo CAUGHT';
+      expect(await tried(outside, () => script)).toContain("CAUGHT");
+      expect(await tried(inside, () => script)).not.toContain("CAUGHT");
+    });
+
+    test.runIf(process.getuid?.() === 0)(
+      "a folder of /etc that is closed to others, and a private file in an open one",
+      async () => {
+        const [closed, open] = [await mkdtemp("/etc/agentruntime-closed-"), await mkdtemp("/etc/agentruntime-open-")];
+        onTestFinished(async () => {
+          for (const folder of [closed, open]) await rm(folder, { recursive: true });
+        });
+        await chmod(open, 0o755);
+        await writeFile(join(closed, "key"), "CAUGHT");
+        await writeFile(join(open, "key"), "CAUGHT", { mode: 0o640 });
+        await writeFile(join(open, "list"), "for everybody");
+        for (const folder of [closed, open]) {
+          expect(await tried(outside, () => `cat ${folder}/key`)).toContain("CAUGHT");
+          expect(await tried(inside, () => `cat ${folder}/key`)).not.toContain("CAUGHT");
+        }
+        expect(await tried(inside, () => `cat ${open}/list`)).toContain("for everybody");
+      },
+    );
   });
 
   describe("an agent in the sandbox", () => {
