@@ -7,6 +7,10 @@ const secretName =
 /** The same for names in one word, such as `accessToken`. */
 const secretCamel = /(?:Token|Secret|Password|ApiKey|PrivateKey|Credentials?|Authorization)$/;
 
+/** … and of variables, such as `PGPASSWORD` and `SSHPASS`. The shell's own PWD and OLDPWD are folders. */
+const secretVariable =
+  /^(?!(?:OLD)?PWD$)[A-Z0-9_]*(?:PASSWORD|PASSWD|PWD|(?<!BY|COM)PASS|TOKEN|SECRET|AUTH|(?<!COM)PAT)$/;
+
 /** Keys and tokens of well-known makers, whatever they are called. */
 const secretShape =
   /^(?:(?:sk|pk|rk)-[\w-]{12,}|gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[abpr]-[\w-]{10,}|AKIA[0-9A-Z]{16}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)$/;
@@ -16,7 +20,7 @@ export const secretLengthMin = 8;
 
 /** Whether a field or a variable of this name holds something that nobody should read. */
 export function isSecretName(name: string): boolean {
-  return secretName.test(name) || secretCamel.test(name);
+  return secretName.test(name) || secretCamel.test(name) || secretVariable.test(name);
 }
 
 /** Values of variables that are secret: by name, by shape, because they are marked, and passwords within addresses. */
