@@ -4,7 +4,7 @@
  */
 import { createReadStream, type Stats } from "node:fs";
 import { chmod, lstat, mkdir, readdir, readlink, rename, rm, rmdir } from "node:fs/promises";
-import { join, posix } from "node:path";
+import { basename, dirname, join, posix } from "node:path";
 import * as z from "zod";
 import type { TreeEntry } from "./tree-archive.ts";
 
@@ -32,6 +32,9 @@ export function copiedOf({ path, kind, stat: { size, mtimeMs, mode }, leadsTo }:
     ...(leadsTo === undefined ? {} : { leads_to: leadsTo }),
   };
 }
+
+/** Of a name in a folder, in what Linux and macOS have. */
+const nameBytesMax = 255;
 
 export interface Brought {
   /** Changed on both sides: where the container's version lies now. */
@@ -108,10 +111,24 @@ async function replace(
   }
   // Only here it was changed.
   if (await isUntouched(path, from, before)) return;
-  const beside = `${to}.from-${mark}`;
-  await rm(beside, { recursive: true, force: true });
+  const beside = await nameBeside({ from, to, mark });
   await rename(from, beside);
   brought.conflicts.push(beside);
+}
+
+/** What has such a name already is somebody's, unless it is this very version, put there by a way back that was cut short. */
+async function nameBeside({ from, to, mark }: { from: string; to: string; mark: string }): Promise<string> {
+  for (let count = 1; ; count++) {
+    const suffix = `.from-${mark}${count === 1 ? "" : `-${count}`}`;
+    const beside = join(dirname(to), shortened(basename(to), nameBytesMax - Buffer.byteLength(suffix)) + suffix);
+    if (!(await statOf(beside)) || (await isSame(from, beside))) return beside;
+  }
+}
+
+function shortened(name: string, bytesMax: number): string {
+  const letters = [...name];
+  while (Buffer.byteLength(letters.join("")) > bytesMax) letters.pop();
+  return letters.join("");
 }
 
 /** It is as it was copied, with all that is below it. */

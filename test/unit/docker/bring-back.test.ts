@@ -71,6 +71,27 @@ test.each<[string, before: Files, here: Files, there: Files, after: Files]>([
   ],
   ["what both made lies side by side", {}, { a: "mine" }, { a: "other" }, { a: "mine", "a.from-s": "other" }],
   ["what both made alike is one", {}, { a: "same" }, { a: "same" }, { a: "same" }],
+  [
+    "what lies beside already is somebody's",
+    { a: "1" },
+    { a: "mine", "a.from-s": "old" },
+    { a: "other" },
+    { a: "mine", "a.from-s": "old", "a.from-s-2": "other" },
+  ],
+  [
+    "a version that a way back put beside before it was cut short is put there once",
+    { a: "1" },
+    { a: "mine", "a.from-s": "other" },
+    { a: "other" },
+    { a: "mine", "a.from-s": "other" },
+  ],
+  [
+    "a name that would be too long with the session's is shortened",
+    { ["n".repeat(255)]: "1" },
+    { ["n".repeat(255)]: "mine" },
+    { ["n".repeat(255)]: "other" },
+    { ["n".repeat(255)]: "mine", [`${"n".repeat(248)}.from-s`]: "other" },
+  ],
   ["a file that became a folder there is one here", { a: "1" }, { a: "1" }, { "a/b": "2" }, { "a/b": "2" }],
   ["a folder that became a file there is one here", { "a/b": "1" }, { "a/b": "1" }, { a: "2" }, { a: "2" }],
   [
