@@ -23,9 +23,13 @@ export async function gc(options: z.infer<typeof GcOptions>, { env, terminal }: 
   if (removed.length > 0) terminal.note(options.dryRun ? "Would remove these" : "Removed these");
   const kept = leftovers.filter((leftover) => leftover.kept);
   for (const leftover of kept) terminal.out(`${leftoverText(leftover)}\n`);
-  if (kept.length > 0)
+  if (kept.some(({ data_dir }) => data_dir !== undefined))
     terminal.note(
       'Kept these, since an agent of that data dir still runs. End it with "docker rm -f NAME", then run gc again',
+    );
+  if (kept.some(({ data_dir }) => data_dir === undefined))
+    terminal.note(
+      'Kept volumes whose contents did not come back to this machine: the daemon\'s diagnostics say why. Mend that and run gc again, or give them up with "docker volume rm NAME"',
     );
   if (keep_sessions === null && keep_days === null && compress_days === null) {
     terminal.note(

@@ -22,6 +22,7 @@ import { AgentdError, errnoOf, messageOf } from "./protocol/error.ts";
 import { limitKinds } from "./protocol/resources.ts";
 import { type LocalRuntime, localRuntime } from "./runtime/local.ts";
 import type { Runtime } from "./runtime/runtime.ts";
+import { sessionHome } from "./session/home.ts";
 import type { Store } from "./store/store.ts";
 import { lastDenialAt } from "./supervisor/egress-log.ts";
 import { unheldLimits } from "./supervisor/resources.ts";
@@ -212,6 +213,8 @@ async function openRuntimes(
   const containers = await dockerRuntime({
     engine: config.engine,
     dataDir: config.dataDir,
+    dataDirMark: await dataDirMark(config.dataDir),
+    sessionDirOf: (id) => sessionHome(config.dataDir, id).dir,
     launchTimeoutMs: limits.launch_timeout,
     image: docker.image,
     proxyImage: docker.proxy_image,

@@ -98,7 +98,7 @@ export interface Leftover {
   sessionId: string | undefined;
   /** Of another daemon, whose data dir this was: it is gone. */
   dataDir?: string;
-  /** It is told and not removed: something of that daemon still runs. */
+  /** It is told and not removed: an agent of that daemon still runs, or it holds what did not come back to this machine. */
   isKept?: boolean;
 }
 

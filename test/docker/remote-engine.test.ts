@@ -1,5 +1,5 @@
 /** An engine on another machine: reached by TLS, and nothing of this machine is mounted. */
-import { chown, mkdir, readdir, readFile, readlink, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { chown, mkdir, readdir, readFile, readlink, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -128,7 +128,7 @@ test(
     );
     expect(found).toEqual({
       "both.txt": "ours, and longer",
-      [`both.txt.from-${id.slice(0, 8)}`]: "theirs\n",
+      [`both.txt.from-${id}`]: "theirs\n",
       "here.txt": "ours, and longer",
       "there.txt": "theirs\n",
       "gone-there.txt": "still wanted",
@@ -195,6 +195,79 @@ test(
     expect(events.at(-1)).toMatchObject({ type: "exit", data: { error_category: "sidecar_lost" } });
     await isBack(id);
     expect((await readdir(project.path)).sort()).toEqual(["folder", "kept.txt", "made.txt"]);
+  },
+  deadlineMs,
+);
+
+test(
+  "a daemon of another machine whose data dir has the same path leaves alone what is not its own",
+  async () => {
+    const id = await shells.start(
+      "echo remembered > ~/note; for i in $(seq 600); do [ -e ~/go ] && break; sleep 0.1; done",
+    );
+    await eventually(async () => (await containersOf(id)).length > 0, { what: "the session's container" });
+    const { dataDir } = shells.daemon;
+    await shells.daemon.kill9();
+    await rename(dataDir, `${dataDir}-of-another`);
+    const other = await startDaemon({
+      dataDir,
+      config: { runtime: "docker", docker: { host: engine.host, cert_path: engine.certificates } },
+    });
+    expect((await other.post("/gc", { dry_run: false })).body.leftovers).toEqual([]);
+    await other.stop();
+    await rm(dataDir, { recursive: true });
+    await rename(`${dataDir}-of-another`, dataDir);
+    shells.daemon = await startDaemon({ dataDir, env: { OPERATORS_KEY: "any" } });
+    await inContainer(id, "touch /home/agent/go");
+    expect((await shells.log(id)).at(-1)).toMatchObject({ type: "exit", data: { code: 0 } });
+    await isBack(id);
+    expect(await readFile(join(dataDir, "sessions", id, "home", "note"), "utf8")).toBe("remembered\n");
+  },
+  deadlineMs,
+);
+
+test(
+  "of volumes of which one is gone the others come back, and what is lost is told",
+  async () => {
+    await fill({ "kept.txt": "kept" });
+    const id = await shells.start("echo made > made.txt; echo ready; sleep 300", { work_dir: project.path });
+    await shells.log(id, has("ready"));
+    const { dataDir } = shells.daemon;
+    await shells.daemon.kill9();
+    const [container] = await containersOf(id);
+    await engine.docker.getContainer(container?.Id ?? "").remove({ force: true });
+    const { Volumes } = await volumesOf(id);
+    const home = Volumes.find(({ Name }) => Name.endsWith("-home"));
+    await engine.docker.getVolume(home?.Name ?? "").remove();
+    shells.daemon = await startDaemon({ dataDir, env: { OPERATORS_KEY: "any" } });
+    await isBack(id);
+    expect((await readdir(project.path)).sort()).toEqual(["folder", "kept.txt", "made.txt"]);
+    expect(shells.daemon.output()).toContain("its volumes (home) are gone from the engine");
+  },
+  deadlineMs,
+);
+
+test(
+  "a work dir that is made too large to come back stays over there, keeps nothing else back, and no daemon from its start",
+  async () => {
+    await fill({ "kept.txt": "kept" });
+    const { id } = await shells.run("truncate -s 1T huge; echo remembered > ~/note", { work_dir: project.path });
+    const note = join(shells.daemon.dataDir, "sessions", id, "home", "note");
+    const left = async () => (await volumesOf(id)).Volumes.map(({ Name }) => Name.replace(/.*-/, ""));
+    await eventually(async () => (await readFile(note, "utf8").catch(() => "")) === "remembered\n", {
+      deadlineMs: 60_000,
+      what: "the home",
+    });
+    await shells.daemon.kill9();
+    shells.daemon = await startDaemon({ dataDir: shells.daemon.dataDir, env: { OPERATORS_KEY: "any" } });
+    expect(await left()).toContain("work");
+    expect(shells.daemon.output()).toContain('"agentd gc" tries again');
+    const refused = await shells.daemon.cli("gc");
+    expect(refused.stdout).toContain(`-work, of session ${id}`);
+    expect(refused.stderr).toContain("did not come back");
+    const { Volumes } = await volumesOf(id);
+    for (const { Name } of Volumes) await engine.docker.getVolume(Name).remove();
+    expect(await readdir(project.path)).not.toContain("huge");
   },
   deadlineMs,
 );
@@ -314,6 +387,10 @@ test(
 
 function containersOf(id: string) {
   return engine.docker.listContainers({ all: true, filters: { label: [`agentruntime.session_id=${id}`] } });
+}
+
+function volumesOf(id: string) {
+  return engine.docker.listVolumes({ filters: { label: [`agentruntime.session_id=${id}`] } });
 }
 
 async function inContainer(id: string, command: string): Promise<void> {

@@ -55,6 +55,32 @@ test("gc removes it once nothing of it runs any more, and says what it was", asy
   }
 });
 
+test("it leaves alone what a daemon of another machine made, and what may hold work that is nowhere else", async () => {
+  const { body } = await shells.daemon.post("/sessions", { agent: "sh", prompt: "sleep 300" });
+  const id = String(body.session_id);
+  const [own] = await engine.listContainers({ filters: { label: [`agentruntime.session_id=${id}`] } });
+  const dataDir = join(folder.path, "never-here");
+  const labels = {
+    ...own?.Labels,
+    "agentruntime.daemon": "another",
+    "agentruntime.data_dir": dataDir,
+    "agentruntime.data_dir_mark": "another",
+    "agentruntime.role": "proxy-volume",
+  };
+  const made: [name: string, labels: Record<string, string>][] = [
+    ["agentd-test-of-here", labels],
+    ["agentd-test-of-elsewhere", { ...labels, "agentruntime.machine": "another" }],
+    ["agentd-test-of-a-session", { ...labels, "agentruntime.role": "session-volume" }],
+  ];
+  for (const [Name, Labels] of made) await engine.createVolume({ Name, Labels });
+  const found = (await gc(false)).filter(({ data_dir }) => data_dir === dataDir);
+  const { Volumes } = await engine.listVolumes({ filters: { label: [`agentruntime.data_dir=${dataDir}`] } });
+  for (const { Name } of Volumes) await engine.getVolume(Name).remove();
+  await shells.daemon.delete(`/sessions/${id}`);
+  expect(found.map(({ name }) => name)).toEqual(["agentd-test-of-here"]);
+  expect(Volumes.map(({ Name }) => Name).sort()).toEqual(["agentd-test-of-a-session", "agentd-test-of-elsewhere"]);
+});
+
 async function gc(dry_run: boolean) {
   const { body } = await shells.daemon.post("/gc", { dry_run });
   return body.leftovers as { kind: string; name: string; session_id: string | null; data_dir?: string; kept?: true }[];

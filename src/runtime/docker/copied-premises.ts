@@ -3,21 +3,28 @@
  * and out again when the container has ended. A container that is never started stands for the volumes while it is copied.
  */
 import { randomUUID } from "node:crypto";
-import { readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type Docker from "dockerode";
 import { type Pack, pack } from "tar-stream";
-import * as z from "zod";
 import { AgentdError, errnoOf, messageOf } from "../../protocol/error.ts";
 import type { Authorities } from "./authorities.ts";
-import { bringBack, Copied, copiedOf, freshFolder } from "./bring-back.ts";
+import { bringBack, type Copied, copiedOf, freshFolder } from "./bring-back.ts";
+import {
+  type CopyRecord,
+  type Place,
+  placesOf,
+  readCopyRecord,
+  removeCopyRecord,
+  writeCopyRecord,
+} from "./copy-record.ts";
 import { type Engine, engineFault, isMissing } from "./engine.ts";
 import { connectByExec } from "./exec-door.ts";
 import { label, type Names } from "./names.ts";
 import type { Owner } from "./owner.ts";
 import { inside } from "./places.ts";
 import type { Furnished, Guest, Premises } from "./premises.ts";
-import { packTree, type TreeEntry, type TreeLimits, unpackTree } from "./tree-archive.ts";
+import { packTree, type TreeEntry, unpackTree } from "./tree-archive.ts";
 
 export interface CopiedOptions {
   engine: Engine;
@@ -29,26 +36,19 @@ export interface CopiedOptions {
   /** The image that the containers stand for the volumes of. */
   image: string;
   sidecarDirOf(sessionDir: string): string;
+  sessionDirOf(sessionId: string): string;
   log(level: "info" | "warn" | "error", message: string, fields?: Record<string, unknown>): void;
 }
 
-/** A volume each. */
-const places = { box: inside.sessionDir, home: inside.home, work: inside.workDir } as const;
-type Place = keyof typeof places;
+const places = { box: inside.sessionDir, home: inside.home, work: inside.workDir } as const satisfies Record<
+  Place,
+  string
+>;
 
 const entriesMax = 200_000;
+/** Of what comes back, which nobody could look through before: building makes many files of few. */
+const entriesBackMax = 1_000_000;
 const authoritiesName = "authorities.pem";
-
-/** In the session's folder, from when all is copied there until all is back. */
-const recordName = "copied.json";
-const CopyRecord = z.object({
-  /** On the volumes too: one that was made anew meanwhile is another. */
-  token: z.string(),
-  work_dir: z.string().nullable(),
-  home: z.string(),
-  copied: Copied,
-});
-type CopyRecord = z.infer<typeof CopyRecord>;
 
 export function copiedPremises(options: CopiedOptions): Premises {
   return new CopiedPremises(options);
@@ -58,6 +58,8 @@ class CopiedPremises implements Premises {
   readonly #options: CopiedOptions;
   /** Of those that come back now. */
   readonly #retrieving = new Map<string, Promise<void>>();
+  /** The last way back into each work dir: two at a time would take each other's files for somebody's. */
+  readonly #merging = new Map<string, Promise<void>>();
 
   constructor(options: CopiedOptions) {
     this.#options = options;
@@ -71,8 +73,13 @@ class CopiedPremises implements Premises {
   async furnish(guest: Guest): Promise<Furnished> {
     const { spec, owner } = guest;
     const { names } = this.#options;
-    const wanted: Place[] = ["box", "home", ...(spec.workDir === undefined ? [] : ["work" as const])];
+    const wanted = placesOf(spec.workDir);
     const token = randomUUID();
+    const { sessionDir, workDir, privateHome } = spec;
+    if (privateHome === undefined) throw new Error("a session in a container needs a home of its own");
+    await this.#refuseUnreturned(spec.sessionId, privateHome);
+    const record: CopyRecord = { token, work_dir: workDir ?? null, home: privateHome, copied: [], waiting: [] };
+    await writeCopyRecord(sessionDir, record);
     for (const place of wanted) {
       await this.#options.engine.createVolume({
         Name: names.ofVolume(spec.sessionId, place),
@@ -83,7 +90,8 @@ class CopiedPremises implements Premises {
         },
       });
     }
-    const authorities = await this.#copyIn(guest, { wanted, token });
+    const { copied, authorities } = await this.#copyIn(guest, { wanted, privateHome });
+    await writeCopyRecord(sessionDir, { ...record, copied, waiting: wanted });
     return {
       mounts: wanted.map((place) => ({
         Type: "volume",
@@ -111,22 +119,46 @@ class CopiedPremises implements Premises {
     return retrieving;
   }
 
+  /** Only what is known here to have come back: of any other volume nobody can tell what it holds. */
   async clear(sessionId: string): Promise<void> {
-    for (const { Name } of await this.#volumes(sessionId))
-      await this.#options.engine.getVolume(Name).remove().catch(ignoreMissing);
+    const { engine, names, log, sessionDirOf } = this.#options;
+    const record = await readCopyRecord(sessionDirOf(sessionId));
+    const waiting = new Set(record?.waiting.map((place) => names.ofVolume(sessionId, place)));
+    const isBack = ({ Name, Labels }: Docker.VolumeInspectInfo) =>
+      record !== undefined && Labels?.[label.token] === record.token && !waiting.has(Name);
+    const volumes = await this.#volumes(sessionId);
+    for (const { Name } of volumes.filter(isBack)) await engine.getVolume(Name).remove().catch(ignoreMissing);
+    const kept = volumes.filter((volume) => !isBack(volume)).map(({ Name }) => Name);
+    if (kept.length === 0) return await removeCopyRecord(sessionDirOf(sessionId));
+    log(
+      "warn",
+      `Keeps the volumes of session "${sessionId}" on the engine: nothing here says that what is in them came back. Look into them, then remove them with "docker volume rm ${kept.join(" ")}"`,
+    );
   }
 
   async list(): Promise<{ name: string; sessionId: string | undefined }[]> {
     return (await this.#volumes()).map(({ Name, Labels }) => ({ name: Name, sessionId: Labels?.[label.session] }));
   }
 
-  /** Resolves with what the file of authorities is called inside. */
+  /** What is not back yet would be worked on in two places, and what comes back last would be all that is left. */
+  async #refuseUnreturned(sessionId: string, home: string): Promise<void> {
+    const ids = new Set((await this.#volumes()).flatMap(({ Labels }) => Labels?.[label.session] ?? []));
+    for (const id of ids) {
+      const record = await readCopyRecord(this.#options.sessionDirOf(id));
+      if (id !== sessionId && !(record?.home === home && record.waiting.includes("home"))) continue;
+      throw new AgentdError(
+        "launch_failed",
+        `Cannot start session "${sessionId}": what session "${id}" did is still in its volumes on the engine. Run "agentd gc", which brings it back or says why it cannot, then try again`,
+      );
+    }
+  }
+
+  /** Resolves with what was in the work dir, and what the file of authorities is called inside. */
   async #copyIn(
     { spec, owner, image, bootstrap }: Guest,
-    { wanted, token }: { wanted: readonly Place[]; token: string },
-  ): Promise<string | undefined> {
-    const { sessionDir, workDir, privateHome } = spec;
-    if (privateHome === undefined) throw new Error("a session in a container needs a home of its own");
+    { wanted, privateHome }: { wanted: readonly Place[]; privateHome: string },
+  ): Promise<{ copied: Copied; authorities: string | undefined }> {
+    const { workDir } = spec;
     const file = await this.#options.authorities.fileFor(
       image,
       this.#options.names.labels("agent", bootstrap.session_id),
@@ -134,7 +166,7 @@ class CopiedPremises implements Premises {
     const copied: Copied = [];
     await this.#withVolumes(spec.sessionId, wanted, async (container) => {
       await put(container, "/", await skeleton(wanted, owner, file));
-      const limits = this.#limits;
+      const limits = { entries: entriesMax, bytes: this.#options.bytesMax };
       const here = async (folder: string) => ({ owner: await stat(folder), inside: owner, limits });
       await put(
         container,
@@ -145,37 +177,71 @@ class CopiedPremises implements Premises {
       const onEntry = (entry: TreeEntry) => copied.push(copiedOf(entry));
       await put(container, at("work"), packTree(workDir, { ...(await here(workDir)), onEntry }));
     });
-    const record: CopyRecord = { token, work_dir: workDir ?? null, home: privateHome, copied };
-    const path = join(sessionDir, recordName);
-    await writeFile(`${path}.new`, JSON.stringify(record), { mode: 0o600 });
-    await rename(`${path}.new`, path);
-    return file && `${inside.sessionDir}/${authoritiesName}`;
+    return { copied, authorities: file && `${inside.sessionDir}/${authoritiesName}` };
   }
 
+  /** Each place by itself: what is wrong with one keeps no other away. */
   async #retrieve(sessionId: string): Promise<void> {
-    const { log, sidecarDirOf } = this.#options;
-    const volumes = await this.#volumes(sessionId);
-    const sessionDir = volumes[0]?.Labels?.[label.sessionDir];
-    const record = sessionDir === undefined ? undefined : await recordIn(sessionDir);
-    if (sessionDir === undefined || !record) return;
-    const path = join(sessionDir, recordName);
-    const wanted: Place[] = ["box", "home", ...(record.work_dir === null ? [] : ["work" as const])];
-    const known = new Set(
-      volumes.flatMap(({ Name, Labels }) => (Labels?.[label.token] === record.token ? [Name] : [])),
-    );
-    const lost = wanted.filter((place) => !known.has(this.#options.names.ofVolume(sessionId, place)));
+    const sessionDir = this.#options.sessionDirOf(sessionId);
+    const record = await readCopyRecord(sessionDir);
+    if (!record || record.waiting.length === 0) return;
+    const there = await this.#surviving(sessionId, record);
+    let { waiting } = record;
+    const done = async (places: readonly Place[]) => {
+      waiting = waiting.filter((place) => !places.includes(place));
+      await writeCopyRecord(sessionDir, { ...record, waiting });
+    };
+    const lost = waiting.filter((place) => !there.includes(place));
     if (lost.length > 0) {
-      // What is in their place now says nothing of what was removed.
-      log("error", `Cannot bring back what session "${sessionId}" did: its volumes (${lost.join(", ")}) are gone`);
-      await rm(path);
-      return;
+      const message = `Cannot bring back all that session "${sessionId}" did: its volumes (${lost.join(", ")}) are gone from the engine, and what was in them is lost`;
+      this.#options.log("error", message, { session_id: sessionId });
+      await done(lost);
     }
-    await this.#withVolumes(sessionId, wanted, async (container) => {
-      await this.#replace(container, "box", sidecarDirOf(sessionDir));
-      await this.#replace(container, "home", record.home);
-      if (record.work_dir !== null) await this.#merge(container, { sessionId, folder: record.work_dir, record });
+    if (there.length === 0) return;
+    const faults: string[] = [];
+    await this.#withVolumes(sessionId, there, async (container) => {
+      for (const place of there) {
+        try {
+          await this.#bring(container, place, { sessionId, sessionDir, record });
+          await done([place]);
+        } catch (error) {
+          faults.push(`${place}: ${messageOf(error)}`);
+        }
+      }
     });
-    await rm(path);
+    if (faults.length > 0)
+      throw new Error(
+        `Cannot bring back all that session "${sessionId}" did (${faults.join("; ")}). It stays in its volumes on the engine; "agentd gc" tries again`,
+      );
+  }
+
+  /** A volume that was made anew says nothing of what was in the one before. */
+  async #surviving(sessionId: string, { token, waiting }: CopyRecord): Promise<Place[]> {
+    const volumes = await this.#volumes(sessionId);
+    const known = new Set(volumes.flatMap(({ Name, Labels }) => (Labels?.[label.token] === token ? [Name] : [])));
+    return waiting.filter((place) => known.has(this.#options.names.ofVolume(sessionId, place)));
+  }
+
+  async #bring(
+    container: Docker.Container,
+    place: Place,
+    { sessionId, sessionDir, record }: { sessionId: string; sessionDir: string; record: CopyRecord },
+  ): Promise<void> {
+    const { work_dir: folder, home } = record;
+    if (place === "box") return await this.#replace(container, place, this.#options.sidecarDirOf(sessionDir));
+    if (place === "home") return await this.#replace(container, place, home);
+    if (folder !== null) await this.#inTurn(folder, () => this.#merge(container, { sessionId, folder, record }));
+  }
+
+  async #inTurn(folder: string, act: () => Promise<void>): Promise<void> {
+    const before = this.#merging.get(folder) ?? Promise.resolve();
+    const own = before.catch(() => undefined).then(act);
+    this.#merging.set(folder, own);
+    try {
+      await own;
+    } finally {
+      if (this.#merging.get(folder) === own) this.#merging.delete(folder);
+    }
   }
 
   /** A folder that is the session's alone. */
@@ -191,13 +257,12 @@ class CopiedPremises implements Premises {
     container: Docker.Container,
     { sessionId, folder, record }: { sessionId: string; folder: string; record: CopyRecord },
   ): Promise<void> {
-    const mark = sessionId.slice(0, 8);
-    // Below it, so that it is the same file system.
-    const staging = await freshFolder(join(folder, `.agentd-${mark}`));
+    // Below it, so that it is the same file system. A way back that was cut short has left the same one, and no other has it.
+    const staging = await freshFolder(join(folder, `.agentd-${record.token}`));
     try {
       const { uid, gid } = await stat(folder);
       await this.#unpack(container, "work", { staging, owner: process.getuid?.() === 0 ? { uid, gid } : undefined });
-      const { conflicts } = await bringBack({ staging, folder, copied: record.copied, mark });
+      const { conflicts } = await bringBack({ staging, folder, copied: record.copied, mark: sessionId });
       for (const path of conflicts)
         this.#options.log(
           "warn",
@@ -214,11 +279,11 @@ class CopiedPremises implements Premises {
     { staging, owner }: { staging: string; owner: Owner | undefined },
   ): Promise<void> {
     const archive = await container.getArchive({ path: at(place) });
-    await unpackTree(archive, staging, { limits: this.#limits, inside: this.#options.user, owner });
-  }
-
-  get #limits(): TreeLimits {
-    return { entries: entriesMax, bytes: this.#options.bytesMax };
+    await unpackTree(archive, staging, {
+      limits: { entries: entriesBackMax, bytes: this.#options.bytesMax },
+      inside: this.#options.user,
+      owner,
+    });
   }
 
   async #withVolumes(
@@ -287,17 +352,6 @@ async function put(container: Docker.Container, path: string, archive: Pack): Pr
     if (errnoOf(error) === undefined) throw error;
     throw new AgentdError("launch_failed", `Cannot copy a folder to the engine: ${messageOf(error)}`, { cause: error });
   }
-}
-
-async function recordIn(sessionDir: string): Promise<CopyRecord | undefined> {
-  let text: string;
-  try {
-    text = await readFile(join(sessionDir, recordName), "utf8");
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return undefined;
-    throw error;
-  }
-  return CopyRecord.parse(JSON.parse(text));
 }
 
 function ignoreMissing(error: unknown): void {

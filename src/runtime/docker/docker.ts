@@ -14,7 +14,7 @@ import { type EngineAddress, isRemote } from "./engine-address.ts";
 import { checkImage } from "./images.ts";
 import { withoutFrames } from "./log-follower.ts";
 import { mountedPremises } from "./mounted-premises.ts";
-import { label, Names } from "./names.ts";
+import { label, type Names } from "./names.ts";
 import { Networks } from "./networks.ts";
 import type { Owner } from "./owner.ts";
 import { placeInContainer } from "./places.ts";
@@ -29,10 +29,13 @@ import { startContainer } from "./start-container.ts";
 import { findStrangers, removeStrangers } from "./strangers.ts";
 import { EngineWatch } from "./watch.ts";
 import { WayOut } from "./way-out.ts";
+import { namesOn, thisMachine } from "./whose.ts";
 
 export interface DockerRuntimeOptions {
   engine: EngineAddress;
   dataDir: string;
+  dataDirMark: string;
+  sessionDirOf(sessionId: string): string;
   launchTimeoutMs: number;
   /** Sessions' own, where a request names none. */
   image: string;
@@ -65,7 +68,10 @@ const logTailLines = 200;
 
 /** Rejects with `runtime_unavailable`, saying what to do, when no engine answers. */
 export async function dockerRuntime(options: DockerRuntimeOptions): Promise<Runtime> {
-  const runtime = new DockerRuntime(options, await openEngine(options.engine));
+  const engine = await openEngine(options.engine);
+  const origin = { dataDir: options.dataDir, mark: options.dataDirMark, machine: thisMachine() };
+  const names = await namesOn(engine, origin, { isAway: isRemote(options.engine) });
+  const runtime = new DockerRuntime(options, engine, names);
   await runtime.begin();
   return {
     name: runtime.name,
@@ -101,10 +107,10 @@ class DockerRuntime implements Runtime {
   readonly #live = new Set<string>();
   #idleTimer: NodeJS.Timeout | undefined;
 
-  constructor(options: DockerRuntimeOptions, engine: Engine) {
+  constructor(options: DockerRuntimeOptions, engine: Engine, names: Names) {
     this.#options = options;
     this.#engine = engine;
-    this.#names = new Names(options.dataDir);
+    this.#names = names;
     const isAway = isRemote(options.engine);
     const folders = isAway ? copiedFolders({ engine, names: this.#names }) : mountedFolders;
     this.#policies = new Policies(join(options.dataDir, "egress"), (name, text) =>
@@ -124,7 +130,14 @@ class DockerRuntime implements Runtime {
     const { sidecarDirOf } = this;
     const rooms = { names: this.#names, authorities: this.#authorities, user: options.user, sidecarDirOf };
     this.#premises = isAway
-      ? copiedPremises({ ...rooms, engine, image: options.image, bytesMax: options.copyBytesMax, log: options.log })
+      ? copiedPremises({
+          ...rooms,
+          engine,
+          image: options.image,
+          bytesMax: options.copyBytesMax,
+          sessionDirOf: options.sessionDirOf,
+          log: options.log,
+        })
       : mountedPremises(rooms);
     this.#watch = new EngineWatch({ engine, names: this.#names });
     this.#proxy = new EgressProxy({
@@ -242,10 +255,14 @@ class DockerRuntime implements Runtime {
   async sweep(sessionId: string): Promise<void> {
     await removeContainer(this.#engine, this.#names.ofSession(sessionId));
     await this.#networks.close(sessionId);
-    await this.#premises.retrieve(sessionId);
-    await this.#premises.clear(sessionId);
-    this.#live.delete(sessionId);
-    this.#rest();
+    try {
+      await this.#premises.retrieve(sessionId);
+      await this.#premises.clear(sessionId);
+    } finally {
+      // What cannot come back now waits in its volumes; the proxy does not wait for it.
+      this.#live.delete(sessionId);
+      this.#rest();
+    }
   }
 
   async sweepOthers(
@@ -275,10 +292,23 @@ class DockerRuntime implements Runtime {
     if (isDryRun) return [...leftovers, ...strangers];
     await removeStrangers(this.#engine, strangers);
     for (const { kind, name } of leftovers) if (kind === "container") await removeContainer(this.#engine, name);
-    for (const id of new Set(leftovers.flatMap(({ sessionId }) => sessionId ?? []))) await this.sweep(id);
+    for (const id of new Set(leftovers.flatMap(({ sessionId }) => sessionId ?? []))) await this.#sweepAnyway(id);
     await this.#networks.removeStrays();
     if (liveSessions.size === 0) await this.#release();
-    return [...leftovers, ...strangers];
+    const kept = new Set((await this.#premises.list()).map(({ name }) => name));
+    const told = leftovers.map((one) => (kept.has(one.name) ? { ...one, isKept: true } : one));
+    return [...told, ...strangers];
+  }
+
+  /** An agent can see to it that its work dir does not come back: that must keep no daemon from its start. */
+  async #sweepAnyway(sessionId: string): Promise<void> {
+    try {
+      await this.sweep(sessionId);
+    } catch (error) {
+      this.#options.log("error", `Cannot clean up behind session "${sessionId}": ${messageOf(error)}`, {
+        session_id: sessionId,
+      });
+    }
   }
 
   async close(): Promise<void> {

@@ -14,6 +14,7 @@ import { furnishedWith, type HostPlaces } from "./mounted-premises.ts";
 import { Names } from "./names.ts";
 import { Networks, type SessionNetwork } from "./networks.ts";
 import type { Owner } from "./owner.ts";
+import { thisMachine } from "./whose.ts";
 
 export interface ProbeOptions {
   /** On this machine. */
@@ -86,7 +87,7 @@ export async function probeIsolation(options: ProbeOptions): Promise<ProbeAnswer
   const engine = await openEngine(options.engine);
   const word = randomBytes(12).toString("hex");
   const folder = await mkdtemp(join(tmpdir(), "agentd-doctor-"));
-  const names = new Names(folder);
+  const names = new Names({ dataDir: folder, mark: folder, machine: thisMachine() });
   const networks = new Networks({ engine, names, range: options.subnets });
   const server = await wordServer(word);
   let network: SessionNetwork | undefined;

@@ -4,9 +4,13 @@ import { createHash } from "node:crypto";
 export const label = {
   /** On everything that agentd makes. */
   managed: "agentruntime.managed",
-  /** Which daemon's: a digest of its data dir. */
+  /** Which daemon's: a digest of what tells its data dir from all others. */
   daemon: "agentruntime.daemon",
   dataDir: "agentruntime.data_dir",
+  /** Of two data dirs of one path, on two machines or one after the other, which. */
+  mark: "agentruntime.data_dir_mark",
+  /** Where the data dir is to be looked for. */
+  machine: "agentruntime.machine",
   session: "agentruntime.session_id",
   role: "agentruntime.role",
   /** Where the session's network lies. */
@@ -18,14 +22,27 @@ export const label = {
 
 export type Role = "agent" | "proxy" | "session-network" | "egress-network" | "session-volume" | "proxy-volume";
 
+/** Whose things they are. */
+export interface Origin {
+  dataDir: string;
+  /** Like no other data dir's, on whatever machine. */
+  mark: string;
+  machine: string;
+}
+
+/** What the daemon of a data dir was called by versions that knew it by its path alone. */
+export function earlierDaemon(dataDir: string): string {
+  return digest(dataDir);
+}
+
 export class Names {
   readonly daemon: string;
+  readonly origin: Origin;
 
-  readonly #dataDir: string;
-
-  constructor(dataDir: string) {
-    this.#dataDir = dataDir;
-    this.daemon = digest(dataDir);
+  /** By its path alone, a data dir of another machine on the same engine would be ours. */
+  constructor(origin: Origin, daemon = digest(origin.mark)) {
+    this.origin = origin;
+    this.daemon = daemon;
   }
 
   /** Of a session's container: a digest, because ids that callers choose may begin alike. */
@@ -57,7 +74,9 @@ export class Names {
     return {
       ...this.#marks(role, sessionId),
       // For others alone, who cannot tell it from the digest. What an earlier version made is found without it.
-      [label.dataDir]: this.#dataDir,
+      [label.dataDir]: this.origin.dataDir,
+      [label.mark]: this.origin.mark,
+      [label.machine]: this.origin.machine,
     };
   }
 

@@ -3,28 +3,35 @@ import { lstat } from "node:fs/promises";
 import { errnoOf } from "../../protocol/error.ts";
 import type { Leftover } from "../runtime.ts";
 import { type Engine, engineFault, isMissing } from "./engine.ts";
-import { label, type Names } from "./names.ts";
+import { label, type Names, type Role } from "./names.ts";
 
 /** In the order in which they can be removed. */
 const kinds = ["container", "network", "volume"] as const;
 
+const sessionVolume: Role = "session-volume";
+
 interface Found extends Leftover {
   daemon: string;
+  machine: string | undefined;
   dataDir: string;
+  mark: string | undefined;
   isRunningAgent: boolean;
 }
 
 /**
- * For an engine of this machine only: of another one's daemons we see no data dir. Those of which an agent still runs are told
- * and left alone: whoever moved a data dir away in its midst may want it.
+ * Of daemons of this machine only, who may share its engine with those of others: of theirs we see no data dir. Those of which
+ * an agent still runs are told and left alone: whoever moved a data dir away in its midst may want it.
  */
 export async function findStrangers(engine: Engine, names: Names): Promise<Leftover[]> {
-  const all = (await listAll(engine)).filter(({ daemon }) => daemon !== names.daemon);
+  const { origin } = names;
+  const all = (await listAll(engine, origin.machine)).filter(({ daemon }) => daemon !== names.daemon);
   const gone = new Set<string>();
   for (const dataDir of new Set(all.map((found) => found.dataDir))) if (await isGone(dataDir)) gone.add(dataDir);
+  // Ours lies now where another one was.
+  const isReplaced = ({ dataDir, mark }: Found) => dataDir === origin.dataDir && mark !== origin.mark;
   const lively = new Set(all.flatMap(({ daemon, isRunningAgent }) => (isRunningAgent ? [daemon] : [])));
   return all
-    .filter(({ dataDir }) => gone.has(dataDir))
+    .filter((found) => gone.has(found.dataDir) || isReplaced(found))
     .map(({ kind, name, sessionId, daemon, dataDir }) => ({
       kind,
       name,
@@ -48,7 +55,7 @@ export async function removeStrangers(engine: Engine, strangers: readonly Leftov
   }
 }
 
-async function listAll(engine: Engine): Promise<Found[]> {
+async function listAll(engine: Engine, machine: string): Promise<Found[]> {
   const filters = { label: [`${label.managed}=1`] };
   try {
     const [containers, networks, { Volumes }] = await Promise.all([
@@ -56,19 +63,23 @@ async function listAll(engine: Engine): Promise<Found[]> {
       engine.listNetworks({ filters }),
       engine.listVolumes({ filters }),
     ]);
-    return [
+    const all = [
       ...containers.flatMap(({ Id, Names: [name = Id], Labels, State }) =>
         found("container", name.replace(/^\//, ""), Labels, State === "running" || State === "paused"),
       ),
       ...networks.flatMap(({ Name, Labels }) => found("network", Name, Labels ?? {}, false)),
       ...(Volumes ?? []).flatMap(({ Name, Labels }) => found("volume", Name, Labels ?? {}, false)),
     ];
+    return all.filter((one) => one.machine === machine);
   } catch (error) {
     throw engineFault(error, "list what daemons have made");
   }
 }
 
-/** Versions that did not write down their data dir made what cannot be told. */
+/**
+ * Versions that did not write down their data dir and machine made what cannot be told. A session's volume may hold work that
+ * exists nowhere else: only a person removes it.
+ */
 function found(
   kind: Leftover["kind"],
   name: string,
@@ -76,9 +87,10 @@ function found(
   isRunning: boolean,
 ): Found[] {
   const [daemon, dataDir] = [labels[label.daemon], labels[label.dataDir]];
-  if (daemon === undefined || dataDir === undefined) return [];
+  if (daemon === undefined || dataDir === undefined || labels[label.role] === sessionVolume) return [];
   const isRunningAgent = isRunning && labels[label.role] === "agent";
-  return [{ kind, name, sessionId: labels[label.session], daemon, dataDir, isRunningAgent }];
+  const [mark, machine] = [labels[label.mark], labels[label.machine]];
+  return [{ kind, name, sessionId: labels[label.session], daemon, dataDir, mark, machine, isRunningAgent }];
 }
 
 /** A folder that cannot be looked at is there. */
