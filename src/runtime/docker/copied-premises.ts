@@ -130,9 +130,12 @@ class CopiedPremises implements Premises {
     for (const { Name } of volumes.filter(isBack)) await engine.getVolume(Name).remove().catch(ignoreMissing);
     const kept = volumes.filter((volume) => !isBack(volume)).map(({ Name }) => Name);
     if (kept.length === 0) return await removeCopyRecord(sessionDirOf(sessionId));
+    // Of those that wait it is known, and told where it failed.
+    const unknown = kept.filter((name) => !waiting.has(name));
+    if (unknown.length === 0) return;
     log(
       "warn",
-      `Keeps the volumes of session "${sessionId}" on the engine: nothing here says that what is in them came back. Look into them, then remove them with "docker volume rm ${kept.join(" ")}"`,
+      `Keeps the volumes of session "${sessionId}" on the engine: nothing here says that what is in them came back. Look into them, then remove them with "docker volume rm ${unknown.join(" ")}"`,
     );
   }
 
@@ -211,7 +214,7 @@ class CopiedPremises implements Premises {
     });
     if (faults.length > 0)
       throw new Error(
-        `Cannot bring back all that session "${sessionId}" did (${faults.join("; ")}). It stays in its volumes on the engine; "agentd gc" tries again`,
+        `${faults.join("; ")}. What did not come stays in its volumes on the engine; "agentd gc" tries again`,
       );
   }
 

@@ -256,7 +256,8 @@ class DockerRuntime implements Runtime {
     await removeContainer(this.#engine, this.#names.ofSession(sessionId));
     await this.#networks.close(sessionId);
     try {
-      await this.#premises.retrieve(sessionId);
+      // Also when not all comes back: the session's end is told by what did, and only that is cleared.
+      await this.#retrieve(sessionId);
       await this.#premises.clear(sessionId);
     } finally {
       // What cannot come back now waits in its volumes; the proxy does not wait for it.
@@ -300,7 +301,7 @@ class DockerRuntime implements Runtime {
     return [...told, ...strangers];
   }
 
-  /** An agent can see to it that its work dir does not come back: that must keep no daemon from its start. */
+  /** What cannot be removed must keep no daemon from its start. */
   async #sweepAnyway(sessionId: string): Promise<void> {
     try {
       await this.sweep(sessionId);
