@@ -99,7 +99,7 @@ export class EgressProxy {
       if (!found.State.Running) return;
       // It is made anew at the next look, or by the next session.
       if (!seesWayOut(found)) await this.#remove();
-      else await this.#readAnew(found.Id);
+      else await this.#alone(this.#readAnew(found.Id).then(() => engine.getContainer(found.Id)));
     } catch (error) {
       if (isMissing(error)) return;
       await undo();
@@ -166,10 +166,16 @@ export class EgressProxy {
 
   /** A running proxy that lets requests through both its ports; callers at the same time share the work. */
   #ensure(): Promise<Docker.Container> {
-    this.#ensuring ??= this.#find().finally(() => {
-      this.#ensuring = undefined;
+    return this.#ensuring ?? this.#alone(this.#find());
+  }
+
+  /** While this goes on nobody else judges whether the proxy works: whoever needs it waits for this. */
+  #alone(work: Promise<Docker.Container>): Promise<Docker.Container> {
+    const ensuring = work.finally(() => {
+      if (this.#ensuring === ensuring) this.#ensuring = undefined;
     });
-    return this.#ensuring;
+    this.#ensuring = ensuring;
+    return ensuring;
   }
 
   async #find(): Promise<Docker.Container> {
