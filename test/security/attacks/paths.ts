@@ -32,20 +32,23 @@ function place(name: string, path: (house: House) => string): Row {
   };
 }
 
+/** Folders of a home that hold keys and logins. */
+const ofKeys = [
+  ".ssh",
+  ".gnupg",
+  ".aws",
+  ".kube",
+  ".docker",
+  ".claude",
+  ".codex",
+  ".config/gh",
+  ".config/gcloud",
+  ".password-store",
+];
+
 const at = (path: string) => (house: House) => join(house.home, path);
 const places: Row[] = [
-  ...[
-    ".ssh",
-    ".gnupg",
-    ".aws",
-    ".kube",
-    ".docker",
-    ".claude",
-    ".codex",
-    ".config/gh",
-    ".config/gcloud",
-    ".password-store",
-  ].map((path) => place(`\`~/${path}\``, at(path))),
+  ...ofKeys.map((path) => place(`\`~/${path}\``, at(path))),
   place("a folder below `~/.ssh`", at(".ssh/keys")),
   place("the home itself, which holds them", at("")),
   place("`~/.SSH`, where case is nothing", at(".SSH")),
@@ -327,21 +330,7 @@ async function makeCheckouts(home: string): Promise<void> {
 async function openHouse(): Promise<House> {
   const dir = await tempDir();
   const home = join(dir.path, "person");
-  for (const path of [
-    ".ssh/keys",
-    ".gnupg",
-    ".aws",
-    ".kube",
-    ".docker",
-    ".claude",
-    ".codex",
-    ".config/gh",
-    ".config/gcloud",
-    ".password-store",
-    ".SSH",
-    "project",
-  ])
-    await mkdir(join(home, path), { recursive: true });
+  for (const path of [...ofKeys, ".ssh/keys", ".SSH", "project"]) await mkdir(join(home, path), { recursive: true });
   await writeFile(join(home, "file"), "");
   await symlink(join(home, ".ssh"), join(home, "link-to-ssh"));
   await symlink(home, join(home, "link-to-home"));

@@ -3,6 +3,7 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { joinSockets } from "../../../src/process/join-sockets.ts";
 import { eventually } from "../../support/eventually.ts";
+import { heardBy } from "../../support/heard-by.ts";
 
 /** A client and a service far from each other, with the joined two in between. */
 async function joined(options: { silenceMs?: number } = {}) {
@@ -41,16 +42,6 @@ const closed = (...sockets: Socket[]) =>
       (socket) => new Promise<void>((resolve) => (socket.closed ? resolve() : socket.once("close", resolve))),
     ),
   );
-
-/** All that comes until the other side has ended; its own side stays as it is. */
-const heardBy = (socket: Socket) =>
-  new Promise<string>((resolve) => {
-    let text = "";
-    socket.on("data", (bytes) => {
-      text += String(bytes);
-    });
-    socket.once("end", () => resolve(text));
-  });
 
 test("the end of one side is told to the other, which may still answer", async () => {
   const { client, service, inner, outer } = await joined();

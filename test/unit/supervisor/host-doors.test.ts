@@ -1,21 +1,12 @@
 import { once } from "node:events";
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { doorName, type HostService } from "../../../src/protocol/host-service.ts";
 import { HostDoors } from "../../../src/supervisor/host-doors.ts";
+import { heardBy } from "../../support/heard-by.ts";
 import { tempDir } from "../../support/temp-dir.ts";
 import { makeSession } from "../session/make-session.ts";
-
-/** All that comes until the other side has ended; its own side stays as it is. */
-const heardBy = (socket: Socket) =>
-  new Promise<string>((resolve) => {
-    let text = "";
-    socket.on("data", (bytes) => {
-      text += String(bytes);
-    });
-    socket.once("end", () => resolve(text));
-  });
 
 test("by a door a conversation comes to its end in both directions, whichever side ends first", async () => {
   const dir = await tempDir();
