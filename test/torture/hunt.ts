@@ -30,6 +30,7 @@ export async function huntMutation(
         durationMs: roundMs,
         actors: options.actors,
         dist,
+        ...(mutation.weights ? { weights: mutation.weights } : {}),
         ...(options.signal ? { signal: options.signal } : {}),
       }).then(
         ({ problems }) => problems,

@@ -2,11 +2,15 @@
  * Faults that are put into the product on purpose: the torture must find each of them, or it proves nothing. Each is a few
  * words of the sources in another wording; words that are no longer there, or there twice, are an error.
  */
+import type { Weights } from "./faults.ts";
+
 export interface Mutation {
   name: string;
   /** What goes wrong with it. */
   fault: string;
   edits: readonly { file: string; find: string; put: string }[];
+  /** Accidents that show it, to be had more often than usual. */
+  weights?: Weights;
 }
 
 export const mutations: readonly Mutation[] = [
@@ -111,8 +115,16 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: "trim-spool-too-early",
-    fault: "a sidecar forgets lines that nobody has acknowledged",
+    fault: "a sidecar takes what it has written for acknowledged, and forgets it",
+    weights: { "kill daemon and agent": 40 },
     edits: [
+      {
+        file: "sidecar/spool.ts",
+        find: "    else if (!this.#store(batch)) this.#waitForRoom(batch);\n",
+        put: `    else if (!this.#store(batch)) this.#waitForRoom(batch);
+    else this.ack(batch.lastSeq);
+`,
+      },
       {
         file: "sidecar/spool.ts",
         find: "    this.#ackedSeq = seq;\n",
