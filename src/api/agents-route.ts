@@ -4,8 +4,11 @@ import * as z from "zod";
 import type { AgentView } from "../protocol/http.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 
-const Query = z.strictObject({ work_dir: z.string().optional() });
+export const AgentsQuery = z.strictObject({ work_dir: z.string().optional() });
 
 export function agentsRoute(app: FastifyInstance, { supervisor }: { supervisor: Supervisor }): void {
-  app.get("/agents", async (request): Promise<AgentView[]> => supervisor.agents(Query.parse(request.query).work_dir));
+  app.get(
+    "/agents",
+    async (request): Promise<AgentView[]> => supervisor.agents(AgentsQuery.parse(request.query).work_dir),
+  );
 }

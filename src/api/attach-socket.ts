@@ -41,7 +41,7 @@ const pingMs = 30_000;
 
 /** What libuv still holds of the write under way. Node has no public name for it, and its own socket timeouts look here too. */
 const WriteUnderWay = z.object({ _handle: z.object({ writeQueueSize: z.number() }) });
-const Since = z.looseObject({
+export const Since = z.looseObject({
   since: z
     .string()
     .regex(/^\d{1,15}$/)

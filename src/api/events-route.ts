@@ -8,7 +8,7 @@ import type { Supervisor } from "../supervisor/supervisor.ts";
 import { sendEvents } from "./sse.ts";
 
 const Offset = z.string().regex(/^\d{1,15}$/);
-const EventsQuery = z.looseObject({ since: Offset.optional() });
+export const EventsQuery = z.looseObject({ since: Offset.optional() });
 
 export interface StreamRouteOptions {
   supervisor: Supervisor;

@@ -15,7 +15,8 @@ const Time = z.union([
   z.iso.datetime({ offset: true }).transform((text) => Date.parse(text)),
 ]);
 
-const Query = z.looseObject({
+/** `GET /sessions`; each `tag.NAME` beside these asks for a tag. */
+export const ListRequest = z.looseObject({
   state: z.union([SessionStatus, z.enum(["live", "ended"])]).optional(),
   agent: z.string().optional(),
   work_dir: z.string().optional(),
@@ -32,7 +33,7 @@ const Query = z.looseObject({
 });
 
 export function listQueryOf(asked: unknown): ListQuery {
-  const query = Query.parse(asked);
+  const query = ListRequest.parse(asked);
   const { state, agent, since, until, order, limit, after } = query;
   const standing = state === "live" || state === "ended" ? state : undefined;
   const tags: Record<string, string> = {};

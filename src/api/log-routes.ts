@@ -23,7 +23,7 @@ interface ById {
 const waitSecondsMax = 60;
 const stepBytes = 256 * 1024;
 
-const LogsQuery = z.looseObject({
+export const LogsQuery = z.looseObject({
   cursor: z
     .string()
     .regex(/^(?:-?\d{1,15})?$/)

@@ -19,6 +19,8 @@ export const routeTable: Readonly<Record<string, RouteAccess>> = {
   "GET /health": { scope: "open" },
   "GET /health/live": { scope: "open", isProbe: true },
   "GET /health/ready": { scope: "open", isProbe: true },
+  "GET /openapi.json": { scope: "open" },
+  "GET /docs": { scope: "open" },
   "GET /metrics": { scope: "read" },
   "GET /agents": { scope: "read" },
   "GET /egress": { scope: "read" },

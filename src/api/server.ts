@@ -28,6 +28,7 @@ import { Idempotency } from "./idempotency.ts";
 import { takeJson } from "./json-body.ts";
 import { logRoutes } from "./log-routes.ts";
 import { metricsRoute, type Scrape } from "./metrics-route.ts";
+import { openApiRoute } from "./openapi-route.ts";
 import { boundPipelines } from "./pipelining.ts";
 import { holdToTable } from "./route-check.ts";
 import { sessionRoutes } from "./session-routes.ts";
@@ -79,7 +80,7 @@ const bodyMs = 60_000;
 const lookEveryMs = 5_000;
 
 export async function createServer(options: ServerOptions): Promise<Server> {
-  const { config, supervisor } = options;
+  const { config, supervisor, version } = options;
   const guard = { listenHost: config.listen.host, servedNames: config.served_names, ...options.access };
   const app = fastify({
     bodyLimit: config.limits.body_bytes,
@@ -131,7 +132,8 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   boundPipelines(app);
   boundBodies(app, { bodyBytesMax: config.limits.body_bytes });
   const idempotency = new Idempotency(options.answers);
-  healthRoute(app, { config, supervisor, limitSupport: options.limitSupport, version: options.version });
+  healthRoute(app, { config, supervisor, limitSupport: options.limitSupport, version });
+  openApiRoute(app, { version });
   metricsRoute(app, options.scrape);
   agentsRoute(app, { supervisor });
   egressRoute(app, { supervisor });

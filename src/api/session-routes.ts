@@ -32,6 +32,9 @@ interface ById {
 
 const historyDefault = 50;
 
+/** Older clients send anything: what is no count is as good as none. */
+export const HistoryQuery = z.looseObject({ limit: z.string().optional() });
+
 export function sessionRoutes(app: FastifyInstance, { supervisor, idempotency, dataDir }: SessionRoutesOptions): void {
   app.post("/sessions", async (request, reply) => {
     const asked = bodyOf(request, SessionRequest, "create a session");
@@ -48,7 +51,7 @@ export function sessionRoutes(app: FastifyInstance, { supervisor, idempotency, d
   });
 
   app.get("/sessions/history", async (request) => {
-    const { limit } = z.looseObject({ limit: z.string().optional() }).parse(request.query);
+    const { limit } = HistoryQuery.parse(request.query);
     const count = Number(limit);
     const isCount = Number.isInteger(count) && count > 0;
     const rows = await supervisor.history(isCount ? Math.min(count, limitMax) : historyDefault);

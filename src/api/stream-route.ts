@@ -14,7 +14,7 @@ const longPollMs = 30_000;
 /** Readers come again after that, by the protocol's advice, so that caches on the way may gather them. */
 const sseLifeMs = 60_000;
 
-const StreamQuery = z.looseObject({
+export const StreamQuery = z.looseObject({
   offset: z.union([z.literal(["-1", "now"]), z.string().regex(/^\d{1,16}$/)]).optional(),
   live: z.enum(["long-poll", "sse"]).optional(),
   cursor: z.string().optional(),
