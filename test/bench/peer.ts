@@ -1,14 +1,15 @@
 /**
- * `tsx test/bench/peer.ts SANDBOX_AGENT [COUNT]`: the same ACP agent, which answers with COUNT pieces of text, through agentd
- * and through sandbox-agent (npm `@sandbox-agent/cli-linux-x64`), each with one client that reads its stream: pieces a
- * second, how many arrived, and milliseconds from the first request to the first piece. Not part of `npm run bench`: it
- * wants a program that is not among our dependencies.
+ * `tsx test/bench/peer.ts [--sandbox-agent PATH] [--acpx PATH] [--count N]`: the same ACP agent, which answers with N pieces of
+ * text, through agentd, through sandbox-agent (npm `@sandbox-agent/cli-linux-x64`) and through acpx (npm `acpx`), each with one
+ * client that reads its stream: pieces a second, how many arrived, and milliseconds from the first request to the first piece.
+ * Not part of `npm run bench`: it wants programs that are not among our dependencies.
  */
 import { chmod, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 import { execa } from "execa";
 import { eventually } from "../support/eventually.ts";
 import { startDaemon } from "../support/start-daemon.ts";
@@ -21,16 +22,23 @@ interface Run {
   seconds: number;
 }
 
-const [peer, countText = "100000"] = process.argv.slice(2);
-if (peer === undefined) throw new Error("Name the program of sandbox-agent: tsx test/bench/peer.ts PATH [COUNT]");
-const count = Math.ceil(Number(countText) / 300) * 300;
+const { values: flags } = parseArgs({
+  options: {
+    "sandbox-agent": { type: "string" },
+    acpx: { type: "string" },
+    count: { type: "string", default: "100000" },
+  },
+});
+const count = Math.ceil(Number(flags.count) / 300) * 300;
 const agent = fileURLToPath(new URL("agents/acp-flood.mjs", import.meta.url));
 const runs = 5;
 /** A stream that has said nothing for so long has lost what is missing. */
 const silenceMs = 5_000;
 
 report("agentd", await measure(throughAgentd));
-report("sandbox-agent", await measure((run) => throughPeer(peer, run)));
+const { "sandbox-agent": sandboxAgent, acpx } = flags;
+if (sandboxAgent !== undefined) report("sandbox-agent", await measure((run) => throughSandboxAgent(sandboxAgent, run)));
+if (acpx !== undefined) report("acpx", await measure((run) => throughAcpx(acpx, run)));
 
 async function measure(through: (run: (measureOne: () => Promise<Run>) => Promise<void>) => Promise<void>) {
   const measured: Run[] = [];
@@ -68,7 +76,35 @@ async function throughAgentd(run: (measureOne: () => Promise<Run>) => Promise<vo
   }
 }
 
-async function throughPeer(program: string, run: (measureOne: () => Promise<Run>) => Promise<void>): Promise<void> {
+/** It is no daemon: one process a prompt, whose client is whoever reads its pipe. Nothing is kept for one that comes later. */
+async function throughAcpx(program: string, run: (measureOne: () => Promise<Run>) => Promise<void>): Promise<void> {
+  const folder = await tempDir();
+  const flood = `${process.execPath} ${agent} ${count}`;
+  const args = ["--agent", flood, "--format", "json", "--approve-all", "--cwd", folder.path, "exec", "go"];
+  try {
+    await run(async () => {
+      const start = performance.now();
+      const reader = readerOf(start, /agent_message_chunk/g);
+      const child = execa(process.execPath, [program, ...args], {
+        env: { HOME: folder.path },
+        stdin: "ignore",
+        buffer: false,
+        reject: false,
+      });
+      child.stdout.on("data", (data) => reader.take(data.toString("latin1")));
+      const done = await reader.done;
+      await child;
+      return done;
+    });
+  } finally {
+    await folder.remove();
+  }
+}
+
+async function throughSandboxAgent(
+  program: string,
+  run: (measureOne: () => Promise<Run>) => Promise<void>,
+): Promise<void> {
   const folder = await tempDir();
   const fake = join(folder.path, "opencode");
   await writeFile(fake, `#!/bin/sh\nexec ${process.execPath} ${agent} "$@"\n`);
