@@ -31,7 +31,7 @@ export default defineConfig({
         test: {
           ...e2e,
           name: "e2e",
-          include: ["test/{e2e,conformance,torture,security}/**/*.test.ts"],
+          include: ["test/{e2e,torture,security}/**/*.test.ts"],
           exclude: ["test/**/*.long.test.ts"],
         },
       },
@@ -46,7 +46,26 @@ export default defineConfig({
           maxWorkers: 1,
         },
       },
-      { test: { ...e2e, name: "long", include: ["test/**/*.long.test.ts"], testTimeout: 600_000 } },
+      {
+        test: {
+          ...e2e,
+          name: "long",
+          include: ["test/**/*.long.test.ts"],
+          exclude: ["test/torture/**"],
+          testTimeout: 600_000,
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        test: {
+          ...e2e,
+          name: "torture",
+          include: ["test/torture/**/*.long.test.ts"],
+          testTimeout: 600_000,
+          // Behind the others: it takes the whole machine, and what it looks for shows only while it has it.
+          sequence: { groupOrder: 3 },
+        },
+      },
     ],
   },
 });

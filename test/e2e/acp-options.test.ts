@@ -60,11 +60,12 @@ describe.each(others)("%s", (agent) => {
 });
 
 it.each(programNames)("%s says so when an option or a mode is not to be had", async (agent) => {
-  for (const wish of [{ mode: "no-such-mode" }, { options: { nothing: "x" } }]) {
-    const id = await acp.create({ agent, prompt: "hello", acp: wish });
-    const events = await acp.log(id);
-    expect(events.at(-1)).toMatchObject({ type: "exit", data: { error_category: "invalid_request" } });
-  }
+  const wishes = [{ mode: "no-such-mode" }, { options: { nothing: "x" } }];
+  const ends = await Promise.all(
+    wishes.map(async (wish) => (await acp.log(await acp.create({ agent, prompt: "hello", acp: wish }))).at(-1)),
+  );
+  const refusal = { type: "exit", data: { error_category: "invalid_request" } };
+  expect(ends).toMatchObject([refusal, refusal]);
 });
 
 it("begins in the mode that was asked for", async () => {

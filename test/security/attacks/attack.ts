@@ -6,6 +6,8 @@ export interface Attack<Ground> {
   /** What comes of it: the words that `attempt` answers with. */
   meets: string;
   attempt(ground: Ground): Promise<string>;
+  /** It is the daemon's clock that ends it: begun with the group, so that the others are tried while it waits. */
+  isWaiting?: true;
   /** The same with the one thing changed that holds it: what shows that it would have worked otherwise. */
   control: Control<Ground>;
 }

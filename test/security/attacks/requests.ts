@@ -219,6 +219,7 @@ function slow(name: string, begin: (ground: Ground) => string, meets: string): R
   return {
     name,
     meets,
+    isWaiting: true,
     attempt: async (ground) => {
       const answer = answersTo(ground.daemon.url, begin(ground), { deadlineMs: 150_000 });
       if ((await ground.daemon.get("/health")).status !== 200) return "others are not served";
@@ -230,7 +231,6 @@ function slow(name: string, begin: (ground: Ground) => string, meets: string): R
 
 const slowness: Row[] = [
   slow("headers that never end", (g) => next(g).slice(0, -2), "408"),
-  slow("a body that never ends", (g) => `${promptHead(g, "Content-Length: 1000\r\n")}{"text":"`, "408"),
   {
     name: "10,000 connections that say nothing (or as many as one process may have)",
     meets: "others are served; each is closed",
@@ -241,6 +241,7 @@ const slowness: Row[] = [
       attempt: (ground) => idle(ground, connectionsMax + 100),
     },
   },
+  slow("a body that never ends", (g) => `${promptHead(g, "Content-Length: 1000\r\n")}{"text":"`, "408"),
 ];
 
 /** As many as that, until the daemon has closed each; somebody asks for the sessions while they are there. */
