@@ -27,14 +27,19 @@ function row(view: SessionView, options: { nowMs: number; idChars: number }): st
     view.session_id.slice(0, options.idChars),
     cutChars(plainLine(view.name ?? "-", nameCharsMax), nameCharsMax),
     plainLine(view.agent, nameCharsMax),
-    // An earlier daemon began it: that is no concern of who looks at what runs.
-    view.status === "orphaned" ? "running" : view.status,
+    statusWord(view),
     view.activity ?? view.end_reason ?? "-",
     String(view.turn_count),
     view.cost_usd === undefined ? "-" : formatCost(view.cost_usd),
     formatAge(options.nowMs - Date.parse(view.created_at)),
     plainLine(view.work_dir, 4096),
   ];
+}
+
+function statusWord({ status, unreadable }: SessionView): string {
+  if (unreadable !== undefined) return "unreadable";
+  // An earlier daemon began it: that is no concern of who looks at what runs.
+  return status === "orphaned" ? "running" : status;
 }
 
 /** The shortest length, from eight on, at which no two ids look the same. */

@@ -11,7 +11,7 @@ import type { SessionRow } from "../store/store.ts";
 import { foreignLog } from "../supervisor/foreign-logs.ts";
 import type { Listed } from "../supervisor/listing.ts";
 
-export function viewOf({ row, entry, spec }: Listed, dataDir: string): SessionView {
+export function viewOf({ row, entry, spec, unreadable }: Listed, dataDir: string): SessionView {
   const { attendance, session } = entry ?? {};
   const status = SessionStatus.parse(row.status);
   const home = sessionHome(dataDir, row.id);
@@ -55,6 +55,7 @@ export function viewOf({ row, entry, spec }: Listed, dataDir: string): SessionVi
       agent_session_id: row.agent_session_id ?? undefined,
       turn_id: attendance?.openTurn,
       cost_usd: row.cost_usd ?? undefined,
+      unreadable,
       traceparent: spec?.traceparent,
       resources: spec?.resources,
     }),

@@ -2,7 +2,7 @@
  * Who a pid is. A pid is reused once its process is gone; together with the start time it never is, so
  * whatever is recorded, and whatever is signalled, is the pair.
  */
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { execaSync } from "execa";
 import { errnoOf } from "../protocol/error.ts";
 
@@ -29,6 +29,18 @@ export function startTimeOf(pid: number): string | undefined {
 /** Whether `pid` is alive and still the process that was recorded. */
 export function isSameProcess(pid: number, started: string): boolean {
   return startTimeOf(pid) === started;
+}
+
+/** Whether it lives and its work dir is this folder, by whatever path. Linux only: elsewhere nobody can tell. */
+export function isWorkingIn({ pid, started }: ProcessIdentity, folder: string): boolean {
+  if (!isSameProcess(pid, started)) return false;
+  try {
+    const [one, two] = [statSync(`/proc/${pid}/cwd`), statSync(folder)];
+    return one.dev === two.dev && one.ino === two.ino;
+  } catch {
+    // It ended in between, or is another user's.
+    return false;
+  }
 }
 
 /** Sends a signal to the recorded process and to no other; false when it is gone or not ours to signal. */

@@ -31,6 +31,7 @@ export const errorStatus = {
   token_not_found: 404,
   session_exists: 409,
   session_ended: 409,
+  session_unreadable: 409,
   name_taken: 409,
   token_exists: 409,
   resume_in_use: 409,

@@ -234,6 +234,8 @@ export const SessionView = z.object({
   cost_usd: z.number().optional(),
   tool_call_count: z.number().optional(),
   turn_count: z.number(),
+  /** Why the daemon could not read the session when it started; what else is said of it may be old. */
+  unreadable: z.string().optional(),
   /** As the request that created it said. */
   traceparent: z.string().optional(),
   /** What it may use of the machine; absent where there is no limit. */

@@ -3,7 +3,7 @@ import { closeSync, openSync } from "node:fs";
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { ensureCgroup } from "../process/cgroup.ts";
-import { isSameProcess, type ProcessIdentity } from "../process/identity.ts";
+import { isSameProcess, isWorkingIn, type ProcessIdentity } from "../process/identity.ts";
 import { marksOf } from "../process/session-marks.ts";
 import { killTree } from "../process/stop-ladder.ts";
 import type { Bootstrap } from "../protocol/bootstrap.ts";
@@ -56,6 +56,15 @@ export function localRuntime(options: LocalRuntimeOptions): LocalRuntime {
     holdLimits: (sessionId, limits) => void ensureCgroup({ sessionId, dataDirMark }, limits),
     sweep: async (sessionId) => {
       await killTree({ sessionId, dataDirMark });
+    },
+    sweepUnread: async (sessionId, sessionDir) => {
+      const sidecar = readIdentity(sessionDir);
+      if (sidecar && process.platform !== "linux" && isSameProcess(sidecar.pid, sidecar.started))
+        throw notEnded(sessionId, [sidecar], "the system does not tell whether it is its sidecar");
+      // In a copy of the folder it is the sidecar of the session that was copied, which works elsewhere.
+      const roots = sidecar && isWorkingIn(sidecar, sessionDir) ? [sidecar] : [];
+      const { left } = await killTree({ sessionId, dataDirMark, roots });
+      if (left.length > 0) throw notEnded(sessionId, left, "it does not end");
     },
     // A session is ended before its folder goes: nothing of one is left whose folder is not there.
     sweepOthers: async () => [],
@@ -146,7 +155,7 @@ async function launchFresh(options: LocalRuntimeOptions, bootstrap: Bootstrap): 
     const tail = (await readFile(logPath, "utf8").catch(() => "")).slice(-tailBytes).trim();
     throw new AgentdError(
       "launch_failed",
-      `Cannot start the sidecar of session "${bootstrap.session_id}": ${messageOf(error)}${code === null && signal === "SIGKILL" ? "" : ` (it ended with ${signal ?? `code ${code}`})`}.${tail ? ` It said: ${tail}` : ""} See ${logPath}`,
+      `Cannot start the sidecar of session "${bootstrap.session_id}": ${messageOf(error)}${code === null && signal === "SIGKILL" ? "" : ` (it ended with ${signal ?? `code ${code}`})`}.${tail ? ` It said: ${tail}` : ""}`,
       { cause: error },
     );
   }
@@ -156,6 +165,14 @@ async function recover(options: LocalRuntimeOptions, address: SidecarAddress): P
   const identity = readIdentity(address.session_dir);
   if (!identity || !isSameProcess(identity.pid, identity.started)) return undefined;
   return handleOf(options, { address, identity, gone: untilGone(identity) });
+}
+
+function notEnded(sessionId: string, [first, ...more]: readonly ProcessIdentity[], why: string): AgentdError {
+  const others = more.length > 0 ? ` (and ${more.length} more)` : "";
+  return new AgentdError(
+    "runtime_unavailable",
+    `Cannot end process ${first?.pid}${others} of session "${sessionId}": ${why}. Look at it, end it by hand, then try again`,
+  );
 }
 
 async function untilGone({ pid, started }: ProcessIdentity): Promise<{ code: null; signal: null }> {

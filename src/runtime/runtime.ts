@@ -129,6 +129,8 @@ export interface Runtime {
   holdLimits(sessionId: string, limits: ResourceLimits): void;
   /** Ends what a dead sidecar left behind: the agent and everything it started. */
   sweep(sessionId: string): Promise<void>;
+  /** As `sweep`, of a session whose record cannot be read: its sidecar may be alive, and only the folder names it. */
+  sweepUnread(sessionId: string, sessionDir: string): Promise<void>;
   /**
    * Ends what is there of this daemon's and belongs to none of these sessions, and says what that was; with `withStrangers`
    * also what is of daemons whose data dirs are gone.

@@ -18,6 +18,7 @@ import type { Keepers } from "./keepers.ts";
 import type { Logins } from "./logins.ts";
 import type { Registry } from "./registry.ts";
 import type { TornLogs } from "./torn-logs.ts";
+import type { Unreadables } from "./unreadables.ts";
 import type { WorkDirGuard } from "./work-dir.ts";
 
 export type Log = (level: "info" | "warn" | "error", message: string, fields?: Record<string, unknown>) => void;
@@ -31,6 +32,7 @@ export interface Context {
   readonly store: Store;
   readonly registry: Registry;
   readonly archive: Archive;
+  readonly unreadables: Unreadables;
   readonly books: Books;
   readonly checkpoints: Checkpoints;
   readonly keepers: Keepers;

@@ -147,8 +147,8 @@ function assertOpen(context: Context): void {
 }
 
 /** Sessions that have ended keep their ids and names, and deleted ones their logs. */
-async function refuseTaken({ config, store }: Context, wanted: { id: string; name: string | undefined }) {
-  if ((await store.sessions.ownerOf(wanted.id)) !== undefined) throw takenId(wanted.id);
+async function refuseTaken({ config, store, unreadables }: Context, wanted: { id: string; name: string | undefined }) {
+  if (unreadables.has(wanted.id) || (await store.sessions.ownerOf(wanted.id)) !== undefined) throw takenId(wanted.id);
   const owner = wanted.name === undefined ? undefined : await store.sessions.ownerOf(wanted.name);
   if (owner !== undefined) throw takenName(wanted.name ?? "", owner);
   if (await isThere(sessionHome(config.dataDir, wanted.id).dir))

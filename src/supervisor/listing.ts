@@ -5,6 +5,7 @@ import type { Page, Place, SessionFilter, SessionRow } from "../store/store.ts";
 import type { Context } from "./context.ts";
 import { type Entry, rowOf } from "./entry.ts";
 import { indexForeignLogs } from "./foreign-logs.ts";
+import type { Unreadable } from "./unreadables.ts";
 
 /** A session in a list. */
 export interface Listed {
@@ -13,10 +14,16 @@ export interface Listed {
   entry: Entry | undefined;
   /** What it was asked for, where that was looked up. */
   spec: SessionSpec | undefined;
+  /** Why the daemon could not read it, when it could not. */
+  unreadable?: string;
 }
 
 export function listedOf(entry: Entry): Listed {
   return { row: rowOf(entry), entry, spec: entry.session.spec };
+}
+
+export function listedUnreadable({ row, reason }: Unreadable): Listed {
+  return { row, entry: undefined, spec: undefined, unreadable: reason };
 }
 
 export interface ListQuery extends SessionFilter {
@@ -28,7 +35,7 @@ export interface ListQuery extends SessionFilter {
   after?: string | undefined;
 }
 
-type ListContext = Pick<Context, "registry" | "store">;
+type ListContext = Pick<Context, "registry" | "unreadables" | "store">;
 
 /** The sessions that fit, and the id behind which the next page begins when there is one. */
 export async function listSessions(
@@ -39,8 +46,10 @@ export async function listSessions(
   const after = query.after === undefined ? undefined : await placeOf(context, query.after);
   // One that ends from here on is listed as it was: its row in the store is left out, whenever it came there.
   const entries = context.registry.all();
-  const ids = new Set(entries.map(({ session }) => session.id));
-  const held = entries.map(listedOf).filter(({ row }) => fits(row, query) && (!after || isBehind(row, after, order)));
+  const unreadables = context.unreadables.all();
+  const ids = new Set([...entries.map(({ session }) => session.id), ...context.unreadables.ids()]);
+  const listed = [...entries.map(listedOf), ...unreadables.map(listedUnreadable)];
+  const held = listed.filter(({ row }) => fits(row, query) && (!after || isBehind(row, after, order)));
   const ended =
     query.standing === "live" ? [] : await endedBesides(ids, context, query, { after, order, limit: limit + 1 });
   const all = [...held, ...ended].sort((a, b) => compare(a.row, b.row, order));
@@ -57,9 +66,9 @@ export async function listHistory({ config, store, registry }: Context, limit: n
   return [...held, ...rest].sort((a, b) => (b.ended_at ?? 0) - (a.ended_at ?? 0)).slice(0, limit);
 }
 
-async function placeOf({ registry, store }: ListContext, id: string): Promise<Place> {
+async function placeOf({ registry, unreadables, store }: ListContext, id: string): Promise<Place> {
   const entry = registry.find(id);
-  const row = entry ? rowOf(entry) : await store.sessions.byId(id);
+  const row = entry ? rowOf(entry) : (unreadables.find(id)?.row ?? (await store.sessions.byId(id)));
   if (row && row.created_at !== null) return { created_at: row.created_at, id: row.id };
   throw new AgentdError(
     "invalid_request",

@@ -52,6 +52,21 @@ const unknown = {
   cost_usd: null,
 } as const satisfies Partial<SessionRow>;
 
+/** Of a session of which not even the log can be read. */
+export function unknownRow(id: string): SessionRow {
+  return {
+    ...unknown,
+    id,
+    standing: "live",
+    status: null,
+    exit_code: null,
+    created_at: null,
+    ended_at: null,
+    log_bytes: 0,
+    last_seq: 0,
+  };
+}
+
 /** Our own logs end with `exit`; what a foreign one says of its end is its last result. */
 function endOf(lines: readonly AnyLine[]): Pick<SessionRow, "status" | "exit_code" | "ended_at"> {
   const exit = lines.at(-1);

@@ -19,6 +19,7 @@ import { endedEntry, rowOf } from "./entry.ts";
 import { rowOfLog } from "./log-row.ts";
 import { resumeRemoval } from "./removal.ts";
 import { endedSession, restoredSession } from "./restored.ts";
+import { unreadableRow } from "./unreadables.ts";
 
 /** Folders that are read at once. */
 const atOnce = 16;
@@ -34,16 +35,16 @@ export async function recover(context: Context): Promise<void> {
   await store.sessions.drop(gone);
   const unsettled = [...folders].filter((id) => !isSettled(known.get(id)));
   const rest = unsettled.values();
-  const unread: string[] = [];
+  const unfinished: string[] = [];
   await Promise.all(
     Array.from({ length: atOnce }, async () => {
-      for (const id of rest) if (!(await recoverOne(context, id, known.get(id)))) unread.push(id);
+      for (const id of rest) if (!(await recoverOne(context, id, known.get(id)))) unfinished.push(id);
     }),
   );
   await endsOfLost(context);
   // What could not be read may be alive: it is left alone.
   const live = context.registry.all().flatMap(({ session, attendance }) => (attendance ? [session.id] : []));
-  const spared = new Set([...unread, ...live]);
+  const spared = new Set([...unfinished, ...live]);
   await sweepRunDir(context, spared);
   for (const runtime of context.runtimes.values())
     await runtime.sweepOthers(spared, { isDryRun: false, withStrangers: false });
@@ -62,18 +63,22 @@ function isSettled(standing: Standing | undefined): boolean {
   return standing === "ended" || standing === "removed";
 }
 
-/** False when it could not be told what the session is. */
+/** False when it could not be told what the session is: its folder is left as it is. */
 async function recoverOne(context: Context, id: string, standing: Standing | undefined): Promise<boolean> {
   try {
     await bringBack(context, id, standing);
     return true;
   } catch (error) {
-    context.log("warn", `Cannot read session "${id}": ${messageOf(error)}. Its folder is left as it is`);
+    const reason = messageOf(error);
+    context.log("warn", `Cannot read session "${id}": ${reason}. Its folder is left as it is`, { session_id: id });
+    // One that is being removed has ended; the next start tries that again.
+    if (standing !== "removing") context.unreadables.add({ row: await unreadableRow(context, id), reason });
     return false;
   }
 }
 
-async function bringBack(context: Context, id: string, standing: Standing | undefined): Promise<void> {
+/** From what its folder says. Rejects, and leaves all as it is, when that cannot be understood. */
+export async function bringBack(context: Context, id: string, standing: Standing | undefined): Promise<void> {
   if (standing === "removing") return await resumeRemoval(context, id);
   const record = await recordIn(context, id);
   if (!record) return await recoverLog(context, id);

@@ -69,12 +69,14 @@ async function collectLeftHomes(
 
 /** What no policy is needed for: nobody can use it any more. */
 async function sweepLeftovers(
-  { registry, runtimes }: Context,
+  { registry, unreadables, runtimes }: Context,
   isDryRun: boolean,
 ): Promise<NonNullable<Collected["leftovers"]>> {
-  const live = new Set(registry.all().flatMap(({ session, attendance }) => (attendance ? [session.id] : [])));
+  const live = registry.all().flatMap(({ session, attendance }) => (attendance ? [session.id] : []));
+  // What could not be read may be alive.
+  const spared = new Set([...live, ...unreadables.ids()]);
   const options = { isDryRun, withStrangers: true };
-  const found = await Promise.all([...runtimes.values()].map((runtime) => runtime.sweepOthers(live, options)));
+  const found = await Promise.all([...runtimes.values()].map((runtime) => runtime.sweepOthers(spared, options)));
   return found.flat().map(({ kind, name, sessionId = null, dataDir, isKept }) => ({
     kind,
     name,

@@ -33,7 +33,7 @@ import { reloadEgress, renewEgress } from "./egress-reload.ts";
 import type { Entry } from "./entry.ts";
 import { HostDoors } from "./host-doors.ts";
 import { Keepers } from "./keepers.ts";
-import { type Listed, type ListQuery, listedOf, listHistory, listSessions } from "./listing.ts";
+import { type Listed, type ListQuery, listedOf, listedUnreadable, listHistory, listSessions } from "./listing.ts";
 import { Logins } from "./logins.ts";
 import { placeSpecOf } from "./place-spec.ts";
 import { recover } from "./recovery.ts";
@@ -41,6 +41,8 @@ import { Registry } from "./registry.ts";
 import { removeSession } from "./removal.ts";
 import { collect, collectRegularly } from "./retention.ts";
 import { TornLogs } from "./torn-logs.ts";
+import { endUnreadable } from "./unreadable-end.ts";
+import { Unreadables, unreadableFault } from "./unreadables.ts";
 import { checkWorkDir } from "./work-dir.ts";
 
 /** How long the logs and records of sessions that go on may hold up a daemon that leaves. */
@@ -92,6 +94,7 @@ export class Supervisor {
       ...options,
       registry,
       archive: new Archive({ config, store, tornLogs }),
+      unreadables: new Unreadables(),
       tornLogs,
       books,
       checkpoints: new Checkpoints({ books, log, isClosing }),
@@ -149,11 +152,13 @@ export class Supervisor {
     return this.#reloading.run(async () => reloadEgress(this.#context, this.#reread()));
   }
 
-  /** The session of this id or name; rejects with `session_not_found`. */
+  /** The session of this id or name; rejects with `session_not_found`, or `session_unreadable`. */
   async get(ref: string): Promise<Entry> {
     const entry = await this.find(ref);
-    if (!entry) throw new AgentdError("session_not_found", `session not found: ${ref.slice(0, 80)}`);
-    return entry;
+    if (entry) return entry;
+    const unreadable = this.#context.unreadables.find(ref);
+    if (unreadable) throw unreadableFault(unreadable);
+    throw new AgentdError("session_not_found", `session not found: ${ref.slice(0, 80)}`);
   }
 
   /** The session of this id or name, if there is one. One that has ended is read from its folder. */
@@ -165,10 +170,13 @@ export class Supervisor {
 
   /** What is known of the session, without its log; rejects with `session_not_found`. */
   async show(ref: string): Promise<Listed> {
-    const { registry, archive } = this.#context;
+    const { registry, archive, unreadables } = this.#context;
     const entry = registry.find(ref);
     if (entry) return listedOf(entry);
-    return (await archive.show(ref)) ?? listedOf(await this.get(ref));
+    const ended = await archive.show(ref);
+    if (ended) return ended;
+    const unreadable = unreadables.find(ref);
+    return unreadable ? listedUnreadable(unreadable) : listedOf(await this.get(ref));
   }
 
   list(query: ListQuery): Promise<{ page: Listed[]; next: string | undefined }> {
@@ -236,9 +244,15 @@ export class Supervisor {
     await conversation.change(change);
   }
 
-  /** Ends a session and takes it off the list; its log is kept. */
+  /** Ends a session and takes it off the list; its log is kept, and all of one that cannot be read. */
   async remove(ref: string): Promise<string> {
-    const entry = await this.get(ref);
+    const found = await this.find(ref);
+    const unreadable = found ? undefined : this.#context.unreadables.find(ref);
+    if (unreadable) {
+      await endUnreadable(this.#context, unreadable);
+      return unreadable.row.id;
+    }
+    const entry = found ?? (await this.get(ref));
     await removeSession(this.#context, entry);
     return entry.session.id;
   }

@@ -83,6 +83,7 @@ export async function dockerRuntime(options: DockerRuntimeOptions): Promise<Runt
     recover: (address) => runtime.recover(address),
     holdLimits: () => runtime.holdLimits(),
     sweep: (sessionId) => runtime.sweep(sessionId),
+    sweepUnread: (sessionId) => runtime.sweepUnread(sessionId),
     sweepOthers: (live, options) => runtime.sweepOthers(live, options),
     changeEgress: (change) => runtime.changeEgress(change),
     close: () => runtime.close(),
@@ -264,6 +265,11 @@ class DockerRuntime implements Runtime {
       this.#live.delete(sessionId);
       this.#rest();
     }
+  }
+
+  /** A container has its session's name: the folder is not asked. */
+  sweepUnread(sessionId: string): Promise<void> {
+    return this.sweep(sessionId);
   }
 
   async sweepOthers(
