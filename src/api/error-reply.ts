@@ -2,6 +2,7 @@
 import type { FastifyError, FastifyReply } from "fastify";
 import * as z from "zod";
 import { AgentdError, type ErrorCode, errnoOf, isDiskFull, messageOf } from "../protocol/error.ts";
+import { firstIssue } from "../protocol/first-issue.ts";
 
 const fastifyCodes: Readonly<Record<string, ErrorCode>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: "body_too_large",
@@ -47,26 +48,6 @@ export function toAgentdError(error: unknown): AgentdError {
     if (code) return new AgentdError(code, `Cannot read the request: ${error.message}`, { cause: error });
   }
   return new AgentdError("internal", "Something failed inside agentd. Its own log says more", { cause: error });
-}
-
-/** Path, what was found to be wrong, for the first issue; the rest usually follows from it. */
-function firstIssue(error: z.ZodError): string {
-  const issue = error.issues[0];
-  if (!issue) return "the request is not valid";
-  if (issue.code === "unrecognized_keys")
-    return `unknown field ${namesOf(issue.keys)}${issue.path.length > 0 ? ` in "${issue.path.join(".")}"` : ""}`;
-  return issue.path.length > 0 && !issue.message.includes(String(issue.path[0]))
-    ? `"${issue.path.join(".")}": ${issue.message}`
-    : issue.message;
-}
-
-/** Those that are named in an answer: who sent a million is not sent them back. */
-const namesMax = 5;
-const nameCharsMax = 80;
-
-function namesOf(keys: readonly string[]): string {
-  const names = keys.slice(0, namesMax).map((key) => JSON.stringify(key.slice(0, nameCharsMax)));
-  return `${names.join(", ")}${keys.length > namesMax ? ` and ${keys.length - namesMax} more` : ""}`;
 }
 
 export interface ErrorReplyOptions {

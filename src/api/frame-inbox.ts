@@ -4,6 +4,7 @@ import * as z from "zod";
 import type { Caller } from "../access/caller.ts";
 import type { Bridge } from "../bridge/bridge.ts";
 import { AgentdError, type ErrorCode, messageOf } from "../protocol/error.ts";
+import { firstIssue } from "../protocol/first-issue.ts";
 import { ClientFrame, clientFrameTypes, closeCode } from "../protocol/frame.ts";
 import { jsonExcess } from "../protocol/json-depth.ts";
 import { cutCharacter, hasLoneSurrogate } from "../protocol/text.ts";
@@ -112,7 +113,7 @@ function parseFrame(text: string): ClientFrame {
     );
   const frame = ClientFrame.safeParse(value);
   if (!frame.success)
-    throw new AgentdError("invalid_frame", `Cannot use the ${type} frame: ${z.prettifyError(frame.error)}`);
+    throw new AgentdError("invalid_frame", `Cannot use the ${type} frame: ${firstIssue(frame.error)}`);
   return frame.data;
 }
 

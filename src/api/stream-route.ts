@@ -6,6 +6,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import * as z from "zod";
 import { isLineStart, linesOf, nextLines, untilPast } from "../bridge/lines.ts";
 import { AgentdError } from "../protocol/error.ts";
+import { firstIssue } from "../protocol/first-issue.ts";
 import type { Session } from "../session/session.ts";
 import type { StreamRouteOptions } from "./events-route.ts";
 import { sendEvents } from "./sse.ts";
@@ -15,8 +16,12 @@ const longPollMs = 30_000;
 const sseLifeMs = 60_000;
 
 export const StreamQuery = z.looseObject({
-  offset: z.union([z.literal(["-1", "now"]), z.string().regex(/^\d{1,16}$/)]).optional(),
-  live: z.enum(["long-poll", "sse"]).optional(),
+  offset: z
+    .union([z.literal(["-1", "now"]), z.string().regex(/^\d{1,16}$/)], {
+      error: "expected -1 (the beginning), now, or an offset that was given out here",
+    })
+    .optional(),
+  live: z.enum(["long-poll", "sse"], { error: "expected long-poll or sse" }).optional(),
   cursor: z.string().optional(),
 });
 
@@ -57,8 +62,7 @@ export function streamRoute(app: FastifyInstance, options: StreamRouteOptions): 
 
 async function parse(request: FastifyRequest, session: Session) {
   const query = StreamQuery.safeParse(request.query);
-  if (!query.success)
-    throw new AgentdError("invalid_cursor", `Cannot read the stream: ${z.prettifyError(query.error)}`);
+  if (!query.success) throw new AgentdError("invalid_cursor", `Cannot read the stream: ${firstIssue(query.error)}`);
   const { offset, live, cursor } = query.data;
   if (live !== undefined && offset === undefined)
     throw new AgentdError(

@@ -1,6 +1,7 @@
 /** One call to the daemon: bearer token out, checked value or AgentdError back. */
-import * as z from "zod";
+import type * as z from "zod";
 import { errnoOf, messageOf } from "../protocol/error.ts";
+import { firstIssue } from "../protocol/first-issue.ts";
 import { type DaemonAddress, DaemonUnreachable, type Fetch } from "./address.ts";
 import { readErrorAnswer } from "./error-answer.ts";
 
@@ -21,7 +22,7 @@ export async function callDaemon<T>(address: DaemonAddress, call: Call, schema: 
   const parsed = schema.safeParse(await response.json());
   if (parsed.success) return parsed.data;
   throw new Error(
-    `The daemon at ${address.url} answered ${call.method ?? "GET"} ${call.path} with something unexpected: ${z.prettifyError(parsed.error)}`,
+    `The daemon at ${address.url} answered ${call.method ?? "GET"} ${call.path} with something unexpected: ${firstIssue(parsed.error)}. Are both of the same version?`,
   );
 }
 

@@ -2,6 +2,7 @@
 import { open, readFile, rename, rm } from "node:fs/promises";
 import * as z from "zod";
 import { AgentdError, messageOf } from "../protocol/error.ts";
+import { firstIssue } from "../protocol/first-issue.ts";
 import { EndReason, PermissionMode, SessionSpec } from "../protocol/session.ts";
 import { Checkpoint } from "./checkpoint.ts";
 import { StoredTotals } from "./totals.ts";
@@ -57,7 +58,7 @@ export async function readRecord(path: string): Promise<SessionRecord> {
   try {
     return SessionRecord.parse(JSON.parse(text));
   } catch (error) {
-    const found = error instanceof z.ZodError ? z.prettifyError(error).replaceAll("\n", " ") : messageOf(error);
+    const found = error instanceof z.ZodError ? firstIssue(error) : messageOf(error);
     throw new AgentdError("store_failed", `Cannot read the session's record "${path}": ${found}`, { cause: error });
   }
 }

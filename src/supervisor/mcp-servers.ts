@@ -2,6 +2,7 @@
 import * as z from "zod";
 import type { McpServerSpec } from "../protocol/agent-options.ts";
 import { AgentdError } from "../protocol/error.ts";
+import { firstIssue } from "../protocol/first-issue.ts";
 import type { SessionRequest } from "../protocol/http.ts";
 import { checkRequestEnv } from "./request-env.ts";
 
@@ -14,26 +15,32 @@ const wordsMax = 256;
 const McpJson = z.strictObject({
   mcpServers: z.record(
     z.string(),
-    z.union([
-      z.strictObject({
-        type: z.literal("http").optional(),
-        url: z.string(),
-        headers: z
-          .strictObject({
-            Authorization: z
-              .string()
-              .regex(/^Bearer \S+$/, "expected Bearer TOKEN")
-              .optional(),
-          })
-          .optional(),
-      }),
-      z.strictObject({
-        type: z.literal("stdio").optional(),
-        command: z.string(),
-        args: z.array(z.string()).optional(),
-        env: z.record(z.string(), z.string()).optional(),
-      }),
-    ]),
+    z.union(
+      [
+        z.strictObject({
+          type: z.literal("http").optional(),
+          url: z.string(),
+          headers: z
+            .strictObject({
+              Authorization: z
+                .string()
+                .regex(/^Bearer \S+$/, "expected Bearer TOKEN")
+                .optional(),
+            })
+            .optional(),
+        }),
+        z.strictObject({
+          type: z.literal("stdio").optional(),
+          command: z.string(),
+          args: z.array(z.string()).optional(),
+          env: z.record(z.string(), z.string()).optional(),
+        }),
+      ],
+      {
+        error:
+          'expected {url, headers?: {"Authorization": "Bearer TOKEN"}} or {command, args?, env?}, and no other field',
+      },
+    ),
   ),
 });
 
@@ -56,7 +63,7 @@ function fromMcpJson(json: Readonly<Record<string, unknown>> | undefined): Asked
   if (json === undefined) return [];
   const parsed = McpJson.safeParse(json);
   if (!parsed.success)
-    throw new AgentdError("invalid_request", `Cannot use claude.mcp_json: ${z.prettifyError(parsed.error)}`);
+    throw new AgentdError("invalid_request", `Cannot use claude.mcp_json: ${firstIssue(parsed.error)}`);
   return Object.entries(parsed.data.mcpServers).map(([name, server]) => {
     if ("command" in server)
       return {

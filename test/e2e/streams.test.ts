@@ -148,6 +148,7 @@ describe("GET /sessions/:id/stream", () => {
     for (const query of ["offset=1", "offset=999999999", "offset=x", "offset=-2", "live=sse", "offset=-1&live=often"]) {
       const { status, body } = await daemon.get(`/sessions/${id}/stream?${query}`);
       expect([query, status, body.error]).toEqual([query, 400, "invalid_cursor"]);
+      expect(body.message).toMatch(/^Cannot (read|follow) the stream[^\n✖]{10,}$/);
     }
   });
 

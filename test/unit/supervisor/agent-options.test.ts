@@ -66,7 +66,9 @@ describe("tool servers", () => {
 
   test("what claude.mcp_json says beyond that is refused", () => {
     const mcpServers = { a: { type: "sse", url: "http://x" } };
-    expect(() => agentOptionsOf(ask({ claude: { mcp_json: { mcpServers } } }), "claude")).toThrow("claude.mcp_json");
+    expect(() => agentOptionsOf(ask({ claude: { mcp_json: { mcpServers } } }), "claude")).toThrow(
+      /^Cannot use claude\.mcp_json: "mcpServers\.a": expected \{url, .*\} or \{command, .*\}, and no other field$/,
+    );
   });
 });
 
