@@ -65,13 +65,19 @@ export class AgentRun {
   #hookFailure: string | undefined;
   #watchdog: Watchdog | undefined;
   #starting: Promise<void> | undefined;
+  #resolveSaid: () => void = () => undefined;
   #resolveEnded: () => void = () => undefined;
+  /** Resolves when `exit` was emitted; on a full disk it is in memory only. Never rejects. */
+  readonly said: Promise<void>;
   /** Resolves when `exit` was emitted and stored. Never rejects. */
   readonly ended: Promise<void>;
 
   constructor(options: AgentRunOptions) {
     this.#options = options;
     this.#status = { activity: "starting", turn_id: null, background: 0 };
+    this.said = new Promise((resolve) => {
+      this.#resolveSaid = resolve;
+    });
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
     });
@@ -315,11 +321,10 @@ export class AgentRun {
 
   /** Ends the agent and all it started; its last events and `exit` follow. The first reason counts. Never rejects. */
   async stop(reason: string): Promise<void> {
-    const { phase } = this.#state;
-    if (phase === "ended" || phase === "failed") return;
+    if (this.#isOver) return;
     this.#stopReason ??= reason;
     this.#hooks.cutShort();
-    if (phase === "waiting") {
+    if (this.#state.phase === "waiting") {
       this.#state = { phase: "starting" };
       await this.#exit({ code: 0, stderrTail: "" });
       return;
@@ -349,6 +354,8 @@ export class AgentRun {
   }
 
   async #emit(emitted: readonly HarnessOutput[]): Promise<void> {
+    // `exit` is last, whoever still has something to say.
+    if (this.#isOver) return;
     this.#watchdog?.sign();
     if (this.#heldBack) {
       this.#heldBack.push(...emitted);
@@ -370,8 +377,7 @@ export class AgentRun {
   }
 
   async #emitOwn(event: HarnessOutput["event"]): Promise<void> {
-    // `exit` is last, whoever still has something to say.
-    if (this.#state.phase !== "ended" && this.#state.phase !== "failed") await this.#options.log.append([{ event }]);
+    if (!this.#isOver) await this.#options.log.append([{ event }]);
   }
 
   #setStatus(change: Partial<SidecarStatus>): void {
@@ -392,13 +398,19 @@ export class AgentRun {
   }
 
   async #exit(end: Parameters<typeof exitEvent>[0]["end"]): Promise<void> {
-    if (this.#state.phase === "ended") return;
+    if (this.#isOver) return;
     this.#watchdog?.stop();
     const event = exitEvent({ end, stopReason: this.#stopReason, hasSpoken: this.#hasSpoken });
     this.#state = { phase: "ended", code: end.code };
-    const stored = this.#options.log.append([...this.#inputs.abort(), { event }]);
+    await this.#sayLast([...this.#inputs.abort(), { event }]);
+  }
+
+  async #sayLast(outputs: readonly HarnessOutput[]): Promise<void> {
+    void this.#options.log.append(outputs);
     this.#setStatus({ activity: "ended", turn_id: null, background: 0 });
-    await stored;
+    this.#resolveSaid();
+    // In a file is enough: whether there is room behind it matters to nobody any more.
+    await this.#options.log.stored();
     this.#resolveEnded();
   }
 
@@ -411,10 +423,7 @@ export class AgentRun {
     await this.#emitOwn(startError(code, message));
     await this.#hooks.agentEnded(1);
     this.#state = { phase: "failed", message };
-    const stored = this.#options.log.append([{ event: exit }]);
-    this.#setStatus({ activity: "ended", turn_id: null, background: 0 });
-    await stored;
-    this.#resolveEnded();
+    await this.#sayLast([{ event: exit }]);
   }
 }
 

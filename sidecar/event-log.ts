@@ -61,6 +61,11 @@ export class EventLog {
     return spool && !spool.isSettled ? spool.settled() : undefined;
   }
 
+  /** Resolves when all that was appended survives this process, whether there is room for more or not. */
+  async stored(): Promise<void> {
+    await this.#options.spool?.stored();
+  }
+
   /** Calls `wake` after each append; the returned function ends it. */
   follow(wake: () => void): () => void {
     this.#followers.add(wake);

@@ -22,6 +22,7 @@ import { takePlace } from "./take-place.ts";
 const lastActMs = 20_000;
 /** How long a signal waits for the daemon to take the last events. */
 const lastWordsMs = 2_000;
+const lookMs = 200;
 
 interface Sidecar {
   run: AgentRun;
@@ -45,15 +46,22 @@ async function main(): Promise<void> {
   const assignment: Assignment = { ...given, bootstrap: await withModelDoor(given.bootstrap) };
   const sidecar = assemble(assignment, await loadHarness(assignment.bootstrap.agent.harness));
   let isSignalled = false;
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    process.on(signal, () => {
-      isSignalled = true;
-      void sidecar.run.stop("stopped");
-    });
-  }
+  const signalled = new Promise<void>((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+      process.on(signal, () => {
+        isSignalled = true;
+        resolve();
+        void sidecar.run.stop("stopped");
+      });
+    }
+  });
   process.on("uncaughtException", (error) => endAfterFault(sidecar, error));
   await open(assignment, sidecar);
-  await Promise.race([sidecar.run.ended, neverLinked(assignment, sidecar)]);
+  await Promise.race([
+    sidecar.run.ended,
+    neverLinked(assignment, sidecar),
+    signalled.then(() => untilGivenUp(sidecar)),
+  ]);
   await untilTold(assignment, sidecar, () => isSignalled);
   await sidecar.server.close();
   sidecar.spool?.close();
@@ -136,6 +144,23 @@ async function neverLinked({ from, cleanupMs }: Assignment, { run, server }: Sid
   await run.ended;
 }
 
+/**
+ * A signal ends us also on a full disk, when there is no daemon that takes the last lines and could make them known: whoever
+ * sent it kills next. One that is linked is waited for as long as it is, since what we have in memory is nowhere else.
+ */
+async function untilGivenUp({ run, server, spool }: Sidecar): Promise<void> {
+  await run.said;
+  for (let leftMs = lastWordsMs; leftMs > 0; leftMs -= lookMs) {
+    if (server.isLinked) leftMs = lastWordsMs;
+    await sleep(lookMs);
+  }
+  const cut = spool?.unstored;
+  if (cut)
+    console.error(
+      `Ended by a signal, on a full disk and without a daemon: lines ${cut.firstSeq} to ${cut.lastSeq} are cut, they could not be stored. What came before is in the spool`,
+    );
+}
+
 /** Waits until nobody can still want something of us. */
 async function untilTold(assignment: Assignment, sidecar: Sidecar, isSignalled: () => boolean): Promise<void> {
   const { log, server, spool, activity } = sidecar;
@@ -147,7 +172,7 @@ async function untilTold(assignment: Assignment, sidecar: Sidecar, isSignalled: 
     if (performance.now() >= until || (isSignalled() && !server.isLinked)) return;
     const seen = await Promise.race([
       activity().then(() => true),
-      sleep(Math.min(until - performance.now(), 200)).then(() => false),
+      sleep(Math.min(until - performance.now(), lookMs)).then(() => false),
     ]);
     // A daemon that is connected will acknowledge; a person's every connection starts the wait anew.
     if (server.isLinked || (seen && assignment.from === "person")) deadline = performance.now() + assignment.cleanupMs;

@@ -95,6 +95,17 @@ export class Spool {
     while (!this.isSettled) await new Promise<void>((resolve) => this.#waiters.push(resolve));
   }
 
+  /** Resolves when all that was appended is in a file, or acknowledged, or never will be. */
+  async stored(): Promise<void> {
+    while (this.#pending.length > 0) await new Promise<void>((resolve) => this.#waiters.push(resolve));
+  }
+
+  /** The counts of the lines that are in no file yet: the disk is full. */
+  get unstored(): { firstSeq: number; lastSeq: number } | undefined {
+    const [first, last] = [this.#pending[0], this.#pending.at(-1)];
+    return first && last && { firstSeq: first.firstSeq, lastSeq: last.lastSeq };
+  }
+
   /** Everything up to `seq` need not be kept. */
   ack(seq: number): void {
     if (seq <= this.#ackedSeq) return;
@@ -237,8 +248,8 @@ export class Spool {
     this.#file = undefined;
   }
 
+  /** Each looks for itself whether it has waited long enough. */
   #wake(): void {
-    if (!this.isSettled) return;
     const waiters = this.#waiters;
     this.#waiters = [];
     for (const resume of waiters) resume();

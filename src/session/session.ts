@@ -218,6 +218,8 @@ export class Session {
    * Throws a RangeError when lines are missing before it: the link must be made anew.
    */
   appendBatch(batch: Buffer): void {
+    // Whoever sends on behind an exit is not heard: it is the last line of every log.
+    if (this.#hasExit) return;
     const fresh = this.#cutKnown(batch);
     if (!fresh) return;
     const { lines, count } = fresh;

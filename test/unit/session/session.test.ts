@@ -219,6 +219,15 @@ describe("lines of the daemon's own", () => {
     expect(witness.events).toEqual([exited(3)]);
   });
 
+  test("of a sidecar cannot follow its exit", async () => {
+    const { session, witness } = made;
+    session.appendBatch(sidecarBatch(1, [said("a"), exited(3)]));
+    session.appendBatch(sidecarBatch(3, [said("late"), exited(4)]));
+    await session.seal();
+    expect((await lines()).map(({ type }) => type)).toEqual(["stdout", "exit"]);
+    expect(witness.events).toEqual([exited(3)]);
+  });
+
   test("cannot follow an exit that the daemon itself wrote", async () => {
     const { session } = made;
     await session.appendOwn([exited(-1)]);
