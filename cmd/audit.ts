@@ -31,7 +31,7 @@ export async function audit(options: z.infer<typeof AuditOptions>, { env, termin
 }
 
 /** Pure. */
-function lineOf({ at, caller, act, session_id, subject, from, by, error, lost_before }: AuditEntry): string {
+function lineOf({ at, caller, act, session_id, subject, from, by, error, repeated, lost_before }: AuditEntry): string {
   const facts = [
     at,
     caller,
@@ -40,6 +40,7 @@ function lineOf({ at, caller, act, session_id, subject, from, by, error, lost_be
     ...(subject === undefined ? [] : [`token ${plainLine(subject, 200)}`]),
     `from ${from} by ${by}`,
     ...(error === undefined ? [] : [`refused: ${error}`]),
+    ...(repeated === undefined ? [] : [`${repeated} times more within a minute`]),
     ...(lost_before === undefined ? [] : [`${lost_before} entries before it are lost`]),
   ];
   return facts.join("  ");

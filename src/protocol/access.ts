@@ -88,7 +88,7 @@ export type AuditAct = z.infer<typeof AuditAct>;
 
 /** A line of the audit log, and one of `GET /audit`. */
 export const AuditEntry = z.object({
-  /** Counts from 1, without holes but for `lost_before`. */
+  /** Counts from 1, without holes as long as none was put away: refused acts are kept for a shorter time than others. */
   seq: z.number(),
   at: z.string(),
   /** The token's name; `token-file` or `no-auth`. */
@@ -105,6 +105,8 @@ export const AuditEntry = z.object({
   by: z.enum(["http", "websocket"]),
   /** Absent when it was done: why it was not. */
   error: z.string().optional(),
+  /** It was done so many times more within a minute; `session_id` and `subject` are absent, `from` is of the last. */
+  repeated: z.number().optional(),
   /** So many entries were not written, because the disk did not keep up. */
   lost_before: z.number().optional(),
 });
