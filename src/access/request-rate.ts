@@ -1,4 +1,4 @@
-/** How many requests each caller may send: so many a second, and at once as many as it did not send in the last two. */
+/** How many requests and frames each caller may send: so many a second, and at once as many as it did not send in the last two. */
 import { AgentdError } from "../protocol/error.ts";
 import type { Caller } from "./caller.ts";
 
@@ -27,7 +27,7 @@ export class RequestRate {
       const seconds = (1 - bucket.left) / this.#perSecond;
       throw new AgentdError(
         "rate_limited",
-        `Cannot take so many requests of "${name}": ${this.#perSecond} a second are permitted (limits.token_requests). Try again in ${seconds.toFixed(3)} s`,
+        `Cannot take so many requests and frames of "${name}": ${this.#perSecond} a second are permitted (limits.token_requests). Try again in ${seconds.toFixed(3)} s`,
         { details: { retry_after: seconds } },
       );
     }

@@ -4,6 +4,7 @@ import type WebSocket from "ws";
 import * as z from "zod";
 import type { AuditLog } from "../access/audit-log.ts";
 import type { LiveCalls } from "../access/live-calls.ts";
+import type { RequestRate } from "../access/request-rate.ts";
 import { type Bridge, openBridge } from "../bridge/bridge.ts";
 import type { ClientRoom } from "../bridge/client-room.ts";
 import type { Client } from "../bridge/outlet.ts";
@@ -20,6 +21,7 @@ import { sharedFrame } from "./shared-frame.ts";
 export interface AttachSocketOptions {
   supervisor: Supervisor;
   live: LiveCalls;
+  rate: RequestRate;
   audit: AuditLog;
   clientStallMs: number;
   room: ClientRoom;
@@ -114,10 +116,9 @@ export function attachSocket(app: FastifyInstance, options: AttachSocketOptions)
         isShutOut = true;
         closeSocket(socket, closeCode.shutOut, reason);
       });
-      const { onRefused } = options;
       const trail = frameTrail(options.audit, { caller, request, sessionId: session.id });
-      const isOut = () => isShutOut;
-      const inbox = inboxOf({ socket, bridge, supervisor, session, caller, isShutOut: isOut, onRefused, trail });
+      const talk = { socket, bridge, session, caller, trail };
+      const inbox = inboxOf({ ...options, ...talk, isShutOut: () => isShutOut });
       socket.on("message", (data) => {
         client.isAlive = true;
         inbox(bytesOf(data));

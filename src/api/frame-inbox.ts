@@ -2,6 +2,7 @@
 import type WebSocket from "ws";
 import * as z from "zod";
 import type { Caller } from "../access/caller.ts";
+import type { RequestRate } from "../access/request-rate.ts";
 import type { Bridge } from "../bridge/bridge.ts";
 import { AgentdError, type ErrorCode, messageOf } from "../protocol/error.ts";
 import { firstIssue } from "../protocol/first-issue.ts";
@@ -30,6 +31,8 @@ interface InboxOptions {
   caller: Caller;
   /** Whether the caller's token is good no more. */
   isShutOut(): boolean;
+  /** Of all that the caller sends, on this socket and otherwise. */
+  rate: RequestRate;
   onRefused(code: ErrorCode): void;
   trail: FrameTrail;
 }
@@ -42,20 +45,34 @@ export function inboxOf({
   session,
   caller,
   isShutOut,
+  rate,
   onRefused,
   trail,
 }: InboxOptions): (message: Buffer) => void {
   let waiting = 0;
   let waitingBytes = 0;
   let last: Promise<void> = Promise.resolve();
+  const isOneTooMany = () => {
+    try {
+      rate.take(caller);
+      return false;
+    } catch (error) {
+      const { code, message } = toAgentdError(error);
+      onRefused(code);
+      bridge.tell({ type: "error", error: message, code });
+      closeSocket(socket, closeCode.clientTooSlow, "too many frames in a second; reconnect with since=");
+      return true;
+    }
+  };
   // Answered by ws itself, before we hear of it: who only asks and does not read would fill us with pongs.
   socket.on("ping", () => {
-    if (socket.readyState === socket.OPEN && socket.bufferedAmount > unreadPongsMax)
+    if (socket.readyState !== socket.OPEN || isOneTooMany()) return;
+    if (socket.bufferedAmount > unreadPongsMax)
       closeSocket(socket, closeCode.clientTooSlow, "too many unread answers; reconnect with since=");
   });
   return (message) => {
     // Who is being closed is only read for its goodbye.
-    if (socket.readyState !== socket.OPEN) return;
+    if (socket.readyState !== socket.OPEN || isOneTooMany()) return;
     // Not in line behind a prompt that waits for the disk: who pings wants to know whether we live.
     if (isPing(message)) return bridge.tell({ type: "pong" });
     if (waiting >= framesWaitingMax) {

@@ -126,11 +126,11 @@ export async function createServer(options: ServerOptions): Promise<Server> {
     beStrict(reply);
     checkCaller(request, guard);
   });
-  watchTokens(app, options.access);
   auditRequests(app, { audit: options.access.audit, supervisor });
   const checkTable = holdToTable(app);
   boundPipelines(app);
   boundBodies(app, { bodyBytesMax: config.limits.body_bytes });
+  watchTokens(app, options.access);
   const idempotency = new Idempotency(options.answers);
   healthRoute(app, { config, supervisor, limitSupport: options.limitSupport, version });
   openApiRoute(app, { version });

@@ -9,13 +9,15 @@ const agents = {
 
 let daemon: Daemon;
 let slow: Daemon;
+let paced: Daemon;
 beforeAll(async () => {
   daemon = await startDaemon({ config: { agents } });
   // So few that a slow machine does not give out new ones meanwhile.
+  paced = await startDaemon({ config: { agents, limits: { token_requests: 100 } } });
   slow = await startDaemon({ config: { agents, limits: { token_requests: 5 } } });
 });
 afterAll(async () => {
-  await Promise.all([daemon?.stop(), slow?.stop()]);
+  await Promise.all([daemon?.stop(), slow?.stop(), paced?.stop()]);
 });
 
 test("a token that asks too often is told when to come again, on every route; others are served meanwhile", async () => {
@@ -41,6 +43,42 @@ test("a token that asks too often is told when to come again, on every route; ot
   ).toEqual([]);
   await eventually(async () => (await requests(slow.url, token).get("/sessions")).status === 200);
 });
+
+test.each(["frames", "messages that are none", "pings of the protocol", "pings of WebSocket"])(
+  "a socket that sends %s too fast is told so and closed, and may come again; its session and others go on",
+  async (kind) => {
+    const { session_id: id } = (await paced.post("/sessions", { agent: "echo", interactive: true })).body;
+    const name = kind.replaceAll(" ", "-").toLowerCase();
+    const { token } = (await paced.post("/tokens", { name, scope: "write" })).body;
+    const [fast, other] = [await openSocket({ url: paced.url, token, id }), await paced.ws(id)];
+    let pongs = 0;
+    fast.socket.on("pong", () => pongs++);
+    const sends: Record<string, () => unknown> = {
+      frames: () => fast.send({ type: "resize", cols: 1, rows: 1 }),
+      "messages that are none": () => fast.send("none"),
+      "pings of the protocol": () => fast.send({ type: "ping" }),
+      // ws itself cuts off who sends sixty without having had their pongs.
+      "pings of WebSocket": () => {
+        const wanted = pongs + 1;
+        fast.socket.ping();
+        return eventually(() => pongs >= wanted || fast.closed !== undefined, { everyMs: 1 });
+      },
+    };
+    // More than seven seconds' worth, so that it is too many also on a slow machine; fewer than may wait for their turn.
+    for (let n = 0; n < 900 && fast.closed === undefined; n++) await sends[kind]?.();
+    expect(await fast.ended()).toEqual({ code: 1013, reason: expect.stringContaining("since=") });
+    const last = fast.frames.at(-1);
+    expect(last).toMatchObject({ type: "error", code: "rate_limited" });
+    expect(last).toHaveProperty("error", expect.stringContaining("limits.token_requests"));
+    other.send({ type: "prompt", data: "and on" });
+    await other.frame("accepted");
+    await other.close();
+    const again = await eventually(() => openSocket({ url: paced.url, token, id }));
+    again.send({ type: "ping" });
+    await again.frame("pong");
+    await again.close();
+  },
+);
 
 test("a token begins no more sessions at once than it may; others begin theirs, and an end gives room", async () => {
   const own = await startDaemon({ config: { agents, limits: { token_sessions: 2 } } });

@@ -107,61 +107,7 @@ describe("on every route", () => {
   });
 });
 
-describe("on what is open", () => {
-  /** Each way to watch: answers when it has been cut off. */
-  const watchers = {
-    WebSocket: async (token: string) => {
-      const socket = await openSocket({ url: daemon.url, token, id: sessionId, since: 0 });
-      await socket.frame("connected");
-      return async () => expect(await socket.ended()).toMatchObject({ code: 1008 });
-    },
-    "server-sent events": (token: string) => streamed(token, `/sessions/${sessionId}/events?since=0`),
-    "a live stream": (token: string) => streamed(token, `/sessions/${sessionId}/stream?offset=-1&live=sse`),
-    "a log that is waited for": async (token: string) => {
-      const { log_bytes } = (await daemon.get(`/sessions/${sessionId}`)).body;
-      const waiting = requests(daemon.url, token).get(`/sessions/${sessionId}/logs?cursor=${log_bytes}&wait=60`);
-      const outcome = waiting.then(
-        ({ status }) => `answered ${status}`,
-        () => "cut off",
-      );
-      await eventually(async () => (await daemon.get("/metrics")).status === 200);
-      return async () => expect(await outcome).toBe("cut off");
-    },
-  };
-
-  async function streamed(token: string, path: string) {
-    const response = await fetch(daemon.url + path, { headers: bearer(token) });
-    expect(response.status).toBe(200);
-    const reader = response.body?.getReader();
-    await reader?.read();
-    const outcome = (async () => {
-      for (;;) if ((await reader?.read())?.done) return "ended";
-    })().catch(() => "cut off");
-    return async () => expect(await outcome).toBe("cut off");
-  }
-
-  test.each(Object.keys(watchers) as (keyof typeof watchers)[])(
-    "%s ends when its token is revoked, replaced or expires",
-    async (how) => {
-      const name = `watch-${Object.keys(watchers).indexOf(how)}`;
-      const others = await watchers[how](held.read);
-      const first = await watchers[how](await made(name, "read"));
-      const second = (await daemon.post(`/tokens/${name}/rotate`)).body.token;
-      await first();
-      const cut = await watchers[how](second);
-      await daemon.delete(`/tokens/${name}`);
-      await cut();
-      const brief = await watchers[how](await made(name, "read", "2s"));
-      await brief();
-      await daemon.delete(`/tokens/${name}`);
-      // Others go on: this one is cut when its own token goes.
-      await daemon.post("/tokens/holder-read/rotate").then(({ body }) => {
-        held.read = body.token;
-      });
-      await others();
-    },
-  );
-
+describe("on a socket", () => {
   test("a socket that may only read is told so, and what it sends is not done", async () => {
     const socket = await openSocket({ url: daemon.url, token: held.read, id: sessionId });
     await socket.frame("connected");
@@ -184,41 +130,7 @@ describe("on what is open", () => {
     expect(socket.frames.some(({ type }) => type === "accepted")).toBe(false);
     await socket.close();
   });
-
-  test("a body that was begun before the token was revoked is not acted upon", async () => {
-    const token = await made("slow", "admin");
-    const late = await begun(daemon, token, JSON.stringify({ name: "left-behind", scope: "admin" }));
-    await daemon.delete("/tokens/slow");
-    expect(await late()).toMatchObject({ status: 401 });
-    expect((await daemon.get("/tokens")).body.map(({ name }: { name: string }) => name)).not.toContain("left-behind");
-  });
 });
-
-/** A request whose headers and half of whose body are there; the answer sends the rest. */
-async function begun({ url, get }: Daemon, token: string, body: string) {
-  let push: (chunk: string) => void = () => undefined;
-  let end: () => void = () => undefined;
-  const stream = new ReadableStream<Uint8Array>({
-    start: (controller) => {
-      push = (chunk) => controller.enqueue(Buffer.from(chunk));
-      end = () => controller.close();
-    },
-  });
-  const answer = fetch(`${url}/tokens`, {
-    method: "POST",
-    headers: { ...bearer(token), "content-type": "application/json" },
-    body: stream,
-    duplex: "half",
-  } as RequestInit);
-  push(body.slice(0, 10));
-  // The daemon has its headers when another request, sent later on a connection of its own, is answered.
-  for (let times = 0; times < 5; times++) await get("/health");
-  return async () => {
-    push(body.slice(10));
-    end();
-    return answer;
-  };
-}
 
 describe("a ticket", () => {
   const ask = async (token: string, body: object) => requests(daemon.url, token).post("/tickets", body);
@@ -335,15 +247,6 @@ describe("the token of the token file", () => {
     expect((await asFile.post("/tokens/token-file/rotate")).status).toBe(200);
     await own.stop();
     await dir.remove();
-  });
-
-  test("a body that was begun before it was replaced is not acted upon", async () => {
-    const own = await startDaemon();
-    const late = await begun(own, own.token, JSON.stringify({ name: "left-behind", scope: "admin" }));
-    const { token } = (await own.post("/tokens/token-file/rotate")).body;
-    expect(await late()).toMatchObject({ status: 401 });
-    expect((await requests(own.url, token).get("/tokens")).body).toEqual([]);
-    await own.stop();
   });
 });
 

@@ -4,7 +4,7 @@ import { chmod, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ClientSocket } from "../../support/client-socket.ts";
 import { eventually } from "../../support/eventually.ts";
-import { requests, startDaemon } from "../../support/start-daemon.ts";
+import { openSocket, requests, startDaemon } from "../../support/start-daemon.ts";
 import { tempDir } from "../../support/temp-dir.ts";
 import { call } from "../routes.ts";
 import type { Attack, AttackGroup, Control } from "./attack.ts";
@@ -361,6 +361,12 @@ const others: Row[] = [
     control: { name: "another token meanwhile", meets: "200", attempt: () => flooded("other") },
   },
   {
+    name: "more frames than a token may send, by WebSocket",
+    meets: "`rate_limited`, closed with 1013",
+    attempt: () => floodedByFrames("eager"),
+    control: { name: "another token's socket meanwhile", meets: "pong", attempt: () => floodedByFrames("other") },
+  },
+  {
     name: "more sessions than a token may have at once",
     meets: "429 `token_sessions`",
     attempt: () => crowded("crowd", "crowd"),
@@ -380,6 +386,25 @@ async function flooded(told: "eager" | "other"): Promise<string> {
   if (told === "other") return said(others);
   if (refused === undefined) return "all were taken";
   return `${said(refused)}${refused.headers["retry-after"] === undefined ? "" : ", with `Retry-After`"}`;
+}
+
+/** The same with frames, each as cheap as can be. */
+async function floodedByFrames(told: "eager" | "other"): Promise<string> {
+  const daemon = await startDaemon({ config: { agents: { echo: fixture("echo") }, limits: { token_requests: 5 } } });
+  const { session_id: id } = (await daemon.post("/sessions", { agent: "echo", interactive: true })).body;
+  const open = async (name: string) => {
+    const { token } = (await daemon.post("/tokens", { name, scope: "read" })).body;
+    return openSocket({ url: daemon.url, token, id });
+  };
+  const [eager, other] = [await open("eager"), await open("other")];
+  for (let n = 0; n < 30; n++) eager.send({ type: "resize", cols: 1, rows: 1 });
+  const { code } = await eager.ended();
+  const error = eager.frames.find((frame) => frame.type === "error");
+  other.send({ type: "ping" });
+  const answer = await other.frame("pong");
+  await other.close();
+  await daemon.stop();
+  return told === "other" ? answer.type : `\`${error?.code}\`, closed with ${code}`;
 }
 
 const getSessions = { method: "GET", ...list };
