@@ -1,6 +1,8 @@
 /** Finds what is secret in a text, and what may be the beginning of it where a text goes on. Pure. */
 import { Glance, glanceMin } from "./glance.ts";
+import { breakEnds, breakMax, mayHoldBreak, unbroken } from "./line-breaks.ts";
 import { escaped, spellingsOf } from "./spellings.ts";
+import { anyOf, beginningMin, partMin, type Range, WordList } from "./word-list.ts";
 
 export interface Secrets {
   /** Found as they are and in the usual spellings of them. */
@@ -9,65 +11,63 @@ export interface Secrets {
   patterns: readonly string[];
 }
 
-/** From the first character to behind the last. */
-export type Range = readonly [start: number, end: number];
-
 export const shown = "[redacted]";
-/** So much of a secret counts as one where its text is cut. */
-const partMin = 8;
-/** With so many characters it may be one that has begun. Fewer are shown: nearly every text ends in one of them. */
-const beginningMin = 4;
 /** How many characters of one may be out before it is known for what it is. */
-export const contextCharacters = beginningMin - 1;
+const outMax = beginningMin - 1;
+/** These, and a break among them. */
+export const contextCharacters = outMax + breakMax;
 /** Patterns are looked for in a word at a time: in what has no space in it, up to this length. */
 const wordMax = 512;
+/** Nobody breaks base64 into shorter lines. */
+const lineMin = 64;
 
 export class SecretWords {
-  readonly #words: readonly string[];
-  readonly #longest: number;
-  readonly #any: RegExp;
+  readonly #words: WordList;
+  /** Those that may have a line break anywhere. */
+  readonly #wrapped: WordList;
   readonly #glance: Glance;
   readonly #hint: RegExp;
   readonly #patterns: readonly RegExp[];
   /** Some are so short that a glance could miss what is left of one whose first characters are out. */
   readonly #areShort: boolean;
+  /** … or both parts of one with a break in its midst. */
+  readonly #arePartsShort: boolean;
   /** Characters that are in a secret and not at its end, by their codes. */
   readonly #inside = new Uint8Array(128);
-  /** All runs of so many characters that are in a secret: what ends in none of them ends in no beginning. */
-  readonly #runs = new Set<string>();
 
   /** `bytes`: for texts in which a character is a byte. */
   constructor({ values, patterns }: Secrets, { bytes = false } = {}) {
-    const words = spellingsOf(values);
-    this.#words = bytes ? words.map((word) => Buffer.from(word).toString("latin1")) : words;
-    this.#longest = Math.max(0, ...this.#words.map(({ length }) => length));
-    this.#any = anyOf(this.#words);
-    const inJson = this.#words.flatMap((word) => [word, escaped(word)]);
+    const { all, base64 } = spellingsOf(values);
+    const words = bytes ? all.map((word) => Buffer.from(word).toString("latin1")) : all;
+    this.#words = new WordList(words);
+    this.#wrapped = new WordList(base64);
+    const inJson = words.flatMap((word) => [word, escaped(word)]);
     this.#glance = new Glance(inJson);
-    this.#hint = anyOf(inJson.flatMap(hintsOf));
+    this.#hint = anyOf([...inJson.flatMap(hintsOf), ...base64.flatMap(partHintsOf)]);
     this.#patterns = patterns.map((source) => new RegExp(source, "g"));
-    this.#areShort = this.#words.some(({ length }) => length < glanceMin + contextCharacters);
-    for (const word of this.#words)
-      for (let i = 0; i + beginningMin < word.length; i++) {
-        this.#runs.add(word.slice(i, i + beginningMin));
-        const code = word.charCodeAt(i + beginningMin - 1);
-        if (code < this.#inside.length) this.#inside[code] = 1;
-      }
+    this.#areShort = words.some(({ length }) => length < glanceMin + outMax);
+    this.#arePartsShort = base64.some(({ length }) => length < 2 * glanceMin - 1 + outMax);
+    for (const end of this.#words.runEnds + (base64.length > 0 ? breakEnds : "")) {
+      const code = end.charCodeAt(0);
+      if (code < this.#inside.length) this.#inside[code] = 1;
+    }
   }
 
   /** False when there is none in a text, whole or as a part that counts; also when a text is within JSON. Fast. */
   mayBeIn(text: string): boolean {
-    return (
-      this.#patterns.length > 0 || ((this.#areShort || this.#glance.mayFind(text)) && text.search(this.#hint) !== -1)
-    );
+    if (this.#patterns.length > 0) return true;
+    const isPossible = this.#areShort || this.#glance.mayFind(text) || (this.#arePartsShort && mayHoldBreak(text));
+    return isPossible && text.search(this.#hint) !== -1;
   }
 
   /** False when no secret may have begun at the end of a text. Fast. */
   mayHaveBegunIn(text: string): boolean {
     if (this.#patterns.length > 0) return true;
-    // Most texts end in what no secret has within.
+    // Many texts end in what no secret has within.
     if (this.#inside[text.charCodeAt(text.length - 1)] === 0) return false;
-    return this.#runs.has(text.slice(-beginningMin));
+    if (this.#words.mayHaveBegunIn(text)) return true;
+    const joined = unbroken(text.slice(-beginningMin - breakMax));
+    return joined !== undefined && this.#wrapped.mayHaveBegunIn(joined.text);
   }
 
   /** A text without its secrets. Where it was cut in the midst of one, the part that is left goes too. */
@@ -82,7 +82,7 @@ export class SecretWords {
 
   /** The same for the name of a member: patterns are for what is said. */
   hideValues(text: string): string {
-    return text.replace(this.#any, shown);
+    return text.replace(this.#words.any, shown);
   }
 
   /** Of a text that goes on: what of it is secret for sure, and where that begins which the rest will tell. */
@@ -99,36 +99,36 @@ export class SecretWords {
   }
 
   #found(text: string): Range[] {
-    const ranges = [this.#any, ...this.#patterns].flatMap((pattern) =>
+    const matching = this.#patterns.flatMap((pattern) =>
       [...text.matchAll(pattern)].map(({ index, 0: { length } }): Range => [index, index + length]),
     );
+    const ranges = [
+      ...this.#words.found(text),
+      ...matching,
+      ...this.#acrossBreaks(text, (joined) => this.#wrapped.found(joined)),
+    ];
     return merged(ranges.filter(([start, end]) => end > start));
   }
 
-  /** What a text begins with of the end of one, and ends with of the beginning of one. */
   #cutOff(text: string): Range[] {
-    const ranges: Range[] = [];
-    const first = text.slice(0, partMin);
-    const last = text.slice(-partMin);
-    if (first.length < partMin) return ranges;
-    for (const word of this.#words) {
-      for (const at of placesOf(first, word)) if (text.startsWith(word.slice(at))) ranges.push([0, word.length - at]);
-      for (const at of placesOf(last, word))
-        if (text.endsWith(word.slice(0, at + partMin))) ranges.push([text.length - at - partMin, text.length]);
-    }
-    return ranges;
+    return [...this.#words.cutOff(text), ...this.#acrossBreaks(text, (joined) => this.#wrapped.cutOff(joined))];
+  }
+
+  #acrossBreaks(text: string, find: (joined: string) => Range[]): Range[] {
+    const joined = unbroken(text);
+    if (!joined) return [];
+    return find(joined.text).map(([start, end]) => [joined.placeOf(start), joined.placeOf(end - 1) + 1]);
   }
 
   #begunAt(text: string): number {
-    let begun = this.#patterns.length > 0 ? this.#lastMatchIn(text) : text.length;
-    if (!this.#runs.has(text.slice(-beginningMin))) return begun;
-    const from = Math.max(0, text.length - this.#longest + 1);
-    const tail = text.slice(from);
-    for (const word of this.#words) {
-      const at = placesOf(word.slice(0, beginningMin), tail).find((place) => word.startsWith(tail.slice(place)));
-      if (at !== undefined && tail.length - at < word.length) begun = Math.min(begun, from + at);
-    }
-    return begun;
+    const begun = Math.min(
+      this.#patterns.length > 0 ? this.#lastMatchIn(text) : text.length,
+      this.#words.begunAt(text),
+    );
+    const joined = unbroken(text);
+    if (!joined) return begun;
+    const at = this.#wrapped.begunAt(joined.text);
+    return at === joined.text.length ? begun : Math.min(begun, joined.placeOf(at));
   }
 
   /** What matches up to the end may go on to match, and the last word may begin to; both only up to a length. */
@@ -155,20 +155,16 @@ export function hidden(text: string, ranges: readonly Range[], from = 0, to = te
 
 /** The shortest parts by which each text with a secret, or enough of one, is known: its first and its last characters. */
 function hintsOf(word: string): string[] {
-  const lastCount = Math.min(partMin, word.length - contextCharacters);
+  const lastCount = Math.min(partMin, word.length - outMax);
   return [word.slice(0, partMin), word.slice(-lastCount)];
 }
 
-function anyOf(words: readonly string[]): RegExp {
-  if (words.length === 0) return /(?!)/g;
-  const unique = [...new Set(words)];
-  return new RegExp(unique.map((word) => word.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&")).join("|"), "g");
-}
-
-function placesOf(part: string, text: string): number[] {
-  const places: number[] = [];
-  for (let at = text.indexOf(part); at !== -1; at = text.indexOf(part, at + 1)) places.push(at);
-  return places;
+/** One of them is whole wherever the breaks are, also when the first characters are out. */
+function partHintsOf(word: string): string[] {
+  const count = Math.min(partMin, Math.floor((word.length - outMax) / 2));
+  const ends = [word.slice(outMax, outMax + count), word.slice(-count)];
+  // Of a longer one both ends may be broken, and then what is between them is a whole line.
+  return word.length < lineMin ? ends : [...ends, word.slice(lineMin / 2, lineMin / 2 + partMin)];
 }
 
 function merged(ranges: readonly Range[]): Range[] {

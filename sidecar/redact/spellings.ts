@@ -1,6 +1,6 @@
 /**
- * How programs print a secret: as it is, as part of JSON (also of JSON within JSON), in an address, in base64. Not what is
- * turned round, counted in hex or encrypted: who wants to get a value past us can. Pure.
+ * How programs print a secret: as it is, as part of JSON (also of JSON within JSON), in an address, in hex, in base64. Not what is
+ * turned round or encrypted: who wants to get a value past us can. Pure.
  */
 
 /** Longer values are looked for in pieces of this length, so that what waits for the rest of one is bounded. */
@@ -8,8 +8,13 @@ const wordCharactersMax = 4096;
 const wordCharactersMin = 8;
 
 /** Longest first, because one may begin another. */
-export function spellingsOf(values: readonly string[]): string[] {
-  const words = new Set(values.flatMap(partsOf).flatMap(spellings).flatMap(inPieces));
+export function spellingsOf(values: readonly string[]): { all: string[]; base64: string[] } {
+  const parts = values.flatMap(partsOf);
+  return { all: wordsOf(parts.flatMap(spellings)), base64: wordsOf(parts.flatMap(base64Of)) };
+}
+
+function wordsOf(texts: readonly string[]): string[] {
+  const words = new Set(texts.flatMap(inPieces));
   return [...words].filter(({ length }) => length >= wordCharactersMin).sort((a, b) => b.length - a.length);
 }
 
@@ -27,7 +32,10 @@ function partsOf(value: string): string[] {
 
 function spellings(text: string): string[] {
   const json = escaped(text);
-  return [text, json, escaped(json), encodeURIComponent(text), ...base64Of(text)];
+  const inAddress = encodeURIComponent(text);
+  const inSmall = inAddress.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase());
+  const hex = Buffer.from(text).toString("hex");
+  return [text, json, escaped(json), inAddress, inSmall, hex, hex.toUpperCase(), ...base64Of(text)];
 }
 
 /** What stands before a value moves its bits: there are three ways to write what lies wholly within it. */

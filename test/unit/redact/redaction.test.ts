@@ -12,6 +12,8 @@ const key = "sk-ant-api03-Zq8w_7RkE2vN";
 const awkward = 'pa"ss\\wörd/with=all&sorts';
 const redaction = () => new Redaction({ values: [key, awkward], patterns: [] });
 
+const redactionOf = (value: string) => new Redaction({ values: [value], patterns: [] });
+
 /** Of the alphabet of the texts around it, so that beginnings of it are everywhere. */
 const letters = fc.constantFrom("a", "b", "c", "-", " ");
 const text = fc.array(letters, { maxLength: 40 }).map((all) => all.join(""));
@@ -91,6 +93,16 @@ describe("spellings", () => {
     },
   );
 
+  test.each([key, awkward])("%s is found in hex and percent-encoded with small letters", (value) => {
+    const hex = Buffer.from(`x${value}y`).toString("hex");
+    const small = encodeURIComponent(`ü/${value}/`).replace(/%../g, (code) => code.toLowerCase());
+    for (const given of [hex, hex.toUpperCase(), small]) {
+      const told = redaction().text(`it is ${given}.`);
+      expect(told).toContain("[redacted]");
+      expect(told.length).toBeLessThan(40);
+    }
+  });
+
   test("a key of many lines goes line by line", () => {
     const pem = "-----BEGIN KEY-----\nMIIEvQIBADANBgkq\nhkiG9w0BAQEFAASC\n-----END KEY-----";
     const told = new Redaction({ values: [pem], patterns: [] }).text("1: MIIEvQIBADANBgkq\n2: hkiG9w0BAQEFAASC\n");
@@ -101,6 +113,77 @@ describe("spellings", () => {
     expect(redaction().text(`${key.slice(-9)} was the end, and the beginning is ${key.slice(0, 12)}`)).toBe(
       "[redacted] was the end, and the beginning is [redacted]",
     );
+  });
+});
+
+describe("base64 in lines", () => {
+  const long = `${key}-${"0123456789abcdef".repeat(8)}-and-its-end`;
+  const breaks = { "\\n": "\n", "\\r\\n": "\r\n", "\\n in JSON": "\\n", "\\r\\n in JSON within JSON": "\\\\r\\\\n" };
+  const inLines = (text: string, columns: number, lineBreak: string) =>
+    (text.match(new RegExp(`.{1,${columns}}`, "g")) ?? []).join(lineBreak);
+  /** What can be read of the value by who joins the lines again and tries each beginning. */
+  const readable = (told: string, lineBreak: string, value: string) => {
+    const runs = told.replaceAll(lineBreak, "").match(/[\w+/=-]{8,}/g) ?? [];
+    const decoded = runs.flatMap((run) =>
+      [0, 1, 2, 3].map((from) => Buffer.from(run.slice(from), "base64").toString("latin1")),
+    );
+    return Array.from({ length: value.length - 6 }, (_, at) =>
+      Buffer.from(value)
+        .toString("latin1")
+        .slice(at, at + 6),
+    ).filter((part) => decoded.some((text) => text.includes(part)));
+  };
+
+  test.each(Object.entries(breaks))("a secret is found across %s, wherever it lies", (_name, lineBreak) => {
+    for (const value of ["8letters", "a password", key, awkward, long])
+      for (const columns of [64, 76])
+        for (let before = 0; before < 60; before++) {
+          const text = Buffer.from(`${".".repeat(before)}${value}${".".repeat(30)}`).toString("base64");
+          const given = inLines(text, columns, lineBreak);
+          const told = redactionOf(value).text(given);
+          expect([given, told]).toEqual([given, expect.stringContaining("[redacted]")]);
+          expect([given, readable(told, lineBreak, value)]).toEqual([given, []]);
+        }
+  });
+
+  test.each(Object.entries(breaks))(
+    "also when it comes in pieces with %s between or within them",
+    (_name, lineBreak) => {
+      const before = fc.nat(80);
+      const value = fc.constantFrom("8letters", key, awkward, long);
+      void fc.assert(
+        fc.property(
+          value,
+          before,
+          cuts,
+          fc.constantFrom(64, 76),
+          fc.boolean(),
+          (value, before, sizes, columns, isSlow) => {
+            const text = Buffer.from(`${".".repeat(before)}${value}${".".repeat(30)}`).toString("base64");
+            const given = inLines(text, columns, lineBreak);
+            const told = throughStream([value], piecesOf(given, sizes), isSlow);
+            expect(told).toContain("[redacted]");
+            // Three characters may be out before it is known.
+            expect(readable(told, lineBreak, value)).toEqual([]);
+          },
+        ),
+        { numRuns: 2000 },
+      );
+    },
+  );
+
+  test("lines that hold none stay as they are, in pieces too, and no piece waits for a break that does not come", () => {
+    const given = inLines(Buffer.from("nothing to hide here. ".repeat(20)).toString("base64"), 76, "\n");
+    void fc.assert(
+      fc.property(cuts, fc.boolean(), (sizes, isSlow) => {
+        expect(throughStream([key, "hide there"], piecesOf(`${given}\\`, sizes), isSlow)).toBe(`${given}\\`);
+      }),
+    );
+    const stream = new TextStream(new SecretWords({ values: [key], patterns: [] }));
+    const begun = Buffer.from(key).toString("base64").slice(0, 8);
+    expect(stream.push(begun)).toBe("");
+    expect(stream.push("\n")).toBe("");
+    expect(stream.push("\n".repeat(1000))).toBe(`${begun}${"\n".repeat(1001)}`);
   });
 });
 
