@@ -11,6 +11,8 @@ export interface Unbroken {
 
 /** Of the longest break: `\\r\\n`, as JSON within JSON has it. */
 export const breakMax = 6;
+/** A break, with three characters behind it. */
+const nearMax = breakMax + 3;
 
 /** One between two characters, or what may become one at the end. An empty line is within no base64, so nothing waits for many. */
 const breaks = /(?:\r|\\{1,2}r)?(?:\n|\\{1,2}n)(?![\r\n\\])|(?:\r|\\{1,2}(?:r\\{0,2})?)$/g;
@@ -21,6 +23,19 @@ export const breakEnds = "\r\n\\rn";
 /** Fast. */
 export function mayHoldBreak(text: string): boolean {
   return text.includes("\n") || text.includes("\\") || text.endsWith("\r");
+}
+
+const newline = 10;
+const carriageReturn = 13;
+const backslash = 92;
+
+/** Whether one of the last characters may be of a break. Fast: it is on the way of all that a model says. */
+export function endsNearBreak(text: string): boolean {
+  for (let at = Math.max(0, text.length - nearMax); at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === newline || code === backslash || code === carriageReturn) return true;
+  }
+  return false;
 }
 
 /** Undefined when there is none. */

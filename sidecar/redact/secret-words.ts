@@ -1,6 +1,6 @@
 /** Finds what is secret in a text, and what may be the beginning of it where a text goes on. Pure. */
 import { Glance, glanceMin } from "./glance.ts";
-import { breakEnds, breakMax, mayHoldBreak, unbroken } from "./line-breaks.ts";
+import { breakEnds, breakMax, endsNearBreak, mayHoldBreak, unbroken } from "./line-breaks.ts";
 import { escaped, spellingsOf } from "./spellings.ts";
 import { anyOf, beginningMin, partMin, type Range, WordList } from "./word-list.ts";
 
@@ -13,7 +13,7 @@ export interface Secrets {
 
 export const shown = "[redacted]";
 /** How many characters of one may be out before it is known for what it is. */
-const outMax = beginningMin - 1;
+export const outMax = beginningMin - 1;
 /** These, and a break among them. */
 export const contextCharacters = outMax + breakMax;
 /** Patterns are looked for in a word at a time: in what has no space in it, up to this length. */
@@ -66,6 +66,7 @@ export class SecretWords {
     // Many texts end in what no secret has within.
     if (this.#inside[text.charCodeAt(text.length - 1)] === 0) return false;
     if (this.#words.mayHaveBegunIn(text)) return true;
+    if (!endsNearBreak(text)) return false;
     const joined = unbroken(text.slice(-beginningMin - breakMax));
     return joined !== undefined && this.#wrapped.mayHaveBegunIn(joined.text);
   }

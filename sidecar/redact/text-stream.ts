@@ -1,5 +1,6 @@
 /** A text that comes in pieces: each is told without its secrets, and what may be the beginning of one waits for the next. */
-import { contextCharacters, hidden, type SecretWords } from "./secret-words.ts";
+import { endsNearBreak } from "./line-breaks.ts";
+import { contextCharacters, hidden, outMax, type SecretWords } from "./secret-words.ts";
 
 export class TextStream {
   readonly #words: SecretWords;
@@ -16,7 +17,7 @@ export class TextStream {
   push(piece: string, isSuspect = true): string {
     if (!isSuspect && this.#rest.length === this.#outCount) {
       // Nearly all pieces go this way: what is no longer needed of them is cut off when the next one needs the rest.
-      const end = piece.length > contextCharacters ? piece : this.#rest.slice(-contextCharacters) + piece;
+      const end = isContextEnough(piece) ? piece : this.#rest.slice(-contextCharacters) + piece;
       if (!this.#words.mayHaveBegunIn(end)) {
         this.#rest = end;
         this.#outCount = end.length;
@@ -49,4 +50,9 @@ export class TextStream {
     this.#rest = this.#rest.slice(surplus);
     this.#outCount -= surplus;
   }
+}
+
+/** Whether what came before a piece is not needed to see what begins in it or in the next. */
+function isContextEnough(piece: string): boolean {
+  return piece.length > contextCharacters || (piece.length > outMax && !endsNearBreak(piece));
 }
