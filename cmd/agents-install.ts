@@ -27,12 +27,13 @@ export async function installAgents(
   let failures = 0;
   for (const name of names) {
     if (stop.signal.aborted) break;
+    const progress = terminal.progress();
     try {
       const { version, program, isNew } = await installAgent({
         dataDir,
         name,
         isForced: options.force,
-        note: terminal.note,
+        note: progress.isOneLine ? progress.say : terminal.note,
         signal: stop.signal,
       });
       if (!isNew) terminal.note(`${name} ${version} is installed already; --force does it again`);
@@ -41,6 +42,8 @@ export async function installAgents(
     } catch (error) {
       failures++;
       terminal.note(`agentd: ${error instanceof Error ? error.message : String(error)}`);
+    } finally {
+      progress.end();
     }
   }
   if (options.json) terminal.out(`${JSON.stringify(done, undefined, 2)}\n`);

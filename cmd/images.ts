@@ -16,6 +16,13 @@ export async function buildAll(
   options: z.infer<typeof ImagesOptions>,
   context: CommandContext,
 ): Promise<number> {
+  const { terminal } = context;
+  const progress = terminal.progress();
+  const show = (line: string) => {
+    // What the builder says about a step is of interest until the next one; an error quotes the last.
+    if (progress.isOneLine && line.startsWith("  ")) progress.say(plainLine(line, 2000));
+    else terminal.out(`${plainLine(line, 2000)}\n`);
+  };
   await buildImages({
     kinds: kind === "agent" || kind === "proxy" ? [kind] : ["agent", "proxy"],
     host: options.dockerHost,
@@ -23,7 +30,7 @@ export async function buildAll(
       ...(options.agentBase === undefined ? {} : { agent: options.agentBase }),
       ...(options.proxyBase === undefined ? {} : { proxy: options.proxyBase }),
     },
-    onLine: (line) => context.terminal.out(`${plainLine(line, 2000)}\n`),
-  });
+    onLine: show,
+  }).finally(progress.end);
   return exitCode.ok;
 }

@@ -12,6 +12,7 @@ import type { SessionRequest } from "../src/protocol/http.ts";
 import { leave } from "./attach.ts";
 import { type CommandContext, DaemonOptions, locate } from "./client-options.ts";
 import { exitCode, UsageError } from "./exit-code.ts";
+import { plainLine } from "./plain-text.ts";
 import { findAnswering, startDetachedDaemon } from "./start-daemon.ts";
 import { type WatchEnd, watchSession } from "./watch.ts";
 import { readWords } from "./words.ts";
@@ -37,7 +38,7 @@ type SessionWish = Omit<z.input<typeof SessionRequest>, "agent" | "work_dir" | "
 export async function run(words: readonly string[], options: RunOptions, context: CommandContext): Promise<number> {
   const { terminal, env } = context;
   const request = await readRequest(words, options, env);
-  const { session_id: sessionId } = await create(request, options, context);
+  const { session_id: sessionId, agent, runtime } = await create(request, options, context);
   terminal.note(`Session ${sessionId}`);
   const end = await watchSession({
     sessionId,
@@ -48,6 +49,7 @@ export async function run(words: readonly string[], options: RunOptions, context
     input: options.interactive || process.stdin.isTTY ? "lines" : "signals",
     // Nobody else knows the session yet: without its script it would wait for prompts for ever.
     atInputEnd: "drain",
+    waitingFor: `Starting ${plainLine(agent, 80)}${runtime === "docker" ? " in a container" : ""}`,
     terminal,
   });
   const code = leave(end, sessionId, context);

@@ -5,13 +5,14 @@ import { adviceFor } from "./advice.ts";
 import { Away } from "./away.ts";
 import { paintColours, paintNothing } from "./event-text.ts";
 import { inputRequiredText } from "./input-text.ts";
-import { type Keyboard, listen, longestShown } from "./keyboard.ts";
+import { type Keyboard, listen } from "./keyboard.ts";
 import { OpenQuestions } from "./open-questions.ts";
 import { OwnWords } from "./own-words.ts";
 import { plainLine } from "./plain-text.ts";
 import { Renderer } from "./render.ts";
 import { brokenOff, ShownEnd } from "./shown-end.ts";
 import type { Terminal } from "./terminal.ts";
+import { longestShown } from "./typed-acts.ts";
 
 export interface WatchOptions {
   sessionId: string;
@@ -23,6 +24,8 @@ export interface WatchOptions {
   /** `watch` when absent. */
   atInputEnd?: Keyboard["atInputEnd"];
   terminal: Terminal;
+  /** Said while a session that has just begun has nothing to show. */
+  waitingFor?: string;
 }
 
 export type WatchEnd =
@@ -41,6 +44,7 @@ export async function watchSession(options: WatchOptions): Promise<WatchEnd> {
     locate,
     follower,
     terminal,
+    note: terminal.note,
     input: options.input,
     atInputEnd: options.atInputEnd ?? "watch",
     ownWords,
@@ -53,8 +57,11 @@ export async function watchSession(options: WatchOptions): Promise<WatchEnd> {
   const logEnd = new ShownEnd();
   const away = new Away();
   let lastResult: string | undefined;
+  const progress = options.waitingFor === undefined ? undefined : terminal.progress();
+  progress?.say(options.waitingFor ?? "");
   try {
     for await (const item of follower) {
+      if (item.type !== "connected") progress?.end();
       if (item.type === "exit") {
         terminal.out(renderer.flush());
         if (logEnd.isMissing) terminal.note(brokenOff(item.exitCode));
@@ -87,6 +94,7 @@ export async function watchSession(options: WatchOptions): Promise<WatchEnd> {
     terminal.out(renderer.flush());
     return { type: "detached", offset: follower.offset };
   } finally {
+    progress?.end();
     keyboard.stop();
     leave.abort();
   }

@@ -24,7 +24,9 @@ test.each(keys)("the documented default of %s is the real one", (key) => {
 });
 
 test("docs/configuration.md has each flag of `agentd serve`, and no other", () => {
-  const program = createProgram({ env: {}, terminal: { out: ignore, note: ignore, colour: false }, exit: ignore });
+  const progress = { isOneLine: false, say: ignore, hide: ignore, end: ignore };
+  const terminal = { out: ignore, note: ignore, progress: () => progress, colour: false, isScreen: false };
+  const program = createProgram({ env: {}, terminal, exit: ignore });
   const serve = program.commands.find((command) => command.name() === "serve");
   const flags = serve?.options.filter((option) => !option.hidden).map((option) => option.long);
   const rows = [...rowsBelow("## Flags of `agentd serve`").keys()].map((cell) => cell.split(" ")[0]);
