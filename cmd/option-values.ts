@@ -40,12 +40,21 @@ export function checkSession(text: string): string {
   throw new InvalidArgumentError('expected an id, the beginning of one, or a name. See them with "agentd ls --all"');
 }
 
+/** The words of each parser that knows some; commander's own choices would say a mistake in other words. */
+const known = new WeakMap<object, readonly string[]>();
+
 export function oneOf(words: readonly string[]): (text: string) => string {
-  return (text) => {
+  const parse = (text: string) => {
     if (!words.includes(text))
       throw new InvalidArgumentError(`expected ${words.slice(0, -1).join(", ")} or ${words.at(-1)}.`);
     return text;
   };
+  known.set(parse, words);
+  return parse;
+}
+
+export function choicesOf(parse: object | undefined): readonly string[] | undefined {
+  return parse && known.get(parse);
 }
 
 const parseKnownRuntime = oneOf(["local", "docker"]);
@@ -55,6 +64,7 @@ export function parseRuntime(name: string): string {
   if (name !== "local-pipe") return parseKnownRuntime(name);
   throw new InvalidArgumentError("local-pipe is gone: use --runtime local, which does the same and survives restarts.");
 }
+known.set(parseRuntime, ["local", "docker"]);
 
 export function collect(value: string, earlier: string[] | undefined): string[] {
   return [...(earlier ?? []), value];

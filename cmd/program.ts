@@ -7,8 +7,11 @@ import type { KnownWords } from "./argv.ts";
 import { AttachOptions, attach } from "./attach.ts";
 import { AuditOptions, audit } from "./audit.ts";
 import { addDaemonOptions, type CommandContext, DaemonOptions } from "./client-options.ts";
+import { printCandidates, printCompletion, type Shell } from "./completion.ts";
+import { shellScripts } from "./completion-scripts.ts";
 import { addDoctorOptions } from "./doctor-command.ts";
 import { EgressOptions, egressLog, egressReload } from "./egress.ts";
+import { ExportOptions, exportSession } from "./export.ts";
 import { GcOptions, gc } from "./gc.ts";
 import { buildAll, ImagesOptions } from "./images.ts";
 import { ApproveOptions, approve, DenyOptions, deny, InputsOptions, listInputs } from "./inputs.ts";
@@ -34,7 +37,8 @@ attach and wait exit as the agent did, run also with 1 when its last turn failed
 
 A session is named by its id, the beginning of its id, or its name.
 Commands need a daemon that is up: "agentd serve" keeps one up, one that run started leaves with its last session
-and client. None is needed for serve, run, doctor, token, agents install, images build and version; reindex wants none.
+and client. None is needed for serve, run, doctor, token, agents install, images build, completion and version;
+reindex wants none.
 
 Examples:
   agentd run "Fix the failing test"
@@ -64,6 +68,7 @@ export function createProgram(context: CommandContext): Command {
   addContainers(program, context);
   addEgress(program, context);
   addAbout(program, context);
+  addCompletion(program, context);
   addHelp(program);
   refuseEmpty([...program.commands, ...program.commands.flatMap((group) => group.commands)]);
   return program;
@@ -223,6 +228,13 @@ function addReading(program: Command, context: CommandContext): void {
     .option("--since <offset>", "begin at this byte of the log (default 0)", parseCount)
     .option("--json", "print log lines as they are")
     .action(async (id: string, options: unknown) => context.exit(await logs(id, LogsOptions.parse(options), context)));
+  const example = "agentd export 3f2a91c4 --output conversation.md";
+  addDaemonOptions(add(program, "export <session>", "write a session's whole conversation", example))
+    .option("--format <format>", "md for people, ndjson for the lines of the log (default md)", oneOf(["md", "ndjson"]))
+    .option("--output <file>", "write to this file instead of to standard output")
+    .action(async (id: string, options: unknown) =>
+      context.exit(await exportSession(id, ExportOptions.parse(options), context)),
+    );
 }
 
 function addSpeaking(program: Command, context: CommandContext): void {
@@ -358,6 +370,18 @@ function addKeeping(program: Command, context: CommandContext): void {
       const { ReindexOptions, reindexStore } = await import("./reindex.ts");
       context.exit(await reindexStore(ReindexOptions.parse(options), context));
     });
+}
+
+function addCompletion(program: Command, context: CommandContext): void {
+  const shells = Object.keys(shellScripts).filter((name): name is Shell => name in shellScripts);
+  const example = "source <(agentd completion bash)\n  agentd completion fish > ~/.config/fish/completions/agentd.fish";
+  add(program, "completion", "print what makes a shell complete the words of agentd", example)
+    .addArgument(new Argument("<shell>", "which one").choices(shells))
+    .action((shell: Shell) => context.exit(printCompletion(shell, context)));
+  // Asked by the scripts at each Tab.
+  program
+    .command("complete [words...]", { hidden: true })
+    .action(async (words: string[]) => context.exit(await printCandidates(words, program, context)));
 }
 
 /** commander's own shows the program's help for a command that there is not. */

@@ -132,7 +132,7 @@ export class Renderer {
 }
 
 /** What would drown the rest: the agent's thoughts, the output of a tool that its result repeats, receipts. */
-function isQuiet(kind: string): boolean {
+export function isQuiet(kind: string): boolean {
   return kind === "reasoning" || kind === "tool_output" || kind === "input_delivered";
 }
 

@@ -12,6 +12,8 @@ const commands = [
   "agents",
   "doctor",
   "logs",
+  "export",
+  "completion",
   "prompt",
   "steer",
   "interrupt",

@@ -26,6 +26,10 @@ const leftOut: [isLeftOut: boolean, what: string][] = [
     inPath(["nginx"]) === undefined,
     "The example of a reverse proxy in docs/exposing.md was LEFT OUT: there is no nginx.\n  apt-get install nginx-light",
   ],
+  [
+    inPath(["zsh"]) === undefined || inPath(["fish"]) === undefined,
+    "The completion of zsh or fish was LEFT OUT: one of them is missing.\n  apt-get install zsh fish",
+  ],
 ];
 for (const [isLeftOut, what] of leftOut) if (isLeftOut) console.log(`\n${what}`);
 console.log("");
