@@ -1,16 +1,22 @@
 /** The configuration of containers and of what they may reach. */
 import * as z from "zod";
 import { CpuCount, MemorySize } from "./protocol/container.ts";
+import { Duration } from "./protocol/duration.ts";
 import { EgressMode, HostPatterns } from "./protocol/egress.ts";
 import { HostService } from "./protocol/host-service.ts";
 import type { EngineAddress } from "./runtime/docker/engine-address.ts";
 import { isRange } from "./runtime/docker/subnets.ts";
+
+/** Many containers that start at once on a small machine wait for each other. */
+const answerMs = 60_000;
 
 export const DockerSettings = z.strictObject({
   /** Where the engine is; by default DOCKER_HOST, else the socket /var/run/docker.sock. */
   host: z.string().min(1).optional(),
   /** Folder with ca.pem, cert.pem and key.pem for an engine on another machine; by default DOCKER_CERT_PATH. */
   cert_path: z.string().min(1).optional(),
+  /** How long the engine may take over one answer; one that says nothing for longer counts as away. */
+  answer_timeout: Duration.default(answerMs),
   /** The most that a work dir or a private home may hold to be copied to an engine on another machine. */
   copy_size: MemorySize.prefault("4g"),
   image: z.string().min(1).default("agentruntime-agent:latest"),
@@ -56,12 +62,13 @@ export type DockerSettings = z.infer<typeof DockerSettings>;
 
 /** What was configured, else what the environment says, as the docker command reads it. */
 export function engineAddress(
-  { host, cert_path }: Pick<Partial<DockerSettings>, "host" | "cert_path">,
+  { host, cert_path, answer_timeout }: Pick<Partial<DockerSettings>, "host" | "cert_path" | "answer_timeout">,
   environment: Readonly<Record<string, string | undefined>>,
 ): EngineAddress {
   return {
     host: host ?? (environment["DOCKER_HOST"] || "unix:///var/run/docker.sock"),
     certificates: cert_path ?? (environment["DOCKER_CERT_PATH"] || undefined),
+    answerMs: answer_timeout ?? answerMs,
     environment,
   };
 }

@@ -6,6 +6,7 @@
 
 import type { HarnessName } from "../protocol/bootstrap.ts";
 import { capabilities } from "../protocol/capabilities.ts";
+import { messageOf } from "../protocol/error.ts";
 import type { SessionEvent, TurnStatus } from "../protocol/event.ts";
 import type { SidecarStatus } from "../protocol/link-frame.ts";
 import type { EndReason, QueuedPrompt, SessionActivity } from "../protocol/session.ts";
@@ -406,7 +407,12 @@ export class Attendance implements SessionObserver {
   #onStopLimit(): void {
     const isHeard = this.#link !== undefined && this.#link.silentMs < silentMsMax;
     if (this.session.isPaused && isHeard) this.#clocks.beginStop();
-    else this.#handle?.destroy().catch(this.#options.onFault);
+    else
+      this.#handle?.destroy().catch((error: unknown) => {
+        // Nothing of it will be heard before its place can be reached again, and whoever ends it waits.
+        this.#options.onFault(error);
+        this.#departure.afterLoss(`it could not be ended: ${messageOf(error)}`);
+      });
   }
 
   /** How turns end that the agent will not end: by the time limit when that is why the session ends. */

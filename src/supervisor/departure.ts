@@ -92,7 +92,9 @@ export class Departure {
       this.#isUnderWay = true;
       this.#options.closeLink();
       try {
-        await this.#ours(this.#options.handle()?.destroy());
+        // What cannot be ended now keeps nobody from hearing that the session is over.
+        await this.#options.handle()?.destroy().catch(this.#options.onFault);
+        this.#assertOurs();
         if (this.#session.isLive) await this.#closeFor(faultLoss(this.#session.id, error));
       } catch (second) {
         if (this.#isCalledOff) return;
@@ -110,8 +112,7 @@ export class Departure {
     await this.#ours(this.#seal({ reason: endReasonOf(data), exitCode: data.code, endedAt: at }));
     const handle = this.#options.handle();
     // The sidecar leaves by itself once its exit is acknowledged; one that does not is ended.
-    const timer = setTimeout(() => handle?.destroy().catch(this.#options.onFault), stopMs);
-    await this.#ours(handle?.gone).finally(() => clearTimeout(timer));
+    await this.#ours(handle && goneOrEnded(handle));
     this.#options.closeLink();
     await this.#ours(this.#options.sweep());
     this.#leave();
@@ -211,4 +212,13 @@ export class Departure {
     this.#options.stopClocks();
     this.#options.onOver();
   }
+}
+
+/** Rejects when it neither leaves nor can be ended: an engine that is away says nothing of its containers. */
+async function goneOrEnded(handle: SidecarHandle): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const stuck = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => handle.destroy().catch(reject), stopMs);
+  });
+  await Promise.race([handle.gone, stuck]).finally(() => clearTimeout(timer));
 }

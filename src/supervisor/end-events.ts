@@ -1,5 +1,5 @@
 /** The events and words by which the daemon itself ends turns and sessions. Pure. */
-import { messageOf } from "../protocol/error.ts";
+import { AgentdError, messageOf } from "../protocol/error.ts";
 import {
   type ErrorCategory,
   type EventOf,
@@ -49,8 +49,15 @@ export interface Loss {
 
 /** A fault of ours on the way to the end. */
 export function faultLoss(sessionId: string, error: unknown): Loss {
+  const category = "sidecar_lost";
+  if (error instanceof AgentdError && error.code === "runtime_unavailable")
+    return {
+      code: error.code,
+      category,
+      message: `Session "${sessionId}" was given up while its place was away: ${error.message}. What it still runs there is ended when the place is back`,
+    };
   const message = `Session "${sessionId}" ended after a fault inside agentd: ${messageOf(error)}`;
-  return { code: "internal", category: "sidecar_lost", message };
+  return { code: "internal", category, message };
 }
 
 export function lossError({ code, category, message }: Loss): SessionEvent {

@@ -7,7 +7,7 @@ import { Agent, type IncomingHttpHeaders } from "node:http";
 import { type Duplex, PassThrough } from "node:stream";
 import WebSocket from "ws";
 import type { Command } from "../protocol/command.ts";
-import { messageOf } from "../protocol/error.ts";
+import { AgentdError, messageOf } from "../protocol/error.ts";
 import { linkProtocol, SidecarFrame, type SidecarStatus } from "../protocol/link-frame.ts";
 import {
   challengeHeader,
@@ -19,7 +19,7 @@ import {
 } from "../protocol/link-proof.ts";
 
 export interface LinkOptions {
-  /** A connection to the sidecar's server. */
+  /** A connection to the sidecar's server. Rejects with `runtime_unavailable` when its place cannot be asked for one now. */
   connect(): Promise<Duplex>;
   token: string;
   /** The count after which the sidecar's lines are wanted; asked anew at each connect. */
@@ -42,6 +42,9 @@ const waitersMax = 1000;
 const waiterBytesMax = 64 * 1024 * 1024;
 /** Between attempts to connect; when these are used up the sidecar counts as lost. */
 const backoffMs = [20, 50, 100, 200, 500, 1000, 2000, 2000, 2000];
+
+/** While the sidecar's place itself cannot be reached, nothing is known of the sidecar: it is tried for as long as that takes. */
+const awayMs = 2000;
 
 const goodConnectionMs = 5000;
 /** The sidecar is told what the log holds when this time has passed, or so much has come since it was last told. */
@@ -175,6 +178,7 @@ export class Link {
     });
     this.#socket = socket;
     let cause = "it closed the connection";
+    let isAway = false;
     let proof: string | undefined;
     socket.on("upgrade", ({ headers }) => {
       proof = proofForSidecar(headers, { token, challenge });
@@ -205,8 +209,9 @@ export class Link {
     });
     socket.on("error", (error) => {
       cause = messageOf(error);
+      isAway = error instanceof AgentdError && error.code === "runtime_unavailable";
     });
-    socket.on("close", () => this.#reconnect(cause));
+    socket.on("close", () => this.#reconnect(cause, { isAway }));
   }
 
   #takeFrame(text: string): void {
@@ -258,13 +263,13 @@ export class Link {
     else waiter.reject(new Error(reply.error ?? "the sidecar refused it"));
   }
 
-  #reconnect(cause: string): void {
+  #reconnect(cause: string, { isAway }: { isAway: boolean }): void {
     this.#isReady = false;
     // A connection that held was a good one; one that breaks at its first batch must not be made for ever.
     if (performance.now() - this.#readySince > goodConnectionMs) this.#attempt = 0;
     this.#readySince = Number.POSITIVE_INFINITY;
     if (this.#closedFor !== undefined) return;
-    const delayMs = backoffMs[this.#attempt++];
+    const delayMs = isAway ? awayMs : backoffMs[this.#attempt++];
     if (delayMs === undefined) {
       this.#end("the sidecar is gone");
       this.#options.onLost(this.#impostor ?? cause);

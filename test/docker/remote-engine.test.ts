@@ -361,7 +361,7 @@ test(
     expect((await readdir(project.path)).sort()).toEqual(["folder", "kept.txt", "made.txt"]);
     await daemon.stop();
     expect(await readFile(join(folder.path, "calls"), "utf8")).toMatch(
-      /^-T -o BatchMode=yes -o ConnectTimeout=15 -l me -p 2222 -- engine\.test docker system dial-stdio$/m,
+      /^-T -o BatchMode=yes -o ConnectTimeout=15 -o ServerAliveInterval=15 -o ServerAliveCountMax=3 -l me -p 2222 -- engine\.test docker system dial-stdio$/m,
     );
     const other = ["serve", "--runtime", "docker", "--docker-host", "ssh://elsewhere.test", "--data-dir", dataDir];
     const { exitCode, stderr } = await runCli(other, env);

@@ -18,6 +18,10 @@ export interface RemoteEngine extends OwnEngine {
   certificates: string;
   /** Breaks all connections to it; new ones can be made. */
   cut(): void;
+  /** It says nothing any more, on old connections and on new ones, which can be made. */
+  hush(): void;
+  /** All that was said meanwhile arrives, both ways. */
+  speak(): void;
 }
 
 const program = fileURLToPath(new URL("../fixtures/docker/forward.mjs", import.meta.url));
@@ -40,16 +44,33 @@ export async function makeRemoteEngine(): Promise<RemoteEngine> {
     quiet,
   );
   const clients = new Set<Socket>();
+  const pairs = new Map<Socket, Socket>();
+  let isSilent = false;
+  const joined = (client: Socket, service: Socket) => client.pipe(service).pipe(client);
   const listener = createServer((client) => {
     clients.add(client);
     const service = connect(path);
     client.on("error", () => service.destroy()).on("close", () => clients.delete(client) && service.destroy());
     service.on("error", () => client.destroy()).on("close", () => client.destroy());
-    client.pipe(service).pipe(client);
+    pairs.set(client, service);
+    client.on("close", () => pairs.delete(client));
+    if (!isSilent) joined(client, service);
   });
   await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
   const cut = () => {
     for (const client of clients) client.destroy();
+  };
+  const hush = () => {
+    isSilent = true;
+    for (const [client, service] of pairs) {
+      client.unpipe(service).pause();
+      service.unpipe(client).pause();
+    }
+  };
+  const speak = () => {
+    if (!isSilent) return;
+    isSilent = false;
+    for (const [client, service] of pairs) joined(client, service);
   };
   const address = listener.address();
   await eventually(
@@ -66,6 +87,8 @@ export async function makeRemoteEngine(): Promise<RemoteEngine> {
     host: `tcp://127.0.0.1:${typeof address === "object" && address ? address.port : 0}`,
     certificates,
     cut,
+    hush,
+    speak,
     remove: async () => {
       cut();
       listener.close();

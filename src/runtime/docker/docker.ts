@@ -1,6 +1,7 @@
 /** Sidecars in containers of a Docker engine, on this machine or another. */
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Bootstrap } from "../../protocol/bootstrap.ts";
 import type { Denial } from "../../protocol/egress.ts";
 import { messageOf } from "../../protocol/error.ts";
@@ -9,6 +10,7 @@ import { agentEnvironment } from "./agent-environment.ts";
 import { Authorities } from "./authorities.ts";
 import { type ContainerLimits, containerOptions } from "./container-options.ts";
 import { copiedPremises } from "./copied-premises.ts";
+import { hangUp } from "./deadlines.ts";
 import { type Engine, engineFault, isMissing, missingImage, openEngine, statusOf } from "./engine.ts";
 import { type EngineAddress, isRemote } from "./engine-address.ts";
 import { checkImage } from "./images.ts";
@@ -16,6 +18,7 @@ import { withoutFrames } from "./log-follower.ts";
 import { mountedPremises } from "./mounted-premises.ts";
 import { label, type Names } from "./names.ts";
 import { Networks } from "./networks.ts";
+import { Owed } from "./owed.ts";
 import type { Owner } from "./owner.ts";
 import { placeInContainer } from "./places.ts";
 import { Policies } from "./policies.ts";
@@ -65,6 +68,8 @@ const stopSeconds = 20;
 /** The proxy is kept this long for a next session. */
 const proxyIdleMs = 10_000;
 const logTailLines = 200;
+/** How long a daemon that leaves waits for the removal of what no session needs. */
+const tidyMs = 30_000;
 
 /** Rejects with `runtime_unavailable`, saying what to do, when no engine answers. */
 export async function dockerRuntime(options: DockerRuntimeOptions): Promise<Runtime> {
@@ -103,6 +108,7 @@ class DockerRuntime implements Runtime {
   readonly #premises: Premises;
   readonly #proxy: EgressProxy;
   readonly #watch: EngineWatch;
+  readonly #owed = new Owed((sessionId) => this.sweep(sessionId));
   /** Whose address it is, or was until it is given out again: the proxy's last words come late. */
   readonly #sessions = new Map<string, string>();
   readonly #live = new Set<string>();
@@ -225,9 +231,10 @@ class DockerRuntime implements Runtime {
       this.#networks.fill();
       return this.#handleOf(this.addressOf(bootstrap, spec), started.id);
     } catch (error) {
-      await this.sweep(bootstrap.session_id).catch((fault: unknown) =>
-        this.#options.log("warn", `Cannot clean up behind session "${bootstrap.session_id}": ${messageOf(fault)}`),
-      );
+      await this.sweep(bootstrap.session_id).catch((fault: unknown) => {
+        this.#options.log("warn", `Cannot clean up behind session "${bootstrap.session_id}": ${messageOf(fault)}`);
+        this.#owed.add(bootstrap.session_id);
+      });
       if (isMissing(error) && /no such image/i.test(messageOf(error))) throw missingImage(container.image, act);
       throw engineFault(error, act);
     }
@@ -318,17 +325,29 @@ class DockerRuntime implements Runtime {
     }
   }
 
+  /** What an engine that is away keeps us from removing is the next daemon's to remove. */
   async close(): Promise<void> {
     clearTimeout(this.#idleTimer);
-    await this.#networks.drain();
-    if (this.#live.size === 0) {
-      await this.#proxy.release();
-      await rm(this.#policies.folder, { recursive: true, force: true });
-      await this.#wayOut.remove();
-      await this.#authorities.remove();
-    }
+    this.#owed.close();
+    const tidying = this.#tidyUp().catch((error: unknown) =>
+      this.#options.log("warn", `Cannot remove all that was made for sessions: ${messageOf(error)}`),
+    );
+    const waiting = new AbortController();
+    await Promise.race([tidying, delay(tidyMs, undefined, { signal: waiting.signal }).catch(() => undefined)]);
+    waiting.abort();
     this.#proxy.close();
     this.#watch.close();
+    hangUp(this.#engine);
+    await tidying;
+  }
+
+  async #tidyUp(): Promise<void> {
+    await this.#networks.drain();
+    if (this.#live.size > 0) return;
+    await this.#proxy.release();
+    await rm(this.#policies.folder, { recursive: true, force: true });
+    await this.#wayOut.remove();
+    await this.#authorities.remove();
   }
 
   async changeEgress({ upstream, extraAuthorities, policies }: EgressChange): Promise<void> {
@@ -348,10 +367,20 @@ class DockerRuntime implements Runtime {
       connect: () => this.#premises.connect(address, containerId),
       destroy: async () => {
         await this.#keepLog(address, containerId);
-        await removeContainer(this.#engine, containerId);
+        await this.#remove(containerId, address.session_id);
         await this.#retrieve(address.session_id);
       },
     };
+  }
+
+  /** One that could not be removed is not forgotten when its session is. */
+  async #remove(containerId: string, sessionId: string): Promise<void> {
+    try {
+      await removeContainer(this.#engine, containerId);
+    } catch (error) {
+      this.#owed.add(sessionId);
+      throw error;
+    }
   }
 
   /** What could not come back now is tried again when the session is swept, and kept until it could. */
@@ -391,6 +420,7 @@ class DockerRuntime implements Runtime {
 
   #use(sessionId: string): void {
     this.#live.add(sessionId);
+    this.#owed.drop(sessionId);
     clearTimeout(this.#idleTimer);
   }
 

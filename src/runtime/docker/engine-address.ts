@@ -1,6 +1,7 @@
 /** Where a Docker engine is, and by what it is reached: a socket of this machine, or TLS or ssh to another one. */
 import { readFileSync } from "node:fs";
 import type { Agent } from "node:http";
+import { Agent as TlsAgent } from "node:https";
 import { join } from "node:path";
 import type Docker from "dockerode";
 import { AgentdError, messageOf } from "../../protocol/error.ts";
@@ -11,6 +12,8 @@ export interface EngineAddress {
   host: string;
   /** Folder with `ca.pem`, `cert.pem` and `key.pem`, for an engine that is reached by TLS. */
   certificates: string | undefined;
+  /** How long it may take over an answer. */
+  answerMs: number;
   /** For `ssh`, where that is the way. */
   environment: Readonly<Record<string, string | undefined>>;
 }
@@ -39,6 +42,11 @@ export function connectionTo(address: EngineAddress): Connection {
   );
 }
 
+/** After so much silence the kernel asks whether the other side is still there, and breaks the connection when it is not. */
+const aliveMs = 15_000;
+/** A connection that nobody uses is kept so long for the next call, as Node's own agent does it. */
+const unusedMs = 5_000;
+
 const withoutCertificates = { ca: undefined, cert: undefined, key: undefined };
 
 function local(socketPath: string): Connection {
@@ -66,6 +74,7 @@ function overTls({ hostname, port }: URL, { host, certificates }: EngineAddress)
     ca: read("ca.pem"),
     cert: read("cert.pem"),
     key: read("key.pem"),
+    agent: new TlsAgent({ keepAlive: true, keepAliveMsecs: aliveMs, timeout: unusedMs, scheduling: "lifo" }),
   };
 }
 

@@ -2,14 +2,16 @@
 import { userInfo } from "node:os";
 import Docker from "dockerode";
 import { AgentdError, errnoOf, messageOf } from "../../protocol/error.ts";
+import { withDeadlines } from "./deadlines.ts";
 import { connectionTo, type EngineAddress, isRemote } from "./engine-address.ts";
+import { adviceFor, EngineAway } from "./engine-away.ts";
 
 export type Engine = Docker;
 
 /** Throws `runtime_unavailable` with what to do when no engine answers there. */
 export async function openEngine(address: EngineAddress): Promise<Engine> {
   const { host } = address;
-  const engine = new Docker(connectionTo(address));
+  const engine = withDeadlines(new Docker(connectionTo(address)), address);
   try {
     const { Os, ApiVersion } = await engine.version();
     if (Os !== "linux")
@@ -23,20 +25,15 @@ export async function openEngine(address: EngineAddress): Promise<Engine> {
   return engine;
 }
 
-/** What is said of a socket of this machine would lead astray. */
-function remoteFault(error: unknown, { host, certificates }: EngineAddress): AgentdError {
+function remoteFault(error: unknown, address: EngineAddress): AgentdError {
   if (error instanceof AgentdError) return error;
+  const { found, advice } =
+    error instanceof EngineAway ? error : { found: messageOf(error), advice: adviceFor(address) };
   return new AgentdError(
     "runtime_unavailable",
-    `Cannot reach the Docker engine at "${host}": ${messageOf(error)}. ${remoteAdvice(host, certificates)}`,
+    `Cannot reach the Docker engine at "${address.host}": ${found}. ${advice}`,
     { cause: error },
   );
-}
-
-function remoteAdvice(host: string, certificates: string | undefined): string {
-  if (host.startsWith("ssh://"))
-    return `Try "ssh -o BatchMode=yes ${host} docker version" as this user: it must ask for nothing, and the docker command must be there`;
-  return `See that it listens there (dockerd -H tcp://0.0.0.0:2376 --tlsverify), and that it and the certificates in "${certificates}" are of one authority`;
 }
 
 /** The status of an answer of the engine's. */
@@ -53,6 +50,8 @@ export function isMissing(error: unknown): boolean {
 export function engineFault(error: unknown, act: string): AgentdError {
   if (error instanceof AgentdError) return error;
   const said = messageOf(error);
+  if (error instanceof EngineAway)
+    return new AgentdError("runtime_unavailable", `Cannot ${act}: ${said}`, { cause: error });
   const fault = (code: "runtime_unavailable" | "launch_failed" | "disk_full", advice: string) =>
     new AgentdError(code, `Cannot ${act}: ${advice}`, { cause: error });
   switch (errnoOf(error)) {

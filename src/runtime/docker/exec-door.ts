@@ -4,25 +4,25 @@
  * prove to each other who they are.
  */
 import { Duplex, Transform, type TransformCallback } from "node:stream";
-import type { Engine } from "./engine.ts";
+import { AgentdError } from "../../protocol/error.ts";
+import { type Engine, engineFault } from "./engine.ts";
 
 /** It ends by itself when nothing is left to wait for. */
 const script =
   'const s=require("net").connect(process.argv[1]);s.on("error",(e)=>console.error(e.message)).on("close",()=>process.stdin.destroy());process.stdin.pipe(s).pipe(process.stdout)';
 const errorBytesMax = 500;
+/** Less than the link gives a connection: that an engine is silent must be told apart from a sidecar that is. */
+const startMs = 8_000;
 
-/** Rejects when the engine does not start it; what the command finds wrong is the error of the stream. */
+/**
+ * Rejects when the engine does not start it, with `runtime_unavailable` when it does not answer; what the command finds wrong is
+ * the error of the stream.
+ */
 export async function connectByExec(
   engine: Engine,
   { containerId, socketPath }: { containerId: string; socketPath: string },
 ): Promise<Duplex> {
-  const exec = await engine.getContainer(containerId).exec({
-    Cmd: ["/usr/local/bin/node", "-e", script, socketPath],
-    AttachStdin: true,
-    AttachStdout: true,
-    AttachStderr: true,
-  });
-  const stream = await exec.start({ hijack: true, stdin: true });
+  const stream = await startJoin(engine, { containerId, socketPath });
   const frames = new Frames();
   stream.pipe(frames);
   const door = Duplex.from({ readable: frames, writable: stream });
@@ -32,6 +32,31 @@ export async function connectByExec(
   stream.on("error", (error) => door.destroy(error)).on("close", () => frames.end());
   door.on("close", () => stream.destroy());
   return asSocket(door);
+}
+
+async function startJoin(
+  engine: Engine,
+  { containerId, socketPath }: { containerId: string; socketPath: string },
+): Promise<Duplex> {
+  const act = `reach the sidecar in container "${containerId.slice(0, 12)}"`;
+  const abortSignal = AbortSignal.timeout(startMs);
+  try {
+    const exec = await engine.getContainer(containerId).exec({
+      Cmd: ["/usr/local/bin/node", "-e", script, socketPath],
+      AttachStdin: true,
+      AttachStdout: true,
+      AttachStderr: true,
+      abortSignal,
+    });
+    return await exec.start({ hijack: true, stdin: true, abortSignal });
+  } catch (error) {
+    if (!abortSignal.aborted) throw engineFault(error, act);
+    throw new AgentdError(
+      "runtime_unavailable",
+      `Cannot ${act}: the Docker engine did not answer within ${startMs / 1000} s. It is tried again`,
+      { cause: error },
+    );
+  }
 }
 
 /**

@@ -6,6 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type Docker from "dockerode";
 import { AgentdError, messageOf } from "../../protocol/error.ts";
 import { type Engine, engineFault, isMissing, missingImage, statusOf } from "./engine.ts";
+import { EngineAway } from "./engine-away.ts";
 import { LogFollower, withoutFrames } from "./log-follower.ts";
 import type { Names } from "./names.ts";
 import type { SessionNetwork } from "./networks.ts";
@@ -53,6 +54,7 @@ export class EgressProxy {
   #follower: { id: string; follower: LogFollower } | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
+  #toldFault = "";
   /** Unix ms of its last good answer. */
   #workedAt = 0;
 
@@ -156,11 +158,13 @@ export class EgressProxy {
     if (this.#ensuring || this.#attached.size === 0 || this.#isClosed) return;
     try {
       await this.#ensure();
+      this.#toldFault = "";
     } catch (error) {
-      this.#options.log(
-        "error",
-        `Cannot replace the proxy: ${messageOf(error)}. Sessions have no way out until it is there`,
-      );
+      const fault = messageOf(error);
+      // Looked at every few seconds, and told once.
+      if (fault === this.#toldFault) return;
+      this.#toldFault = fault;
+      this.#options.log("error", `Cannot replace the proxy: ${fault}. Sessions have no way out until it is there`);
     }
   }
 
@@ -288,7 +292,9 @@ export class EgressProxy {
       const isGood = (await execute(this.#options.engine, id, ["perl", "/opt/agentruntime/probe.pl"])).code === 0;
       if (isGood) this.#workedAt = Date.now();
       return isGood;
-    } catch {
+    } catch (error) {
+      // That says nothing about the proxy, and to replace it would cut every tunnel.
+      if (error instanceof EngineAway) throw error;
       return false;
     }
   }

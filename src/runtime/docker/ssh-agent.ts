@@ -14,6 +14,13 @@ const freeMax = 2;
 const connectSeconds = 15;
 const errorBytesMax = 500;
 
+/** Without a word to the other side each would learn of a line that is cut only when it has something to say. */
+const aliveSeconds = 15;
+const aliveMax = 3;
+
+/** `ssh` itself came to no connection, or lost it. */
+export class SshFault extends Error {}
+
 export class SshAgent extends Agent {
   readonly #url: URL;
   readonly #environment: Readonly<Record<string, string | undefined>>;
@@ -37,6 +44,7 @@ export class SshAgent extends Agent {
 export function sshArguments({ hostname, port, username }: URL): string[] {
   return [
     ...["-T", "-o", "BatchMode=yes", "-o", `ConnectTimeout=${connectSeconds}`],
+    ...["-o", `ServerAliveInterval=${aliveSeconds}`, "-o", `ServerAliveCountMax=${aliveMax}`],
     ...(username === "" ? [] : ["-l", decodeURIComponent(username)]),
     ...(port === "" ? [] : ["-p", port]),
     ...["--", hostname.replace(/^\[|\]$/g, ""), "docker", "system", "dial-stdio"],
@@ -62,7 +70,7 @@ class Connection extends Duplex {
     child.on("error", (error) => this.destroy(error));
     child.on("close", (code) => {
       if (code === 0) this.push(null);
-      else this.destroy(new Error(`ssh ended with code ${code}: ${this.#fault.trim() || "it said nothing"}`));
+      else this.destroy(new SshFault(`ssh ended with code ${code}: ${this.#fault.trim() || "it said nothing"}`));
     });
     // Whoever uses it hears of its faults; while nobody does, there is nothing to be done about them.
     this.on("error", () => undefined);

@@ -15,6 +15,8 @@ export class EngineWatch {
   readonly #engine: Engine;
   readonly #names: Names;
   readonly #waiting = new Map<string, (end: SidecarEnd) => void>();
+  /** Looks under way: an engine that is slow is not asked again meanwhile. */
+  readonly #looking = new Set<string>();
   #events: NodeJS.ReadableStream | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
@@ -79,6 +81,13 @@ export class EngineWatch {
   }
 
   async #look(id: string): Promise<void> {
+    if (this.#looking.has(id)) return;
+    this.#looking.add(id);
+    await this.#lookOnce(id);
+    this.#looking.delete(id);
+  }
+
+  async #lookOnce(id: string): Promise<void> {
     let end: SidecarEnd | undefined;
     try {
       const { State, HostConfig } = await this.#engine.getContainer(id).inspect();
