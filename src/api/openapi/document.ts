@@ -50,8 +50,11 @@ export interface OpenApiDocument {
   };
 }
 
-/** What an error answer holds; more fields may stand beside these. */
-const ErrorAnswer = z.looseObject({ error: z.enum(Object.keys(errorStatus)), message: z.string() });
+/** What an error answer holds; more fields may stand beside these. Codes are no closed list: a client must bear one that it does not know. */
+const ErrorAnswer = z.looseObject({
+  error: z.string().meta({ examples: Object.keys(errorStatus) }),
+  message: z.string(),
+});
 
 const LogLine = z.intersection(SessionEvent, LineNumbers);
 
