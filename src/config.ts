@@ -224,10 +224,13 @@ export function dataDirOf(flag: string | undefined, environment: Readonly<Record
 export function loadConfig(given: {
   flags: ConfigFlags;
   environment: Readonly<Record<string, string | undefined>>;
+  /** In place of what the configuration file holds, which is not read. */
+  file?: unknown;
 }): Config {
   const { flags, environment } = given;
   const dataDir = dataDirOf(flags.dataDir, environment);
-  const file = readConfigFile(flags.config, join(dataDir, "config.json"));
+  const file =
+    given.file === undefined ? readConfigFile(flags.config, join(dataDir, "config.json")) : { value: given.file };
   const merged = overrideWith(flags, environment, file.value);
   const parsed = ConfigFile.safeParse(merged);
   if (!parsed.success) {

@@ -1,13 +1,16 @@
 /** Wires the rooms together; starts them in order and stops them in reverse. */
 import { existsSync } from "node:fs";
 import { rmdir } from "node:fs/promises";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { dirname, join } from "node:path";
+import type { Duplex } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { AuditLog } from "./access/audit-log.ts";
 import { LiveCalls } from "./access/live-calls.ts";
 import { RequestRate } from "./access/request-rate.ts";
 import { Tickets } from "./access/tickets.ts";
 import { Tokens } from "./access/tokens.ts";
+import { enter } from "./api/mounted.ts";
 import { type Access, createServer, type Server } from "./api/server.ts";
 import { openOwnStore, storePath } from "./claim-store.ts";
 import type { Config, OnShutdown } from "./config.ts";
@@ -32,6 +35,9 @@ import { version } from "./version.ts";
 
 export interface Daemon {
   readonly url: string;
+  /** Answers a request that came by another server, whose address begins with `prefix`. */
+  handle(request: IncomingMessage, response: ServerResponse, prefix: string): void;
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, prefix: string): void;
   /** A sentence for the operator on stderr, which must not wait for one who does not read. */
   note(sentence: string): void;
   /** Ends all sessions or leaves them to a next daemon, as configured; says goodbye to all clients; frees port and data dir. */
@@ -45,8 +51,15 @@ const idleMs = 2000;
 /** … and how long it waits for its first session. */
 const firstSessionMs = 60_000;
 
-/** `reread` reads the configuration as it is in its file now; throws for one that cannot be used. */
-export async function startDaemon(config: Config, reread: () => Config): Promise<Daemon> {
+/**
+ * `reread` reads the configuration as it is in its file now; throws for one that cannot be used. `isEmbedded`: the process is
+ * somebody else's, who decides what becomes of faults that nobody waited for, and who may be ended when memory is short.
+ */
+export async function startDaemon(
+  config: Config,
+  reread: () => Config,
+  { isEmbedded = false }: { isEmbedded?: boolean } = {},
+): Promise<Daemon> {
   refuseUnusable();
   // Everything this daemon writes is for its own user.
   process.umask(0o077);
@@ -62,7 +75,10 @@ export async function startDaemon(config: Config, reread: () => Config): Promise
     const access = await openAccess(config, { store: opened, token, observer });
     // Behind the store, which finds out by its own id whose it is.
     const local = await openLocal(config, { observer, runDir });
-    reportFaults(observer);
+    if (!isEmbedded) {
+      reportFaults(observer);
+      protectDaemon();
+    }
     const limitSupport = prepareLimits(config, observer);
     const runtimes = await openRuntimes(config, observer, local, {
       log: observer.log,
@@ -95,6 +111,14 @@ export async function startDaemon(config: Config, reread: () => Config): Promise
     tell("ready");
     return {
       url,
+      handle: (request, response, prefix) => {
+        enter(request, prefix);
+        server.app.routing(request, response);
+      },
+      upgrade: (request, socket, head, prefix) => {
+        enter(request, prefix);
+        server.app.server.emit("upgrade", request, socket, head);
+      },
       note: observer.note,
       idle: reached,
       close: async (reason) => {
@@ -282,7 +306,7 @@ function listenFault(error: unknown): string {
 }
 
 /** The other bundled programs lie beside the bundled daemon; from source, in dist. */
-function programPath(name: string): string {
+export function programPath(name: string): string {
   const here = dirname(fileURLToPath(import.meta.url));
   const found = [join(here, name), join(here, "..", "dist", name)].find((path) => existsSync(path));
   if (!found)
@@ -295,7 +319,6 @@ function programPath(name: string): string {
 
 /** What of a session's use this daemon can limit; said once, and louder where the operator counts on it. */
 function prepareLimits(config: Config, { log }: Observer): LimitSupport {
-  protectDaemon();
   const support = supportLimits();
   for (const sentence of unheldLimits(config, support)) log("warn", sentence);
   const missing = limitKinds.filter((kind) => support[kind] !== true);

@@ -10,6 +10,7 @@ import { packedPath } from "../session/packed-log.ts";
 import type { SessionRow } from "../store/store.ts";
 import { foreignLog } from "../supervisor/foreign-logs.ts";
 import type { Listed } from "../supervisor/listing.ts";
+import { prefixOf } from "./mounted.ts";
 
 export function viewOf({ row, entry, spec, unreadable }: Listed, dataDir: string): SessionView {
   const { attendance, session } = entry ?? {};
@@ -96,7 +97,8 @@ function fileThere(log: string): string {
 
 export function urlsOf(id: string, request: FastifyRequest): { ws_url: string; log_url: string } {
   const host = request.headers.host ?? "localhost";
-  return { ws_url: `ws://${host}/ws/sessions/${id}`, log_url: `http://${host}/sessions/${id}/logs` };
+  const base = `${host}${prefixOf(request.raw)}`;
+  return { ws_url: `ws://${base}/ws/sessions/${id}`, log_url: `http://${base}/sessions/${id}/logs` };
 }
 
 function isoOf(ms: number): string {

@@ -98,7 +98,11 @@ export interface SessionHandle {
 }
 
 export function createClient({ url, token }: ClientOptions): Client {
-  const address: DaemonAddress = { url: url.replace(/\/+$/, ""), token, source: "the client's url" };
+  return clientAt({ url: url.replace(/\/+$/, ""), token, source: "the client's url" });
+}
+
+/** For whoever has found the daemon already. */
+export function clientAt(address: DaemonAddress): Client {
   return {
     health: () => withRetries(() => getHealth(address)),
     agents: (workDir) => withRetries(() => listAgents(address, workDir)),

@@ -59,7 +59,9 @@ describe("a session that the start could not read", () => {
     expect((await counts.daemon.get(`/sessions/${id}/log`)).text).toContain("words=3");
     expect(files.filter((name) => !readdirSync(counts.dirOf(id)).includes(name))).toEqual([]);
     expect(readFileSync(path, "utf8")).toBe("{");
-    expect((await counts.daemon.post("/sessions", { agent: "counts", prompt: "words=1", session_id: id })).status).toBe(409);
+    expect((await counts.daemon.post("/sessions", { agent: "counts", prompt: "words=1", session_id: id })).status).toBe(
+      409,
+    );
   });
 
   it("ends as any other by a DELETE when its record is there again", async () => {

@@ -3,7 +3,7 @@
  * when it is configured into one more, and the client library with its types; gathers the licences of what was bundled.
  */
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Metafile } from "esbuild";
 import { execa } from "execa";
 import * as z from "zod";
@@ -35,18 +35,35 @@ async function emitTypes(): Promise<void> {
     join(root, "node_modules/.bin/tsc"),
     [
       ...["--noEmit", "false", "--declaration", "--emitDeclarationOnly", "--rootDir", "src", "--outDir", typesDir],
-      ...["--project", "test/tools/client-types.json"],
+      ...["--project", "test/tools/library-types.json"],
     ],
     { cwd: root, stdin: "ignore" },
   );
+  const wanted = await imported(folder, ["client/client.d.ts", "library.d.ts"]);
   const files = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith(".d.ts"));
   await Promise.all(
     files.map(async (name) => {
       const path = join(folder, name);
+      // The daemon's inside is nobody's to import.
+      if (!wanted.has(name)) return rm(path);
       const text = await readFile(path, "utf8");
-      await writeFile(path, text.replaceAll(/(from "\.[^"]*)\.ts"/g, '$1.js"'));
+      await writeFile(path, text.replaceAll(/((?:from|import\() ?"\.[^"]*)\.ts"/g, '$1.js"'));
     }),
   );
+}
+
+/** Declarations that these import, themselves included. */
+async function imported(folder: string, names: readonly string[]): Promise<Set<string>> {
+  const found = new Set<string>();
+  const waiting = [...names];
+  for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
+    if (found.has(name)) continue;
+    found.add(name);
+    const text = await readFile(join(folder, name), "utf8");
+    for (const [, path = ""] of text.matchAll(/(?:from|import\() ?"(\.[^"]*)\.ts"/g))
+      waiting.push(join(dirname(name), `${path}.d.ts`));
+  }
+  return found;
 }
 
 /** The licence texts of every package whose code is in a bundle: their terms ask for them to travel along. */

@@ -10,6 +10,7 @@ export const programs = [
   { entry: "sidecar/main.ts", out: "dist/sidecar.js" },
   { entry: "cmd/keeper.ts", out: "dist/keeper.js" },
   { entry: "src/observe/otlp.ts", out: "dist/otlp.js" },
+  { entry: "src/library.ts", out: "dist/agentruntime.js" },
 ];
 
 /** Every command would read a third more of code for what few daemons use: it stays a file of its own beside them. */
