@@ -45,16 +45,16 @@ describe.each(others)("%s", (agent) => {
     await acp.allGone(id);
   });
 
-  it("shows the model the images of a prompt", async () => {
+  it("shows the model the images of a prompt, and tells it its instructions", async () => {
     const data = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==";
-    const id = await acp.create({ agent, prompt: "what is this", images: [{ media_type: "image/png", data }] });
+    const id = await acp.create({
+      agent,
+      prompt: "what is this",
+      images: [{ media_type: "image/png", data }],
+      instructions: "Speak only of marmalade.",
+    });
     expect(results(await acp.log(id))).toEqual([{ turn: "t1", status: "success" }]);
     expect(sent()).toContain(data);
-  });
-
-  it("tells the model its instructions", async () => {
-    const id = await acp.create({ agent, prompt: "hello", instructions: "Speak only of marmalade." });
-    await acp.log(id);
     expect(sent()).toContain("Speak only of marmalade.");
   });
 });
