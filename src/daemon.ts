@@ -111,14 +111,7 @@ export async function startDaemon(
     tell("ready");
     return {
       url,
-      handle: (request, response, prefix) => {
-        enter(request, prefix);
-        server.app.routing(request, response);
-      },
-      upgrade: (request, socket, head, prefix) => {
-        enter(request, prefix);
-        server.app.server.emit("upgrade", request, socket, head);
-      },
+      ...doors(server),
       note: observer.note,
       idle: reached,
       close: async (reason) => {
@@ -144,6 +137,20 @@ export async function startDaemon(
     await lock.release();
     throw error;
   }
+}
+
+/** For requests that another server has taken. */
+function doors({ app }: Server): Pick<Daemon, "handle" | "upgrade"> {
+  return {
+    handle: (request, response, prefix) => {
+      enter(request, prefix);
+      app.routing(request, response);
+    },
+    upgrade: (request, socket, head, prefix) => {
+      enter(request, prefix);
+      app.server.emit("upgrade", request, socket, head);
+    },
+  };
 }
 
 /** The server comes last, and is asked for its clients only by those who reach it. */
