@@ -3,11 +3,10 @@
  * sees to it that `exit` comes last, comes once and always comes.
  */
 import type { Bootstrap } from "../src/protocol/bootstrap.ts";
-import type { Command, InterruptReason } from "../src/protocol/command.ts";
-import { defined } from "../src/protocol/defined.ts";
 import { AgentdError, messageOf } from "../src/protocol/error.ts";
 import type { EventOf } from "../src/protocol/event.ts";
 import type { SidecarStatus } from "../src/protocol/link-frame.ts";
+import { type AgentCommand, AgentCommands } from "./agent-commands.ts";
 import type { EventLog } from "./event-log.ts";
 import { exitEvent, isWordOfAgent } from "./exit-event.ts";
 import type { Harness, HarnessHost, HarnessOutput, Waiting } from "./harness.ts";
@@ -17,7 +16,6 @@ import { OwedMessages } from "./owed-messages.ts";
 import type { Redaction } from "./redact/redaction.ts";
 import { type Hold, RunGate } from "./run-gate.ts";
 import { sandboxed } from "./sandbox.ts";
-import { TakenTurns } from "./taken-turns.ts";
 import { stallThresholds, startWatchdog, type Watchdog } from "./watchdog.ts";
 
 export interface AgentRunOptions {
@@ -38,9 +36,6 @@ export type RunState =
   | { phase: "failed"; message: string }
   | { phase: "ended"; code: number };
 
-/** Commands that are for the agent; the others are for the link. */
-export type AgentCommand = Exclude<Command, { type: "ack" | "pause" | "resume" }>;
-
 /** After a stop nothing may hold back the last events for longer than this. */
 const stopHoldMs = 12_000;
 
@@ -49,14 +44,12 @@ export class AgentRun {
   readonly #harness: Harness;
   readonly #hooks: Hooks;
   readonly #inputs: OpenInputs;
+  readonly #commands: AgentCommands;
   readonly #gate = new RunGate();
-  readonly #taken = new TakenTurns();
   readonly #owed = new OwedMessages();
   #state: RunState = { phase: "waiting" };
   #status: SidecarStatus;
   #stopReason: string | undefined;
-  /** While a steer is being handed over. */
-  #heldBack: HarnessOutput[] | undefined;
   #hasSpoken = false;
   #isStoring = false;
   /** Hooks have still to run before it may be prompted. */
@@ -85,7 +78,14 @@ export class AgentRun {
     this.#inputs = new OpenInputs({
       timeoutMs: timeoutS ? timeoutS * 1000 : undefined,
       now: options.now,
-      onExpired: (requestId) => void this.#expire(requestId, timeoutS ?? 0),
+      onExpired: (requestId) => void this.#commands.expire(requestId, timeoutS ?? 0),
+    });
+    this.#commands = new AgentCommands({
+      harness: () => this.#harness,
+      inputs: this.#inputs,
+      owed: this.#owed,
+      record: (event) => this.#emitOwn(event),
+      emit: (outputs) => this.#emit(outputs),
     });
     this.#hooks = new Hooks({ bootstrap: options.bootstrap, report: (event) => this.#emitOwn(event) });
     this.#isPreparing = this.#hooks.has("post_init") || this.#hooks.has("sidecar");
@@ -113,7 +113,7 @@ export class AgentRun {
 
   /** The highest number among the turn ids that came: whoever numbers turns must go on from there. */
   get lastTurn(): number {
-    return this.#taken.last;
+    return this.#commands.lastTurn;
   }
 
   get agentSessionId(): string | undefined {
@@ -154,7 +154,7 @@ export class AgentRun {
     });
     if (this.#stopReason !== undefined) await this.stop(this.#stopReason);
     else if (this.#options.onlyPrompt !== undefined) {
-      this.#harness.prompt({ text: this.#options.onlyPrompt, turnId: this.#taken.idFor(undefined) });
+      this.#harness.prompt({ text: this.#options.onlyPrompt, turnId: this.#commands.newTurn() });
       this.#harness.finish();
     }
   }
@@ -199,7 +199,11 @@ export class AgentRun {
     }
     await this.#starting;
     try {
-      return this.#act(command);
+      const taken = this.#commands.takenBefore(command);
+      if (taken !== undefined) return taken;
+      if (this.#state.phase !== "running") throw new Error(`Cannot ${command.type}: ${notRunning(this.#state)}`);
+      this.#watchdog?.sign();
+      return this.#commands.carryOut(command);
     } catch (error) {
       throw new Error(this.#told(messageOf(error)), { cause: error });
     }
@@ -210,113 +214,8 @@ export class AgentRun {
     return this.#options.redaction?.text(sentence) ?? sentence;
   }
 
-  #act(command: Exclude<AgentCommand, { type: "stop" }>): string | undefined {
-    if (command.type === "prompt" || command.type === "steer") {
-      const taken = this.#taken.of(command.data.turn_id);
-      if (taken !== undefined) return taken;
-    }
-    if (this.#state.phase !== "running") throw new Error(`Cannot ${command.type}: ${notRunning(this.#state)}`);
-    this.#watchdog?.sign();
-    switch (command.type) {
-      case "prompt":
-        return this.#prompt(command.data);
-      case "steer":
-        return this.#steer(command.data);
-      case "interrupt":
-        this.#harness.interrupt(withoutUndefined(command.data));
-        return undefined;
-      case "context":
-        this.#harness.context(command.data);
-        return undefined;
-      case "mention":
-        this.#harness.mention(command.data);
-        return undefined;
-      case "respond":
-        this.#respond(command.data);
-        return undefined;
-      case "set_model":
-        if (!this.#harness.setModel) throw new Error("this agent cannot change its model while it runs");
-        this.#harness.setModel(command.data.model);
-        return undefined;
-      case "set_permission_mode":
-        if (!this.#harness.setPermissionMode)
-          throw new Error("this agent cannot change its permission mode while it runs");
-        this.#harness.setPermissionMode(command.data.permission_mode);
-        return undefined;
-      case "finish":
-        this.#harness.finish();
-        return undefined;
-      default:
-        return command satisfies never;
-    }
-  }
-
-  #prompt({ content: text, turn_id, images }: Extract<AgentCommand, { type: "prompt" }>["data"]): string {
-    const characters = text.length + (images ?? []).reduce((sum, { data }) => sum + data.length, 0);
-    this.#owed.assertRoom(characters);
-    const turnId = this.#taken.idFor(turn_id);
-    // Before it is given: a plain command's turn is over as soon as that.
-    this.#owed.add(turnId, characters);
-    try {
-      this.#harness.prompt({ text, turnId, ...defined({ images }) });
-    } catch (error) {
-      this.#owed.settle(turnId);
-      throw error;
-    }
-    return this.#taken.remember(turnId, turnId);
-  }
-
-  /** What the harness says of a steer at once comes behind the record of it, whose turn only the harness knows. */
-  #steer({ content: text, turn_id, record, request }: Extract<AgentCommand, { type: "steer" }>["data"]): string {
-    this.#owed.assertRoom(text.length);
-    const asked = this.#taken.idFor(turn_id);
-    const behind: HarnessOutput[] = [];
-    this.#heldBack = behind;
-    let joined: string;
-    try {
-      joined = this.#harness.steer({ text, turnId: asked });
-    } finally {
-      this.#heldBack = undefined;
-    }
-    this.#owed.add(joined, text.length);
-    const kind = joined === asked ? "prompt" : "steer";
-    if (record)
-      void this.#emitOwn({ type: "user_message", data: { turn_id: joined, kind, text, ...defined({ request }) } });
-    if (behind.length > 0) void this.#emit(behind);
-    return this.#taken.remember(asked, joined);
-  }
-
   get #waiting(): Waiting {
     return this.#inputs.count > 0 ? { on: "person" } : this.#harness.waiting;
-  }
-
-  #respond({ request_id: requestId, by, ...given }: Extract<AgentCommand, { type: "respond" }>["data"]): void {
-    if (!this.#harness.respond) throw new Error("this agent never asks, so there is nothing to answer");
-    const answer = { ...defined(given), decision: given.decision };
-    if (!this.#inputs.answer(requestId, answer)) return;
-    try {
-      this.#harness.respond({ ...answer, requestId, by });
-    } catch (error) {
-      this.#inputs.takeBack(requestId);
-      throw error;
-    }
-  }
-
-  /** The declared outcome of a question that nobody answered: the agent is told no, and why. */
-  async #expire(requestId: string, timeoutS: number): Promise<void> {
-    const message = `Nobody answered within ${timeoutS} s, so this counts as denied. No person has decided on it.`;
-    try {
-      this.#respond({ request_id: requestId, by: "timeout", decision: "deny", message });
-    } catch (error) {
-      await this.#emitOwn({
-        type: "error",
-        data: {
-          code: "agent_failed",
-          message: `Cannot deny an expired question: ${messageOf(error)}`,
-          retryable: false,
-        },
-      });
-    }
   }
 
   /** Ends the agent and all it started; its last events and `exit` follow. The first reason counts. Never rejects. */
@@ -357,10 +256,7 @@ export class AgentRun {
     // `exit` is last, whoever still has something to say.
     if (this.#isOver) return;
     this.#watchdog?.sign();
-    if (this.#heldBack) {
-      this.#heldBack.push(...emitted);
-      return;
-    }
+    if (this.#commands.holdBack(emitted)) return;
     this.#owed.note(emitted);
     const openBefore = this.#inputs.count;
     const outputs = this.#inputs.pass(emitted);
@@ -434,12 +330,6 @@ function containerIn(bootstrap: Bootstrap): HarnessHost["contain"] {
 
 function startError(code: "agent_failed" | "agent_not_found", message: string): EventOf<"error"> {
   return { type: "error", data: { code, message, retryable: false, error_category: "startup_crash" } };
-}
-
-/** An optional value that is there and undefined is absent. */
-function withoutUndefined(data: { reason: InterruptReason; detail?: string | undefined }) {
-  const { reason, detail } = data;
-  return detail === undefined ? { reason } : { reason, detail };
 }
 
 function notRunning(state: RunState): string {

@@ -206,6 +206,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: "steer-unrecorded",
     fault: "a steer is given to the agent and written nowhere",
-    edits: [{ file: "sidecar/agent-run.ts", find: "    if (record)\n", put: "    if (record && text.length === 0)\n" }],
+    edits: [
+      { file: "sidecar/agent-commands.ts", find: "    if (record)\n", put: "    if (record && text.length === 0)\n" },
+    ],
   },
 ];
