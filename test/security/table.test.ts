@@ -5,13 +5,14 @@ import { agents } from "./attacks/agents.ts";
 import type { AttackRows } from "./attacks/attack.ts";
 import { browsers } from "./attacks/browsers.ts";
 import { callers } from "./attacks/callers.ts";
+import { otherUser } from "./attacks/other-user.ts";
 import { pages } from "./attacks/pages.ts";
 import { paths } from "./attacks/paths.ts";
 import { requests } from "./attacks/requests.ts";
 import { secrets } from "./attacks/secrets.ts";
 import { sockets } from "./attacks/sockets.ts";
 
-const groups: readonly AttackRows[] = [callers, pages, browsers, requests, sockets, agents, paths, secrets];
+const groups: readonly AttackRows[] = [callers, pages, browsers, requests, sockets, agents, paths, secrets, otherUser];
 
 test("docs/security.md has every attack, what came of it, and what would have", () => {
   const tables = tablesOf(groups);

@@ -5,7 +5,7 @@ import { request } from "node:http";
 import { join } from "node:path";
 import WebSocket from "ws";
 import { type EventType, noUsage, SessionEvent } from "../../../src/protocol/event.ts";
-import { challengeHeader } from "../../../src/protocol/link-proof.ts";
+import { type Challenges, challengeHeader, linkProof } from "../../../src/protocol/link-proof.ts";
 import { SidecarAddress } from "../../../src/runtime/runtime.ts";
 import type { LoggedEvent } from "../../support/client-socket.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -55,16 +55,39 @@ const forgedEvents: Row[] = forgeries.map((event) => ({
   meets: "a line of `stdout`",
   attempt: async (stage) => {
     const { events } = await played(stage, "forges");
-    const believed = events.filter(({ type, data }) => type !== "stdout" && JSON.stringify(data).includes(mark));
     const shown = events.find(({ type, data }) => type === "stdout" && data["text"] === lineOf(event));
-    return believed.length > 0 || shown === undefined ? `${believed.length} were believed` : "a line of `stdout`";
+    return shown === undefined ? "not shown" : believedIn(events);
   },
   control: {
-    name: "the line read as an event",
-    meets: `\`${event.type}\``,
-    attempt: async () => `\`${SessionEvent.parse(JSON.parse(lineOf(event))).type}\``,
+    name: "the same line in the log itself, where the daemon alone writes",
+    meets: `believed as \`${event.type}\``,
+    attempt: async (stage) => {
+      const log = (await logWith(stage, `${lineOf(event)}\n`)).toString("utf8");
+      return believedIn(
+        log
+          .trimEnd()
+          .split("\n")
+          .map((line) => SessionEvent.parse(JSON.parse(line))),
+      );
+    },
   },
 }));
+
+/** What of ours was taken for ours. */
+function believedIn(events: readonly Pick<LoggedEvent, "type" | "data">[]): string {
+  const believed = events.filter(({ type, data }) => type !== "stdout" && JSON.stringify(data).includes(mark));
+  return believed.length === 0 ? "a line of `stdout`" : `believed as \`${believed.map(({ type }) => type).join()}\``;
+}
+
+/** The log of a session that has ended, as the daemon tells it, with something put behind its last line. */
+async function logWith({ ground }: Stage, bytes: string | Buffer): Promise<Buffer> {
+  const { url, token, dataDir, get, post } = ground.daemon;
+  const { body } = await post("/sessions", { agent: "echo", prompt: "hi" });
+  await eventually(async () => (await get(`/sessions/${body.session_id}`)).body.ended_at);
+  await appendFile(join(dataDir, "sessions", body.session_id, "events.ndjson"), bytes);
+  const headers = { authorization: `Bearer ${token}` };
+  return Buffer.from(await (await fetch(`${url}/sessions/${body.session_id}/log`, { headers })).arrayBuffer());
+}
 
 /** Claude Code's own words, said when nobody asked. */
 const conversation = "22222222-0000-4000-8000-000000000000";
@@ -107,6 +130,37 @@ const controlStories: Record<string, readonly object[]> = {
   "prints-ours": [init, ...forgeries.map((event) => JSON.parse(lineOf(event))), done],
 };
 
+const twoPrompts: Row["control"] = {
+  name: "two results for two prompts",
+  meets: "a `result` of `t1` and of `t2`",
+  attempt: async ({ ground: { daemon } }) => {
+    const text = "steps=1 words=1 pause=0";
+    const { body } = await daemon.post("/sessions", { agent: "asks", interactive: true, prompt: text });
+    await daemon.post(`/sessions/${body.session_id}/prompt`, { text });
+    const enough = (events: readonly LoggedEvent[]) => ofType(events, "result").length >= 2;
+    const results = ofType(await readLog(daemon, body.session_id, { enough }), "result");
+    await daemon.delete(`/sessions/${body.session_id}`);
+    return `a \`result\` ${results.map(({ turn_id }) => `of \`${turn_id}\``).join(" and ")}`;
+  },
+};
+
+const heardBefore: Row["control"] = {
+  name: "what the sidecar heard of it, in its raw lines",
+  meets: "`result`, `system`, `result`",
+  attempt: async (stage) => {
+    const { id } = await played(stage, "ends-first");
+    const raw = await readFile(join(stage.ground.daemon.dataDir, "sessions", id, "raw.ndjson"), "utf8");
+    const kinds = raw
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line).type);
+    return kinds
+      .filter((kind) => kind === "system" || kind === "result")
+      .map((kind) => `\`${kind}\``)
+      .join(", ");
+  },
+};
+
 const control: Row[] = [
   {
     name: "an approval of its own question",
@@ -143,15 +197,7 @@ const control: Row[] = [
         const results = ofType(events, "result").filter(({ turn_id }) => turn_id === "t1");
         return results.length === 1 ? "one `result` of `t1`" : `${results.length} of them`;
       },
-      control: {
-        name: "what it printed",
-        meets: story === "ends-twice" ? "`system`, `result`, `result`" : "`result`, `system`, `result`",
-        attempt: async ({ dir }) => {
-          const lines = (await readFile(join(dir.path, story), "utf8")).trimEnd().split("\n");
-          const kinds = lines.map((line) => JSON.parse(line).type);
-          return kinds.map((kind) => `\`${kind}\``).join(", ");
-        },
-      },
+      control: story === "ends-twice" ? twoPrompts : heardBefore,
     }),
   ),
   {
@@ -281,9 +327,9 @@ const bytes: Row[] = [
       return logIsWhole(await readFile(join(stage.ground.daemon.dataDir, "sessions", id, "events.ndjson")));
     },
     control: {
-      name: "those bytes as a log",
+      name: "those bytes in the log itself",
       meets: "no log",
-      attempt: async ({ dir }) => logIsWhole(await readFile(join(dir.path, "garbage"))),
+      attempt: async (stage) => logIsWhole(await logWith(stage, garbage)),
     },
   },
 ];
@@ -294,33 +340,35 @@ const forgedAnswer = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged";
 const growing: Row = {
   name: "a blob that grows while it is read, by an answer of the daemon's",
   meets: "the daemon's own answer",
-  attempt: async (stage) => {
-    const { url, token } = stage.ground.daemon;
-    const { path, address } = await blobOf(stage, "grows", "x".repeat(32 * 2 ** 20));
-    const socket = open(url);
-    const head = `Host: localhost\r\nAuthorization: Bearer ${token}\r\n`;
-    socket.write(`GET ${address} HTTP/1.1\r\n${head}\r\nGET /health/live HTTP/1.1\r\n${head}Connection: close\r\n\r\n`);
-    const chunks: Buffer[] = [];
-    for await (const chunk of socket) {
-      // The first part is here, and the rest is more than what lies in between: the end is not read yet.
-      if (chunks.length === 0) await appendFile(path, forgedAnswer);
-      chunks.push(chunk);
-    }
-    const all = Buffer.concat(chunks).toString("latin1");
-    const rest = all.slice(all.indexOf("\r\n\r\n") + 4 + 32 * 2 ** 20);
-    return rest.startsWith("HTTP/1.1 200") && rest.endsWith('{"status":"ok"}') && !rest.includes("forged")
-      ? "the daemon's own answer"
-      : rest.slice(0, 80);
-  },
+  attempt: (stage) => readGrowing(stage, "in its midst"),
   control: {
-    name: "the blob afterwards",
-    meets: "the forged one is in it",
-    attempt: async (stage) => {
-      const { address } = await blobOf(stage, "has-grown", `x${forgedAnswer}`);
-      return (await stage.ground.daemon.get(address)).text.includes("forged") ? "the forged one is in it" : "it is not";
-    },
+    name: "one that has grown before",
+    meets: "the forged one, within the blob",
+    attempt: (stage) => readGrowing(stage, "before"),
   },
 };
+
+/** What comes behind as much as there was of the blob, on a connection on which something else is asked for next. */
+async function readGrowing(stage: Stage, when: "before" | "in its midst"): Promise<string> {
+  const { url, token } = stage.ground.daemon;
+  const size = 32 * 2 ** 20;
+  const { path, address } = await blobOf(stage, `grows-${when.replaceAll(" ", "-")}`, "x".repeat(size));
+  if (when === "before") await appendFile(path, forgedAnswer);
+  const socket = open(url);
+  const head = `Host: localhost\r\nAuthorization: Bearer ${token}\r\n`;
+  socket.write(`GET ${address} HTTP/1.1\r\n${head}\r\nGET /health/live HTTP/1.1\r\n${head}Connection: close\r\n\r\n`);
+  const chunks: Buffer[] = [];
+  for await (const chunk of socket) {
+    // The first part is here, and the rest is more than what lies in between: the end is not read yet.
+    if (chunks.length === 0 && when === "in its midst") await appendFile(path, forgedAnswer);
+    chunks.push(chunk);
+  }
+  const all = Buffer.concat(chunks).toString("latin1");
+  const rest = all.slice(all.indexOf("\r\n\r\n") + 4 + size);
+  if (rest.startsWith(`${forgedAnswer}HTTP/1.1 200`)) return "the forged one, within the blob";
+  const isOwn = rest.startsWith("HTTP/1.1 200") && rest.endsWith('{"status":"ok"}') && !rest.includes("forged");
+  return isOwn ? "the daemon's own answer" : rest.slice(0, 80);
+}
 
 async function blobOf({ ground }: Stage, name: string, text: string): Promise<{ path: string; address: string }> {
   const blobs = join(ground.daemon.dataDir, "sessions", ground.id, "blobs");
@@ -366,21 +414,26 @@ const terminal: Row[] = Object.entries(sequences).map(([name, sequence]) => ({
   attempt: async (stage) => {
     const { id } = await played(stage, "paints");
     const { stdout } = await attachedOnce(stage, id);
-    const from = stdout.indexOf(`<${name}>`);
-    if (from === -1) return "it is not shown";
-    const shown = stdout.slice(from, stdout.indexOf("\n", from));
-    return /[^\P{Cc}\t]|[\u202a-\u202e\u2066-\u2069]/u.test(shown) ? "it reaches the terminal" : "plain text";
+    return paintedBy(stdout, name);
   },
   control: {
-    name: "in the log, for who decodes it",
-    meets: "it is there",
+    name: "in the log, printed by who decodes it",
+    meets: "it reaches the terminal",
     attempt: async (stage) => {
       const { events } = await played(stage, "paints");
-      const said = ofType(events, "stdout").some(({ text }) => text === `<${name}>${sequence}`);
-      return said ? "it is there" : "it is not";
+      const lines = ofType(events, "stdout").map(({ text }) => String(text));
+      return lines.includes(`<${name}>${sequence}`) ? paintedBy(`${lines.join("\n")}\n`, name) : "it is not there";
     },
   },
 }));
+
+/** Whether the line of that name, as it is printed, would do more than be read. */
+function paintedBy(printed: string, name: string): string {
+  const from = printed.indexOf(`<${name}>`);
+  if (from === -1) return "it is not shown";
+  const line = printed.slice(from, printed.indexOf("\n", from));
+  return /[^\P{Cc}\t]|[\u202a-\u202e\u2066-\u2069]/u.test(line) ? "it reaches the terminal" : "plain text";
+}
 
 const attaching = new WeakMap<Stage, ReturnType<Ground["daemon"]["cli"]>>();
 
@@ -418,19 +471,46 @@ const strangers: Row[] = [
   {
     name: "the same with a challenge, and a proof that is guessed",
     meets: "closed, and the daemon's link goes on",
-    attempt: async (stage) => {
-      const socket = linkSocket(await addressOf(stage), { [challengeHeader]: "c".repeat(43) });
-      const closed = new Promise((resolve) => socket.once("close", resolve));
-      socket.once("open", () => socket.send(JSON.stringify({ type: "proof", data: { proof: "guessed" } })));
-      await closed;
-      return `closed, and ${await linkGoesOn(stage)}`;
+    attempt: async (stage) =>
+      `${await linkProved(await addressOf(stage), () => "guessed")}, and ${await linkGoesOn(stage)}`,
+    control: {
+      name: "one that is made with the session's token",
+      meets: "let in",
+      attempt: async (stage) => {
+        const { body } = await stage.ground.daemon.post("/sessions", { agent: "echo", interactive: true });
+        const address = await addressOf(stage, body.session_id);
+        const outcome = await linkProved(address, (challenges) => linkProof(address.token, "daemon", challenges));
+        await stage.ground.daemon.delete(`/sessions/${body.session_id}`);
+        return outcome;
+      },
     },
-    control: { name: "the daemon's", meets: "the daemon's link goes on", attempt: linkGoesOn },
   },
 ];
 
-async function addressOf({ ground }: Stage): Promise<SidecarAddress> {
-  const record = await readFile(join(ground.daemon.dataDir, "sessions", ground.id, "session.json"), "utf8");
+/** What comes of it when both sides have been challenged, and one proves itself in some way. */
+function linkProved(address: SidecarAddress, proofOf: (challenges: Challenges) => string): Promise<string> {
+  const daemon = "c".repeat(43);
+  const socket = linkSocket(address, { [challengeHeader]: daemon });
+  let sidecar = "";
+  socket.once("upgrade", ({ headers }) => {
+    sidecar = String(headers[challengeHeader]);
+  });
+  socket.once("open", () =>
+    socket.send(JSON.stringify({ type: "proof", data: { proof: proofOf({ daemon, sidecar }) } })),
+  );
+  return new Promise((resolve) => {
+    socket.on("error", () => undefined);
+    socket.once("close", () => resolve("closed"));
+    // Who is not let in is told nothing.
+    socket.once("message", () => {
+      resolve("let in");
+      socket.terminate();
+    });
+  });
+}
+
+async function addressOf({ ground }: Stage, id = ground.id): Promise<SidecarAddress> {
+  const record = await readFile(join(ground.daemon.dataDir, "sessions", id, "session.json"), "utf8");
   return SidecarAddress.parse(JSON.parse(record).sidecar);
 }
 
@@ -479,10 +559,11 @@ function ofType(events: readonly LoggedEvent[], wanted: EventType): Record<strin
 }
 
 /** The agent of that name, run to its end; once. */
-function played(stage: Stage, agent: string, more: Record<string, unknown> = {}): Promise<Played> {
+function played(stage: Stage, agent: string): Promise<Played> {
   const { daemon } = stage.ground;
   const play = async () => {
-    const { body, status, text } = await daemon.post("/sessions", { agent, prompt: "go", ...more });
+    const keep_raw = agent in controlStories;
+    const { body, status, text } = await daemon.post("/sessions", { agent, prompt: "go", keep_raw });
     if (status !== 201) throw new Error(text);
     const events = await readLog(daemon, body.session_id, { deadlineMs: 120_000 });
     const ended = async () => (await daemon.get(`/sessions/${body.session_id}`)).body.ended_at;

@@ -42,6 +42,12 @@ const atHome = ({ relay }: Street): Stand => ({
   target: `http://localhost:${relay.port}`,
 });
 
+/** The same page, whose aim asks for nothing before it hands on what it is sent. */
+const carefree = ({ relay }: Street, { page, target }: Stand): Stand => {
+  const { hostname } = new URL(target);
+  return { page, target: `http://${hostname}:${relay.port}/lax` };
+};
+
 interface Aim {
   target: string;
   id: string;
@@ -52,7 +58,7 @@ interface Aim {
 /** Runs in the page; its answer is what the page found out. */
 type Script = (aim: Aim) => string;
 
-const bodyOf = ({ mark }: Aim) => JSON.stringify({ agent: "echo", prompt: "hi", task_id: mark });
+const bodyOf = ({ mark }: Aim) => JSON.stringify({ agent: "echo", task_id: mark, prompt: "hi" });
 const answer = "(r) => r.type === 'opaque' ? 'unread' : String(r.status), () => 'failed'";
 
 const postJson: Script = (aim) =>
@@ -73,7 +79,7 @@ const form =
     const form = document.createElement('form');
     Object.assign(form, { method: 'POST', action: '${aim.target}/sessions', enctype: '${enctype}', target: 'into' });
     const field = document.createElement('input');
-    field.name = ${JSON.stringify(`${bodyOf(aim).slice(0, -1)},"name":"`)};
+    field.name = ${JSON.stringify(bodyOf(aim).slice(0, -2))};
     field.value = '"}';
     form.append(field);
     document.body.append(form);
@@ -106,11 +112,11 @@ async function run(street: Street, stand: Stand, script: Script): Promise<{ said
   }
 }
 
-/** Wants something done; whether the page can read the answer is another matter. */
-function act(name: string, stand: (street: Street) => Stand, script: Script, said: string): Row {
-  const told = async (street: Street, from: Stand, what: Script) => {
+/** Wants something done; whether the page can read the answer is another matter. `wouldSay`: where it is done. */
+function act(name: string, stand: (street: Street) => Stand, script: Script, said: string, wouldSay: string): Row {
+  const told = async (street: Street, from: Stand) => {
     const before = await refusals(street);
-    const { said: found, mark } = await run(street, from, what);
+    const { said: found, mark } = await run(street, from, script);
     // Some scripts cannot tell whether what they sent has come: the daemon has answered it when it has refused or begun something.
     const isAnswered = async () => (await refusals(street)) > before || (await begun(street, mark)) > 0;
     await eventually(isAnswered, { what: "an answer of the daemon's" });
@@ -119,25 +125,25 @@ function act(name: string, stand: (street: Street) => Stand, script: Script, sai
   return {
     name,
     meets: `${said}; 0 sessions begun`,
-    attempt: (street) => told(street, stand(street), script),
+    attempt: (street) => told(street, stand(street)),
     control: {
-      name: "JSON from a page of the daemon's own name",
-      meets: "201; 1 sessions begun",
-      attempt: (street) => told(street, atHome(street), postJson),
+      name: "at a server before it that asks neither for origin, host nor type",
+      meets: `${wouldSay}; 1 sessions begun`,
+      attempt: (street) => told(street, carefree(street, stand(street))),
     },
   };
 }
 
 const acts: Row[] = [
-  act("`fetch` of JSON from another site", elsewhere, postJson, "failed"),
-  act("`fetch` of JSON from another port of this machine", nextDoor, postJson, "failed"),
-  act("`fetch` without CORS, as `text/plain`", elsewhere, postBlind("text/plain"), "failed"),
-  act("the same from another port of this machine", nextDoor, postBlind("text/plain"), "failed"),
-  act("`sendBeacon`", elsewhere, beacon, "sent"),
-  act("a form, as `text/plain`", elsewhere, form("text/plain"), "sent"),
-  act("a form, url-encoded", elsewhere, form("application/x-www-form-urlencoded"), "sent"),
-  act("a form, in parts", elsewhere, form("multipart/form-data"), "sent"),
-  act("`fetch` of JSON from a name that was bound to the daemon", rebound, postJson, "403"),
+  act("`fetch` of JSON from another site", elsewhere, postJson, "failed", "201"),
+  act("`fetch` of JSON from another port of this machine", nextDoor, postJson, "failed", "201"),
+  act("`fetch` without CORS, as `text/plain`", elsewhere, postBlind("text/plain"), "failed", "unread"),
+  act("the same from another port of this machine", nextDoor, postBlind("text/plain"), "failed", "201"),
+  act("`sendBeacon`", elsewhere, beacon, "sent", "sent"),
+  act("a form, as `text/plain`", elsewhere, form("text/plain"), "sent", "sent"),
+  act("a form, url-encoded", elsewhere, form("application/x-www-form-urlencoded"), "sent", "sent"),
+  act("a form, in parts", elsewhere, form("multipart/form-data"), "sent", "sent"),
+  act("`fetch` of JSON from a name that was bound to the daemon", rebound, postJson, "403", "201"),
   act(
     "`fetch` of JSON from a sandboxed frame",
     elsewhere,
@@ -149,6 +155,7 @@ const acts: Row[] = [
       document.body.append(frame);
     })`,
     "failed",
+    "201",
   ),
 ];
 

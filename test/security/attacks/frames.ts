@@ -45,7 +45,7 @@ export interface Upgraded {
 }
 
 export function upgrade(
-  ground: Pick<Ground, "daemon" | "id" | "bearer">,
+  ground: { daemon: { url: string }; id: string; bearer: Ground["bearer"] },
   headers: Record<string, string> = {},
 ): Promise<Upgraded> {
   return new Promise((resolve, reject) => {

@@ -1,7 +1,7 @@
 /**
  * A server of an attacker's: at `/page` a page of its own; all else it hands to the daemon as it came, which is what a name
  * does that is bound to this machine once its page is there. Below `/bare/` the daemon's answers lack the headers that keep
- * them from being pages.
+ * them from being pages; below `/lax/` it is what a daemon would be that asks neither where a request is from nor what it says it is.
  */
 import { request as ask, createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { type AddressInfo, connect } from "node:net";
@@ -19,6 +19,7 @@ export async function openRelay(daemonUrl: string): Promise<Relay> {
   const tunnels = new Set<Duplex>();
   const server = createServer((request, response) => {
     if (request.url === "/page") response.setHeader("content-type", "text/html").end(page);
+    else if (request.url?.startsWith("/lax/")) void takeAnything(request, response, to);
     else forward(request, response, to);
   });
   server.on("upgrade", (request, socket, head) => {
@@ -60,6 +61,34 @@ function forward(request: IncomingMessage, response: ServerResponse, { hostname,
   asked.on("error", () => response.destroy());
   response.on("close", () => asked.destroy());
   request.pipe(asked);
+}
+
+/** Whoever asks, and whatever they call it. */
+async function takeAnything(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { hostname, port }: URL,
+): Promise<void> {
+  response.setHeader("access-control-allow-origin", "*").setHeader("access-control-allow-headers", "content-type");
+  if (request.method === "OPTIONS") return void response.writeHead(204).end();
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk);
+  const body = wordsOf(String(request.headers["content-type"]), Buffer.concat(chunks).toString("utf8"));
+  const path = request.url?.slice("/lax".length);
+  const headers = { host: "localhost", "content-type": "application/json", "content-length": Buffer.byteLength(body) };
+  const asked = ask({ hostname, port, method: "POST", path, headers, agent: false }, (answer) => {
+    response.writeHead(answer.statusCode ?? 0, { "content-type": "application/json" });
+    answer.pipe(response);
+  });
+  asked.on("error", () => response.destroy());
+  asked.end(body);
+}
+
+/** What somebody wrote into a form, out of its wrapping. */
+function wordsOf(type: string, body: string): string {
+  if (type.startsWith("application/x-www-form-urlencoded")) return decodeURIComponent(body.replaceAll("+", " "));
+  const [, name = "", value = ""] = /name="(.*)"\r\n\r\n(.*)\r\n--/s.exec(body) ?? [];
+  return type.startsWith("multipart/form-data") ? `${name.replaceAll("%22", '"')}=${value}` : body;
 }
 
 function headOf({ method, url, rawHeaders }: IncomingMessage): string {

@@ -4,13 +4,15 @@ import { join } from "node:path";
 import { eventually } from "../../support/eventually.ts";
 import { allProcesses, sessionProcesses } from "../../support/processes.ts";
 import { tempDir } from "../../support/temp-dir.ts";
-import type { Attack, AttackGroup, Control } from "./attack.ts";
+import type { Attack, AttackGroup } from "./attack.ts";
 import { Ground } from "./ground.ts";
 
 interface Vault {
   ground: Ground;
   /** A session whose request had a secret in its environment. */
   id: string;
+  /** One that has ended. */
+  endedId: string;
 }
 type Row = Attack<Vault>;
 
@@ -20,14 +22,10 @@ const told = "told-in-the-request-5f1c";
 const ambient = "of-the-daemon-alone-77aa";
 /** In a prompt. */
 const prompted = "said-to-the-agent-90be";
+/** What the session is called. */
+const called = "a-telling-name";
 
 const found = (text: string, secret: string) => (text.includes(secret) ? "there" : "not there");
-
-const inAgent: Control<Vault> = {
-  name: "in the agent's environment, for which it was told",
-  meets: "there",
-  attempt: async ({ id }) => found(environmentsOf(id), told),
-};
 
 function environmentsOf(id: string): string {
   const pids = new Set(sessionProcesses(id));
@@ -37,18 +35,34 @@ function environmentsOf(id: string): string {
     .join("\n");
 }
 
-/** Whether a value of a request's `env` is in what can be read at some place. */
-function toldIn(place: string, read: (vault: Vault) => Promise<string>): Row {
+/** What may be read at the same place: the place is looked at, and what is looked for would be seen. */
+interface Beside {
+  what: string;
+  word: string | ((vault: Vault) => string);
+}
+const wordOf = ({ word }: Beside, vault: Vault) => (typeof word === "string" ? word : word(vault));
+
+/** Whether something secret is in what can be read at some place; the control looks for something else there. */
+function hiddenIn(name: string, secret: string, read: (vault: Vault) => Promise<string>, beside: Beside): Row {
   return {
-    name: `a value of a request's \`env\` in ${place}`,
+    name,
     meets: "not there",
-    attempt: async (vault) => {
-      const text = await read(vault);
-      // Nothing at all would have nothing in it.
-      return text.length < 2 ? "there is nothing to read" : found(text, told);
+    attempt: async (vault) => found(await read(vault), secret),
+    control: {
+      name: `${beside.what}, at the same place`,
+      meets: "there",
+      attempt: async (vault) => found(await read(vault), wordOf(beside, vault)),
     },
-    control: inAgent,
   };
+}
+
+const itsId: Beside = { what: "its session's id", word: ({ id }) => id };
+const agentsName: Beside = { what: "the name of its agent", word: '"echo"' };
+const itsName: Beside = { what: "what its session is called", word: called };
+
+/** Whether a value of a request's `env` is in what can be read at some place. */
+function toldIn(place: string, read: (vault: Vault) => Promise<string>, beside: Beside): Row {
+  return hiddenIn(`a value of a request's \`env\` in ${place}`, told, read, beside);
 }
 
 const asked = (path: string) => async (vault: Vault) => {
@@ -60,27 +74,50 @@ const asked = (path: string) => async (vault: Vault) => {
 const inData = (name: string) => async (vault: Vault) =>
   (await readFile(join(vault.ground.daemon.dataDir, name.replace(":id", vault.id)))).toString("latin1");
 
+const places: Readonly<Record<string, Beside>> = {
+  "/sessions/:id": itsName,
+  "/sessions/:id/info": itsName,
+  "/sessions/:id/log": { what: "its prompt", word: prompted },
+  "/sessions": itsName,
+  "/sessions/history": { what: "the id of one with the same that has ended", word: ({ endedId }) => endedId },
+  "/metrics": agentsName,
+  "/agents": agentsName,
+  "/health": agentsName,
+  "/audit": itsId,
+};
+
 const values: Row[] = [
-  ...[
-    "/sessions/:id",
-    "/sessions/:id/info",
-    "/sessions/:id/log",
-    "/sessions",
-    "/sessions/history",
-    "/metrics",
-    "/agents",
-    "/health",
-    "/audit",
-  ].map((path) => toldIn(`\`GET ${path}\``, asked(path))),
-  toldIn("`agentd ls --json`", async ({ ground }) => (await ground.daemon.cli("ls", "--json")).stdout),
-  toldIn("the daemon's own log, at `debug`", async ({ ground }) => ground.daemon.output()),
-  ...["sessions/:id/session.json", "state.db", "state.db-wal", "audit.ndjson"].map((name) =>
-    toldIn(`\`${name}\``, inData(name)),
+  {
+    name: "a value of a request's `env` in another session's agent",
+    meets: "not there",
+    attempt: async ({ ground }) => found(environmentsOf(ground.id), told),
+    control: {
+      name: "in that of its own, for which it was told",
+      meets: "there",
+      attempt: async ({ id }) => found(environmentsOf(id), told),
+    },
+  },
+  ...Object.entries(places).map(([path, beside]) => toldIn(`\`GET ${path}\``, asked(path), beside)),
+  toldIn("`agentd ls --json`", async ({ ground }) => (await ground.daemon.cli("ls", "--json")).stdout, itsName),
+  toldIn("the daemon's own log, at `debug`", async ({ ground }) => ground.daemon.output(), itsId),
+  toldIn("`sessions/:id/session.json`", inData("sessions/:id/session.json"), itsName),
+  toldIn(
+    "`state.db` with its `-wal`",
+    async (vault) => (await inData("state.db")(vault)) + (await inData("state.db-wal")(vault)),
+    itsName,
   ),
-  toldIn("any process's arguments", async () =>
-    allProcesses()
-      .map(({ commandLine }) => commandLine)
-      .join("\n"),
+  toldIn("`audit.ndjson`", inData("audit.ndjson"), itsId),
+  toldIn("`audit-unchanged.ndjson`", inData("audit-unchanged.ndjson"), {
+    what: "who was refused",
+    word: "holder-write",
+  }),
+  toldIn(
+    "any process's arguments",
+    async () =>
+      allProcesses()
+        .map(({ commandLine }) => commandLine)
+        .join("\n"),
+    { what: "the data dir", word: ({ ground }) => ground.daemon.dataDir },
   ),
   {
     name: "a value of a request's `env` in the refusal of that request",
@@ -104,45 +141,37 @@ const values: Row[] = [
   },
 ];
 
-const inDaemon: Control<Vault> = {
-  name: "in the daemon's environment",
-  meets: "there",
-  attempt: async ({ ground }) => found(await readFile(`/proc/${ground.daemon.pid}/environ`, "utf8"), ambient),
-};
-
 const keys: Row[] = [
   ...["SOME_API_KEY", "AGENTD_TOKEN"].map(
     (name): Row => ({
       name: `\`${name}\` of the daemon's environment in an agent's`,
       meets: "not there",
-      attempt: async ({ id }) => found(environmentsOf(id), `${name}=`),
+      attempt: async ({ ground, id }) => {
+        const own = await readFile(`/proc/${ground.daemon.pid}/environ`, "utf8");
+        return own.includes(`${name}=`) ? found(environmentsOf(id), `${name}=`) : "nor in the daemon's";
+      },
       control: {
-        name: "in the daemon's",
+        name: "a variable of the request there",
         meets: "there",
-        attempt: async ({ ground }) => found(await readFile(`/proc/${ground.daemon.pid}/environ`, "utf8"), `${name}=`),
+        attempt: async ({ id }) => found(environmentsOf(id), "MY_PASSWORD="),
       },
     }),
   ),
-  {
-    name: "the same values in the daemon's own log",
-    meets: "not there",
-    attempt: async ({ ground }) => found(ground.daemon.output(), ambient),
-    control: inDaemon,
-  },
+  hiddenIn("the same values in the daemon's own log", ambient, async ({ ground }) => ground.daemon.output(), itsId),
 ];
 
 const tokens: Row[] = [
   {
     name: "the daemon's token in any process's arguments or an agent's environment",
     meets: "not there",
-    attempt: async ({ ground, id }) => {
-      const commands = allProcesses().map(({ commandLine }) => commandLine);
-      return found([...commands, environmentsOf(id)].join("\n"), ground.daemon.token);
-    },
+    attempt: async (vault) => found(heldByProcesses(vault), vault.ground.daemon.token),
     control: {
-      name: "in its file",
-      meets: "there",
-      attempt: async (vault) => found(await inData("token")(vault), vault.ground.daemon.token),
+      name: "what the agent was told, and the data dir, at the same places",
+      meets: "there, there",
+      attempt: async (vault) => {
+        const all = heldByProcesses(vault);
+        return `${found(all, told)}, ${found(all, vault.ground.daemon.dataDir)}`;
+      },
     },
   },
   {
@@ -185,39 +214,21 @@ const tokens: Row[] = [
   },
 ];
 
+function heldByProcesses({ id }: Vault): string {
+  const commands = allProcesses().map(({ commandLine }) => commandLine);
+  return [...commands, environmentsOf(id)].join("\n");
+}
+
 const words: Row[] = [
-  ...["/audit", "/metrics"].map(
-    (path): Row => ({
-      name: `a prompt in \`GET ${path}\``,
-      meets: "not there",
-      attempt: async (vault) => found(await asked(path)(vault), prompted),
-      control: {
-        name: "in its session's log",
-        meets: "there",
-        attempt: async (vault) => found(await asked("/sessions/:id/log")(vault), prompted),
-      },
-    }),
+  hiddenIn("a prompt in `GET /audit`", prompted, asked("/audit"), itsId),
+  hiddenIn("a prompt in `GET /metrics`", prompted, asked("/metrics"), agentsName),
+  hiddenIn(
+    "a prompt in the daemon's own log, at `debug`",
+    prompted,
+    async ({ ground }) => ground.daemon.output(),
+    itsId,
   ),
-  {
-    name: "a prompt in the daemon's own log, at `debug`",
-    meets: "not there",
-    attempt: async ({ ground }) => found(ground.daemon.output(), prompted),
-    control: {
-      name: "in its session's log",
-      meets: "there",
-      attempt: async (vault) => found(await asked("/sessions/:id/log")(vault), prompted),
-    },
-  },
-  {
-    name: "what a session is called, in `GET /metrics`",
-    meets: "not there",
-    attempt: async (vault) => found(await asked("/metrics")(vault), "a-telling-name"),
-    control: {
-      name: "in the list",
-      meets: "there",
-      attempt: async (vault) => found(await asked("/sessions")(vault), "a-telling-name"),
-    },
-  },
+  hiddenIn("what a session is called, in `GET /metrics`", called, asked("/metrics"), agentsName),
   {
     name: "a fault of a body, in the daemon's log",
     meets: "not there",
@@ -226,9 +237,9 @@ const words: Row[] = [
       return found(ground.daemon.output(), prompted);
     },
     control: {
-      name: "what was refused, by its code, in `GET /metrics`",
+      name: "its session's id, at the same place",
       meets: "there",
-      attempt: async (vault) => found(await asked("/metrics")(vault), "invalid_json"),
+      attempt: async ({ ground, id }) => found(ground.daemon.output(), id),
     },
   },
 ];
@@ -273,16 +284,23 @@ async function openVault(): Promise<Vault> {
     env: { SOME_API_KEY: ambient, AGENTD_TOKEN: ambient },
     args: ["--log-level", "debug"],
   });
-  const { body } = await ground.as("write").post("/sessions", {
+  const writer = ground.as("write");
+  const env = { MY_PASSWORD: told };
+  const { body } = await writer.post("/sessions", {
     agent: "echo",
     interactive: true,
-    name: "a-telling-name",
+    name: called,
     prompt: prompted,
-    env: { MY_PASSWORD: told },
+    env,
   });
   const log = async () => (await ground.daemon.get(`/sessions/${body.session_id}/logs`)).text;
   await eventually(async () => (await log()).includes(`echo: ${prompted}`), { what: "the agent's start" });
-  return { ground, id: body.session_id };
+  const endedId = (await writer.post("/sessions", { agent: "echo", prompt: "hi", env })).body.session_id;
+  await eventually(async () => (await ground.daemon.get(`/sessions/${endedId}`)).body.ended_at);
+  // Refused, so that there is something to be written down of that too.
+  await writer.post("/sessions", { agent: "none", prompt: "hi", env });
+  await eventually(async () => (await ground.daemon.get("/audit")).text.includes("unknown_agent"));
+  return { ground, id: body.session_id, endedId };
 }
 
 export const secrets: AttackGroup<Vault> = {

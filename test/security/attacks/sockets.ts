@@ -1,9 +1,12 @@
 /** Whoever speaks WebSocket badly on purpose, or says over it what only the daemon or an agent may say. */
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import { WebSocketServer } from "ws";
 import { eventually } from "../../support/eventually.ts";
 import type { Attack, AttackGroup } from "./attack.ts";
 import { alive, close, type FrameShape, frame, notable, ping, text, type Upgraded, upgrade } from "./frames.ts";
 import { Ground } from "./ground.ts";
-import { statusesOf } from "./raw.ts";
+import { answersTo, statusesOf } from "./raw.ts";
 
 type Row = Attack<Ground>;
 
@@ -144,15 +147,23 @@ const words: Row[] = [
   said("a prompt with half a character", "`invalid_frame`", '{"type":"prompt","data":"\\ud83d"}'),
 ];
 
+const offer = "permessage-deflate; client_max_window_bits";
 const handshakes: Row[] = [
   {
     name: "an offer of compression, for a bomb to come",
     meets: "not agreed on",
-    attempt: (ground) => agreed(ground, "permessage-deflate; client_max_window_bits"),
+    attempt: (ground) => agreed(ground, offer),
     control: {
-      name: "a frame compressed all the same",
-      meets: wrong,
-      attempt: (ground) => outcomeOf(ground, Buffer.concat([frame({ payload: "x", rsv: 4 }), alive])),
+      name: "to a server that takes such offers",
+      meets: "permessage-deflate",
+      attempt: async ({ id }) => {
+        const server = new WebSocketServer({ port: 0, host: "127.0.0.1", perMessageDeflate: true });
+        await once(server, "listening");
+        const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+        const answer = await agreed({ daemon: { url }, id, bearer: () => ({ authorization: "" }) }, offer);
+        server.close();
+        return answer.split(";")[0] ?? "";
+      },
     },
   },
   ...(
@@ -175,28 +186,26 @@ const handshakes: Row[] = [
   {
     name: "a prompt sent along with an upgrade that is refused",
     meets: "401, and nothing in the log",
-    attempt: async (ground) => {
-      const lines = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n";
-      const head = handshake(ground, lines).replace(/Authorization: .*\r\n/, "");
-      const early = frame({ payload: '{"type":"prompt","data":"came early"}' });
-      const statuses = await statusesOf(ground.daemon.url, Buffer.concat([Buffer.from(head), early, alive]));
-      const { text: log } = await ground.daemon.get(`/sessions/${ground.id}/logs`);
-      return `${statuses}, and ${log.includes("came early") ? "it is" : "nothing"} in the log`;
-    },
+    attempt: (ground) => sentAlong(ground, "without its token", (head) => head.replace(/Authorization: .*\r\n/, "")),
     control: {
       name: "along with one that is not",
-      meets: "it is in the log",
-      attempt: async (ground) => {
-        const { socket } = await upgrade(ground);
-        socket.write(frame({ payload: '{"type":"prompt","data":"came in time"}' }));
-        const log = async () => (await ground.daemon.get(`/sessions/${ground.id}/logs`)).text;
-        await eventually(async () => (await log()).includes("came in time"));
-        socket.destroy();
-        return "it is in the log";
-      },
+      meets: "101, and it is in the log",
+      attempt: (ground) => sentAlong(ground, "with its token", (head) => head),
     },
   },
 ];
+
+/** A prompt in the same packet as the head of an upgrade, and what comes of both. */
+async function sentAlong(ground: Ground, words: string, meddle: (head: string) => string): Promise<string> {
+  const lines = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n";
+  const early = frame({ payload: JSON.stringify({ type: "prompt", data: words }) });
+  const bytes = Buffer.concat([Buffer.from(meddle(handshake(ground, lines))), early, alive]);
+  // Answered when the prompt is in the log, or by the refusal.
+  const told = await answersTo(ground.daemon.url, bytes, { until: /"accepted"|HTTP\/1\.1 4/ });
+  const { text: log } = await ground.daemon.get(`/sessions/${ground.id}/logs`);
+  const status = /HTTP\/1\.1 (\d{3}) /.exec(told)?.[1];
+  return `${status}, and ${log.includes(words) ? "it is" : "nothing"} in the log`;
+}
 
 function handshake(ground: Ground, lines: string): string {
   const { authorization } = ground.bearer("write");
@@ -208,7 +217,7 @@ function opened({ socket, response }: Upgraded): string {
   return String(response.statusCode);
 }
 
-async function agreed(ground: Ground, offer: string): Promise<string> {
+async function agreed(ground: Parameters<typeof upgrade>[0], offer: string): Promise<string> {
   const { socket, response } = await upgrade(ground, { "sec-websocket-extensions": offer });
   socket.destroy();
   return response.headers["sec-websocket-extensions"] ?? "not agreed on";
