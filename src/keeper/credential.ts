@@ -7,6 +7,8 @@ export interface Held {
   key: string;
   /** What the service wants to see beside it. */
   headers: Record<string, string>;
+  /** It works, and something is wrong with it that a person should see to. */
+  fault?: string;
 }
 
 export interface Credential {
@@ -25,8 +27,8 @@ export function credentialOf({ key, login }: KeeperBootstrap, dispatcher: Dispat
   let refusedAt = 0;
   let asking: Promise<Held> | undefined;
   const ask = async () => {
-    const { tokens } = await freshLogin(login, { dispatcher, refused });
-    return { key: tokens.access, headers: tokens.headers };
+    const { tokens, fault } = await freshLogin(login, { dispatcher, refused });
+    return { key: tokens.access, headers: tokens.headers, ...(fault === undefined ? {} : { fault }) };
   };
   return {
     // Requests that come together wait for one answer.

@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { pipeline } from "node:stream/promises";
 import { type Dispatcher, request } from "undici";
+import { messageOf } from "../protocol/error.ts";
 import type { KeeperBootstrap } from "./bootstrap.ts";
 import type { Credential, Held } from "./credential.ts";
 import { hasStandIn, withKey, withoutKey } from "./headers.ts";
@@ -34,7 +35,7 @@ export async function forward(
   try {
     held = await credential.current();
   } catch (error) {
-    return refuse(outgoing, 401, faultText(error));
+    return refuse(outgoing, 401, messageOf(error));
   }
   const words = { standIn: bootstrap.stand_in, key: held.key };
   const headers = { ...withKey(incoming.headers, words), ...held.headers };
@@ -59,7 +60,7 @@ export async function forward(
       outgoing.writeHead(status, shown);
       await pipeline(answer.body, outgoing);
     } else await passFault({ status, headers: shown, body: answer.body, outgoing, words });
-    return { status };
+    return { status, ...(held.fault === undefined ? {} : { fault: held.fault }) };
   } catch (error) {
     // As the agent would have seen it without us: a connection that breaks.
     outgoing.destroy();

@@ -2,10 +2,11 @@
  * The login of a person, renewed in one place. A refresh token is good once: whoever uses it makes the one that others
  * have worthless. So it is used under a lock, by whoever comes first; the others find what that one wrote.
  */
-import { chown, readFile, realpath, rename, stat, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { type Dispatcher, request } from "undici";
 import * as z from "zod";
-import { messageOf } from "../protocol/error.ts";
+import { errnoOf, isDiskFull, messageOf } from "../protocol/error.ts";
+import { LoginDraft } from "./login-draft.ts";
 import { expiryOf, type FreshTokens, LoginKind, type LoginTokens, tokensIn, withFresh } from "./login-file.ts";
 
 export const LoginSource = z.object({
@@ -20,7 +21,15 @@ export type LoginSource = z.infer<typeof LoginSource>;
 export interface Login {
   text: string;
   tokens: LoginTokens;
+  /** It works, and something is wrong with it that a person should see to. */
+  fault?: string;
 }
+
+/**
+ * What was renewed and could not be written, by its file: nobody else has these tokens, and those in the file are good for
+ * nothing any more. `was` is what the file held; with something else in it by now, somebody logged in anew.
+ */
+const unsaved = new Map<string, { was: string; text: string }>();
 
 /** A token that ends within this time is renewed: a request that begins with it may take long. */
 const marginMs = 10 * 60_000;
@@ -49,29 +58,89 @@ export async function freshLogin(
   { dispatcher, refused }: { dispatcher: Dispatcher; refused?: string | undefined },
 ): Promise<Login> {
   const found = await readLogin(source);
-  if (!isStale(found.tokens, refused)) return found;
-  if (found.tokens.refresh === undefined) {
+  const isSaved = !unsaved.has(source.path);
+  if (isSaved && !isStale(found.tokens, refused)) return found;
+  if (isSaved && found.tokens.refresh === undefined) {
     if (!isOver(found.tokens) && found.tokens.access !== refused) return found;
     throw new Error(`${lostLogin(source)}: its token has ended, and there is none to get another with`);
   }
+  try {
+    return await alone(source, (draft) => renewed(source, { draft, dispatcher, refused }));
+  } catch (error) {
+    if (!(error instanceof Unwritable)) throw error;
+    // Nothing was asked of the service: what there is holds for as long as it would have.
+    if (isOver(found.tokens) || found.tokens.access === refused) throw error;
+    return { ...found, fault: error.message };
+  }
+}
+
+/** The file cannot be written, so it is not renewed. */
+class Unwritable extends Error {}
+
+/** Nobody else renews it meanwhile, and there is room for what comes of it. */
+async function alone(source: LoginSource, act: (draft: LoginDraft) => Promise<Login>): Promise<Login> {
   // Here, not above: it takes over what a dozen signals do to the process that loads it.
   const { lock } = await import("proper-lockfile");
-  const release = await lock(source.path, { stale: staleLockMs, retries: lockTries });
+  let release: () => Promise<void>;
+  let draft: LoginDraft;
   try {
-    // Another session may have been first.
-    const now = await readLogin(source);
-    if (!isStale(now.tokens, refused)) return now;
-    const text = withFresh(source.kind, now.text, await renew(source, now.tokens, dispatcher));
-    await replace(source.path, text);
-    return { text, tokens: tokensIn(source.kind, text) };
-  } finally {
-    await release();
+    // What else it does about a lock that is gone is to end the process.
+    const onCompromised = () => undefined;
+    release = await lock(source.path, { stale: staleLockMs, retries: lockTries, onCompromised });
+  } catch (error) {
+    throw new Unwritable(cannotRenew(source, error), { cause: error });
   }
+  try {
+    draft = await LoginDraft.open(source.path, (await readLogin(source)).text).catch((error: unknown) => {
+      throw new Unwritable(cannotRenew(source, error), { cause: error });
+    });
+    try {
+      return await act(draft);
+    } finally {
+      await draft.close();
+    }
+  } finally {
+    // One that was taken from us is not ours to release.
+    await release().catch(() => undefined);
+  }
+}
+
+async function renewed(
+  source: LoginSource,
+  { draft, dispatcher, refused }: { draft: LoginDraft; dispatcher: Dispatcher; refused: string | undefined },
+): Promise<Login> {
+  // Another session may have been first.
+  const now = await readLogin(source);
+  const kept = unsaved.get(source.path);
+  if (kept === undefined && !isStale(now.tokens, refused)) return now;
+  const isStillGood = !isStale(now.tokens, refused);
+  const text = isStillGood ? now.text : withFresh(source.kind, now.text, await renew(source, now.tokens, dispatcher));
+  unsaved.set(source.path, { was: kept?.was ?? now.text, text });
+  const login = { text, tokens: tokensIn(source.kind, text) };
+  try {
+    await draft.commit(text);
+    unsaved.delete(source.path);
+    return login;
+  } catch (error) {
+    return { ...login, fault: `${cannotRenew(source, error)}. Until then only this process has the new one` };
+  }
+}
+
+function cannotRenew({ path }: LoginSource, error: unknown): string {
+  const found = isDiskFull(error)
+    ? "the disk that holds it is full. Make room there"
+    : errnoOf(error) === "ELOCKED"
+      ? `somebody has been at it for a minute. End who holds "${path}.lock", or remove that`
+      : `${messageOf(error)}. Let this user write the file and its folder`;
+  return `Cannot renew the login in "${path}": ${found}`;
 }
 
 async function readLogin({ kind, path }: LoginSource): Promise<Login> {
   try {
-    const text = await readFile(path, "utf8");
+    const inFile = await readFile(path, "utf8");
+    const kept = unsaved.get(path);
+    if (kept && kept.was !== inFile) unsaved.delete(path);
+    const text = unsaved.get(path)?.text ?? inFile;
     return { text, tokens: tokensIn(kind, text) };
   } catch (error) {
     throw new Error(
@@ -129,14 +198,4 @@ const Answer = z.object({
 
 function lostLogin({ kind, path }: LoginSource): string {
   return `The login in "${path}" does not hold any more. Log in with ${kind} again`;
-}
-
-/** In one step, for whoever reads meanwhile; it stays its owner's. */
-async function replace(path: string, text: string): Promise<void> {
-  const file = await realpath(path);
-  const { uid, gid } = await stat(file);
-  const draft = `${file}.${process.pid}.new`;
-  await writeFile(draft, text, { mode: 0o600 });
-  if (process.getuid?.() === 0) await chown(draft, uid, gid);
-  await rename(draft, file);
 }

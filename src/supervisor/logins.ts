@@ -5,10 +5,10 @@
 import { chmod, mkdir, rename, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Config } from "../config.ts";
-import { freshLogin, type LoginSource } from "../keeper/login.ts";
+import { freshLogin, type Login, type LoginSource } from "../keeper/login.ts";
 import { forSession } from "../keeper/login-file.ts";
 import { dispatcherFor } from "../keeper/outwards.ts";
-import { AgentdError, messageOf } from "../protocol/error.ts";
+import { AgentdError, isDiskFull, messageOf } from "../protocol/error.ts";
 import type { SessionSpec } from "../protocol/session.ts";
 import type { Place } from "../runtime/runtime.ts";
 import { loginSourceOf } from "./login-source.ts";
@@ -34,7 +34,9 @@ export class Logins {
   readonly #options: LoginsOptions;
   readonly #served = new Map<string, Served>();
   /** One at a time for a login; those that come meanwhile get the same. */
-  readonly #asking = new Map<string, Promise<string>>();
+  readonly #asking = new Map<string, Promise<Login>>();
+  /** What was last found wrong with a login: it is looked at every minute, and told once. */
+  readonly #told = new Map<string, string>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: LoginsOptions) {
@@ -52,7 +54,7 @@ export class Logins {
     const served = this.#servedFor(spec);
     if (!served) return;
     try {
-      await this.#write(served);
+      await this.#write(served, spec.session_id);
     } catch (error) {
       throw new AgentdError("launch_failed", messageOf(error), { cause: error });
     }
@@ -61,14 +63,14 @@ export class Logins {
 
   /** The same for a session of an earlier daemon: it keeps what it has until there is something newer, and nobody waits for that. */
   serveOn(spec: SessionSpec): void {
-    this.#resume(spec).catch((error: unknown) => this.#options.onFault(messageOf(error), spec.session_id));
+    this.#resume(spec).catch((error: unknown) => this.#tell(messageOf(error), spec.session_id));
   }
 
   async #resume(spec: SessionSpec): Promise<void> {
     const served = this.#servedFor(spec);
     if (!served) return;
     this.#lookAfter(spec, served);
-    await this.#write(served);
+    await this.#write(served, spec.session_id);
   }
 
   #servedFor(spec: SessionSpec): Served | undefined {
@@ -84,6 +86,7 @@ export class Logins {
 
   forget(sessionId: string): void {
     this.#served.delete(sessionId);
+    this.#told.delete(sessionId);
     if (this.#served.size === 0) this.close();
   }
 
@@ -94,12 +97,23 @@ export class Logins {
 
   async #renewAll(): Promise<void> {
     for (const [id, served] of this.#served)
-      await this.#write(served).catch((error: unknown) => this.#options.onFault(messageOf(error), id));
+      await this.#write(served, id).catch((error: unknown) => this.#tell(messageOf(error), id));
   }
 
-  async #write(served: Served): Promise<void> {
-    const text = await this.#current(served.source);
-    if (text === served.written) return;
+  #tell(fault: string | undefined, sessionId: string): void {
+    if (fault !== undefined && fault !== this.#told.get(sessionId)) this.#options.onFault(fault, sessionId);
+    if (fault === undefined) this.#told.delete(sessionId);
+    else this.#told.set(sessionId, fault);
+  }
+
+  /** What the session has stays until it can have what is newer. */
+  async #write(served: Served, sessionId: string): Promise<void> {
+    const { text, fault } = await this.#current(served.source);
+    if (text !== served.written) await this.#handOver(served, text).catch((error: unknown) => refuse(served, error));
+    this.#tell(fault, sessionId);
+  }
+
+  async #handOver(served: Served, text: string): Promise<void> {
     const folder = dirname(served.path);
     await mkdir(folder, { recursive: true });
     // It is behind the session's own folder, which nobody else may enter.
@@ -111,7 +125,7 @@ export class Logins {
     served.written = text;
   }
 
-  #current(source: LoginSource): Promise<string> {
+  #current(source: LoginSource): Promise<Login> {
     const asked = this.#asking.get(source.path);
     if (asked) return asked;
     const asking = ask(source, this.#options.config()).finally(() => this.#asking.delete(source.path));
@@ -120,10 +134,15 @@ export class Logins {
   }
 }
 
-async function ask(source: LoginSource, config: Config): Promise<string> {
+function refuse({ source, path }: Served, error: unknown): never {
+  const found = isDiskFull(error) ? "the disk of the data dir is full. Make room" : messageOf(error);
+  throw new Error(`Cannot hand the login in "${source.path}" to a session as "${path}": ${found}`, { cause: error });
+}
+
+async function ask(source: LoginSource, config: Config): Promise<Login> {
   const dispatcher = dispatcherFor(await outwardsOf(config));
   try {
-    return (await freshLogin(source, { dispatcher })).text;
+    return await freshLogin(source, { dispatcher });
   } finally {
     await dispatcher.close();
   }

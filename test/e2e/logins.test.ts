@@ -1,16 +1,12 @@
 /** One login for many sessions: whoever comes first renews it, and nobody logs the others out. */
 import { readFile, stat, writeFile } from "node:fs/promises";
-import { createServer, type IncomingHttpHeaders, request } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer, type IncomingHttpHeaders } from "node:http";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { execa } from "execa";
-import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { ask, startLoginKeeper } from "../support/login-keeper.ts";
 import { type TempDir, tempDir } from "../support/temp-dir.ts";
 import { claudeLogin, codexLogin, startTokenEndpoint, type TokenEndpoint } from "../support/token-endpoint.ts";
 
-const program = fileURLToPath(new URL("../../dist/keeper.js", import.meta.url));
-const standIn = "sk-stand-in-of-these-sessions";
 const past = () => Date.now() - 1000;
 
 let dir: TempDir;
@@ -107,37 +103,6 @@ async function write(name: string, content: object): Promise<string> {
   return path;
 }
 
-async function keeper(name: string, kind: "claude" | "codex", path: string): Promise<string> {
-  const socket = join(dir.path, name);
-  const child = execa(process.execPath, [program], { reject: false, buffer: false, cleanup: true });
-  child.stdin.end(
-    JSON.stringify({
-      session_id: name,
-      socket_path: socket,
-      stand_in: standIn,
-      lease: "lease-of-these-sessions",
-      login: { kind, path, token_url: endpoint.url },
-      upstream: `http://127.0.0.1:${(model.address() as AddressInfo).port}`,
-      log_path: join(dir.path, `${name}.ndjson`),
-      proxy: {},
-    }),
-  );
-  onTestFinished(async () => {
-    child.kill("SIGKILL");
-    await child;
-  });
-  await new Promise<void>((resolve) => child.stdout.once("data", () => resolve()));
-  return socket;
-}
-
-function ask(socketPath: string): Promise<{ status: number; text: string }> {
-  return new Promise((resolve, reject) => {
-    const headers = { authorization: `Bearer ${standIn}` };
-    const asking = request({ socketPath, path: "/v1/messages", method: "POST", headers }, (answer) => {
-      let text = "";
-      answer.on("data", (chunk) => (text += String(chunk)));
-      answer.on("end", () => resolve({ status: answer.statusCode ?? 0, text }));
-    });
-    asking.on("error", reject).end("prompt");
-  });
+function keeper(name: string, kind: "claude" | "codex", path: string): Promise<string> {
+  return startLoginKeeper({ dir: dir.path, name, login: { kind, path, token_url: endpoint.url }, model });
 }

@@ -14,8 +14,11 @@ export interface TokenEndpoint {
   close(): Promise<void>;
 }
 
-export async function startTokenEndpoint(options: { lifeS?: number } = {}): Promise<TokenEndpoint> {
-  const { lifeS = 3600 } = options;
+/** `onGrant` happens when a refresh token is used up already and before the next one is given out. */
+export async function startTokenEndpoint(
+  options: { lifeS?: number; onGrant?: () => void } = {},
+): Promise<TokenEndpoint> {
+  const { lifeS = 3600, onGrant } = options;
   const renewals: Record<string, unknown>[] = [];
   let [refreshToken, accessToken] = ["refresh-token-0-of-the-person", ""];
   const server = createServer(async (request, response) => {
@@ -25,6 +28,7 @@ export async function startTokenEndpoint(options: { lifeS?: number } = {}): Prom
       return;
     }
     renewals.push(asked);
+    onGrant?.();
     refreshToken = `refresh-token-${renewals.length}-of-the-person`;
     accessToken = tokenUntil(Date.now() + lifeS * 1000, `renewed-${renewals.length}`);
     response.writeHead(200, { "content-type": "application/json" });
