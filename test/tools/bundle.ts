@@ -5,9 +5,9 @@ import { fileURLToPath } from "node:url";
 import { type BuildOptions, build, type Metafile, type Plugin } from "esbuild";
 
 export const root = fileURLToPath(new URL("../..", import.meta.url));
-export const programs = [
+export const programs: readonly Program[] = [
   { entry: "cmd/agentd.ts", out: "dist/agentd.js" },
-  { entry: "sidecar/main.ts", out: "dist/sidecar.js" },
+  { entry: "sidecar/main.ts", out: "dist/sidecar.js", startsOften: true },
   { entry: "cmd/keeper.ts", out: "dist/keeper.js" },
   { entry: "src/observe/otlp.ts", out: "dist/otlp.js" },
   { entry: "src/library.ts", out: "dist/agentruntime.js" },
@@ -24,10 +24,7 @@ const loadedWhenWanted: Plugin = {
 };
 
 /** Packages that are CommonJS inside call `require`, which an ES module does not have by itself. */
-const requireBanner = [
-  'import { createRequire as __createRequire } from "node:module";',
-  "const require = __createRequire(import.meta.url);",
-].join("\n");
+const requireBanner = 'const require = process.getBuiltinModule("node:module").createRequire(import.meta.url);';
 
 interface Bundle {
   /** Relative to the repository. */
@@ -35,9 +32,41 @@ interface Bundle {
   out: string;
 }
 
+interface Program extends Bundle {
+  /** Its start is a part of every session's. */
+  startsOften?: boolean;
+}
+
+/**
+ * An import of one of Node's own modules reads all that the module exports, and what is behind that: of `node:http` a WebSocket
+ * client with all of undici. Required, only what is used is loaded.
+ */
+const builtinsByRequire: Plugin = {
+  name: "builtins by require",
+  setup: ({ onResolve, onLoad }) => {
+    onResolve({ filter: /^node:/ }, ({ path, kind }) =>
+      kind === "import-statement" ? { path, namespace: "by-require" } : undefined,
+    );
+    onLoad({ filter: /.*/, namespace: "by-require" }, ({ path }) => ({
+      contents: `module.exports = require(${JSON.stringify(path)});`,
+    }));
+  },
+};
+
+/** ws loads these for clients that go out by TLS and for compression. The sidecar's server has neither. */
+const plainServer: Plugin = {
+  name: "plain server",
+  setup: ({ onResolve, onLoad }) => {
+    onResolve({ filter: /^(?:https|tls|zlib)$/ }, ({ path, importer }) =>
+      /node_modules\/ws\//.test(importer) ? { path, namespace: "plain-server" } : undefined,
+    );
+    onLoad({ filter: /.*/, namespace: "plain-server" }, () => ({ contents: "module.exports = {};" }));
+  },
+};
+
 /** `into`: another folder than dist. `plugins` come before those that every build has. */
 export async function bundleProgram(
-  program: Bundle,
+  program: Program,
   { version, into, plugins = [] }: { version: string; into?: string; plugins?: readonly Plugin[] },
 ): Promise<Metafile> {
   const source = await readFile(join(root, program.entry), "utf8");
@@ -58,7 +87,12 @@ export async function bundleProgram(
       minifyWhitespace: true,
       minifySyntax: true,
       lineLimit: 160,
-      plugins: [...plugins, loadedWhenWanted, leftOut],
+      plugins: [
+        ...plugins,
+        loadedWhenWanted,
+        leftOut,
+        ...(program.startsOften ? [builtinsByRequire, plainServer] : []),
+      ],
     },
   );
   await chmod(out, isLibrary ? 0o644 : 0o755);
