@@ -2,7 +2,7 @@
 import * as z from "zod";
 import { listEgress, reloadEgress } from "../src/client/egress.ts";
 import { findLoggedSession } from "../src/client/find-session.ts";
-import type { EgressEntry } from "../src/protocol/http.ts";
+import type { EgressEntry, EgressSettingChange } from "../src/protocol/http.ts";
 import { type CommandContext, DaemonOptions, locate } from "./client-options.ts";
 import { exitCode } from "./exit-code.ts";
 import { plainLine } from "./plain-text.ts";
@@ -40,9 +40,16 @@ export async function egressReload(
     ["upstream proxy", found.upstream_proxy === null ? [] : [found.upstream_proxy]],
     ["certificates", found.ca_certificates],
     ["in force for", found.sessions],
+    ["changed", found.changes.map(changeOf)],
+    ["changed for", found.changed_sessions],
   ];
   terminal.out(rows.map(([what, values]) => `${what.padEnd(15)} ${values.join(" ") || "-"}\n`).join(""));
   return exitCode.ok;
+}
+
+/** Pure. */
+function changeOf({ setting, added, removed }: EgressSettingChange): string {
+  return `${setting}(${[...added.map((word) => `+${word}`), ...removed.map((word) => `-${word}`)].join(" ")})`;
 }
 
 /** Pure. */

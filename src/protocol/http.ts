@@ -260,6 +260,14 @@ export const EgressEntry = Denial.extend({
 });
 export type EgressEntry = z.infer<typeof EgressEntry>;
 
+/** What of `egress` says something else than before. Names, addresses without a password, paths. */
+export const EgressSettingChange = z.object({
+  setting: z.enum(["mode", "allow", "permit", "host_services", "upstream_proxy", "ca_certificates"]),
+  added: z.array(z.string()),
+  removed: z.array(z.string()),
+});
+export type EgressSettingChange = z.infer<typeof EgressSettingChange>;
+
 /** `POST /egress/reload`: what holds from now on. */
 export const EgressInForce = z.object({
   mode: EgressMode,
@@ -271,6 +279,10 @@ export const EgressInForce = z.object({
   ca_certificates: z.array(z.string()),
   /** Sessions in containers for which it holds already. */
   sessions: z.array(z.string()),
+  /** Empty when the file says what it said. */
+  changes: z.array(EgressSettingChange).default([]),
+  /** Those of the sessions that may reach something else than before. */
+  changed_sessions: z.array(z.string()).default([]),
 });
 export type EgressInForce = z.infer<typeof EgressInForce>;
 

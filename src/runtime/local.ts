@@ -69,7 +69,7 @@ export function localRuntime(options: LocalRuntimeOptions): LocalRuntime {
     // A session is ended before its folder goes: nothing of one is left whose folder is not there.
     sweepOthers: async () => [],
     // It contains nothing.
-    changeEgress: async () => undefined,
+    changeEgress: async () => ({ changed: [] }),
     keepReady: () => pool.begin(),
     close: () => pool.close(),
   };

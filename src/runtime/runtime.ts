@@ -139,8 +139,11 @@ export interface Runtime {
     liveSessions: ReadonlySet<string>,
     options: { isDryRun: boolean; withStrangers: boolean },
   ): Promise<Leftover[]>;
-  /** Holds for the next connections of sessions; those that are open stay. Rejects, with all as it was, when it cannot be. */
-  changeEgress(change: EgressChange): Promise<void>;
+  /**
+   * Holds for the next connections of sessions; those that are open stay. Resolves with the sessions whose policy is another one
+   * now. Rejects, with all as it was, when it cannot be.
+   */
+  changeEgress(change: EgressChange): Promise<{ changed: string[] }>;
   /** The daemon leaves; sidecars go on. */
   close(): Promise<void>;
 }

@@ -41,6 +41,8 @@ export interface Context {
   readonly egressLog: EgressLog;
   /** Of the spools that dead sidecars left: one after the other, each as fast as the disk takes it. */
   readonly drains: AtMost;
+  /** Changes of what sessions may reach: one after the other, so that none puts an older list over a newer one. */
+  readonly egressTurns: AtMost;
   readonly tornLogs: TornLogs;
   readonly log: Log;
   readonly watch: SessionWatch;

@@ -275,7 +275,7 @@ async function launch(context: Context, { id, request, found }: Wanted, made: At
     // No agent runs before somebody attends.
     await assertUnmoved(found.places);
     // It may have changed while the sidecar came up.
-    if (context.config !== found.config) await renewEgress(context, [spec]);
+    if (context.config !== found.config) await renewEgress(context);
     attendance.attend(handle, { isAdopted: false });
   } catch (error) {
     await handle?.destroy();

@@ -70,7 +70,6 @@ export class Supervisor {
   #stopCollecting: () => void = () => undefined;
   readonly #removing = new AtMost(1);
   readonly #looking = new AtMost(1);
-  readonly #reloading = new AtMost(1);
   readonly #reread: () => Config;
 
   constructor({ keeperPath, reread, ...options }: SupervisorOptions) {
@@ -99,6 +98,7 @@ export class Supervisor {
       books,
       checkpoints: new Checkpoints({ books, log, isClosing }),
       drains: new AtMost(1),
+      egressTurns: new AtMost(1),
       keepers: new Keepers({
         config: now,
         keeperPath,
@@ -147,9 +147,9 @@ export class Supervisor {
     return this.#context.egressLog.read({ sessionId, limit: filter.limit });
   }
 
-  /** `egress` of the configuration file is read again, and holds for sessions that are there too. One call after the other. */
+  /** `egress` of the configuration file is read again, and holds for sessions that are there too; all of it or nothing. */
   reloadEgress(): Promise<EgressInForce> {
-    return this.#reloading.run(async () => reloadEgress(this.#context, this.#reread()));
+    return reloadEgress(this.#context, this.#reread);
   }
 
   /** The session of this id or name; rejects with `session_not_found`, or `session_unreadable`. */

@@ -1,8 +1,9 @@
 /** `agentd egress reload`: what sessions may reach is changed while they run. */
 
-import { writeFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { createServer, type Server, type ServerResponse } from "node:http";
 import { join } from "node:path";
+import { execa } from "execa";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { LoggedEvent } from "../support/client-socket.ts";
 import { type DockerShell, denials, startDockerShell, textOf } from "../support/docker-shell.ts";
@@ -73,6 +74,69 @@ test("sessions that begin after it have the new list", async () => {
   expect((await shell.run(curl("second.test"))).lines).toEqual(["MARKER second.test 0"]);
   const refused = { agent: "sh", prompt: "true", egress: { allow: ["asked.test"] } };
   expect((await shell.daemon.post("/sessions", refused)).body.error).toBe("not_permitted");
+});
+
+test(
+  "a list that cannot be written for one session is changed for none, and neither is the proxy's way out",
+  async () => {
+    const ids: string[] = [];
+    for (const _ of [1, 2])
+      ids.push(await shell.start(`${wait("fourth")}; ${curl("second.test")}; ${curl("first.test")}`));
+    const folder = join(shell.daemon.dataDir, "egress");
+    const owners = new Map<string, string>();
+    for (const name of await readdir(folder)) owners.set(await readFile(join(folder, name), "utf8"), name);
+    const files = ids.map((id) => join(folder, [...owners].find(([text]) => text.includes(id))?.[1] ?? ""));
+    const texts = async () => Promise.all(files.map((path) => readFile(path, "utf8")));
+    const before = await texts();
+    const wayOut = () => readFile(join(shell.daemon.dataDir, "egress-way-out", "way-out.conf"), "utf8");
+    const wayBefore = await wayOut();
+    // Nothing can be put in the place of what is mounted on; the other one could be changed.
+    const [, last = ""] = files;
+    await execa("mount", ["--bind", last, last]);
+    try {
+      await shell.configure({ egress: { allow: ["first.test"], upstream_proxy: "http://198.51.100.99:1" } });
+      const { exitCode, stderr } = await shell.daemon.cli("egress", "reload");
+      expect(exitCode).not.toBe(0);
+      expect(stderr).toMatch(/Cannot write what sessions may reach: EBUSY.*All is as it was/);
+      expect([await texts(), await wayOut()]).toEqual([before, wayBefore]);
+      expect((await readdir(folder)).sort()).toEqual([...owners.values()].sort());
+      // Nor is it for those that begin now.
+      expect((await shell.run(curl("second.test"))).lines).toEqual(["MARKER second.test 0"]);
+    } finally {
+      await execa("umount", [last]);
+    }
+    await shell.configure({ egress: { allow: ["second.test"] } });
+    expect((await shell.daemon.post("/egress/reload")).body).toMatchObject({ changes: [], changed_sessions: [] });
+    for (const id of ids) {
+      await go(id, "fourth");
+      const lines = textOf(await shell.log(id), "stdout");
+      expect(lines.filter((line) => line.startsWith("MARKER"))).toEqual(["MARKER second.test 0"]);
+    }
+  },
+  deadlineMs,
+);
+
+test("reloads at once are done one after the other, and one of them names what changed", async () => {
+  const id = await shell.start(wait("fifth"));
+  await shell.configure({ egress: { allow: ["second.test", "first.test"], permit: ["asked.test"] } });
+  const answers = await Promise.all(Array.from({ length: 5 }, () => shell.daemon.post("/egress/reload")));
+  expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
+  const told = answers.map(({ body: { changes, changed_sessions } }) => ({ changes, changed_sessions }));
+  const nothing = { changes: [], changed_sessions: [] };
+  const all = {
+    changes: [
+      { setting: "allow", added: ["first.test"], removed: [] },
+      { setting: "permit", added: ["asked.test"], removed: [] },
+    ],
+    changed_sessions: [id],
+  };
+  expect(told.filter(({ changes }) => changes.length > 0)).toEqual([all]);
+  expect(told.filter(({ changes }) => changes.length === 0)).toEqual([nothing, nothing, nothing, nothing]);
+  await shell.configure({ egress: { allow: ["second.test"] } });
+  const { stdout } = await shell.daemon.cli("egress", "reload");
+  expect(stdout).toMatch(new RegExp(`changed +allow\\(-first\\.test\\) permit\\(-asked\\.test\\)\nchanged for +${id}`));
+  await go(id, "fifth");
+  await shell.log(id);
 });
 
 test("a file that cannot be used changes nothing, and whoever asked hears why", async () => {

@@ -312,7 +312,8 @@ class CopiedPremises implements Premises {
     try {
       await act(container);
     } finally {
-      await container.remove({ force: true }).catch(ignoreMissing);
+      // With the volumes that its image declares: those of the session have names, and stay.
+      await container.remove({ force: true, v: true }).catch(ignoreMissing);
     }
   }
 

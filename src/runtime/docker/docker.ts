@@ -13,7 +13,7 @@ import { copiedPremises } from "./copied-premises.ts";
 import { hangUp } from "./deadlines.ts";
 import { type Engine, engineFault, isMissing, missingImage, openEngine, statusOf } from "./engine.ts";
 import { type EngineAddress, isRemote } from "./engine-address.ts";
-import { checkImage } from "./images.ts";
+import { KnownImages } from "./images.ts";
 import { withoutFrames } from "./log-follower.ts";
 import { mountedPremises } from "./mounted-premises.ts";
 import { label, type Names } from "./names.ts";
@@ -109,6 +109,7 @@ class DockerRuntime implements Runtime {
   readonly #proxy: EgressProxy;
   readonly #watch: EngineWatch;
   readonly #owed = new Owed((sessionId) => this.sweep(sessionId));
+  readonly #images: KnownImages;
   /** Whose address it is, or was until it is given out again: the proxy's last words come late. */
   readonly #sessions = new Map<string, string>();
   readonly #live = new Set<string>();
@@ -120,13 +121,11 @@ class DockerRuntime implements Runtime {
     this.#names = names;
     const isAway = isRemote(options.engine);
     const folders = isAway ? copiedFolders({ engine, names: this.#names }) : mountedFolders;
-    this.#policies = new Policies(join(options.dataDir, "egress"), (name, text) =>
-      folders.deliver(policiesInside, { name, text }),
-    );
+    this.#policies = new Policies(join(options.dataDir, "egress"), (files) => folders.deliver(policiesInside, files));
     this.#wayOut = new WayOut({
       folder: join(options.dataDir, "egress-way-out"),
       upstream: options.upstream,
-      deliver: (name, text) => folders.deliver(wayOutInside, { name, text }),
+      deliver: (name, text) => folders.deliver(wayOutInside, [{ name, text }]),
     });
     this.#authorities = new Authorities({
       engine,
@@ -147,6 +146,7 @@ class DockerRuntime implements Runtime {
         })
       : mountedPremises(rooms);
     this.#watch = new EngineWatch({ engine, names: this.#names });
+    this.#images = new KnownImages(engine);
     this.#proxy = new EgressProxy({
       engine,
       names: this.#names,
@@ -196,15 +196,17 @@ class DockerRuntime implements Runtime {
     const act = `start the container of session "${bootstrap.session_id}"`;
     const owner = await this.#premises.ownerFor(spec.workDir);
     this.#use(bootstrap.session_id);
+    let guarded: Promise<void> | undefined;
     try {
-      // The image first: without it there is no reason to wait for a network.
-      const isThere = checkImage(this.#engine, container.image, act);
-      const opened = isThere.then(() => this.#networks.open(bootstrap.session_id, egress));
-      const made = isThere.then(() => this.#premises.furnish({ spec, bootstrap, owner, image: container.image }));
-      // Both are waited for, also when one fails: what is made behind a sweep nobody would remove.
-      await Promise.allSettled([made, opened]);
-      const [furnished, network] = await Promise.all([made, opened]);
+      const known = this.#images.check(container.image, act);
+      const taken = this.#networks.take(bootstrap.session_id);
+      const made = this.#premises.furnish({ spec, bootstrap, owner, image: container.image });
+      // All are waited for, also when one fails: what is made behind a sweep nobody would remove.
+      await Promise.allSettled([known, taken, made]);
+      const [, network, furnished] = await Promise.all([known, taken, made]);
       this.#sessions.set(network.subnet.agent, bootstrap.session_id);
+      // Beside the container's own start: until its sidecar has the bootstrap nothing of the agent's runs.
+      guarded = this.#networks.guard(bootstrap.session_id, network, egress);
       const env = agentEnvironment(bootstrap.agent.env, {
         proxyUrl: `http://${network.subnet.proxy}:${proxyPort}`,
         authorities: furnished.authorities,
@@ -223,6 +225,7 @@ class DockerRuntime implements Runtime {
         }),
         {
           bootstrap: { ...bootstrap, agent: { ...bootstrap.agent, env } },
+          guarded,
           launchTimeoutMs: this.#options.launchTimeoutMs,
         },
       );
@@ -231,6 +234,8 @@ class DockerRuntime implements Runtime {
       this.#networks.fill();
       return this.#handleOf(this.addressOf(bootstrap, spec), started.id);
     } catch (error) {
+      this.#images.forget(container.image);
+      await guarded?.catch(() => undefined);
       await this.sweep(bootstrap.session_id).catch((fault: unknown) => {
         this.#options.log("warn", `Cannot clean up behind session "${bootstrap.session_id}": ${messageOf(fault)}`);
         this.#owed.add(bootstrap.session_id);
@@ -350,10 +355,24 @@ class DockerRuntime implements Runtime {
     await this.#authorities.remove();
   }
 
-  async changeEgress({ upstream, extraAuthorities, policies }: EgressChange): Promise<void> {
-    await this.#proxy.changeUpstream(upstream);
+  async changeEgress({ upstream, extraAuthorities, policies }: EgressChange): Promise<{ changed: string[] }> {
+    // What can be found out beforehand is, and what can be taken back comes first: behind the last step nothing can fail.
+    const staged = await this.#networks.stage(policies);
+    let changed: string[];
+    try {
+      const takeBack = await this.#proxy.changeUpstream(upstream);
+      changed = await staged.commit().catch(async (error: unknown) => {
+        await takeBack().catch((fault: unknown) =>
+          this.#options.log("error", `Cannot let the proxy go out as it did: ${messageOf(fault)}`),
+        );
+        throw error;
+      });
+    } catch (error) {
+      await staged.drop();
+      throw error;
+    }
     this.#authorities.change(extraAuthorities);
-    for (const [sessionId, policy] of policies) await this.#networks.change(sessionId, policy);
+    return { changed };
   }
 
   #handleOf(address: SidecarAddress, containerId: string): SidecarHandle {

@@ -2,14 +2,35 @@
 import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { EgressPolicy } from "../../protocol/egress.ts";
+import { AgentdError, isDiskFull, messageOf } from "../../protocol/error.ts";
+import { InTurn } from "./in-turn.ts";
+import { draftOf, type FileForProxy } from "./proxy-folders.ts";
+
+export interface PolicyOf {
+  address: string;
+  sessionId: string;
+  policy: EgressPolicy;
+}
+
+/** Policies that lie ready and do not hold yet. One of the two is to be called. */
+export interface StagedPolicies {
+  /** All hold from the next request on; resolves with the sessions whose policy is another one now. Rejects with all as it was. */
+  commit(): Promise<string[]>;
+  drop(): Promise<void>;
+}
+
+/** What is read by an address; drafts have names that are none. */
+const isAddress = (name: string) => /^[0-9a-fA-F.:]+$/.test(name);
 
 export class Policies {
   readonly folder: string;
+  /** Told of files that were written, and of those that are gone, with an empty text. */
+  readonly #deliver: (files: readonly FileForProxy[]) => Promise<void>;
+  /** Two that write at once would each take the other's text for the one before. */
+  readonly #writing = new InTurn();
+  #drafts = 0;
 
-  /** Told of each file that was written, and of each that is gone, with an empty text. */
-  readonly #deliver: (name: string, text: string) => Promise<void>;
-
-  constructor(folder: string, deliver: (name: string, text: string) => Promise<void>) {
+  constructor(folder: string, deliver: (files: readonly FileForProxy[]) => Promise<void>) {
     this.folder = folder;
     this.#deliver = deliver;
   }
@@ -21,31 +42,96 @@ export class Policies {
   }
 
   /** Holds from the next request on. */
-  async write(address: string, sessionId: string, { mode, allow }: EgressPolicy): Promise<void> {
+  async write(address: string, sessionId: string, policy: EgressPolicy): Promise<void> {
+    await (await this.stage([{ address, sessionId, policy }])).commit();
+  }
+
+  async stage(wanted: readonly PolicyOf[]): Promise<StagedPolicies> {
     await this.open();
-    const lines = [`session ${sessionId}`, `mode ${mode}`, ...allow.map((name) => `allow ${name}`)];
-    const path = join(this.folder, address);
-    const text = `${lines.join("\n")}\n`;
-    await writeFile(`${path}.new`, text, { mode: 0o644 });
-    await chmod(`${path}.new`, 0o644);
-    await rename(`${path}.new`, path);
-    await this.#deliver(address, text);
+    const mark = this.#drafts++;
+    const drafts = wanted.map(({ address, sessionId, policy }) => ({
+      name: address,
+      sessionId,
+      text: textOf(sessionId, policy),
+      path: draftOf(join(this.folder, address), mark),
+    }));
+    const drop = async () => {
+      for (const { path } of drafts) await rm(path, { force: true });
+    };
+    try {
+      for (const { path, text } of drafts) {
+        await writeFile(path, text, { mode: 0o644 });
+        await chmod(path, 0o644);
+      }
+    } catch (error) {
+      await drop();
+      throw this.#fault(error);
+    }
+    return { commit: () => this.#writing.run(() => this.#commit(drafts)).finally(drop), drop };
+  }
+
+  async #commit(drafts: readonly (FileForProxy & { sessionId: string; path: string })[]): Promise<string[]> {
+    const before = new Map<string, string | undefined>();
+    const isNew = (file: FileForProxy) => before.get(file.name) !== file.text;
+    for (const { name } of drafts) before.set(name, await this.#textAt(name));
+    const changed = drafts.filter(isNew);
+    const done: typeof changed = [];
+    try {
+      for (const draft of changed) {
+        await rename(draft.path, join(this.folder, draft.name));
+        done.push(draft);
+      }
+      if (changed.length > 0) await this.#deliver(changed);
+    } catch (error) {
+      for (const { name } of done) await this.#putBack(name, before.get(name));
+      // The proxy has some of the new ones, or none, or there is no way to it.
+      if (done.length > 0)
+        await this.#deliver(done.map(({ name }) => ({ name, text: before.get(name) ?? "" }))).catch(() => undefined);
+      throw this.#fault(error);
+    }
+    return changed.map(({ sessionId }) => sessionId);
   }
 
   async remove(address: string): Promise<void> {
-    await rm(join(this.folder, address), { force: true });
-    await this.#deliver(address, "");
+    await this.#writing.run(async () => {
+      await rm(join(this.folder, address), { force: true });
+      await this.#deliver([{ name: address, text: "" }]);
+    });
   }
 
   /** Address → session. */
   async owners(): Promise<Map<string, string>> {
-    const addresses = await readdir(this.folder).catch(() => []);
+    const names = await readdir(this.folder).catch(() => []);
     const owners = new Map<string, string>();
-    for (const address of addresses) {
-      const text = await readFile(join(this.folder, address), "utf8").catch(() => "");
-      const owner = /^session (.+)$/m.exec(text)?.[1];
-      if (owner !== undefined && !address.endsWith(".new")) owners.set(address, owner);
+    for (const address of names.filter(isAddress)) {
+      const owner = /^session (.+)$/m.exec((await this.#textAt(address)) ?? "")?.[1];
+      if (owner !== undefined) owners.set(address, owner);
     }
     return owners;
   }
+
+  #fault(error: unknown): AgentdError {
+    if (error instanceof AgentdError) return error;
+    return new AgentdError(
+      isDiskFull(error) ? "disk_full" : "internal",
+      `Cannot write what sessions may reach: ${messageOf(error)}. All is as it was. See that files in "${this.folder}" can be replaced and that its disk has room, then try again`,
+      { cause: error },
+    );
+  }
+
+  #textAt(address: string): Promise<string | undefined> {
+    return readFile(join(this.folder, address), "utf8").catch(() => undefined);
+  }
+
+  async #putBack(address: string, text: string | undefined): Promise<void> {
+    const path = join(this.folder, address);
+    if (text === undefined) return await rm(path, { force: true });
+    await writeFile(draftOf(path), text, { mode: 0o644 });
+    await chmod(draftOf(path), 0o644);
+    await rename(draftOf(path), path);
+  }
+}
+
+function textOf(sessionId: string, { mode, allow }: EgressPolicy): string {
+  return `${[`session ${sessionId}`, `mode ${mode}`, ...allow.map((name) => `allow ${name}`)].join("\n")}\n`;
 }

@@ -3,7 +3,9 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type Docker from "dockerode";
 import { pack } from "tar-stream";
+import { errnoOf } from "../../protocol/error.ts";
 import { type Engine, isMissing } from "./engine.ts";
+import { InTurn } from "./in-turn.ts";
 import type { Names } from "./names.ts";
 
 export interface ProxyFolder {
@@ -12,15 +14,30 @@ export interface ProxyFolder {
   target: string;
 }
 
+export interface FileForProxy {
+  name: string;
+  /** Empty when it is gone. */
+  text: string;
+}
+
 export interface ProxyFolders {
   /** For a container that is made now. */
   mounts(folders: readonly ProxyFolder[]): Promise<Docker.MountSettings[]>;
   /** Before it is started. */
   fill(container: Docker.Container, folders: readonly ProxyFolder[]): Promise<void>;
-  /** A file of one of them was written, or is gone (empty). */
-  deliver(target: string, file: { name: string; text: string }): Promise<void>;
+  /** Files of one of them were written, or are gone. */
+  deliver(target: string, files: readonly FileForProxy[]): Promise<void>;
   /** The proxy is gone, and was the last. */
   remove(): Promise<void>;
+}
+
+/** A file of such a folder is written beside its place, and put there when it is whole. */
+export function draftOf(path: string, mark: string | number = ""): string {
+  return `${path}.new${mark}`;
+}
+
+function isDraft(name: string): boolean {
+  return /\.new\d*$/.test(name);
 }
 
 export const mountedFolders: ProxyFolders = {
@@ -33,6 +50,8 @@ export const mountedFolders: ProxyFolders = {
 
 export function copiedFolders({ engine, names }: { engine: Engine; names: Names }): ProxyFolders {
   const volumeOf = (target: string) => names.ofProxyVolume(target);
+  // What was read for a new proxy must not come behind what was written meanwhile.
+  const toProxy = new InTurn();
   const remove = async () => {
     const { Volumes } = await engine.listVolumes({ filters: { label: names.filter("proxy-volume") } });
     for (const { Name } of Volumes ?? []) await engine.getVolume(Name).remove().catch(ignoreMissing);
@@ -52,31 +71,39 @@ export function copiedFolders({ engine, names }: { engine: Engine; names: Names 
         VolumeOptions: { NoCopy: true, Labels: {}, DriverConfig: { Name: "", Options: {} } },
       }));
     },
-    fill: async (container, folders) => {
-      for (const { folder, target } of folders) {
-        const files = await Promise.all(
-          (await readdir(folder)).map(async (name) => ({ name, text: await readFile(join(folder, name), "utf8") })),
-        );
-        await put(container, target, files);
-      }
-    },
-    deliver: async (target, file) => {
-      try {
-        await put(engine.getContainer(names.proxy), target, [file]);
-      } catch (error) {
-        // There is none: the next one gets all of them.
-        ignoreMissing(error);
-      }
-    },
+    fill: (container, folders) =>
+      toProxy.run(async () => {
+        for (const { folder, target } of folders) await put(container, target, await filesIn(folder));
+      }),
+    deliver: (target, files) =>
+      toProxy.run(async () => {
+        try {
+          await put(engine.getContainer(names.proxy), target, files);
+        } catch (error) {
+          // There is none: the next one gets all of them.
+          ignoreMissing(error);
+        }
+      }),
     remove,
   };
 }
 
-async function put(
-  container: Docker.Container,
-  path: string,
-  files: readonly { name: string; text: string }[],
-): Promise<void> {
+/** Without what is being written, and what is gone by the time that it is read. */
+async function filesIn(folder: string): Promise<FileForProxy[]> {
+  const found = await Promise.all(
+    (await readdir(folder)).map(async (name) => {
+      try {
+        return isDraft(name) ? [] : [{ name, text: await readFile(join(folder, name), "utf8") }];
+      } catch (error) {
+        if (errnoOf(error) !== "ENOENT") throw error;
+        return [];
+      }
+    }),
+  );
+  return found.flat();
+}
+
+async function put(container: Docker.Container, path: string, files: readonly FileForProxy[]): Promise<void> {
   const archive = pack();
   for (const { name, text } of files) archive.entry({ name, mode: 0o644, uid: 0, gid: 0 }, text);
   archive.finalize();

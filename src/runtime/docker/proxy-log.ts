@@ -28,21 +28,23 @@ export function parseProxyLine(line: string): ProxyDenial | undefined {
   if (!known.success) return undefined;
   const { host, port: targetPort } = hostOf(text(target));
   return {
-    // The line of a tunnel's end names the front port: who asked that is noted on its connection.
-    address: isUpstreams ? client : address,
+    // What comes behind a TLS hello names the front port: who asked that is noted on its connection.
+    address: address === frontPort && client !== "-" ? client : address,
     denial: {
       at: atMs,
       host,
       port: targetPort,
       reason: known.data,
       verdict: "denied",
-      ...(sni === "-" || isUpstreams ? {} : { sni: text(sni) }),
+      ...(known.data === "sni" ? { sni: text(sni) } : {}),
     },
   };
 }
 
 /** The one that connects. */
 const innerPort = "3129";
+/** Whom the inner port sees, where it does not look at whom that one speaks for. */
+const frontPort = "127.0.0.1";
 
 /** Nothing is said where a client merely went away before its hello. */
 function reasonOf(reason: string, bump: string, fault: string): string {

@@ -75,8 +75,13 @@ export class EgressProxy {
     this.#lookAfter();
   }
 
-  /** It runs, and let a request through a moment ago: a look, where `attach` would ask it. */
-  async isUp(): Promise<boolean> {
+  /** The same. For a network that it is on already it is only looked at, where `attach` would ask it. */
+  async secure(network: SessionNetwork): Promise<void> {
+    if (!(this.#attached.has(network.name) && (await this.#isUp()))) await this.attach(network);
+  }
+
+  /** It runs, and let a request through a moment ago. */
+  async #isUp(): Promise<boolean> {
     if (Date.now() - this.#workedAt > 2 * lookEveryMs) return false;
     const found = await this.#options.engine
       .getContainer(this.#options.names.proxy)
@@ -87,15 +92,30 @@ export class EgressProxy {
 
   /**
    * Another proxy to go out by, from the next tunnel on; those that are open stay. Rejects, with all as it was, when it does
-   * not take that.
+   * not take that; resolves with what takes it back.
    */
-  async changeUpstream(upstream: string | undefined): Promise<void> {
-    const { wayOut, engine, names, image } = this.#options;
+  async changeUpstream(upstream: string | undefined): Promise<() => Promise<void>> {
+    const { wayOut, engine, image } = this.#options;
     if (upstream !== undefined) await checkProxyImage(engine, image);
     // Whoever starts one meanwhile starts it with the one or the other.
     await this.#ensuring?.catch(() => undefined);
     const { isNew, undo } = await wayOut.change(upstream);
-    if (!isNew) return;
+    if (!isNew) return async () => undefined;
+    try {
+      await this.#heedWayOut();
+    } catch (error) {
+      await undo();
+      throw engineFault(error, "let the proxy go out by another one");
+    }
+    return async () => {
+      await undo();
+      await this.#heedWayOut();
+    };
+  }
+
+  /** The file of the way out is another one. */
+  async #heedWayOut(): Promise<void> {
+    const { engine, names } = this.#options;
     try {
       const found = await engine.getContainer(names.proxy).inspect();
       if (!found.State.Running) return;
@@ -103,9 +123,7 @@ export class EgressProxy {
       if (!seesWayOut(found)) await this.#remove();
       else await this.#alone(this.#readAnew(found.Id).then(() => engine.getContainer(found.Id)));
     } catch (error) {
-      if (isMissing(error)) return;
-      await undo();
-      throw engineFault(error, "let the proxy go out by another one");
+      if (!isMissing(error)) throw error;
     }
   }
 

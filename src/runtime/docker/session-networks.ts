@@ -5,7 +5,7 @@
 import type { EgressPolicy } from "../../protocol/egress.ts";
 import { messageOf } from "../../protocol/error.ts";
 import type { Networks, SessionNetwork } from "./networks.ts";
-import type { Policies } from "./policies.ts";
+import type { Policies, StagedPolicies } from "./policies.ts";
 import type { EgressProxy } from "./proxy.ts";
 
 export interface SessionNetworksOptions {
@@ -33,12 +33,20 @@ export class SessionNetworks {
     this.#options = options;
   }
 
-  /** A network of this session's alone, with a working proxy on it and the policy in force. */
-  async open(sessionId: string, policy: EgressPolicy): Promise<SessionNetwork> {
-    const network = (await this.#takeReady()) ?? (await this.#make());
+  /** A network of this session's alone. The proxy may not be on it yet: see `guard`. */
+  async take(sessionId: string): Promise<SessionNetwork> {
+    const network = this.#ready.shift() ?? (await this.#create());
     this.#bySession.set(sessionId, network);
-    await this.#options.policies.write(network.subnet.agent, sessionId, policy);
     return network;
+  }
+
+  /** Resolves when a working proxy is on the session's network, and its policy in force. */
+  async guard(sessionId: string, network: SessionNetwork, policy: EgressPolicy): Promise<void> {
+    const { policies, proxy } = this.#options;
+    // Both are waited for, also when one fails: a policy that is written behind a sweep would be nobody's.
+    const parts = [policies.write(network.subnet.agent, sessionId, policy), proxy.secure(network)];
+    await Promise.allSettled(parts);
+    await Promise.all(parts);
   }
 
   /** The network of a session that an earlier daemon started, with the proxy on it. */
@@ -48,10 +56,14 @@ export class SessionNetworks {
     return network;
   }
 
-  /** Another policy for a session that is there; nothing where there is no such session. */
-  async change(sessionId: string, policy: EgressPolicy): Promise<void> {
-    const network = await this.#find(sessionId);
-    if (network) await this.#options.policies.write(network.subnet.agent, sessionId, policy);
+  /** Other policies for those of these sessions that are there. */
+  async stage(wanted: ReadonlyMap<string, EgressPolicy>): Promise<StagedPolicies> {
+    const found = [];
+    for (const [sessionId, policy] of wanted) {
+      const network = await this.#find(sessionId);
+      if (network) found.push({ address: network.subnet.agent, sessionId, policy });
+    }
+    return this.#options.policies.stage(found);
   }
 
   async close(sessionId: string): Promise<void> {
@@ -122,23 +134,20 @@ export class SessionNetworks {
     }
   }
 
-  async #takeReady(): Promise<SessionNetwork | undefined> {
-    const network = this.#ready.shift();
-    if (!network || (await this.#options.proxy.isUp())) return network;
-    await this.#options.proxy.attach(network);
-    return network;
-  }
-
   async #make(): Promise<SessionNetwork> {
-    const { networks, proxy } = this.#options;
-    const network = await networks.create();
-    this.#own.add(network.name);
+    const network = await this.#create();
     try {
-      await proxy.attach(network);
+      await this.#options.proxy.attach(network);
     } catch (error) {
       await this.#remove(network).catch(() => undefined);
       throw error;
     }
+    return network;
+  }
+
+  async #create(): Promise<SessionNetwork> {
+    const network = await this.#options.networks.create();
+    this.#own.add(network.name);
     return network;
   }
 

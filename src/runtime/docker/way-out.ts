@@ -4,6 +4,7 @@
  */
 import { chmod, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { draftOf } from "./proxy-folders.ts";
 
 const fileName = "way-out.conf";
 
@@ -62,9 +63,9 @@ export class WayOut {
     await mkdir(this.folder, { recursive: true });
     await chmod(this.folder, 0o755);
     const path = join(this.folder, fileName);
-    await writeFile(`${path}.new`, text, { mode: 0o644 });
-    await chmod(`${path}.new`, 0o644);
-    await rename(`${path}.new`, path);
+    await writeFile(draftOf(path), text, { mode: 0o644 });
+    await chmod(draftOf(path), 0o644);
+    await rename(draftOf(path), path);
     await this.#deliver(fileName, text);
   }
 }

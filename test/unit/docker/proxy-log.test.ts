@@ -37,6 +37,14 @@ test("a tunnel that the operator's own proxy did not make is told of whoever ask
   });
 });
 
+test("a name that became private behind the TLS hello is told of whoever asked for it", () => {
+  const ended = "egress 1795555775.863 127.0.0.1 3129 CONNECT a.test:443 403 TCP_DENIED range a.test splice";
+  expect(parseProxyLine(`${ended} ERR_EGRESS_DENIED/- 10.231.0.3 HIER_NONE 484`)).toEqual({
+    address: "10.231.0.3",
+    denial: { ...denied, host: "a.test", port: 443, reason: "range" },
+  });
+});
+
 test("what is let through in audit is told of", () => {
   expect(parseProxyLine("egress-audit 1795555775 10.231.0.3 other.test 443")).toEqual({
     address: "10.231.0.3",
