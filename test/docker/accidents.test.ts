@@ -1,3 +1,4 @@
+import { writeFile } from "node:fs/promises";
 import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
@@ -46,14 +47,19 @@ test("a session whose container is paused can be stopped all the same", async ()
 });
 
 test("a container whose sidecar runs out of memory ends its session, which names the limit", async () => {
-  // All of it belongs to one process group in one control group: whom the kernel takes first is its choice.
-  const hog = "import os\nfor _ in range(64):\n  if os.fork()==0:\n    x=bytearray(64<<20)\n    while True: x[0]=1";
-  const id = await shells.start(`echo ready; python3 -c '${hog}'; sleep 1; true`);
-  const events = await shells.log(id);
-  const exit = events.at(-1);
-  expect(exit?.type).toBe("exit");
-  if (exit?.data["error_category"] === "sidecar_lost")
-    expect(String(exit.data["error_detail"])).toContain("used more memory than it may (256 MiB)");
+  const hog = "x=bytearray(400<<20)\nprint(len(x))";
+  const id = await shells.start(`echo ready; read -t 60 line; python3 -c '${hog}'; echo "code $?"; sleep 300`, {
+    interactive: true,
+  });
+  await shells.log(id, printing("ready"));
+  // Whom the kernel takes first is its choice, and it would take the larger one.
+  const { Processes } = (await (await containerOf(id)).top({ ps_args: "-eo pid,args" })) as { Processes: string[][] };
+  const sidecar = Processes.find(([, args = ""]) => args.includes("sidecar.js") && !args.includes("tini"));
+  await writeFile(`/proc/${sidecar?.[0]?.trim()}/oom_score_adj`, "1000");
+  await shells.daemon.post(`/sessions/${id}/prompt`, { text: "go" });
+  const exit = (await shells.log(id)).at(-1);
+  expect(exit).toMatchObject({ type: "exit", data: { error_category: "sidecar_lost" } });
+  expect(String(exit?.data["error_detail"])).toContain("used more memory than it may (256 MiB)");
   await eventually(async () => (await agentdContainers(id)).length === 0, { what: "the end of its container" });
 });
 

@@ -1,5 +1,8 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type DockerShell, denials, startDockerShell } from "../support/docker-shell.ts";
+import type { LoggedEvent } from "../support/client-socket.ts";
+import { type DockerShell, denials, startDockerShell, textOf } from "../support/docker-shell.ts";
 import { agentdContainers, engine } from "../support/docker-world.ts";
 
 /** All of them are answered by the same server: what is not reached would have answered. */
@@ -20,6 +23,10 @@ const curl = (url: string, more = "") => `curl -sk -m 15 ${more} '${url}'; echo 
 /** Bytes as they are to the proxy, and its first line. */
 const raw = (bytes: string) =>
   `python3 -c 'import os,socket,sys;h,p=os.environ["HTTPS_PROXY"].split("//")[1].split(":");s=socket.create_connection((h,int(p)),5);s.sendall(${bytes});s.settimeout(8);print(s.recv(200).split(b"\\r\\n")[0].decode("latin1"))'`;
+
+/** In a session's home on this machine, which its container sees. */
+const go = (id: string, step: string) => writeFile(join(shell.daemon.dataDir, "sessions", id, "home", step), "");
+const waitFor = (step: string) => `for i in $(seq 600); do [ -e /home/agent/${step} ] && break; sleep 0.1; done`;
 
 test("a permitted name is reached, in any spelling, and one below a star", async () => {
   const { lines, events } = await shell.run(
@@ -71,9 +78,18 @@ const refusals: [what: string, script: string, host: string, port: number, reaso
 
 describe("what the proxy refuses is told in the session within a second of being asked for:", () => {
   test.each(refusals)("%s", async (_, script, host, port, reason) => {
-    const { lines, events } = await shell.run(`${script}; sleep 2`);
+    const id = await shell.start(`echo "asked $(date +%s%3N)"; ${script}; ${waitFor("told")}`);
+    const isTold = ({ data }: LoggedEvent) => data["subtype"] === "egress_denied";
+    const told = (await shell.log(id, (events) => events.some(isTold))).find(isTold);
+    await go(id, "told");
+    const events = await shell.log(id);
+    const [asked = "", ...lines] = textOf(events, "stdout");
     expect(lines.join("\n")).not.toContain("MARKER");
     expect(denials(events)).toEqual([{ host, port, reason }]);
+    // One clock for both; the start of the program that asks is in it.
+    const ms = Number(told?.timestamp) - Number(/^asked (\d+)$/.exec(asked)?.[1]);
+    expect(ms).toBeGreaterThanOrEqual(0);
+    expect(ms).toBeLessThan(1_000);
   });
 });
 

@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { execa } from "execa";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { type Shells, startShells, textOf } from "../support/docker-shell.ts";
 import { eventually } from "../support/eventually.ts";
 import { makeOwnEngine, type OwnEngine } from "../support/own-engine.ts";
@@ -27,6 +28,39 @@ async function nothingLeft(): Promise<void> {
     deadlineMs: 60_000,
     what: "the end of the sessions' containers",
   });
+}
+
+/** First: it is the engine's own network that it needs. */
+test("the metadata address of the engine's network is answered for any other container, and not for a session", async () => {
+  const address = "169.254.169.254";
+  const within = ["-t", String(engine.holder), "--net"];
+  await execa("nsenter", [...within, "ip", "address", "add", `${address}/32`, "dev", "lo"]);
+  const program = `require("net").createServer((c)=>c.on("error",()=>{}).end("METADATA")).listen(80,"${address}",()=>console.log("ready"))`;
+  const service = execa("nsenter", [...within, process.execPath, "-e", program], { reject: false, buffer: false });
+  onTestFinished(async () => {
+    service.kill();
+    await service;
+  });
+  await new Promise((resolve) => service.stdout.once("data", resolve));
+  const ask = `python3 -c 'import socket;s=socket.create_connection(("${address}",80),4);s.settimeout(4);print("READ",s.recv(99))' 2>&1 | tail -1`;
+  expect(await besides(ask)).toContain("READ b'METADATA'");
+  const { lines } = await shells.run(
+    `${ask}; curl -s -m 5 http://${address}/latest/meta-data/ -o /dev/null -w '%{http_code}\\n'; curl -s -m 5 https://${address}/; echo "code $?"`,
+  );
+  expect(lines).toEqual([expect.stringMatching(/^OSError|unreachable|timed out/), "403", "code 56"]);
+}, 180_000);
+
+/** In a container of that engine that is nobody's session. */
+async function besides(script: string): Promise<string> {
+  const container = await engine.docker.createContainer({
+    Image: "agentruntime-agent:latest",
+    Entrypoint: ["bash", "-c", script],
+  });
+  await container.start();
+  await container.wait();
+  const text = (await container.logs({ stdout: true, stderr: true, follow: false })).toString("latin1");
+  await container.remove({ force: true });
+  return text;
 }
 
 test("an engine that stops ends its sessions, which say so; the next session starts when it is back", async () => {

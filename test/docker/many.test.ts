@@ -1,8 +1,9 @@
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { ensureRunDir } from "../../src/data-dir.ts";
 import { type Shells, startShells, textOf } from "../support/docker-shell.ts";
-import { agentdContainers, agentdNetworks, dockerHost } from "../support/docker-world.ts";
+import { agentdContainers, agentdNetworks, dockerHost, engine } from "../support/docker-world.ts";
 import { eventually } from "../support/eventually.ts";
 import { startDaemon } from "../support/start-daemon.ts";
 import { LogCheck } from "../tools/log-check.ts";
@@ -40,11 +41,28 @@ test(
       check.push(await readFile(log));
       expect(check.end()).toMatchObject({ ended: true, faults: [] });
     }
-    await eventually(async () => (await agentdContainers()).length === 0, {
+    // The proxy goes ten seconds behind the last of them, and its network with it.
+    await eventually(async () => JSON.stringify(await left(dataDir)) === JSON.stringify(nothing), {
       deadlineMs: 60_000,
-      what: "an empty engine",
+      what: "an engine and folders without anything of the sessions",
+    }).catch(async (cause: unknown) => {
+      throw new Error(`There is left: ${JSON.stringify(await left(dataDir))}`, { cause });
     });
-    await eventually(async () => (await agentdNetworks()).length === 0, { deadlineMs: 60_000, what: "no networks" });
   },
   deadlineMs,
 );
+
+const nothing = { containers: [], networks: [], volumes: [], policies: [], runs: [] };
+
+/** What a session has besides its log: on the engine, and in folders of this machine. */
+async function left(dataDir: string): Promise<Record<keyof typeof nothing, string[]>> {
+  const filters = { label: ["agentruntime.managed=1"] };
+  const { Volumes } = await engine.listVolumes({ filters });
+  return {
+    containers: (await agentdContainers()).map(({ Names: [name = ""] }) => name),
+    networks: await agentdNetworks(),
+    volumes: (Volumes ?? []).map(({ Name }) => Name),
+    policies: await readdir(join(dataDir, "egress")).catch(() => []),
+    runs: await readdir(await ensureRunDir(dataDir)),
+  };
+}
