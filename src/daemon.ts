@@ -99,6 +99,7 @@ export async function startDaemon(
       answers: opened.answers,
       access,
       version,
+      consoleDir: findBeside("web"),
       onClients,
       onInternalError: (error) => observer.log("error", "request failed", { error }),
     });
@@ -314,14 +315,19 @@ function listenFault(error: unknown): string {
 
 /** The other bundled programs lie beside the bundled daemon; from source, in dist. */
 export function programPath(name: string): string {
-  const here = dirname(fileURLToPath(import.meta.url));
-  const found = [join(here, name), join(here, "..", "dist", name)].find((path) => existsSync(path));
-  if (!found)
+  const found = findBeside(name);
+  if (found === undefined)
     throw new AgentdError(
       "internal",
-      `Cannot find ${name} beside "${here}": the installation is not whole. Install agentruntime again, or run "npm run build"`,
+      `Cannot find ${name} beside "${ownFolder}": the installation is not whole. Install agentruntime again, or run "npm run build"`,
     );
   return found;
+}
+
+const ownFolder = dirname(fileURLToPath(import.meta.url));
+
+function findBeside(name: string): string | undefined {
+  return [join(ownFolder, name), join(ownFolder, "..", "dist", name)].find((path) => existsSync(path));
 }
 
 /** What of a session's use this daemon can limit; said once, and louder where the operator counts on it. */

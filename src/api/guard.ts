@@ -30,7 +30,7 @@ export function checkCaller(request: FastifyRequest, options: GuardOptions): voi
   const access = accessOf(request);
   checkOneHost(request);
   if (access.isProbe !== true) checkHost(request, options);
-  checkOrigin(request);
+  if (!isVisit(request, access)) checkOrigin(request);
   if (access.scope === "open") return;
   const caller = options.isRequired ? identify(request, access, options) : anyCaller;
   callers.set(request, caller);
@@ -84,6 +84,12 @@ function checkHost(request: FastifyRequest, { listenHost, servedNames }: GuardOp
     "forbidden_host",
     `Cannot serve the host ${JSON.stringify(host.slice(0, 200))}: use localhost, or add its name to served_names in the configuration`,
   );
+}
+
+/** Somebody follows a link to a page of ours, from wherever: it opens as a window, not within theirs, and they learn nothing of it. */
+function isVisit({ headers }: FastifyRequest, { isPage }: RouteAccess): boolean {
+  if (isPage !== true || headers.origin !== undefined) return false;
+  return headers["sec-fetch-mode"] === "navigate" && headers["sec-fetch-dest"] === "document";
 }
 
 /** Browsers say where a page is from by one header or the other; programs send neither. */

@@ -9,6 +9,8 @@ export interface RouteAccess {
   scope: Scope | "open";
   /** Asked by whoever watches over the machine, and may only know its address: any Host will do. */
   isProbe?: true;
+  /** Shown to people by a browser: a link of another site may lead to it, in a window of its own. */
+  isPage?: true;
   /** A ticket in the query does as well as a token in the header. */
   takesTicket?: true;
   /** As what it is written down in the audit log: whatever changes something is. */
@@ -16,11 +18,14 @@ export interface RouteAccess {
 }
 
 export const routeTable: Readonly<Record<string, RouteAccess>> = {
+  // The console: files of the build, which tell nothing. All that they show is asked for with the token.
+  "GET /": { scope: "open", isPage: true },
+  "GET /assets/:file": { scope: "open" },
   "GET /health": { scope: "open" },
   "GET /health/live": { scope: "open", isProbe: true },
   "GET /health/ready": { scope: "open", isProbe: true },
   "GET /openapi.json": { scope: "open" },
-  "GET /docs": { scope: "open" },
+  "GET /docs": { scope: "open", isPage: true },
   "GET /metrics": { scope: "read" },
   "GET /agents": { scope: "read" },
   "GET /egress": { scope: "read" },

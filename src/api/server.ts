@@ -18,6 +18,7 @@ import { auditRoute } from "./audit-route.ts";
 import { auditRequests, noteRefusal } from "./audit-trail.ts";
 import { boundBodies } from "./body-room.ts";
 import { answerBroken } from "./broken-request.ts";
+import { consoleRoute } from "./console-route.ts";
 import { egressRoute } from "./egress-route.ts";
 import { replyWithError, toAgentdError } from "./error-reply.ts";
 import { eventsRoute } from "./events-route.ts";
@@ -55,6 +56,8 @@ export interface ServerOptions {
   answers: AnswerBook;
   access: Access;
   version: string;
+  /** The build of the web console; undefined where the daemon was installed without. */
+  consoleDir: string | undefined;
   onClients(count: number): void;
   /** A fault of ours; the caller was told no more than that there was one. */
   onInternalError(error: unknown): void;
@@ -132,6 +135,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   boundBodies(app, { bodyBytesMax: config.limits.body_bytes });
   watchTokens(app, options.access);
   const idempotency = new Idempotency(options.answers);
+  consoleRoute(app, { folder: options.consoleDir });
   healthRoute(app, { config, supervisor, limitSupport: options.limitSupport, version });
   openApiRoute(app, { version });
   metricsRoute(app, options.scrape);

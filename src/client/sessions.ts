@@ -41,6 +41,15 @@ export interface SessionFilter {
   idPrefix?: string | undefined;
 }
 
+/** The newest of them, at most so many. */
+export async function listNewest(
+  address: DaemonAddress,
+  { state, limit }: { state: string; limit: number },
+): Promise<SessionView[]> {
+  const query = new URLSearchParams({ state, order: "newest", limit: String(limit) });
+  return callDaemon(address, { path: `/sessions?${query}` }, z.array(SessionView));
+}
+
 /** All of them, page by page: a daemon answers with so many at once. */
 export async function listSessions(address: DaemonAddress, filter: SessionFilter = {}): Promise<SessionView[]> {
   const { state, agent, idPrefix } = filter;
@@ -160,6 +169,16 @@ export async function* readLog(address: DaemonAddress, id: string, since: number
     torn = false;
     if (lineEnd + 1 < bytes.length) yield bytes.subarray(lineEnd + 1);
   }
+}
+
+/** Bytes [from, to) of the log file; fewer when it is shorter. */
+export async function readLogRange(
+  address: DaemonAddress,
+  { id, from, to, signal }: { id: string; from: number; to: number; signal?: AbortSignal | undefined },
+): Promise<Uint8Array> {
+  const headers = { range: `bytes=${from}-${to - 1}` };
+  const response = await openCall(address, { path: `${sessionPath(id)}/log`, headers, acceptStatus: 416, signal });
+  return response.status === 416 ? new Uint8Array() : new Uint8Array(await response.arrayBuffer());
 }
 
 function sessionPath(id: string): string {

@@ -73,9 +73,9 @@ async function call(
   if (type === "application/json" && text !== "") {
     const body = JSON.parse(text);
     check(validator(`${where}/content/application~1json/schema`), body, `${route} ${response.status}`);
-    return { body, headers: response.headers, status: response.status };
+    return { body, text, headers: response.headers, status: response.status };
   }
-  return { body: undefined, headers: response.headers, status: response.status };
+  return { body: undefined, text, headers: response.headers, status: response.status };
 }
 
 /** Of a stream that goes on. */
@@ -89,6 +89,9 @@ async function firstOf(response: Response): Promise<string> {
 it("every answer of every route is what the description says, and each success was seen", async () => {
   for (const route of ["GET /health", "GET /health/live", "GET /health/ready", "GET /openapi.json", "GET /docs"])
     await call(route, { headers: { authorization: "" } }, 200);
+  const { text: page } = await call("GET /", {}, 200);
+  const [, file = ""] = /src="\/assets\/([^"]+)"/.exec(page) ?? [];
+  await call("GET /assets/:file", { params: { file } }, 200);
   await call("GET /metrics", {}, 200);
   await call("GET /agents", { query: `?work_dir=${encodeURIComponent(process.cwd())}` }, 200);
   await call("GET /egress", {}, 200);

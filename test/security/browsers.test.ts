@@ -13,26 +13,42 @@ afterAll(async () => {
 
 const token = () => ({ authorization: `Bearer ${daemon.token}` });
 
-describe.each([...routes, { method: "GET", path: "/none", pattern: "/none", isUpgrade: false }])(
-  "$method $pattern",
-  (route) => {
-    test("is refused to pages of other sites, with and without an Origin, also with the token", async () => {
-      const foreign = [
-        { origin: "https://evil.example" },
-        { origin: "null" },
-        { origin: "http://localhost:1" },
-        { "sec-fetch-site": "cross-site" },
-        // Another port of this machine is the same site to a browser.
-        { "sec-fetch-site": "same-site" },
-      ];
-      for (const [from, auth] of [[daemon, token()] as const, [open, {}] as const])
-        for (const headers of foreign)
-          expect(await call(from.url, route, { ...auth, ...headers })).toMatchObject({
-            status: 403,
-            ...(route.method === "HEAD" ? {} : { error: "forbidden_origin" }),
-          });
-    });
+const none = { method: "GET", path: "/none", pattern: "/none", isUpgrade: false, isPage: false };
 
+describe.each([...routes.map((route) => ({ isPage: false, ...route })), none])("$method $pattern", (route) => {
+  test("is refused to pages of other sites, with and without an Origin, also with the token", async () => {
+    const foreign = [
+      { origin: "https://evil.example" },
+      { origin: "null" },
+      { origin: "http://localhost:1" },
+      { "sec-fetch-site": "cross-site" },
+      // Another port of this machine is the same site to a browser.
+      { "sec-fetch-site": "same-site" },
+    ];
+    for (const [from, auth] of [[daemon, token()] as const, [open, {}] as const])
+      for (const headers of foreign)
+        expect(await call(from.url, route, { ...auth, ...headers })).toMatchObject({
+          status: 403,
+          ...(route.method === "HEAD" ? {} : { error: "forbidden_origin" }),
+        });
+  });
+
+  if (route.isPage) {
+    test("is a page that runs nothing but the daemon's own, and forbids framing, guessing and sending on", async () => {
+      const { headers } = await call(daemon.url, route);
+      expect(headers).toMatchObject({
+        "content-security-policy": expect.stringMatching(
+          /^default-src 'none'; .*base-uri 'none'; form-action 'none'; frame-ancestors 'none'/,
+        ),
+        "cross-origin-resource-policy": "same-origin",
+        "x-content-type-options": "nosniff",
+        "x-frame-options": "DENY",
+        "referrer-policy": "no-referrer",
+      });
+      expect(headers["content-security-policy"]).not.toMatch(/unsafe|\*|https?:|data:|blob:/);
+      expect(Object.keys(headers).filter((name) => name.startsWith("access-control-"))).toEqual([]);
+    });
+  } else {
     test("is no page: it tells a browser nothing of other sites, and forbids framing, guessing and keeping", async () => {
       for (const headers of [token(), {}]) {
         const answer = await call(daemon.url, { ...route, isUpgrade: false }, headers);
@@ -48,18 +64,18 @@ describe.each([...routes, { method: "GET", path: "/none", pattern: "/none", isUp
         expect(String(answer.headers["content-type"] ?? "")).not.toContain("html");
       }
     });
+  }
 
-    test("answers no preflight", async () => {
-      const preflight = {
-        "access-control-request-method": route.method,
-        "access-control-request-headers": "authorization",
-      };
-      const asked = { method: "OPTIONS", path: route.path };
-      expect((await call(open.url, asked, { ...preflight, origin: "https://evil.example" })).status).toBe(403);
-      expect((await call(open.url, asked, preflight)).status).toBe(404);
-    });
-  },
-);
+  test("answers no preflight", async () => {
+    const preflight = {
+      "access-control-request-method": route.method,
+      "access-control-request-headers": "authorization",
+    };
+    const asked = { method: "OPTIONS", path: route.path };
+    expect((await call(open.url, asked, { ...preflight, origin: "https://evil.example" })).status).toBe(403);
+    expect((await call(open.url, asked, preflight)).status).toBe(404);
+  });
+});
 
 const withBody = routes.filter(({ method }) => method === "POST" || method === "PUT" || method === "PATCH");
 

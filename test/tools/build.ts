@@ -1,13 +1,14 @@
 /**
  * `npm run build`: bundles the programs, each into one file that runs when it is copied alone, what the daemon loads only
- * when it is configured into one more, and the client library with its types; gathers the licences of what was bundled.
+ * when it is configured into one more, the client library with its types, and the web console into dist/web; gathers the
+ * licences of what was bundled.
  */
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import type { Metafile } from "esbuild";
 import { execa } from "execa";
 import * as z from "zod";
 import { bundle, bundleProgram, programs, root } from "./bundle.ts";
+import { bundleWeb } from "./bundle-web.ts";
 
 /** What others import: it runs wherever there is `fetch`, browsers included. */
 const library = { entry: "src/client/client.ts", out: "dist/client.js" };
@@ -17,14 +18,17 @@ async function main(): Promise<void> {
   const { version } = z.object({ version: z.string() }).parse(await readJson("package.json"));
   await mkdir(join(root, "dist"), { recursive: true });
   const bundled = await Promise.allSettled([
-    ...programs.map((program) => bundleProgram(program, { version })),
-    bundle({ ...library, out: join(root, library.out) }, { platform: "neutral" }),
-    emitTypes().then((): Metafile => ({ inputs: {}, outputs: {} })),
+    ...programs.map(async (program) => Object.keys((await bundleProgram(program, { version })).inputs)),
+    bundle({ ...library, out: join(root, library.out) }, { platform: "neutral" }).then(({ inputs }) =>
+      Object.keys(inputs),
+    ),
+    bundleWeb(),
+    emitTypes().then((): string[] => []),
   ]);
   const failed = bundled.find((outcome) => outcome.status === "rejected");
   if (failed) throw failed.reason;
-  const metafiles = bundled.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : []));
-  await writeFile(join(root, "dist/licenses.txt"), await licences(metafiles));
+  const inputs = bundled.flatMap((outcome) => (outcome.status === "fulfilled" ? outcome.value : []));
+  await writeFile(join(root, "dist/licenses.txt"), await licences(inputs));
 }
 
 /** The library's types, as declarations that import each other as the JavaScript of a package does. */
@@ -67,9 +71,9 @@ async function imported(folder: string, names: readonly string[]): Promise<Set<s
 }
 
 /** The licence texts of every package whose code is in a bundle: their terms ask for them to travel along. */
-async function licences(metafiles: readonly Metafile[]): Promise<string> {
+async function licences(inputs: readonly string[]): Promise<string> {
   const folders = new Set<string>();
-  for (const input of metafiles.flatMap((metafile) => Object.keys(metafile.inputs))) {
+  for (const input of inputs) {
     const folder = /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0];
     if (folder) folders.add(folder);
   }
@@ -96,7 +100,8 @@ try {
   await main();
 } catch (thrown) {
   // What is left from an earlier build must not be taken for this one.
-  await Promise.all([...programs, library].map(({ out }) => rm(join(root, out), { force: true })));
+  const made = [...[...programs, library].map(({ out }) => out), "dist/web"];
+  await Promise.all(made.map((out) => rm(join(root, out), { force: true, recursive: true })));
   console.error(thrown instanceof Error ? thrown.message : thrown);
   process.exitCode = 1;
 }

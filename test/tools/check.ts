@@ -11,6 +11,8 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const checks = [
   ["biome", "check", "--error-on-warnings", "--no-errors-on-unmatched", "."],
   ["tsc"],
+  // Pages have other globals than programs.
+  ["tsc", "--project", "src/web/tsconfig.json"],
   ["knip", "--no-progress"],
 ];
 

@@ -20,7 +20,7 @@ const leftOut: [isLeftOut: boolean, what: string][] = [
   [process.getuid?.() !== 0, "The tests by another user of this machine were LEFT OUT: only root can make an account."],
   [
     browserPath === undefined,
-    "The attacks from a real browser were LEFT OUT: there is no Chromium.\n  apt-get install chromium-headless-shell, or AGENTRUNTIME_TEST_BROWSER=PATH",
+    "The web console, and the attacks from a real browser, were LEFT OUT: there is no Chromium.\n  apt-get install chromium-headless-shell, or AGENTRUNTIME_TEST_BROWSER=PATH",
   ],
   [
     inPath(["nginx"]) === undefined,

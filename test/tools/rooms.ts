@@ -31,6 +31,9 @@ const everyRoom = [
   "observe",
 ].map(inSrc);
 
+/** All that the console is made of: whatever a page could not load does not come near it. */
+const webPackages = ["zod", "preact", "preact/hooks", "@preact/signals", "marked"];
+
 export const rooms: readonly Room[] = [
   { name: "src/protocol", rooms: [], packages: ["zod", "node:crypto"] },
   { name: "src/process", rooms: ["src/protocol"], never: sockets },
@@ -69,6 +72,7 @@ export const rooms: readonly Room[] = [
     typesOf: ["src/config.ts"],
   },
   { name: "src/probe", rooms: ["src/client", "src/protocol"] },
+  { name: "src/web", rooms: ["src/client", "src/protocol"], packages: webPackages },
   { name: "src", rooms: everyRoom },
   { name: "cmd", rooms: ["src", "src/client", "src/doctor", "src/keeper", "src/probe", "src/protocol", "src/runtime"] },
   { name: "sidecar", rooms: ["src/protocol", "src/process"], never: ["fastify", "@fastify/websocket"] },
@@ -81,7 +85,9 @@ const onlyIn: Readonly<Record<string, readonly string[]>> = {
   "@fastify/websocket": ["src/api"],
   kysely: ["src/store"],
   libsql: ["src/store"],
+  marked: ["src/web"],
   pino: ["src/observe"],
+  preact: ["src/web"],
   "prom-client": ["src/observe"],
 };
 
@@ -112,7 +118,7 @@ export function forbiddenArrows(files: readonly string[], read: (file: string) =
 export function roomFiles(root: string): string[] {
   return ["cmd", "sidecar", "src"].flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
-      .filter((path) => path.endsWith(".ts"))
+      .filter((path) => /\.tsx?$/.test(path))
       .map((path) => posix.join(folder, path)),
   );
 }

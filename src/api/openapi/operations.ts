@@ -80,6 +80,18 @@ const streamHeaders = {
 };
 
 export const operations: Readonly<Record<string, Operation>> = {
+  "GET /": {
+    summary: "The web console: a page, which asks for all that it shows with the token that it is given",
+    tag: "daemon",
+    answers: { 200: { means: "A page that runs its own script only", body: { type: "text/html" } } },
+  },
+  "GET /assets/:file": {
+    summary: "A part of the web console, by the name that the page has for it",
+    tag: "daemon",
+    answers: {
+      200: { means: "Script, style or picture, the same for ever", body: { type: "application/javascript" } },
+    },
+  },
   "GET /health": {
     summary: "What this daemon is and can do; of sessions it tells the number only",
     tag: "daemon",

@@ -1,0 +1,40 @@
+/** All keys, as a dialog. */
+import { useEffect, useRef } from "preact/hooks";
+
+const keys = [
+  ["j, k", "the next, the one before"],
+  ["g, G", "the first, the last"],
+  ["Enter", "open: a session, a tool call"],
+  ["/", "search"],
+  ["Escape", "out of a field; back to the sessions"],
+  ["p", "write a prompt"],
+  ["i", "interrupt the turn"],
+  ["a, s, d", "approve, approve for the session, deny"],
+  ["n", "a new session"],
+  ["?", "this"],
+] as const;
+
+export function Help({ onClose }: { onClose: () => void }) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => dialog.current?.showModal(), []);
+  return (
+    <dialog ref={dialog} class="help" aria-labelledby="help-title" onClose={onClose}>
+      <h2 id="help-title">Keys</h2>
+      <dl>
+        {keys.map(([key, does]) => (
+          <div key={key}>
+            <dt>
+              <kbd>{key}</kbd>
+            </dt>
+            <dd>{does}</dd>
+          </div>
+        ))}
+      </dl>
+      <form method="dialog">
+        <button type="submit" class="main">
+          Close
+        </button>
+      </form>
+    </dialog>
+  );
+}

@@ -1,0 +1,149 @@
+/** The question that has waited longest, with everything that is needed to decide, and the ways to answer it. */
+import { useSignal } from "@preact/signals";
+import { useRef } from "preact/hooks";
+import type { InputAnswer } from "../../protocol/command.ts";
+import type { InputRequired } from "../../protocol/event.ts";
+import { useKeys } from "../page/keys.ts";
+import { Markdown } from "../text/markdown.tsx";
+import { visible } from "../text/visible.ts";
+import { ToolInput } from "./tool-view.tsx";
+
+interface AnswerProps {
+  input: InputRequired;
+  /** How many more wait behind it. */
+  moreCount: number;
+  onAnswer(answer: InputAnswer): Promise<void>;
+}
+
+export function AnswerPanel({ input, moreCount, onAnswer }: AnswerProps) {
+  return (
+    <section class="asks" aria-label="The agent asks">
+      <p class="who" role="status">
+        {input.kind === "question"
+          ? "The agent asks"
+          : input.kind === "plan"
+            ? "The agent has a plan"
+            : "The agent asks for leave"}
+        {moreCount > 0 && ` · ${moreCount} more wait`}
+      </p>
+      {input.kind === "question" && input.questions ? (
+        <Questions key={input.request_id} input={input} questions={input.questions} onAnswer={onAnswer} />
+      ) : (
+        <Leave key={input.request_id} input={input} onAnswer={onAnswer} />
+      )}
+    </section>
+  );
+}
+
+function Leave({ input, onAnswer }: Pick<AnswerProps, "input" | "onAnswer">) {
+  const isBusy = useSignal(false);
+  const reason = useRef<HTMLInputElement>(null);
+  const may = (decision: string) => input.options.length === 0 || input.options.some(({ id }) => id === decision);
+  const answer = async (decision: InputAnswer["decision"]) => {
+    if (isBusy.value || !may(decision)) return;
+    const message = reason.current?.value.trim() ?? "";
+    isBusy.value = true;
+    await onAnswer({ decision, ...(decision === "deny" && message !== "" ? { message } : {}) });
+    isBusy.value = false;
+  };
+  useKeys({
+    a: () => void answer("approve_once"),
+    s: () => void answer("approve_session"),
+    d: () => void answer("deny"),
+  });
+  return (
+    <>
+      {input.kind === "plan" ? <Markdown text={input.message} /> : <p>{visible(input.message)}</p>}
+      {input.tool && (
+        <div class="wants">
+          <strong>
+            {input.tool.server === undefined ? "" : `${visible(input.tool.server)}/`}
+            {visible(input.tool.name)}
+          </strong>
+          <ToolInput input={input.tool.input} />
+        </div>
+      )}
+      <div class="answers">
+        <button type="button" class="main" disabled={isBusy.value} onClick={() => void answer("approve_once")}>
+          Approve <kbd>a</kbd>
+        </button>
+        {may("approve_session") && input.options.length > 0 && (
+          <button type="button" disabled={isBusy.value} onClick={() => void answer("approve_session")}>
+            For this session <kbd>s</kbd>
+          </button>
+        )}
+        <button type="button" class="danger" disabled={isBusy.value} onClick={() => void answer("deny")}>
+          Deny <kbd>d</kbd>
+        </button>
+        <input ref={reason} aria-label="Why not, for the agent" placeholder="Why not (told to the agent)" />
+      </div>
+    </>
+  );
+}
+
+type Asked = NonNullable<InputRequired["questions"]>[number];
+
+function Questions(props: Pick<AnswerProps, "input" | "onAnswer"> & { questions: readonly Asked[] }) {
+  const { input, questions, onAnswer } = props;
+  const isBusy = useSignal(false);
+  const form = useRef<HTMLFormElement>(null);
+  const give = async (answer: InputAnswer) => {
+    isBusy.value = true;
+    await onAnswer(answer);
+    isBusy.value = false;
+  };
+  const submit = (event: Event) => {
+    event.preventDefault();
+    if (!form.current) return;
+    const data = new FormData(form.current);
+    const answers = Object.fromEntries(
+      questions.map(({ id }) => [
+        id,
+        data
+          .getAll(id)
+          .map(String)
+          .filter((words) => words.trim() !== ""),
+      ]),
+    );
+    void give({ decision: "approve_once", answers });
+  };
+  return (
+    <form ref={form} onSubmit={submit}>
+      {questions.map((question) => (
+        <Choices key={question.id} question={question} options={optionsOf(input, question)} />
+      ))}
+      <div class="answers">
+        <button type="submit" class="main" disabled={isBusy.value}>
+          Answer
+        </button>
+        <button type="button" class="danger" disabled={isBusy.value} onClick={() => void give({ decision: "deny" })}>
+          Decline
+        </button>
+      </div>
+    </form>
+  );
+}
+
+function Choices({ question, options }: { question: Asked; options: InputRequired["options"] }) {
+  return (
+    <fieldset>
+      <legend>{visible(question.text)}</legend>
+      {options.map(({ id, label, description }) => (
+        <label key={id}>
+          <input type={question.multiple ? "checkbox" : "radio"} name={question.id} value={id} />
+          <span>
+            {visible(label)}
+            {description !== undefined && <span class="dim"> {visible(description)}</span>}
+          </span>
+        </label>
+      ))}
+      {(question.free_text || options.length === 0) && (
+        <input name={question.id} aria-label={`In your words: ${visible(question.text)}`} placeholder="In your words" />
+      )}
+    </fieldset>
+  );
+}
+
+function optionsOf({ options }: InputRequired, { id }: Asked): InputRequired["options"] {
+  return options.filter(({ question }) => question === undefined || question === id);
+}

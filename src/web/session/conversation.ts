@@ -1,0 +1,225 @@
+/**
+ * A session's log as a conversation: events in, items out. Of texts it holds only what is still being written, the questions
+ * that are open, and the lines that were looked at last. Pure: it reads no clock and asks no daemon.
+ */
+import type { EventOf, InputRequired, Usage } from "../../protocol/event.ts";
+import type { LogLine } from "../../protocol/line.ts";
+import { firstLine } from "../text/visible.ts";
+import { flags, type ItemKind, ItemTable, type Span } from "./item-table.ts";
+import { LineStore } from "./line-store.ts";
+
+/** A turn for the timeline. */
+export interface Turn {
+  id: string;
+  title: string;
+  startedAt: number;
+  endedAt: number | undefined;
+  /** Undefined while it waits or runs. */
+  status: EventOf<"result">["data"]["status"] | undefined;
+  usage: Usage | undefined;
+  costUsd: number | null;
+  toolCount: number;
+  /** Its first item. */
+  index: number;
+}
+
+/** What an agent begins and never ends must not make this grow. */
+const openMax = 1000;
+const turnsMax = 10_000;
+const outputLinesMax = 50;
+/** Facts for programs, which a person has no use for. */
+const quietNotes = new Set(["init", "commands", "trace", "options", "raw", "session_info", "usage", "mode"]);
+const quietProgress = new Set(["reasoning", "tool_output", "input_delivered", "usage"]);
+
+export class Conversation {
+  readonly items = new ItemTable();
+  readonly lines = new LineStore();
+  readonly turns: Turn[] = [];
+  /** Open questions, oldest first. */
+  readonly inputs = new Map<string, { input: InputRequired; index: number }>();
+  exit: EventOf<"exit">["data"] | undefined;
+  /** What the agent is at, where it says so between its messages. */
+  doing = "";
+  /** How far the log was read. */
+  offset = 0;
+  readonly #texts = new Map<string, { index: number; text: string }>();
+  readonly #tools = new Map<string, { index: number; line: LogLine; bytes: number }>();
+  readonly #turnsById = new Map<string, Turn>();
+  #output: { index: number; type: string; lines: LogLine[]; span: Span } | undefined;
+
+  /** The text of a message that is still being written. */
+  openText(index: number): string | undefined {
+    for (const open of this.#texts.values()) if (open.index === index) return open.text;
+    return undefined;
+  }
+
+  /** `span` is where the line is. */
+  take(line: LogLine, span: Span): void {
+    this.offset = span.end;
+    if (line.type !== "stdout" && line.type !== "stderr") this.#output = undefined;
+    switch (line.type) {
+      case "user_message":
+        this.#takeUser(line, span);
+        return;
+      case "agent_message":
+        this.#takeText(line, span);
+        return;
+      case "tool_use":
+        this.#takeCall(line, span);
+        return;
+      case "tool_result":
+        this.#takeCallResult(line, span);
+        return;
+      case "result":
+        this.#takeResult(line, span);
+        return;
+      case "input_required":
+        remember(this.inputs, line.data.request_id, {
+          input: line.data,
+          index: this.#add("input", line, span, subOf(line.data)),
+        });
+        return;
+      case "input_resolved":
+        this.#takeAnswer(line, span);
+        return;
+      case "progress":
+        this.doing = line.data.kind === "reasoning" ? "thinking" : this.doing;
+        if (!quietProgress.has(line.data.kind)) this.#add("note", line, span);
+        return;
+      case "system":
+        if (!quietNotes.has(line.data.subtype)) this.#add("note", line, span);
+        return;
+      case "error":
+        this.#add("error", line, span, flags.failed);
+        return;
+      case "stdout":
+      case "stderr":
+        this.#takeOutput(line, span);
+        return;
+      case "exit":
+        this.exit = line.data;
+        this.doing = "";
+        this.#add("exit", line, span, line.data.code === 0 ? 0 : flags.failed);
+        return;
+      default:
+        line satisfies never;
+    }
+  }
+
+  #add(kind: ItemKind, line: LogLine, span: Span, flagged = 0): number {
+    const index = this.items.add(kind, span, flagged);
+    this.lines.set(index, [line], span.end - span.start);
+    return index;
+  }
+
+  #takeUser(line: LogLine & EventOf<"user_message">, span: Span): void {
+    const { turn_id, kind, text } = line.data;
+    const index = this.#add("user", line, span);
+    if (turn_id === null || kind !== "prompt" || this.#turnsById.has(turn_id)) return;
+    this.#turnOf(turn_id, { title: firstLine(text, 80), at: line.timestamp, index });
+  }
+
+  #takeText(line: LogLine & EventOf<"agent_message">, span: Span): void {
+    const { item_id, text, delta, superseded } = line.data;
+    this.doing = "writing";
+    const open = this.#texts.get(item_id);
+    if (delta) {
+      if (open) {
+        open.text += text;
+        return;
+      }
+      remember(this.#texts, item_id, { index: this.items.add("agent", span, subOf(line.data)), text });
+      return;
+    }
+    this.doing = "";
+    this.#texts.delete(item_id);
+    if (open) {
+      this.items.setSpan(open.index, span);
+      this.lines.set(open.index, [line], span.end - span.start);
+      if (superseded) this.items.flag(open.index, flags.failed);
+    } else if (text !== "") this.#add("agent", line, span, subOf(line.data));
+  }
+
+  #takeCall(line: LogLine & EventOf<"tool_use">, span: Span): void {
+    const index = this.#add("tool", line, span, subOf(line.data));
+    this.doing = firstLine(line.data.name, 40);
+    remember(this.#tools, line.data.id, { index, line, bytes: span.end - span.start });
+    const turn = this.#turnsById.get(line.data.turn_id);
+    if (turn) turn.toolCount++;
+  }
+
+  #takeCallResult(line: LogLine & EventOf<"tool_result">, span: Span): void {
+    this.doing = "";
+    const flagged = line.data.is_error ? flags.failed : 0;
+    const call = this.#tools.get(line.data.id);
+    if (!call) {
+      this.#add("tool", line, span, flagged);
+      return;
+    }
+    this.#tools.delete(line.data.id);
+    this.items.setSecond(call.index, span);
+    this.items.flag(call.index, flagged);
+    this.lines.set(call.index, [call.line, line], call.bytes + span.end - span.start);
+  }
+
+  #takeResult(line: LogLine & EventOf<"result">, span: Span): void {
+    const { turn_id, status, usage, cost_usd, duration_ms } = line.data;
+    const index = this.#add("result", line, span, status === "success" ? 0 : flags.failed);
+    this.doing = "";
+    const begun = { title: "begun by the agent", at: line.timestamp - duration_ms, index };
+    const turn = this.#turnsById.get(turn_id) ?? this.#turnOf(turn_id, begun);
+    this.#turnsById.delete(turn_id);
+    Object.assign(turn, { status, usage, costUsd: cost_usd, endedAt: line.timestamp });
+    // One that had to wait begins when the one before it ends.
+    turn.startedAt = Math.max(turn.startedAt, line.timestamp - duration_ms);
+  }
+
+  #takeAnswer(line: LogLine & EventOf<"input_resolved">, span: Span): void {
+    const asked = this.inputs.get(line.data.request_id);
+    this.inputs.delete(line.data.request_id);
+    if (!asked) {
+      this.#add("input", line, span);
+      return;
+    }
+    this.items.setSecond(asked.index, span);
+    const question = this.lines.get(asked.index);
+    const first = this.items.at(asked.index).span;
+    if (question) this.lines.set(asked.index, [...question, line], first.end - first.start + span.end - span.start);
+  }
+
+  /** Lines of a plain command stand together, so many to an item. */
+  #takeOutput(line: LogLine, span: Span): void {
+    const open = this.#output;
+    if (open && open.type === line.type && open.lines.length < outputLinesMax) {
+      open.lines.push(line);
+      open.span.end = span.end;
+      this.items.setSpan(open.index, open.span);
+      this.lines.set(open.index, open.lines, open.span.end - open.span.start);
+      return;
+    }
+    const index = this.items.add("output", span, line.type === "stderr" ? flags.failed : 0);
+    this.#output = { index, type: line.type, lines: [line], span: { ...span } };
+    this.lines.set(index, this.#output.lines, span.end - span.start);
+  }
+
+  #turnOf(id: string, { title, at, index }: { title: string; at: number; index: number }): Turn {
+    const turn: Turn = {
+      ...{ id, title, index, startedAt: at, endedAt: undefined, status: undefined },
+      ...{ usage: undefined, costUsd: null, toolCount: 0 },
+    };
+    remember(this.#turnsById, id, turn);
+    this.turns.push(turn);
+    if (this.turns.length > turnsMax) this.turns.shift();
+    return turn;
+  }
+}
+
+function subOf(data: { parent_id?: string | undefined }): number {
+  return data.parent_id === undefined ? 0 : flags.sub;
+}
+
+function remember<T>(open: Map<string, T>, id: string, value: T): void {
+  open.set(id, value);
+  const [oldest] = open.keys();
+  if (open.size > openMax && oldest !== undefined) open.delete(oldest);
+}

@@ -1,0 +1,155 @@
+/** One part of a conversation. What it shows is text of an agent or of people: never more than text. */
+import type { ComponentChildren } from "preact";
+import type { EventOf } from "../../protocol/event.ts";
+import type { LogLine } from "../../protocol/line.ts";
+import { bytesText, costText, countText, durationText } from "../text/format.ts";
+import { Markdown } from "../text/markdown.tsx";
+import { firstLine, visible } from "../text/visible.ts";
+import { ToolView } from "./tool-view.tsx";
+
+export interface ItemViewProps {
+  lines: readonly LogLine[];
+  isOpen: boolean;
+  onToggle(): void;
+}
+
+/** `lines` are those of one item, the call before its result. */
+export function ItemView({ lines, isOpen, onToggle }: ItemViewProps): ComponentChildren {
+  const [line] = lines;
+  if (!line) return <p class="dim">(cannot be read)</p>;
+  switch (line.type) {
+    case "user_message":
+      return <UserMessage data={line.data} />;
+    case "agent_message":
+      return <AgentText text={line.data.text} wasTakenBack={line.data.superseded === true} />;
+    case "tool_use":
+    case "tool_result":
+      return <ToolView lines={lines} isOpen={isOpen} onToggle={onToggle} />;
+    case "result":
+      return <TurnEnd data={line.data} />;
+    case "input_required":
+    case "input_resolved":
+      return <Question lines={lines} />;
+    case "error":
+      return (
+        <p class="fault">
+          <strong>{visible(line.data.error_category ?? line.data.code)}</strong> {visible(line.data.message)}
+        </p>
+      );
+    case "stdout":
+    case "stderr":
+      return <pre class={line.type}>{lines.map(outputText).join("\n")}</pre>;
+    case "exit":
+      return <Exit data={line.data} />;
+    case "progress":
+      return <Note what={line.data.kind} data={line.data} />;
+    case "system":
+      return <Note what={line.data.subtype} data={line.data} />;
+    default:
+      return line satisfies never;
+  }
+}
+
+export function AgentText({ text, wasTakenBack }: { text: string; wasTakenBack: boolean }) {
+  return (
+    <>
+      <Markdown text={text} />
+      {wasTakenBack && <p class="dim">(the agent took this back)</p>}
+    </>
+  );
+}
+
+function UserMessage({ data }: { data: EventOf<"user_message">["data"] }) {
+  const images = data.images ?? [];
+  return (
+    <>
+      <span class="who">
+        {data.by === undefined ? "you" : visible(data.by)}
+        {data.kind !== "prompt" && ` · ${data.kind}`}
+      </span>
+      <p class="said">{visible(data.text)}</p>
+      {images.map(({ media_type, blob, bytes }) => (
+        <p class="dim" key={blob}>
+          {visible(media_type)}, {bytesText(bytes)}
+        </p>
+      ))}
+    </>
+  );
+}
+
+function TurnEnd({ data }: { data: EventOf<"result">["data"] }) {
+  const { usage } = data;
+  const input = usage.input_tokens + usage.cache_read_input_tokens + usage.cache_creation_input_tokens;
+  const facts = [
+    data.turn_id,
+    data.status,
+    ...(data.reason === undefined ? [] : [visible(data.reason)]),
+    durationText(data.duration_ms),
+    `${countText(input)} tokens in`,
+    `${countText(usage.output_tokens)} out`,
+    costText(data.cost_usd),
+  ];
+  return (
+    <>
+      {data.status === "error" && data.text !== undefined && <p class="fault">{visible(data.text)}</p>}
+      <p class="facts">{facts.join(" · ")}</p>
+    </>
+  );
+}
+
+const decisions: Readonly<Record<string, string>> = {
+  approve_once: "approved",
+  approve_session: "approved for this session",
+  deny: "denied",
+  expired: "expired: nobody answered in time",
+  withdrawn: "withdrawn by the agent",
+  aborted: "closed without an answer",
+};
+
+function Question({ lines }: { lines: readonly LogLine[] }) {
+  const asked = lines.find((line) => line.type === "input_required")?.data;
+  const answer = lines.find((line) => line.type === "input_resolved")?.data;
+  const what = asked?.kind === "question" ? asked.questions?.map(({ text }) => text).join("\n") : asked?.message;
+  return (
+    <>
+      <span class="who">{asked?.kind === "question" ? "asks" : "asks for leave"}</span>
+      <p class="said">{visible(what ?? "")}</p>
+      <p class="facts">
+        {answer
+          ? `${decisions[answer.decision] ?? answer.decision} by ${visible(answer.by)}${answer.message === undefined ? "" : `: ${visible(answer.message)}`}`
+          : "open"}
+      </p>
+    </>
+  );
+}
+
+function Exit({ data }: { data: EventOf<"exit">["data"] }) {
+  const how = data.signal === undefined ? `code ${data.code}` : `${visible(data.signal)}, code ${data.code}`;
+  return (
+    <>
+      <p class={data.code === 0 ? "facts" : "fault"}>
+        The agent ended with {how}
+        {data.error_category !== undefined && ` · ${data.error_category}`}
+      </p>
+      {data.error_detail !== undefined && <pre class="stderr">{visible(data.error_detail)}</pre>}
+    </>
+  );
+}
+
+/** Whatever it has for people to read; else its own words. */
+function Note({ what, data }: { what: string; data: Readonly<Record<string, unknown>> }) {
+  const { turn_id: _turn, kind: _kind, subtype: _subtype, ...rest } = data;
+  const said = ["message", "text", "detail", "reason"]
+    .map((key) => data[key])
+    .find((value) => typeof value === "string");
+  const text = typeof said === "string" ? said : JSON.stringify(rest);
+  return (
+    <p class="facts">
+      {visible(what).replaceAll("_", " ")}: {firstLine(text, 400)}
+    </p>
+  );
+}
+
+function outputText(line: LogLine): string {
+  return line.type === "stdout" || line.type === "stderr" ? visible(line.data.text) : "";
+}

@@ -1,0 +1,69 @@
+/** What a session in a container asked its proxy for in vain. */
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { listEgress } from "../../client/egress.ts";
+import type { EgressEntry } from "../../protocol/http.ts";
+import { address, noteFault } from "../page/standing.ts";
+import { visible } from "../text/visible.ts";
+
+/** Of one session, or of all. */
+export function NetworkView({ id }: { id?: string }) {
+  const denials = useSignal<EgressEntry[] | undefined>(undefined);
+  const fault = useSignal("");
+  useEffect(() => {
+    listEgress(address(), id).then(
+      (entries) => {
+        denials.value = entries.reverse();
+      },
+      (error: unknown) => {
+        fault.value = noteFault(error);
+      },
+    );
+  }, [id]);
+  if (fault.value !== "")
+    return (
+      <p class="fault" role="alert">
+        {fault.value}
+      </p>
+    );
+  if (!denials.value) return <p class="dim empty">…</p>;
+  if (denials.value.length === 0)
+    return <p class="dim empty">Nothing was refused. Only sessions in containers go through the proxy.</p>;
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard
+    <section class="scrolls" tabIndex={0} aria-label="Refusals">
+      <table>
+        <thead>
+          <tr>
+            {["When", ...(id === undefined ? ["Session"] : []), "Asked for", "Why", "What became of it"].map((name) => (
+              <th key={name} scope="col">
+                {name}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {denials.value.map((denial) => (
+            <tr key={`${denial.at} ${denial.session_id} ${denial.host} ${denial.port}`}>
+              <td>{new Date(denial.at).toLocaleString()}</td>
+              {id === undefined && <td>{denial.session_id.slice(0, 8)}</td>}
+              <td>
+                <code>
+                  {visible(denial.host)}:{denial.port}
+                </code>
+              </td>
+              <td>
+                {denial.reason}
+                {denial.sni !== undefined && ` (${visible(denial.sni)})`}
+              </td>
+              <td>
+                {denial.verdict === "denied" ? "refused" : "let through"}
+                {denial.repeated !== undefined && ` · ${denial.repeated}×`}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}

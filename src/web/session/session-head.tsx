@@ -1,0 +1,75 @@
+/** Above a session: what it is, how it stands, what it has used, and how to end it. */
+import { useSignal } from "@preact/signals";
+import type { SessionView } from "../../protocol/http.ts";
+import { bytesText, costText, countText } from "../text/format.ts";
+import { visible } from "../text/visible.ts";
+import type { Follower } from "./follower.ts";
+
+interface SessionHeadProps {
+  follower: Follower;
+  onInterrupt(): Promise<unknown>;
+  onStop(): Promise<unknown>;
+}
+
+export function SessionHead({ follower, onInterrupt, onStop }: SessionHeadProps) {
+  const isSure = useSignal(false);
+  follower.version.value;
+  const { conversation } = follower;
+  const view = follower.view.value;
+  const isOver = conversation.exit !== undefined || view?.ended_at !== undefined;
+  return (
+    <header class="head">
+      <h1>{view ? visible(view.name ?? view.session_id.slice(0, 8)) : follower.id.slice(0, 8)}</h1>
+      {view && <Standing view={view} doing={isOver ? "" : conversation.doing} />}
+      {view && <Figures view={view} />}
+      {view && conversation.offset < view.log_bytes && (
+        <span class="dim" role="status">
+          reading {bytesText(conversation.offset)} of {bytesText(view.log_bytes)}
+        </span>
+      )}
+      {view && !isOver && (
+        <span class="acts">
+          <button type="button" disabled={view.activity === "idle"} onClick={() => void onInterrupt()}>
+            Interrupt <kbd>i</kbd>
+          </button>
+          <button
+            type="button"
+            class="danger"
+            onBlur={() => {
+              isSure.value = false;
+            }}
+            onClick={() => {
+              if (isSure.value) void onStop();
+              isSure.value = !isSure.value;
+            }}
+          >
+            {isSure.value ? "Really stop?" : "Stop"}
+          </button>
+        </span>
+      )}
+    </header>
+  );
+}
+
+function Standing({ view, doing }: { view: SessionView; doing: string }) {
+  const word = view.ended_at === undefined ? (view.activity ?? view.status) : view.status;
+  return (
+    <span class={`state is-${word}`} role="status">
+      {word.replaceAll("_", " ")}
+      {view.end_reason !== undefined && view.end_reason !== "finished" && ` (${view.end_reason.replaceAll("_", " ")})`}
+      {doing !== "" && word === "busy" && ` · ${doing}`}
+      {view.queue.length > 0 && ` · ${view.queue.length} queued`}
+    </span>
+  );
+}
+
+function Figures({ view }: { view: SessionView }) {
+  const facts = [
+    visible(view.agent),
+    ...(view.model === undefined ? [] : [visible(view.model)]),
+    `${view.turn_count} ${view.turn_count === 1 ? "turn" : "turns"}`,
+    `${countText(view.input_tokens ?? 0)} in, ${countText(view.output_tokens ?? 0)} out`,
+    costText(view.cost_usd),
+  ];
+  return <span class="dim">{facts.join(" · ")}</span>;
+}

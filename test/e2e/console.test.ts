@@ -1,0 +1,192 @@
+/** The web console in a real browser: let in and refused, sessions found, started, watched, steered and answered. */
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { browserPath } from "../support/browser.ts";
+import { ofType, results } from "../support/claude-daemon.ts";
+import { logIn, openBrowser, openConsole } from "../support/console.ts";
+import { type CountsDaemon, startCountsDaemon } from "../support/counts-daemon.ts";
+import { eventually } from "../support/eventually.ts";
+import { startDaemon } from "../support/start-daemon.ts";
+
+describe.skipIf(browserPath === undefined)("the console", () => {
+  let counts: CountsDaemon;
+  let browser: Browser;
+  beforeAll(async () => {
+    [counts, browser] = await Promise.all([startCountsDaemon(), openBrowser()]);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await counts?.stop();
+  });
+
+  const enter = (at = "", options = {}) => openConsole(browser, counts.daemon, { at, ...options });
+  const watch = (id: string) => enter(`#/sessions/${id}`);
+  const create = async (request: Record<string, unknown> = {}) => {
+    const id = await counts.create(request);
+    onTestFinished(async () => {
+      await counts.daemon.delete(`/sessions/${id}`);
+    });
+    return id;
+  };
+  const feed = (page: Page) => page.getByRole("feed", { name: "Conversation" });
+
+  test("a wrong token is refused in words, a good one is let in, kept over a reload, and never in an address", async () => {
+    const { page, asked, complaints } = await enter("", { token: "" });
+    await page.getByText("agentd token prints it").waitFor();
+    await logIn(page, "not-the-token");
+    await page.getByRole("alert").getByText("does not know this token").waitFor();
+    await logIn(page, "no token\nat all");
+    await page.getByRole("alert").getByText("That is no token").waitFor();
+    await logIn(page, counts.daemon.token);
+    await page.getByRole("heading", { name: "Sessions" }).waitFor();
+    await page.reload();
+    await page.getByRole("heading", { name: "Sessions" }).waitFor();
+    await page.getByRole("button", { name: "Leave" }).click();
+    await page.getByLabel("Token").waitFor();
+    await page.reload();
+    await page.getByLabel("Token").waitFor();
+    expect(asked.filter((url) => url.includes(counts.daemon.token))).toEqual([]);
+    expect(asked.filter((url) => !url.startsWith(`${counts.daemon.url}/`))).toEqual([]);
+    expect(complaints).toEqual([]);
+  });
+
+  test("a token that is revoked leads back to the login", async () => {
+    const made = await counts.daemon.post("/tokens", { name: "for-a-while", scope: "read" });
+    const { page } = await enter("", { token: made.body.token });
+    await page.getByRole("heading", { name: "Sessions" }).waitFor();
+    await counts.daemon.delete("/tokens/for-a-while");
+    await page.getByRole("alert").getByText("does not know this token").waitFor();
+  });
+
+  test("a daemon that asks for no token is entered without", async () => {
+    const open = await startDaemon({ args: ["--no-auth"] });
+    onTestFinished(async () => {
+      await open.stop();
+    });
+    const { page, complaints } = await openConsole(browser, open, { token: "" });
+    await page.getByRole("heading", { name: "Sessions" }).waitFor();
+    expect(await page.getByRole("button", { name: "Leave" }).count()).toBe(0);
+    expect(complaints).toEqual([]);
+  });
+
+  test("sessions come and go in the list, are found by words and by filters, and opened by keys", async () => {
+    const { page } = await enter();
+    const red = await create({ name: "red-fox", prompt: "steps=1 words=1" });
+    await create({ name: "grey-wolf", tags: { team: "north" } });
+    const cards = page.getByRole("list").getByRole("listitem");
+    await page.getByText("red-fox").waitFor();
+    await page.getByText("grey-wolf").waitFor();
+    await page.keyboard.press("/");
+    await page.keyboard.type("team=north");
+    await eventually(async () => (await cards.count()) === 1);
+    expect(await cards.innerText()).toContain("grey-wolf");
+    await page.getByLabel("Search sessions").fill("red-fox");
+    await page.getByLabel("State").selectOption("ended");
+    await page.getByText("None.").waitFor();
+    await counts.daemon.post(`/sessions/${red}/stop`, {});
+    await page.getByText("red-fox").waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByRole("heading", { name: "Sessions" }).click();
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { name: "red-fox" }).waitFor();
+    await page.getByText("The agent ended with").waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByRole("heading", { name: "Sessions" }).waitFor();
+  });
+
+  test("a session is started, streams, is prompted, steered, interrupted and stopped", async () => {
+    const { page, complaints } = await enter();
+    await page.getByRole("link", { name: "New" }).click();
+    await page.getByRole("combobox", { name: "Agent" }).selectOption("counts");
+    await page.getByRole("textbox", { name: "Prompt" }).fill("steps=1 words=300 pause=20");
+    await page.getByLabel("Name").fill("by-hand");
+    await page.getByRole("button", { name: "Start" }).click();
+    await page.getByRole("heading", { name: "by-hand" }).waitFor();
+    await feed(page).getByText("#3 ").first().waitFor();
+    // It is shown while it is written: no whole message is there yet.
+    const id = String((await counts.daemon.get("/sessions/by-hand")).body.session_id);
+    expect(counts.events(id).some(({ type, data }) => type === "agent_message" && data["delta"] === false)).toBe(false);
+    await page.getByLabel("Prompt").fill("words=1 a word into it");
+    await page.getByRole("button", { name: "Steer" }).click();
+    await feed(page).getByText("you · steer").waitFor();
+    await page.getByLabel("Prompt").fill("steps=1 words=2 the next one");
+    await page.keyboard.press("Enter");
+    await feed(page).getByText("the next one").waitFor();
+    await page.getByRole("button", { name: "Interrupt" }).click();
+    await feed(page).getByText("t1 · interrupted").waitFor();
+    await feed(page).getByText("t3 · success").or(feed(page).getByText("t2 · success")).waitFor();
+    await feed(page)
+      .getByRole("button", { name: /Bash.*true/ })
+      .first()
+      .waitFor();
+    await page.getByRole("button", { name: "Stop" }).click();
+    await page.getByRole("button", { name: "Really stop?" }).click();
+    await feed(page).getByText("The agent ended with").waitFor();
+    await eventually(async () => (await page.getByLabel("Prompt").count()) === 0);
+    expect(complaints).toEqual([]);
+  });
+
+  test("a question waits with what it is about; a approves it, d denies it, and the agent hears which", async () => {
+    const id = await create({ permission_mode: "interactive", prompt: "steps=2 words=1 ask=1" });
+    const { page } = await watch(id);
+    const asks = page.getByRole("region", { name: "The agent asks" });
+    await asks.getByText("true 2").waitFor();
+    await page.keyboard.press("a");
+    await asks.getByText("true 4").waitFor();
+    await asks.getByLabel("Why not").fill("not that one");
+    await page.keyboard.press("Escape");
+    await page.keyboard.press("d");
+    await asks.waitFor({ state: "detached" });
+    const events = await counts.until(id, (all) => results(all).length === 1);
+    expect(ofType(events, "input_resolved")).toMatchObject([
+      { decision: "approve_once" },
+      { decision: "deny", message: "not that one" },
+    ]);
+    await feed(page).getByText("denied by").waitFor();
+  });
+
+  test("a reload in mid-stream, and a daemon that is killed and replaced, lose nothing and double nothing", async () => {
+    const id = await counts.create({ prompt: "steps=1 words=400 pause=15" });
+    const { page } = await watch(id);
+    await feed(page).getByText("#20 ").first().waitFor();
+    await page.reload();
+    await feed(page).getByText("#60 ").first().waitFor();
+    const { port } = new URL(counts.daemon.url);
+    await counts.daemon.kill9();
+    await counts.restart(["--port", port]);
+    const events = await counts.until(id, (all) => results(all).length === 1);
+    await feed(page).getByText("t1 · success").waitFor();
+    const said = ofType(events, "agent_message").find(({ delta }) => delta === false);
+    const shown = await eventually(async () => {
+      const text = await feed(page).locator(".agent").first().innerText();
+      return text.includes("#400") && text;
+    });
+    const numbers = (text: string) => [...text.matchAll(/#(\d+)/g)].map(([, digits]) => Number(digits));
+    expect(numbers(shown)).toEqual(numbers(String(said?.["text"])));
+    expect(numbers(shown)).toEqual(Array.from({ length: 400 }, (_, at) => at + 1));
+    await counts.daemon.delete(`/sessions/${id}`);
+  });
+
+  test("whoever may only read is told so, and nothing happens", async () => {
+    const id = await create();
+    const made = await counts.daemon.post("/tokens", { name: "reader", scope: "read" });
+    const { page } = await enter(`#/sessions/${id}`, { token: made.body.token });
+    await page.getByLabel("Prompt").fill("words=1");
+    await page.keyboard.press("Enter");
+    await page.getByRole("alert").getByText('"write" is needed').waitFor();
+    expect(await page.getByLabel("Prompt").inputValue()).toBe("words=1");
+    expect(ofType(counts.events(id), "user_message")).toEqual([]);
+  });
+
+  test("keys are explained by ?, and are letters in a field", async () => {
+    const { page } = await enter();
+    await page.getByRole("heading", { name: "Sessions" }).waitFor();
+    await page.keyboard.press("?");
+    await page.getByRole("dialog", { name: "Keys" }).waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    await page.keyboard.press("/");
+    await page.keyboard.type("n?j");
+    expect(await page.getByLabel("Search sessions").inputValue()).toBe("n?j");
+  });
+});
