@@ -10,15 +10,18 @@ import { messageOf } from "../protocol/error.ts";
 import type { SessionEvent, TurnStatus } from "../protocol/event.ts";
 import type { SidecarStatus } from "../protocol/link-frame.ts";
 import type { EndReason, QueuedPrompt, SessionActivity } from "../protocol/session.ts";
-import type { SidecarEnd, SidecarHandle } from "../runtime/runtime.ts";
+import type { SidecarHandle } from "../runtime/runtime.ts";
 import { believed } from "../session/checkpoint.ts";
 import { readImages } from "../session/images.ts";
 import { readInputs } from "../session/inputs.ts";
 import type { Session, SessionObserver } from "../session/session.ts";
 import type { Prompt, TurnQueue } from "../session/turn-queue.ts";
+import { activityOf } from "./activity.ts";
 import { Clocks } from "./clocks.ts";
 import { Conversation, type Standing } from "./conversation.ts";
 import { Departure } from "./departure.ts";
+import { Drain } from "./drain.ts";
+import { howItWent } from "./end-events.ts";
 import { Link } from "./link.ts";
 import { Turns } from "./turns.ts";
 
@@ -61,11 +64,7 @@ export class Attendance implements SessionObserver {
   #link: Link | undefined;
   #handle: SidecarHandle | undefined;
   #status: SidecarStatus = { activity: "starting", turn_id: null, background: 0 };
-  /** It ends when no turn is open or queued. */
-  #isDraining: boolean;
-  /** Someone asked for that: no more prompts are taken. */
-  #isClosing = false;
-  #hasFinished = false;
+  readonly #drain: Drain;
   /** Until the sidecar's lines are here up to this count, a result may still be on its way: no prompt is given out. */
   #catchUpTo = 0;
   /** An earlier daemon may have given out what the log says is waiting. */
@@ -85,7 +84,7 @@ export class Attendance implements SessionObserver {
     const { session, queue, queueLengthMax, onFault } = options;
     this.#options = options;
     this.session = session;
-    this.#isDraining = !session.spec.interactive;
+    this.#drain = new Drain({ isOneShot: !session.spec.interactive });
     this.over = new Promise((resolve) => {
       this.#resolveOver = resolve;
     });
@@ -148,23 +147,7 @@ export class Attendance implements SessionObserver {
   }
 
   get activity(): SessionActivity {
-    if (this.session.isPaused) return "paused";
-    if (this.session.inputs.open.length > 0) return "awaiting_input";
-    switch (this.#status.activity) {
-      case "retrying":
-        return "retrying";
-      case "awaiting_input":
-        return "awaiting_input";
-      case "idle":
-      case "ended":
-        return this.#turns.isEmpty ? "idle" : "busy";
-      case "busy":
-        return "busy";
-      case "starting":
-        return this.#turns.isEmpty ? "idle" : "busy";
-      default:
-        return this.#status.activity satisfies never;
-    }
+    return activityOf({ session: this.session, agent: this.#status.activity, isEmpty: this.#turns.isEmpty });
   }
 
   /** Takes over a sidecar: a new one, or one that an earlier daemon left. */
@@ -212,7 +195,7 @@ export class Attendance implements SessionObserver {
 
   /** What had been asked of the session before a restart. */
   restoreIntent(intent: { isClosing: boolean; stopReason: EndReason | undefined }): void {
-    if (intent.isClosing) this.#close();
+    if (intent.isClosing) this.#drain.close();
     if (intent.stopReason !== undefined) this.session.apply({ type: "stop", reason: intent.stopReason });
   }
 
@@ -223,12 +206,7 @@ export class Attendance implements SessionObserver {
 
   /** Whether it was asked to end when its turns have. */
   get isClosing(): boolean {
-    return this.#isClosing;
-  }
-
-  #close(): void {
-    this.#isDraining = true;
-    this.#isClosing = true;
+    return this.#drain.isClosing;
   }
 
   /** Its sidecar could not be started: nothing of it will be kept. */
@@ -269,7 +247,7 @@ export class Attendance implements SessionObserver {
   stop(mode: "drain" | "now", reason: EndReason): void {
     if (!this.session.isLive) return;
     if (mode === "drain") {
-      this.#close();
+      this.#drain.close();
       this.#options.onChanged();
       this.#finishWhenDone();
       return;
@@ -379,9 +357,8 @@ export class Attendance implements SessionObserver {
 
   /** A session that will get no more prompts ends when no turn is open or queued and nothing runs in the background. */
   #finishWhenDone(): void {
-    if (!this.#isDraining || this.#hasFinished || !this.#isFree) return;
-    if (!this.#turns.isEmpty || this.#status.background > 0) return;
-    this.#hasFinished = true;
+    const isDone = this.#isFree && this.#turns.isEmpty && this.#status.background === 0;
+    if (!this.#drain.finish(isDone)) return;
     this.#link?.request({ type: "finish", data: {} }).catch(() => {
       // The link's loss, or the agent's end, says more than this refusal would.
     });
@@ -425,17 +402,6 @@ export class Attendance implements SessionObserver {
     if (this.#isReleased) return "released";
     const { isLive, state } = this.session;
     const isEnding = state.at === "stopping" || this.#departure.hasExit || this.#departure.isUnderWay;
-    if (!isLive || isEnding) return "ending";
-    if (this.#isClosing) return "closing";
-    if (this.#hasFinished) return "finished";
-    return this.#isDraining ? "draining" : "open";
+    return !isLive || isEnding ? "ending" : this.#drain.standing;
   }
-}
-
-/** Of a process that an earlier daemon began only its absence is seen. */
-function howItWent({ code, signal, reason }: SidecarEnd): string {
-  if (reason !== undefined) return reason;
-  return signal === null && code === null
-    ? "its process is gone"
-    : `its process ended with ${signal ?? `code ${code}`}`;
 }

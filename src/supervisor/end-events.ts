@@ -9,6 +9,7 @@ import {
   type TurnStatus,
 } from "../protocol/event.ts";
 import type { EndReason } from "../protocol/session.ts";
+import type { SidecarEnd } from "../runtime/runtime.ts";
 
 /** A result for a turn that the agent was never given, or whose end it can no longer tell after so many milliseconds. */
 export function ownResult(
@@ -80,4 +81,12 @@ export function endReasonOf(exit: EventOf<"exit">["data"]): EndReason {
   if (ownReason !== undefined) return ownReason;
   if (exit.signal !== undefined) return "agent_killed";
   return exit.code === 0 ? "finished" : "agent_failed";
+}
+
+/** Of a process that an earlier daemon began only its absence is seen. */
+export function howItWent({ code, signal, reason }: SidecarEnd): string {
+  if (reason !== undefined) return reason;
+  return signal === null && code === null
+    ? "its process is gone"
+    : `its process ended with ${signal ?? `code ${code}`}`;
 }

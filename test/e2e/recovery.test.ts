@@ -22,6 +22,7 @@ it("a live session that one start cannot read is there at the next start, at wor
   const shown = (await counts.daemon.get(`/sessions/${id}`)).body;
   expect(shown).toMatchObject({ status: "orphaned", agent: "counts" });
   expect(shown.unreadable).toContain(path);
+  expect((await counts.daemon.cli("ls")).stdout).toMatch(/ counts +unreadable /);
   const refused = await counts.daemon.post(`/sessions/${id}/prompt`, { text: "words=2" });
   expect([refused.status, refused.body.error]).toEqual([409, "session_unreadable"]);
   await counts.daemon.kill9();
