@@ -3,6 +3,7 @@ import { existsSync, realpathSync, statSync } from "node:fs";
 import { dirname, isAbsolute, join, relative } from "node:path";
 import type { Bootstrap } from "../src/protocol/bootstrap.ts";
 import {
+  homePlaces,
   type SandboxPlan,
   sandboxNamespaces,
   systemFolders,
@@ -24,12 +25,6 @@ const settingsOfSystem = "/etc";
 /** What harnesses write for their agents into folders that these do not see. */
 const filesInRunDir = ["mcp.json", "settings.json", "qwen-settings.json", "qwen-folders.json"];
 const filesInSessionDir = ["opencode-http-status.js"];
-/** Where agents keep their logins and conversations in the home of a person. */
-const keptInHome: Readonly<Record<string, readonly string[]>> = {
-  claude: [".claude", ".claude.json"],
-  codex: [".codex"],
-  opencode: [".config/opencode", ".local/share/opencode", ".local/state/opencode", ".cache/opencode"],
-};
 const authorities = ["SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"];
 
 /** Mounts come in order: what is opened, then what is hidden in it, then what of the hidden is the session's own. */
@@ -65,7 +60,7 @@ export function sandboxed(start: SandboxStart, bootstrap: Bootstrap, plan: Sandb
 
 /** Empty but for what the agent keeps there. */
 function personsHome(home: string, { agent }: Bootstrap): string[] {
-  const kept = (keptInHome[agent.harness] ?? []).map((name) => join(home, name));
+  const kept = (homePlaces[agent.harness] ?? []).map((name) => join(home, name));
   const named = [agent.env["CLAUDE_CONFIG_DIR"], agent.env["CODEX_HOME"]].filter((path) => path !== undefined);
   return ["--tmpfs", home, ...writable([...kept, ...named])];
 }

@@ -118,6 +118,8 @@ const LocalSandbox = z.strictObject({
   read: z.array(AbsolutePath).default([]),
   /** … and those that they may change besides the session's. */
   write: z.array(AbsolutePath).default([]),
+  /** Let agents that are logged in as a person keep their settings in that home, which they can change for later. */
+  user_home: z.boolean().default(false),
 });
 
 /** The configuration file. */

@@ -16,6 +16,13 @@ export const SandboxPlan = z.object({
 });
 export type SandboxPlan = z.infer<typeof SandboxPlan>;
 
+/** Where agents keep logins, conversations and settings in the home of a person, by their harness. */
+export const homePlaces: Readonly<Record<string, readonly string[]>> = {
+  claude: [".claude", ".claude.json"],
+  codex: [".codex"],
+  opencode: [".config/opencode", ".local/share/opencode", ".local/state/opencode", ".cache/opencode"],
+};
+
 /**
  * Signals go to the whole process group. bwrap would die of them and take the agent along, whose own affair they are: so
  * it ignores them, and the agent gets them as ever.

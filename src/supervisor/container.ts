@@ -58,7 +58,7 @@ function operatorsMounts(mounts: Config["docker"]["mounts"]): ContainerMount[] {
 /** The agent's memory of a project, kept by the person: the sidecar links it to where the agent looks. */
 async function memoryMount({ claude }: SessionRequest, guard: WorkDirGuard): Promise<ContainerMount[]> {
   if (claude?.memory_path === undefined) return [];
-  const source = await checkWorkDir(claude.memory_path, guard);
+  const source = await checkWorkDir(claude.memory_path, readingOnly(guard));
   return [{ type: "bind", source, target: memoryTarget, read_only: true }];
 }
 
@@ -79,10 +79,15 @@ async function mountsOf(
     if ([...mounts.map((other) => other.target), ...operators.map((other) => other.container)].includes(target))
       throw new AgentdError("invalid_request", `Cannot mount two places at "${target}"`);
     if (type === "volume" && !permittedVolumes.includes(host)) throw notPermitted(field, host, "docker.volumes");
-    const source = type === "volume" ? host : await checkWorkDir(host, guard);
+    const source = type === "volume" ? host : await checkWorkDir(host, mode === "ro" ? readingOnly(guard) : guard);
     mounts.push({ type, source, target, read_only: mode === "ro" });
   }
   return mounts;
+}
+
+/** What is only read may be where programs are. */
+function readingOnly({ programs: _programs, ...guard }: WorkDirGuard): WorkDirGuard {
+  return guard;
 }
 
 /** `NAME:/PATH` or `NAME:/PATH:ro`, as Docker's own -v has it; a path of this machine goes into `mounts`. */

@@ -59,9 +59,11 @@ export function runDirOf(runDir: string, id: string): string {
 }
 
 export async function workDirGuard({ config, runDir }: Pick<Context, "config" | "runDir">): Promise<WorkDirGuard> {
-  const { environment, dataDir, tokenFile, configFile, listen, agents } = config;
+  const { environment, dataDir, tokenFile, configFile, listen, agents, engine } = config;
   const home = environment["HOME"] || homedir();
   const logins = Object.values(agents).map(({ login }) => login);
-  const own = [runDir, tokenFile, configFile, listen.socket, ...logins].filter((path) => path !== undefined);
+  const [, engineSocket] = /^(?:unix:\/\/)?(\/.+)$/.exec(engine.host) ?? [];
+  const files = [tokenFile, configFile, listen.socket, engineSocket, ...logins];
+  const own = [runDir, ...files].filter((path) => path !== undefined);
   return { home: await realpath(home).catch(() => home), dataDir, own };
 }

@@ -25,7 +25,9 @@ import { checkElsewhere } from "./elsewhere.ts";
 import { type Entry, recordOf } from "./entry.ts";
 import { checkNoOwnKey } from "./hidden-key.ts";
 import { checkHonoured } from "./honoured.ts";
+import { checkKeptHome } from "./kept-home.ts";
 import { placeSpecOf } from "./place-spec.ts";
+import { programPlacesOf } from "./program-places.ts";
 import { checkSecretEnv } from "./redaction.ts";
 import { takenId, takenName } from "./registry.ts";
 import { checkRequestEnv } from "./request-env.ts";
@@ -119,6 +121,8 @@ async function lookInto(
       `Cannot use the runtime "${runtimeName}": it is not available on this machine`,
     );
   const guard = await workDirGuard(context);
+  // Whoever is not kept apart may write there anyway.
+  if (runtimeName === "docker" || config.local_sandbox.enabled) guard.programs = programPlacesOf(config);
   const requestedDir = request.work_dir === undefined ? undefined : await checkWorkDir(request.work_dir, guard);
   const box =
     runtimeName === "docker" ? await boxOf(request, config, guard) : { container: undefined, egress: undefined };
@@ -216,6 +220,7 @@ async function specFor({ config }: Context, { id, request, found }: Wanted, home
       `Cannot resume in a container: the conversation is in the home of a person, which no container sees. Use the runtime local`,
     );
   }
+  if (agentHome === "user") checkKeptHome(request.agent, found.runtime.name, config);
   const homeOf = found.resumed?.homeOf ?? id;
   if (agentHome === "private")
     await mkdir(sessionHome(config.dataDir, homeOf).agentHome, { recursive: true, mode: 0o700 });

@@ -2,6 +2,8 @@
 import { realpath, stat } from "node:fs/promises";
 import { isAbsolute, join, relative, sep } from "node:path";
 import { AgentdError, errnoOf, messageOf } from "../protocol/error.ts";
+import { isInside } from "./is-inside.ts";
+import { type ProgramPlaces, programPlaceIn } from "./program-places.ts";
 
 /** Below a home; none of them, nothing in them and nothing above them may be a work dir. */
 const sensitive = [
@@ -79,6 +81,8 @@ export interface WorkDirGuard {
   dataDir: string;
   /** Files and folders of agentd's that the configuration puts elsewhere. */
   own: readonly string[];
+  /** Where an agent that is kept apart may not write; absent for one that is not, and for what it only reads. */
+  programs?: ProgramPlaces;
 }
 
 /**
@@ -112,6 +116,11 @@ export async function checkWorkDir(path: string, guard: WorkDirGuard): Promise<s
     const whose = place === guard.dataDir ? ", the daemon's data dir" : "";
     refuse(`working directory cannot be or contain sensitive directory: ${place}${whose}`);
   }
+  const programs = guard.programs && (await programPlaceIn(real, guard.programs));
+  if (programs !== undefined)
+    refuse(
+      `working directory cannot be or contain a place of programs that agentd runs outside: ${programs}. Choose another folder, or mount it with mode "ro"`,
+    );
   const named = path.replace(/\/+$/, "").replace(/\/(?:\.?\/)+/g, "/");
   if (named !== real) refuse(`working directory is reached through a symlink: ${path}; name it as ${real}`);
   return real;
@@ -133,10 +142,4 @@ function homeOf(path: string): string[] {
     const [name = "anybody"] = relative(folder.toLowerCase(), path.toLowerCase()).split(sep).filter(Boolean);
     return [join(folder, name)];
   });
-}
-
-/** Case is folded: on a file system that ignores it, another spelling is the same place. */
-function isInside(path: string, folder: string): boolean {
-  const way = relative(folder.toLowerCase(), path.toLowerCase());
-  return way === "" || (!way.startsWith(`..${sep}`) && way !== ".." && !isAbsolute(way));
 }

@@ -76,7 +76,7 @@ function triedInSandbox(): void {
     messages = await startScriptedModel();
     responses = await startScriptedResponses();
     dir = await tempDir();
-    for (const name of ["home", "home/.ssh", "other-home", "work", "shared", "listed"])
+    for (const name of ["home", "home/.ssh", "other-home", "work", "shared", "listed", "tools", "tools/bin"])
       await mkdir(join(dir.path, name));
     await writeFile(join(dir.path, "home/.ssh/id_ed25519"), "CAUGHT");
     await writeFile(join(dir.path, "other-home/notes"), "CAUGHT");
@@ -89,7 +89,8 @@ function triedInSandbox(): void {
       codex: { command: codexBinary(), key_env: "OPERATORS_KEY", base_url: responses.url },
       opencode: { command: opencodeBinary(), key_env: "OPERATORS_KEY", base_url: messages.url },
     };
-    const env = { HOME: join(dir.path, "home"), OPERATORS_KEY: "key-of-the-operator-CAUGHT" };
+    const PATH = `${process.env["PATH"]}:${join(dir.path, "tools/bin")}`;
+    const env = { HOME: join(dir.path, "home"), OPERATORS_KEY: "key-of-the-operator-CAUGHT", PATH };
     const lists = { read: [join(dir.path, "shared")], write: [join(dir.path, "listed")] };
     const open = await startDaemon({ config: { agents }, env });
     sandboxed = await startDaemon({ config: { agents, local_sandbox: lists }, args: ["--local-sandbox"], env });
@@ -146,6 +147,53 @@ function triedInSandbox(): void {
         expect(await tried(inside, () => `cat ${open}/list`)).toContain("for everybody");
       },
     );
+  });
+
+  describe("what an agent in the sandbox would leave for others", () => {
+    test("programs: it is given no work dir in which the daemon looks for some", async () => {
+      for (const folder of ["tools", "tools/bin"]) {
+        const asked = { agent: "shell", work_dir: join(dir.path, folder), prompt: "true" };
+        const { status, body } = await sandboxed.post("/sessions", asked);
+        expect([status, body.error, body.message]).toEqual([
+          400,
+          "invalid_work_dir",
+          expect.stringContaining("programs that agentd runs outside"),
+        ]);
+        expect((await outside.daemon.post("/sessions", asked)).status).toBe(201);
+      }
+    });
+
+    test.each(["claude", "codex", "opencode"])(
+      "settings: %s gets no home of a person's, unless the operator lets it",
+      async (agent) => {
+        const asked = { agent, agent_home: "user", interactive: true };
+        const { status, body } = await sandboxed.post("/sessions", asked);
+        expect([status, body.error]).toEqual([403, "not_permitted"]);
+        expect(body.message).toMatch(/agent_home "private".*local_sandbox\.user_home/);
+      },
+    );
+
+    test("an operator who lets it is obeyed, and an agent without settings of its own needs no leave", async () => {
+      const { body } = await sandboxed.post("/sessions", { agent: "shell", agent_home: "user", prompt: "true" });
+      expect((await readLog(sandboxed, body.session_id)).at(-1)?.data).toMatchObject({ code: 0 });
+      const settings = join(dir.path, "home/.claude");
+      await mkdir(settings, { recursive: true });
+      const stand = { harness: "claude", command: join(import.meta.dirname, "../fixtures/agents/claude-counts.mjs") };
+      const lenient = await startDaemon({
+        config: {
+          agents: { stand },
+          local_sandbox: { enabled: true, user_home: true, read: [join(import.meta.dirname, "../fixtures")] },
+        },
+        env: { HOME: join(dir.path, "home") },
+      });
+      onTestFinished(async () => {
+        await lenient.stop();
+      });
+      const asked = { agent: "stand", agent_home: "user", prompt: "steps=1 words=1 pause=0" };
+      const { status, body: made } = await lenient.post("/sessions", asked);
+      expect(status).toBe(201);
+      expect(results(await readLog(lenient, made.session_id))).toEqual([{ turn: "t1", status: "success" }]);
+    });
   });
 
   describe("an agent in the sandbox", () => {

@@ -46,6 +46,23 @@ test("what is listed, and less than there is, is honoured", async () => {
   });
 });
 
+test("a folder of programs that the daemon runs is mounted to be read, and not to be written", async () => {
+  const folder = await tempDir();
+  try {
+    const programs = { places: [folder.path], path: [] };
+    const mounted = (mode: "ro" | "rw") => {
+      const mounts = [{ host: folder.path, container: "/mnt/tools", mode }];
+      return containerOf(ask({ mounts }), config, { ...guard, programs });
+    };
+    expect((await mounted("ro")).mounts).toMatchObject([{ source: folder.path, read_only: true }]);
+    await expect(mounted("rw")).rejects.toThrow(/programs that agentd runs outside/);
+    const remembering = ask({ claude: { memory_path: folder.path } });
+    expect((await containerOf(remembering, config, { ...guard, programs })).mounts).toHaveLength(1);
+  } finally {
+    await folder.remove();
+  }
+});
+
 test.each(["/", "/proc/x", "/etc", "/run/agentruntime", "/usr", "/workspace", "/home", "/mnt/../etc", "relative"])(
   "no mount lies at %s",
   async (target) => {
