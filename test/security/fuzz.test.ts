@@ -14,10 +14,11 @@ test("3,000 inputs that nobody would send: no fault, no hang, and the daemon goe
   const seed = Math.floor(Math.random() * 1e9);
   const fuzzing = await Fuzzing.open({ memory: false });
   onTestFinished(() => fuzzing.close());
-  const { faults, statuses, said } = await fuzzing.run({ inputs: 3_000, seed });
+  const { faults, aliveShare, statuses, said } = await fuzzing.run({ inputs: 3_000, seed });
   expect(faults, `seed ${seed}`).toEqual([]);
   // Were none of them taken, or all, the inputs would be no good.
   expect(Number(statuses["200"])).toBeGreaterThan(100);
   expect(Number(statuses["400"])).toBeGreaterThan(100);
+  expect(aliveShare).toBeGreaterThan(0.8);
   expectHeard(said);
 }, 300_000);

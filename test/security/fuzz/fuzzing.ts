@@ -10,7 +10,7 @@ import { notable, upgrade } from "../attacks/frames.ts";
 import { fixture, Ground } from "../attacks/ground.ts";
 import { open } from "../attacks/raw.ts";
 import { frameBytes, headBytes, messages } from "./frames.ts";
-import { type FuzzedRequest, requestsOf } from "./requests.ts";
+import { type FuzzedRequest, requests, victims } from "./requests.ts";
 
 export interface FuzzOptions {
   inputs: number;
@@ -24,6 +24,8 @@ export interface FuzzReport {
   faults: string[];
   /** Those that came to somebody: what was sent to a session that had ended does not count. */
   inputs: number;
+  /** Of the requests for a session that was to be alive, the part that found it so. */
+  aliveShare: number;
   /** How often each status came. */
   statuses: Record<string, number>;
   /** How often each thing was said on a socket: `pong`, `accepted`, an error by its code, a close by its own. */
@@ -51,7 +53,9 @@ export class Fuzzing {
   /** What messages and frames are for. No request knows it: it would be ended by one, and the rest would reach nobody. */
   readonly #listener: string;
   /** Sessions that may be stopped and deleted by what is sent; there is another one that nothing here knows. */
-  #victims: string[] = [];
+  readonly #victims: string[] = [];
+  /** How many requests were for one of them, and how many of these found it dead. */
+  readonly #aimed = { all: 0, tooLate: 0 };
 
   private constructor(ground: Ground, listener: string) {
     this.#ground = ground;
@@ -69,7 +73,7 @@ export class Fuzzing {
           ),
           untiring,
         },
-        limits: { token_requests: 0, max_sessions: 5 },
+        limits: { token_requests: 0, max_sessions: 8 },
       },
     });
     const { body } = await ground.daemon.post("/sessions", { agent: "untiring", interactive: true });
@@ -87,7 +91,8 @@ export class Fuzzing {
     const grownMib = halfway === undefined ? undefined : (await this.#memoryMib()) - halfway;
     await this.#expectSound();
     const [statuses, said] = [Object.fromEntries(this.#statuses), Object.fromEntries(this.#said)];
-    return { faults: this.#faults, inputs: done, statuses, said, grownMib };
+    const aliveShare = 1 - this.#aimed.tooLate / this.#aimed.all;
+    return { faults: this.#faults, inputs: done, aliveShare, statuses, said, grownMib };
   }
 
   async close(): Promise<void> {
@@ -96,44 +101,61 @@ export class Fuzzing {
   }
 
   async #meetVictims(): Promise<void> {
+    for (const slot of victims.keys()) await this.#meetVictim(slot);
+  }
+
+  /** Puts another one in the place of one that has ended. */
+  async #meetVictim(slot: number): Promise<void> {
     const { daemon, id } = this.#ground;
     const { body } = await daemon.get("/sessions?state=live");
-    const live = body
-      .map((session: { id: string }) => session.id)
-      .filter((other: string) => other !== id && other !== this.#listener);
-    if (live.length === 0)
-      live.push((await daemon.post("/sessions", { agent: "echo", interactive: true })).body.session_id);
-    this.#victims = live;
+    const live: string[] = body.map((session: { session_id: string }) => session.session_id);
+    if (live.includes(this.#victims[slot] ?? "")) return;
+    // What was sent may have begun as many as are permitted.
+    const known = [id, this.#listener, ...this.#victims];
+    const free = live.find((other) => !known.includes(other));
+    this.#victims[slot] =
+      free ?? (await daemon.post("/sessions", { agent: "echo", interactive: true })).body.session_id;
   }
 
   async #batch(seed: number): Promise<number> {
     const sample = <T>(values: fc.Arbitrary<T>, numRuns: number) => fc.sample(values, { seed, numRuns });
     const { daemon } = this.#ground;
     const head = `GET /sessions?limit=1 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${daemon.token}\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}`;
-    const requests = sample(requestsOf(this.#victims), batchSize);
+    const asked = sample(requests, batchSize);
     const heads = sample(headBytes(head), batchSize / 10);
     const frames = sample(frameBytes, batchSize / 5);
     const words = sample(messages, batchSize);
-    await inLanes(requests, (one) => this.#ask(one));
+    await inLanes(asked, (one) => this.#ask(one));
     await inLanes(heads, (bytes) => this.#write(bytes));
     let heard = 0;
     await inLanes(frames, async (bytes) => {
       if (await this.#frames(bytes)) heard++;
     });
-    return requests.length + heads.length + heard + (await this.#say(words));
+    return asked.length + heads.length + heard + (await this.#say(words));
   }
 
-  async #ask(asked: FuzzedRequest): Promise<void> {
+  async #ask(drawn: FuzzedRequest): Promise<void> {
+    const slot = victims.findIndex((name) => drawn.path.includes(name));
+    const asked = { ...drawn, path: drawn.path.replace(victims[slot] ?? "", this.#victims[slot] ?? "") };
     const found = await answerOf(this.#ground.daemon, asked, this.#agent).catch(
       (error: unknown) => `no answer: ${error}`,
     );
     const told = typeof found === "string" ? found : `${found.status}`;
     this.#statuses.set(told, (this.#statuses.get(told) ?? 0) + 1);
+    if (slot !== -1 && typeof found !== "string") await this.#noteAimed(slot, found.text);
     // As many sessions as are permitted: a refusal like any other.
     if (typeof found !== "string" && (found.status < 500 || found.text.includes('"max_sessions"'))) return;
     this.#faults.push(
       `${told} to ${JSON.stringify(asked).slice(0, 2000)}: ${typeof found === "string" ? "" : found.text}`,
     );
+  }
+
+  /** Whoever finds a victim dead, or kills it, sees to the next. */
+  async #noteAimed(slot: number, text: string): Promise<void> {
+    const isDead = /"session_(?:not_found|ended)"/.test(text);
+    this.#aimed.all += 1;
+    this.#aimed.tooLate += isDead ? 1 : 0;
+    if (isDead) await this.#meetVictim(slot);
   }
 
   async #write(bytes: Buffer): Promise<void> {
