@@ -127,8 +127,11 @@ export interface Runtime {
   recover(address: SidecarAddress): Promise<SidecarHandle | undefined>;
   /** The way in which a next daemon came may have taken the limits of those who went on. Throws when they cannot be held. */
   holdLimits(sessionId: string, limits: ResourceLimits): void;
-  /** Ends what a dead sidecar left behind: the agent and everything it started. */
-  sweep(sessionId: string): Promise<void>;
+  /**
+   * Ends what a dead sidecar left behind: the agent and everything it started. Resolves with a sentence when not all that they
+   * did is on this machine: what the sidecar had not told may be among it.
+   */
+  sweep(sessionId: string): Promise<string | undefined>;
   /** As `sweep`, of a session whose record cannot be read: its sidecar may be alive, and only the folder names it. */
   sweepUnread(sessionId: string, sessionDir: string): Promise<void>;
   /**

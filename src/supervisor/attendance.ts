@@ -37,8 +37,8 @@ export interface AttendanceOptions {
    * that the log has its room.
    */
   drainSpool(afterSeq: number, take: (batch: Buffer) => Promise<void>): Promise<void>;
-  /** Ends whatever a dead sidecar's agent left running. */
-  sweep(): Promise<void>;
+  /** Ends whatever a dead sidecar's agent left running; resolves with what of it is not here, in words. */
+  sweep(): Promise<string | undefined>;
   /** Something that the record on disk holds has changed. */
   onChanged(): void;
   /** The log has grown. */

@@ -23,8 +23,8 @@ export interface DepartureOptions {
   runningTurn(): string | null;
   /** Hands over, batch by batch, what a sidecar that died left on disk after this count, and removes what was taken. */
   drainSpool(afterSeq: number, take: (batch: Buffer) => Promise<void>): Promise<void>;
-  /** Ends whatever a dead sidecar's agent left running. */
-  sweep(): Promise<void>;
+  /** Ends whatever a dead sidecar's agent left running; resolves with what of it is not here, in words. */
+  sweep(): Promise<string | undefined>;
   /** Something of ours failed; the session ends all the same. */
   onFault(error: unknown): void;
   /** Nothing of it is left but what is kept. Called once; only now may its record say that it ended. */
@@ -124,7 +124,7 @@ export class Departure {
     this.#isUnderWay = true;
     this.#options.closeLink();
     await this.#ours(this.#options.handle()?.destroy());
-    await this.#ours(this.#options.sweep());
+    const missing = await this.#ours(this.#options.sweep());
     await this.#ours(
       this.#options.drainSpool(this.#session.sidecarSeq, async (batch) => {
         this.#assertOurs();
@@ -140,7 +140,7 @@ export class Departure {
     await this.#closeFor({
       code: "sidecar_lost",
       category: "sidecar_lost",
-      message: `The sidecar of session "${this.#session.id}" was lost: ${reason}`,
+      message: `The sidecar of session "${this.#session.id}" was lost: ${reason}${missing === undefined ? "" : `. Not all that it did came back: ${missing}`}`,
     });
   }
 

@@ -2,11 +2,12 @@
  * What a container made of a copy of a folder, put into the folder. What was changed here meanwhile stays as it is: the
  * container's version is put beside it.
  */
-import { createReadStream, type Stats } from "node:fs";
-import { chmod, lstat, mkdir, readdir, readlink, rename, rm, rmdir } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { constants, createReadStream, type Stats } from "node:fs";
+import { chmod, link, lstat, mkdir, open, readdir, readlink, rename, rm, rmdir } from "node:fs/promises";
 import { basename, dirname, join, posix } from "node:path";
 import * as z from "zod";
-import type { TreeEntry } from "./tree-archive.ts";
+import type { Packed } from "./tree-archive.ts";
 
 /** What was copied, as it was then. */
 export const Copied = z.array(
@@ -16,19 +17,22 @@ export const Copied = z.array(
     size: z.number(),
     mtime: z.number(),
     mode: z.number(),
+    /** Of a file's content: by its time alone, what was changed within the same second would be taken for what it was before. */
+    digest: z.string().optional(),
     leads_to: z.string().optional(),
   }),
 );
 export type Copied = z.infer<typeof Copied>;
 
 /** What is remembered of something that was copied. */
-export function copiedOf({ path, kind, stat: { size, mtimeMs, mode }, leadsTo }: TreeEntry): Copied[number] {
+export function copiedOf({ path, kind, stat: { mtimeMs, mode }, size, digest, leadsTo }: Packed): Copied[number] {
   return {
     path,
     kind,
     size,
     mtime: mtimeMs,
     mode: mode & 0o777,
+    ...(digest === undefined ? {} : { digest }),
     ...(leadsTo === undefined ? {} : { leads_to: leadsTo }),
   };
 }
@@ -99,18 +103,43 @@ async function takeOver(path: string, merge: Merge): Promise<void> {
   }
 }
 
-async function replace(
-  path: string,
-  { from, to }: { from: string; to: string },
-  { before, brought, mark }: Merge,
-): Promise<void> {
+async function replace(path: string, { from, to }: { from: string; to: string }, merge: Merge): Promise<void> {
+  const { before } = merge;
+  const aside = `${merge.staging}.before`;
   if (await isUntouched(path, to, before)) {
+    const isFolder = await Promise.all([from, to].map(async (at) => (await lstat(at)).isDirectory()));
+    if (!isFolder.includes(true)) return await putInPlace(path, { from, to, aside }, merge);
     await rm(to, { recursive: true, force: true });
     await rename(from, to);
     return;
   }
   // Only here it was changed.
   if (await isUntouched(path, from, before)) return;
+  await putBeside({ from, to }, merge);
+}
+
+/** In one step for whoever reads it. What somebody wrote into the old one since it was looked at is not lost by that. */
+async function putInPlace(
+  path: string,
+  { from, to, aside }: { from: string; to: string; aside: string },
+  merge: Merge,
+): Promise<void> {
+  await rm(aside, { force: true });
+  // Some file systems know no second names; there the moment between the look and the step is what it is.
+  const isKept = await link(to, aside).then(
+    () => true,
+    () => false,
+  );
+  await rename(from, to);
+  if (!isKept) return;
+  if (!(await isUntouched(path, aside, merge.before))) {
+    await putBeside({ from: to, to }, merge);
+    await rename(aside, to);
+  }
+  await rm(aside, { force: true });
+}
+
+async function putBeside({ from, to }: { from: string; to: string }, { mark, brought }: Merge): Promise<void> {
   const beside = await nameBeside({ from, to, mark });
   await rename(from, beside);
   brought.conflicts.push(beside);
@@ -141,13 +170,24 @@ async function isUntouched(path: string, at: string, before: Merge["before"]): P
   return true;
 }
 
-async function isAsCopied(path: string, { kind, size, mtime, mode, leads_to }: Copied[number]): Promise<boolean> {
+async function isAsCopied(
+  path: string,
+  { kind, size, mtime, mode, leads_to, digest }: Copied[number],
+): Promise<boolean> {
   const now = await lstat(path);
   if (kind === "directory") return now.isDirectory();
   if (kind === "link") return now.isSymbolicLink() && (await readlink(path)) === leads_to;
-  // An archive knows whole seconds.
-  const isSameFile = now.isFile() && now.size === size && (now.mode & 0o777) === mode;
-  return isSameFile && Math.floor(now.mtimeMs / 1000) === Math.floor(mtime / 1000);
+  if (!now.isFile() || now.size !== size || (now.mode & 0o777) !== mode) return false;
+  // What a version wrote down that took no digests. An archive knows whole seconds.
+  if (digest === undefined) return Math.floor(now.mtimeMs / 1000) === Math.floor(mtime / 1000);
+  return (await digestOf(path)) === digest;
+}
+
+async function digestOf(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  for await (const piece of file.createReadStream()) hash.update(piece);
+  return hash.digest("base64url");
 }
 
 async function isSame(one: string, other: string): Promise<boolean> {

@@ -19,12 +19,14 @@ import {
   writeCopyRecord,
 } from "./copy-record.ts";
 import { type Engine, engineFault, isMissing } from "./engine.ts";
+import { isAway } from "./engine-away.ts";
 import { connectByExec } from "./exec-door.ts";
+import { FolderTurns } from "./folder-turns.ts";
 import { label, type Names } from "./names.ts";
 import type { Owner } from "./owner.ts";
 import { inside } from "./places.ts";
 import type { Furnished, Guest, Premises } from "./premises.ts";
-import { packTree, type TreeEntry, unpackTree } from "./tree-archive.ts";
+import { type Packed, packTree, stagingIn, unpackTree } from "./tree-archive.ts";
 
 export interface CopiedOptions {
   engine: Engine;
@@ -58,8 +60,8 @@ class CopiedPremises implements Premises {
   readonly #options: CopiedOptions;
   /** Of those that come back now. */
   readonly #retrieving = new Map<string, Promise<void>>();
-  /** The last way back into each work dir: two at a time would take each other's files for somebody's. */
-  readonly #merging = new Map<string, Promise<void>>();
+  /** Two ways back at a time would take each other's files for somebody's, and a copy would be of something half done. */
+  readonly #turns = new FolderTurns();
 
   constructor(options: CopiedOptions) {
     this.#options = options;
@@ -177,8 +179,10 @@ class CopiedPremises implements Premises {
         packTree(privateHome, { ...(await here(privateHome)), onEntry: () => undefined }),
       );
       if (workDir === undefined) return;
-      const onEntry = (entry: TreeEntry) => copied.push(copiedOf(entry));
-      await put(container, at("work"), packTree(workDir, { ...(await here(workDir)), onEntry }));
+      const onEntry = (entry: Packed) => copied.push(copiedOf(entry));
+      await this.#turns.read(workDir, async () =>
+        put(container, at("work"), packTree(workDir, { ...(await here(workDir)), onEntry })),
+      );
     });
     return { copied, authorities: file && `${inside.sessionDir}/${authoritiesName}` };
   }
@@ -201,20 +205,21 @@ class CopiedPremises implements Premises {
       await done(lost);
     }
     if (there.length === 0) return;
-    const faults: string[] = [];
+    const faults: { place: Place; error: unknown }[] = [];
     await this.#withVolumes(sessionId, there, async (container) => {
       for (const place of there) {
         try {
           await this.#bring(container, place, { sessionId, sessionDir, record });
           await done([place]);
         } catch (error) {
-          faults.push(`${place}: ${messageOf(error)}`);
+          faults.push({ place, error });
         }
       }
     });
     if (faults.length > 0)
       throw new Error(
-        `${faults.join("; ")}. What did not come stays in its volumes on the engine; "agentd gc" tries again`,
+        `${faults.map(({ place, error }) => `${place}: ${messageOf(error)}`).join("; ")}. What did not come stays in its volumes on the engine; "agentd gc" tries again`,
+        { cause: faults.map(({ error }) => error).find(isAway) ?? faults[0]?.error },
       );
   }
 
@@ -233,18 +238,7 @@ class CopiedPremises implements Premises {
     const { work_dir: folder, home } = record;
     if (place === "box") return await this.#replace(container, place, this.#options.sidecarDirOf(sessionDir));
     if (place === "home") return await this.#replace(container, place, home);
-    if (folder !== null) await this.#inTurn(folder, () => this.#merge(container, { sessionId, folder, record }));
-  }
-
-  async #inTurn(folder: string, act: () => Promise<void>): Promise<void> {
-    const before = this.#merging.get(folder) ?? Promise.resolve();
-    const own = before.catch(() => undefined).then(act);
-    this.#merging.set(folder, own);
-    try {
-      await own;
-    } finally {
-      if (this.#merging.get(folder) === own) this.#merging.delete(folder);
-    }
+    if (folder !== null) await this.#turns.change(folder, () => this.#merge(container, { sessionId, folder, record }));
   }
 
   /** A folder that is the session's alone. */
@@ -261,7 +255,7 @@ class CopiedPremises implements Premises {
     { sessionId, folder, record }: { sessionId: string; folder: string; record: CopyRecord },
   ): Promise<void> {
     // Below it, so that it is the same file system. A way back that was cut short has left the same one, and no other has it.
-    const staging = await freshFolder(join(folder, `.agentd-${record.token}`));
+    const staging = await freshFolder(stagingIn(folder, record.token));
     try {
       const { uid, gid } = await stat(folder);
       await this.#unpack(container, "work", { staging, owner: process.getuid?.() === 0 ? { uid, gid } : undefined });

@@ -13,7 +13,9 @@ import { copiedPremises } from "./copied-premises.ts";
 import { hangUp } from "./deadlines.ts";
 import { type Engine, engineFault, isMissing, missingImage, openEngine, statusOf } from "./engine.ts";
 import { type EngineAddress, isRemote } from "./engine-address.ts";
+import { isAway } from "./engine-away.ts";
 import { KnownImages } from "./images.ts";
+import { tellLateSpool } from "./late-spool.ts";
 import { withoutFrames } from "./log-follower.ts";
 import { mountedPremises } from "./mounted-premises.ts";
 import { label, type Names } from "./names.ts";
@@ -95,6 +97,12 @@ export async function dockerRuntime(options: DockerRuntimeOptions): Promise<Runt
   };
 }
 
+/** What of a session's did not come back to this machine, and whether that was because nobody answered. */
+interface Retrieved {
+  fault: string | undefined;
+  isAway: boolean;
+}
+
 class DockerRuntime implements Runtime {
   readonly name = "docker";
   readonly hasScratch = true;
@@ -108,7 +116,7 @@ class DockerRuntime implements Runtime {
   readonly #premises: Premises;
   readonly #proxy: EgressProxy;
   readonly #watch: EngineWatch;
-  readonly #owed = new Owed((sessionId) => this.sweep(sessionId));
+  readonly #owed = new Owed((sessionId) => this.#sweepLate(sessionId));
   readonly #images: KnownImages;
   /** Whose address it is, or was until it is given out again: the proxy's last words come late. */
   readonly #sessions = new Map<string, string>();
@@ -265,13 +273,20 @@ class DockerRuntime implements Runtime {
     // They are the container's, and the engine's affair.
   }
 
-  async sweep(sessionId: string): Promise<void> {
+  async sweep(sessionId: string): Promise<string | undefined> {
+    const { fault, isAway } = await this.#sweep(sessionId);
+    if (isAway) this.#owed.add(sessionId);
+    return fault;
+  }
+
+  async #sweep(sessionId: string): Promise<Retrieved> {
     await removeContainer(this.#engine, this.#names.ofSession(sessionId));
     await this.#networks.close(sessionId);
     try {
       // Also when not all comes back: the session's end is told by what did, and only that is cleared.
-      await this.#retrieve(sessionId);
-      await this.#premises.clear(sessionId);
+      const retrieved = await this.#retrieve(sessionId);
+      if (!retrieved.isAway) await this.#premises.clear(sessionId);
+      return retrieved;
     } finally {
       // What cannot come back now waits in its volumes; the proxy does not wait for it.
       this.#live.delete(sessionId);
@@ -280,8 +295,18 @@ class DockerRuntime implements Runtime {
   }
 
   /** A container has its session's name: the folder is not asked. */
-  sweepUnread(sessionId: string): Promise<void> {
-    return this.sweep(sessionId);
+  async sweepUnread(sessionId: string): Promise<void> {
+    await this.sweep(sessionId);
+  }
+
+  /** The same for a session that is over. */
+  async #sweepLate(sessionId: string): Promise<Retrieved> {
+    const retrieved = await this.#sweep(sessionId);
+    const { sessionDirOf, log } = this.#options;
+    await tellLateSpool(this.sidecarDirOf(sessionDirOf(sessionId)), (message) =>
+      log("warn", message, { session_id: sessionId }),
+    );
+    return retrieved;
   }
 
   async sweepOthers(
@@ -322,7 +347,7 @@ class DockerRuntime implements Runtime {
   /** What cannot be removed must keep no daemon from its start. */
   async #sweepAnyway(sessionId: string): Promise<void> {
     try {
-      await this.sweep(sessionId);
+      if ((await this.#sweepLate(sessionId)).isAway) this.#owed.add(sessionId);
     } catch (error) {
       this.#options.log("error", `Cannot clean up behind session "${sessionId}": ${messageOf(error)}`, {
         session_id: sessionId,
@@ -403,11 +428,14 @@ class DockerRuntime implements Runtime {
   }
 
   /** What could not come back now is tried again when the session is swept, and kept until it could. */
-  async #retrieve(sessionId: string): Promise<void> {
+  async #retrieve(sessionId: string): Promise<Retrieved> {
     try {
       await this.#premises.retrieve(sessionId);
+      return { fault: undefined, isAway: false };
     } catch (error) {
-      this.#options.log("warn", `Cannot bring back what session "${sessionId}" did: ${messageOf(error)}`);
+      const fault = messageOf(error);
+      this.#options.log("warn", `Cannot bring back what session "${sessionId}" did: ${fault}`);
+      return { fault, isAway: isAway(error) };
     }
   }
 

@@ -1,5 +1,5 @@
 /** An engine that cannot be reached, or does not answer: what was found, and what to do about it. */
-import { errnoOf, messageOf } from "../../protocol/error.ts";
+import { AgentdError, errnoOf, messageOf } from "../../protocol/error.ts";
 import { type EngineAddress, isRemote } from "./engine-address.ts";
 import { SshFault } from "./ssh-agent.ts";
 
@@ -50,4 +50,11 @@ export function adviceFor({ host, certificates }: EngineAddress): string {
   if (host.startsWith("ssh://"))
     return `Try "ssh -o BatchMode=yes ${host} docker version" as this user: it must ask for nothing, and the docker command must be there`;
   return `See that it listens there (dockerd -H tcp://0.0.0.0:2376 --tlsverify), and that it and the certificates in "${certificates}" are of one authority`;
+}
+
+/** It failed because no engine answered: the same may go well when one does. */
+export function isAway(error: unknown): boolean {
+  if (error instanceof EngineAway) return true;
+  if (error instanceof AgentdError && error.code === "runtime_unavailable") return true;
+  return error instanceof Error && error.cause !== undefined && isAway(error.cause);
 }

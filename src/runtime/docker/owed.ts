@@ -5,12 +5,13 @@
 const tryEveryMs = 10_000;
 
 export class Owed {
-  readonly #sweep: (sessionId: string) => Promise<void>;
+  readonly #sweep: (sessionId: string) => Promise<{ isAway: boolean }>;
   readonly #ids = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
   #isTrying = false;
 
-  constructor(sweep: (sessionId: string) => Promise<void>) {
+  /** `sweep` says whether the engine was away for some of it; what else stood in the way is not for us to try again. */
+  constructor(sweep: (sessionId: string) => Promise<{ isAway: boolean }>) {
     this.#sweep = sweep;
   }
 
@@ -35,8 +36,7 @@ export class Owed {
     this.#isTrying = true;
     for (const id of [...this.#ids]) {
       try {
-        await this.#sweep(id);
-        this.drop(id);
+        if (!(await this.#sweep(id)).isAway) this.drop(id);
       } catch {
         // Told when it was first found; the next try may be luckier.
       }

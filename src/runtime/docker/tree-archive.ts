@@ -2,6 +2,7 @@
  * A folder of this machine as a tar archive for an engine, and back. Links are passed on as links and never followed;
  * what is no folder, file or link is left out.
  */
+import { createHash } from "node:crypto";
 import type { Stats, WriteStream } from "node:fs";
 import { constants } from "node:fs";
 import { chmod, lchown, link, lstat, lutimes, mkdir, open, readdir, readlink, symlink } from "node:fs/promises";
@@ -20,6 +21,13 @@ export interface TreeEntry {
   leadsTo: string | undefined;
 }
 
+/** Of what went into an archive: a file may have changed since it was found. */
+export interface Packed extends TreeEntry {
+  /** Of a file: how much of it went in, and the digest of that. */
+  size: number;
+  digest: string | undefined;
+}
+
 export interface Owner {
   uid: number;
   gid: number;
@@ -31,12 +39,20 @@ export interface TreeLimits {
   bytes: number;
 }
 
+/** A folder in which something that comes back is being unpacked, beside what it is for; it is of no session's copy. */
+const stagingName = /^\.agentd-[0-9a-f]{8}-[0-9a-f-]{27}(\.before)?$/;
+
+export function stagingIn(folder: string, token: string): string {
+  return join(folder, `.agentd-${token}`);
+}
+
 /** All below a folder, parents first. Throws for more than may be. */
 export async function* treeBelow(folder: string, limits: TreeLimits): AsyncGenerator<TreeEntry> {
   const waiting = [""];
   let [entries, bytes] = [0, 0];
   for (let parent = waiting.shift(); parent !== undefined; parent = waiting.shift()) {
     for (const name of (await readdir(join(folder, parent))).sort()) {
+      if (stagingName.test(name)) continue;
       const path = posix.join(parent, name);
       const stat = await lstat(join(folder, path));
       const kind = kindOf(stat);
@@ -69,13 +85,12 @@ function tooLarge(what: string, { entries, bytes }: TreeLimits): AgentdError {
  */
 export function packTree(
   folder: string,
-  options: { owner: Owner; inside: Owner; limits: TreeLimits; onEntry(entry: TreeEntry): void },
+  options: { owner: Owner; inside: Owner; limits: TreeLimits; onEntry(entry: Packed): void },
 ): Pack {
   const archive = pack();
   const fill = async () => {
     for await (const entry of treeBelow(folder, options.limits)) {
-      await addEntry(archive, join(folder, entry.path), { entry, ...options });
-      options.onEntry(entry);
+      options.onEntry({ ...entry, ...(await addEntry(archive, join(folder, entry.path), { entry, ...options })) });
     }
     archive.finalize();
   };
@@ -87,7 +102,7 @@ async function addEntry(
   archive: Pack,
   path: string,
   { entry, owner, inside }: { entry: TreeEntry; owner: Owner; inside: Owner },
-): Promise<void> {
+): Promise<Pick<Packed, "size" | "digest">> {
   const { stat, kind, leadsTo } = entry;
   const isOwners = stat.uid === owner.uid;
   const header = {
@@ -104,15 +119,21 @@ async function addEntry(
         error ? reject(error) : resolve(),
       ),
     );
-    return;
+    return { size: 0, digest: undefined };
   }
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
   const { size } = await file.stat();
+  const hash = createHash("sha256");
   await new Promise<void>((resolve, reject) => {
     const target = archive.entry({ ...header, type: "file", size }, (error) => (error ? reject(error) : resolve()));
     if (size === 0) file.close().then(() => target.end(), reject);
-    else pipeline(file.createReadStream({ end: size - 1 }), target).catch(reject);
+    else
+      pipeline(
+        file.createReadStream({ end: size - 1 }).on("data", (piece) => hash.update(piece)),
+        target,
+      ).catch(reject);
   });
+  return { size, digest: hash.digest("base64url") };
 }
 
 /**

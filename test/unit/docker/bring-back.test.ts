@@ -3,7 +3,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { expect, onTestFinished, test } from "vitest";
 import { bringBack, type Copied, copiedOf } from "../../../src/runtime/docker/bring-back.ts";
-import { treeBelow } from "../../../src/runtime/docker/tree-archive.ts";
+import { packTree, treeBelow } from "../../../src/runtime/docker/tree-archive.ts";
 import { tempDir } from "../../support/temp-dir.ts";
 
 const limits = { entries: 1000, bytes: 1_000_000 };
@@ -32,13 +32,25 @@ async function read(folder: string): Promise<Files> {
   return files;
 }
 
+async function packed(folder: string): Promise<Copied> {
+  const copied: Copied = [];
+  const nobody = { uid: 0, gid: 0 };
+  const archive = packTree(folder, {
+    owner: nobody,
+    inside: nobody,
+    limits,
+    onEntry: (entry) => copied.push(copiedOf(entry)),
+  });
+  for await (const _ of archive);
+  return copied;
+}
+
 async function merged(before: Files, here: Files, there: Files): Promise<{ files: Files; conflicts: string[] }> {
   const folder = await tempDir();
   onTestFinished(() => folder.remove());
   const [mine, theirs] = [join(folder.path, "here"), join(folder.path, "there")];
   await write(mine, before, 1000);
-  const copied: Copied = [];
-  for await (const entry of treeBelow(mine, limits)) copied.push(copiedOf(entry));
+  const copied = await packed(mine);
   await cp(mine, theirs, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
   // What is as it was keeps its time, on both sides.
   for (const [side, files, seconds] of [
@@ -105,6 +117,40 @@ test.each<[string, before: Files, here: Files, there: Files, after: Files]>([
   ["links are links", { l: "→x" }, { l: "→x" }, { l: "→y", m: "→/etc" }, { l: "→y", m: "→/etc" }],
 ])("%s", async (_, before, here, there, after) => {
   expect((await merged(before, here, there)).files).toEqual(after);
+});
+
+test("what was changed within the second and has its size is changed, on either side", async () => {
+  const folder = await tempDir();
+  onTestFinished(() => folder.remove());
+  const [mine, theirs] = [join(folder.path, "here"), join(folder.path, "there")];
+  await write(mine, { both: "before", here: "before", there: "before", "gone-there": "before" }, 1000);
+  const copied = await packed(mine);
+  await cp(mine, theirs, { recursive: true, preserveTimestamps: true });
+  // With the same time, as what is done within one tick of the clock, or by who sets it back.
+  await write(mine, { both: "mine!!", here: "mine!!", "gone-there": "mine!!" }, 1000);
+  await write(theirs, { both: "theirs", there: "theirs" }, 1000);
+  await rm(join(theirs, "gone-there"));
+  await bringBack({ staging: theirs, folder: mine, copied, mark: "s" });
+  expect(await read(mine)).toEqual({
+    both: "mine!!",
+    "both.from-s": "theirs",
+    here: "mine!!",
+    there: "theirs",
+    "gone-there": "mine!!",
+  });
+});
+
+test("a record of a version that took no digests goes by size and time", async () => {
+  const folder = await tempDir();
+  onTestFinished(() => folder.remove());
+  const [mine, theirs] = [join(folder.path, "here"), join(folder.path, "there")];
+  await write(mine, { a: "1", b: "1" }, 1000);
+  const copied = (await packed(mine)).map(({ digest: _, ...rest }) => rest);
+  await cp(mine, theirs, { recursive: true, preserveTimestamps: true });
+  await write(theirs, { a: "2" }, 3000);
+  await write(mine, { b: "3" }, 2000);
+  await bringBack({ staging: theirs, folder: mine, copied, mark: "s" });
+  expect(await read(mine)).toEqual({ a: "2", b: "3" });
 });
 
 test("a link that was put here in a folder's place is not followed, neither to write nor to remove", async () => {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdir, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { Authorities } from "../../../src/runtime/docker/authorities.ts";
@@ -43,11 +43,11 @@ async function begin() {
   });
   const workDir = join(folder.path, "project");
   await mkdir(workDir);
-  const furnish = async (sessionId: string, homeOf = sessionId) => {
+  const furnish = async (sessionId: string, homeOf = sessionId, work = workDir) => {
     const sessionDir = sessionDirOf(sessionId);
     const privateHome = join(sessionDirOf(homeOf), "home");
     for (const dir of ["home", "box"]) await mkdir(join(sessionDir, dir), { recursive: true });
-    const spec = { sessionId, sessionDir, workDir, privateHome } as Guest["spec"];
+    const spec = { sessionId, sessionDir, workDir: work, privateHome } as Guest["spec"];
     const bootstrap = { session_id: sessionId } as Guest["bootstrap"];
     return premises.furnish({ spec, bootstrap, owner: user, image: "any" });
   };
@@ -128,6 +128,33 @@ test("sessions of one work dir whose ids begin alike come back at once, and none
     "of-12345678-b",
   ]);
   expect(texts).toEqual(["here", ...ids, ...ids]);
+});
+
+test("one work dir by two paths, and one inside another, come back one after the other", async () => {
+  const { furnish, over, sweep, workDir } = await begin();
+  await mkdir(join(workDir, "inner"));
+  await symlink(workDir, `${workDir}-too`);
+  await furnish("a");
+  await furnish("b", "b", `${workDir}-too`);
+  await furnish("c", "c", join(workDir, "inner"));
+  for (const [id, at] of Object.entries({ a: "inner/both", b: "inner/both", c: "both" })) {
+    await writeFile(over(id, "work", at), id);
+    for (let index = 0; index < 50; index++) await writeFile(over(id, "work", `${id}-${index}`), id);
+  }
+  await Promise.all(["a", "b", "c"].map(sweep));
+  const names = (await readdir(join(workDir, "inner"))).filter((name) => name.startsWith("both"));
+  const texts = await Promise.all(names.map((name) => readFile(join(workDir, "inner", name), "utf8")));
+  expect(texts.sort()).toEqual(["a", "b", "c"]);
+  expect((await readdir(workDir)).filter((name) => name.startsWith("."))).toEqual([]);
+});
+
+test("a session that starts while another one's work comes back has all of it, and nothing of the way", async () => {
+  const { furnish, over, premises, engine, names } = await begin();
+  await furnish("a");
+  for (let index = 0; index < 200; index++) await writeFile(over("a", "work", `file-${index}`), "a");
+  await Promise.all([premises.retrieve("a"), furnish("b")]);
+  const found = await readdir(engine.folderOf(names.ofVolume("b", "work")));
+  expect([0, 200]).toContain(found.length);
 });
 
 test("data dirs of one path on two machines are two daemons; here what an earlier version began is taken over", async () => {
