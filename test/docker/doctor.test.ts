@@ -1,12 +1,10 @@
-import { createHash } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { Readable } from "node:stream";
-import { execa } from "execa";
 import { expect, onTestFinished, test } from "vitest";
 import * as z from "zod";
 import { dockerHost, engine } from "../support/docker-world.ts";
+import { loadEmptyImage } from "../support/empty-image.ts";
 import { runCli } from "../support/start-daemon.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
@@ -43,25 +41,6 @@ async function findings(docker: Record<string, unknown>, ...args: string[]) {
 
 const wrong = async (docker: Record<string, unknown>) =>
   (await findings(docker)).filter(({ status }) => status === "wrong");
-
-/** An image without a file in it, for that processor. */
-async function loadEmptyImage(name: string, architecture: string): Promise<void> {
-  const dir = await tempDir();
-  onTestFinished(dir.remove);
-  const layer = Buffer.alloc(1024);
-  const diff_ids = [`sha256:${createHash("sha256").update(layer).digest("hex")}`];
-  await writeFile(join(dir.path, "layer.tar"), layer);
-  await writeFile(
-    join(dir.path, "config.json"),
-    JSON.stringify({ architecture, os: "linux", config: {}, rootfs: { type: "layers", diff_ids } }),
-  );
-  const manifest = [{ Config: "config.json", RepoTags: [name], Layers: ["layer.tar"] }];
-  await writeFile(join(dir.path, "manifest.json"), JSON.stringify(manifest));
-  const files = ["manifest.json", "config.json", "layer.tar"];
-  const { stdout } = await execa("tar", ["-C", dir.path, "-c", ...files], { encoding: "buffer" });
-  const said = await engine.loadImage(Readable.from([Buffer.from(stdout)]));
-  await new Promise((resolve) => said.on("end", resolve).resume());
-}
 
 test("doctor finds the engine and both images in order", async () => {
   const found = await findings({});
@@ -103,7 +82,7 @@ test("an image that is missing, one for another processor: each is told with wha
     },
   ]);
   const other = process.arch === "arm64" ? "amd64" : "arm64";
-  await loadEmptyImage("agentd-test-other-arch:1", other);
+  await loadEmptyImage(engine, { name: "agentd-test-other-arch:1", architecture: other });
   onTestFinished(() => engine.getImage("agentd-test-other-arch:1").remove());
   expect(await wrong({ image: "agentd-test-other-arch:1" })).toMatchObject([
     {

@@ -37,9 +37,14 @@ export interface OwnEngineOptions {
   hidden?: boolean;
   /** A port of its own network's loopback besides the socket, with the files of its certificate. */
   tls?: { port: number; ca: string; cert: string; key: string };
+  /** With the images that sessions need; without them it is there at once. */
+  withImages?: boolean;
+  /** Where it keeps everything, instead of on this machine's disk. */
+  dataRoot?: string;
 }
 
-export async function makeOwnEngine({ hidden = false, tls }: OwnEngineOptions = {}): Promise<OwnEngine> {
+export async function makeOwnEngine(options: OwnEngineOptions = {}): Promise<OwnEngine> {
+  const { hidden = false, tls, withImages = true, dataRoot } = options;
   const folder = await tempDir();
   const at = (name: string) => join(folder.path, name);
   await mkdir(at("run"));
@@ -59,7 +64,14 @@ export async function makeOwnEngine({ hidden = false, tls }: OwnEngineOptions = 
   let log = "";
 
   const start = async ({ liveRestore }: { liveRestore: boolean }) => {
-    const places = ["--data-root", itsOwn("data"), "--exec-root", itsOwn("exec"), "--pidfile", itsOwn("pid")];
+    const places = [
+      "--data-root",
+      dataRoot ?? itsOwn("data"),
+      "--exec-root",
+      itsOwn("exec"),
+      "--pidfile",
+      itsOwn("pid"),
+    ];
     const certificate = ["ca", "cert", "key"].flatMap((name) => [
       `--tls${name === "ca" ? "cacert" : name}`,
       itsOwn(`${name}.pem`),
@@ -92,7 +104,7 @@ export async function makeOwnEngine({ hidden = false, tls }: OwnEngineOptions = 
     dockerd = undefined;
   };
   await start({ liveRestore: false });
-  for (const image of images) await docker.loadImage(await machinesEngine.getImage(image).get());
+  for (const image of withImages ? images : []) await docker.loadImage(await machinesEngine.getImage(image).get());
   return {
     host: `unix://${at("sock")}`,
     docker,

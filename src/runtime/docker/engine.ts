@@ -1,10 +1,10 @@
 /** The Docker engine: how it is reached, and what its refusals mean for whoever asked. */
-import { userInfo } from "node:os";
 import Docker from "dockerode";
 import { AgentdError, errnoOf, messageOf } from "../../protocol/error.ts";
 import { withDeadlines } from "./deadlines.ts";
 import { connectionTo, type EngineAddress, isRemote } from "./engine-address.ts";
 import { adviceFor, EngineAway } from "./engine-away.ts";
+import { refusedSocket } from "./socket-access.ts";
 
 export type Engine = Docker;
 
@@ -68,10 +68,7 @@ export function engineFault(error: unknown, act: string): AgentdError {
         "nobody answers on its socket. Start Docker (systemctl start docker, or dockerd)",
       );
     case "EACCES":
-      return fault(
-        "runtime_unavailable",
-        `user ${userInfo().username} may not open its socket. Add the user to its group (usermod -aG docker ${userInfo().username}) and log in anew`,
-      );
+      return fault("runtime_unavailable", refusedSocket(addressOf(error)));
     default:
       break;
   }
@@ -82,6 +79,12 @@ export function engineFault(error: unknown, act: string): AgentdError {
   if (/exec format error/i.test(said))
     return fault("launch_failed", "its image was built for another processor. Build it here: agentd images build");
   return fault("launch_failed", `the Docker engine said: ${said}`);
+}
+
+/** Of the socket that a connection was refused at. */
+function addressOf(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !("address" in error)) return undefined;
+  return typeof error.address === "string" ? error.address : undefined;
 }
 
 export function missingImage(image: string, act: string): AgentdError {
