@@ -64,25 +64,39 @@ export class EgressProxy {
 
   /** Puts a live proxy on the session's network. Rejects when there is none to be had: a session never starts without. */
   async attach(network: SessionNetwork): Promise<void> {
-    this.#attached.set(network.name, network.subnet.proxy);
+    const { name, subnet } = network;
+    this.#attached.set(name, subnet.proxy);
     try {
-      const container = await this.#ensure();
-      await this.#connect(container.id, network.name, network.subnet.proxy);
+      if (!(await this.#attachWorking(network))) await this.#connect((await this.#ensure()).id, name, subnet.proxy);
     } catch (error) {
-      this.#attached.delete(network.name);
+      this.#attached.delete(name);
       throw engineFault(error, "put the proxy on the session's network");
     }
     this.#lookAfter();
   }
 
-  /** The same. For a network that it is on already it is only looked at, where `attach` would ask it. */
+  /** The same. A network that it is on already needs only a look at it. */
   async secure(network: SessionNetwork): Promise<void> {
     if (!(this.#attached.has(network.name) && (await this.#isUp()))) await this.attach(network);
   }
 
-  /** It runs, and let a request through a moment ago. */
+  /** Spares the question whether it works, a program in its container, when it let one through a moment ago. */
+  async #attachWorking({ name, subnet }: SessionNetwork): Promise<boolean> {
+    const id = this.#follower?.id;
+    if (id === undefined || !(await this.#isUp())) return false;
+    try {
+      await this.#connect(id, name, subnet.proxy);
+      return true;
+    } catch (error) {
+      // It has gone since. Any other fault would come again.
+      if (!isMissing(error)) throw error;
+      return false;
+    }
+  }
+
+  /** It runs, nobody waits for it, and it let a request through a moment ago. */
   async #isUp(): Promise<boolean> {
-    if (Date.now() - this.#workedAt > 2 * lookEveryMs) return false;
+    if (this.#ensuring || Date.now() - this.#workedAt > 2 * lookEveryMs) return false;
     const found = await this.#options.engine
       .getContainer(this.#options.names.proxy)
       .inspect()

@@ -9,6 +9,7 @@ import type Docker from "dockerode";
 import { agentdContainers, dockerHost, engine } from "../../support/docker-world.ts";
 import { type Daemon, startDaemon } from "../../support/start-daemon.ts";
 import { percentile } from "../process-figures.ts";
+import { proxyCost } from "../proxy-cost.ts";
 import type { Figure } from "../row.ts";
 
 const starts = 7;
@@ -24,6 +25,10 @@ export async function containers(): Promise<Figure[]> {
     () => false,
   );
   if (!isThere) return [];
+  return [...(await costOfSessions()), ...(await proxyCost())];
+}
+
+async function costOfSessions(): Promise<Figure[]> {
   const daemon = await startDaemon({
     config: {
       runtime: "docker",
