@@ -1,8 +1,11 @@
-/** `agentd attach`: joins a session, and leaves it as it is when the person goes. */
+/** `agentd attach`: joins a session, on the whole of a terminal or by lines, and leaves it as it is when the person goes. */
 import * as z from "zod";
 import { findSession } from "../src/client/find-session.ts";
 import { type CommandContext, DaemonOptions, locate } from "./client-options.ts";
 import { agentExitCode, exitCode } from "./exit-code.ts";
+import { openScreen, type Screen, ScreenMissing } from "./screen.ts";
+import type { Terminal } from "./terminal.ts";
+import { viewSession } from "./view/view-session.ts";
 import { type WatchEnd, watchSession } from "./watch.ts";
 
 export const AttachOptions = DaemonOptions.extend({
@@ -10,21 +13,35 @@ export const AttachOptions = DaemonOptions.extend({
   since: z.number().default(0),
   /** commander's spelling of `--no-replay`. */
   replay: z.boolean(),
+  plain: z.boolean().default(false),
 });
 export type AttachOptions = z.infer<typeof AttachOptions>;
 
 export async function attach(typedId: string, options: AttachOptions, context: CommandContext): Promise<number> {
   const findAgain = () => locate(options, context.env);
   const sessionId = await findSession(await findAgain(), typedId);
-  const end = await watchSession({
-    sessionId,
-    locate: findAgain,
-    from: options.replay ? options.since : "end",
-    isJson: options.json,
-    input: "lines",
-    terminal: context.terminal,
-  });
+  const { terminal } = context;
+  const watched = { sessionId, locate: findAgain, from: options.replay ? options.since : ("end" as const) };
+  const screen = terminal.isScreen && !options.plain && !options.json ? await openScreenOrNone(terminal) : undefined;
+  if (!screen) {
+    const end = await watchSession({ ...watched, isJson: options.json, input: "lines", terminal });
+    return leave(end, sessionId, context);
+  }
+  const end = await viewSession({ ...watched, screen, colour: terminal.colour }).finally(screen.close);
+  // Nothing of the view stays on the terminal.
+  if (end.type === "exit") terminal.note(`Session ${sessionId} has ended with code ${end.exitCode}`);
   return leave(end, sessionId, context);
+}
+
+/** Undefined, with a word, where there is nothing that draws one: lines are better than none. */
+async function openScreenOrNone(terminal: Terminal): Promise<Screen | undefined> {
+  try {
+    return await openScreen();
+  } catch (error) {
+    if (!(error instanceof ScreenMissing)) throw error;
+    terminal.note(`${error.message}. Showing lines`);
+    return undefined;
+  }
 }
 
 /** Says how to come back, or passes the agent's exit code on. */

@@ -17,6 +17,10 @@ export class OpenQuestions {
     return this.#open.values().next().value;
   }
 
+  get count(): number {
+    return this.#open.size;
+  }
+
   /** A question from outside the log. True when it is news. */
   add(input: InputRequired): boolean {
     if (this.#open.has(input.request_id)) return false;

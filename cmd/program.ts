@@ -30,6 +30,7 @@ import {
 import { RunOptions, run } from "./run.ts";
 import { interrupt, ListOptions, list, remove, StopOptions, speak, stop, wait } from "./sessions.ts";
 import { addTokenCommands } from "./token-command.ts";
+import { TopOptions, top } from "./top.ts";
 
 const about = `
 Exit codes: 0 all went well, 1 it failed, 2 the command line was wrong.
@@ -175,6 +176,10 @@ Typed lines: /steer TEXT redirects the running turn, /interrupt ends it, /leave 
 When a tool waits for leave: /approve, /approve-session or /deny REASON, on a terminal also the keys a, s and d.
 When the agent asks: /answer TEXT, or the number of a choice.`;
 
+const topKeys = `
+Keys: up and down choose a session, Enter attaches, i interrupts its turn, x stops it (and asks first);
+s sorts by something else, r the other way round, / filters, a shows also those that have ended, q leaves.`;
+
 function addRun(program: Command, context: CommandContext): void {
   const example = 'agentd run --model sonnet "Explain this repository"\n  git diff | agentd run -';
   addDaemonOptions(
@@ -203,6 +208,7 @@ function addAttach(program: Command, context: CommandContext): void {
     .option("--json", "print log lines as they are")
     .option("--since <offset>", "begin at this byte of the log (default 0)", parseCount)
     .option("--no-replay", "begin with what happens from now on")
+    .option("--plain", "lines on a terminal too, as in a pipe")
     .addHelpText(
       "after",
       `${typedKeys}\nThe end of a file or a pipe changes nothing: the session is watched until it ends.`,
@@ -223,6 +229,11 @@ function addReading(program: Command, context: CommandContext): void {
     .option("--agent <name>", "only sessions of this agent")
     .option("--all", "also those that have ended")
     .action(async (options: unknown) => context.exit(await list(ListOptions.parse(options), context)));
+  addDaemonOptions(add(program, "top", "all sessions on the whole terminal, live", "agentd top --agent claude"))
+    .option("--agent <name>", "only sessions of this agent")
+    .option("--all", "also those that have ended")
+    .addHelpText("after", topKeys)
+    .action(async (options: unknown) => context.exit(await top(TopOptions.parse(options), context)));
   addDaemonOptions(add(program, "logs <session>", "print a session's log", "agentd logs 3f2a91c4 --json | jq .type"))
     .option("-f, --follow", "go on until the session ends")
     .option("--since <offset>", "begin at this byte of the log (default 0)", parseCount)

@@ -100,11 +100,10 @@ export async function watchSession(options: WatchOptions): Promise<WatchEnd> {
   }
 }
 
+export type Remarkable = Exclude<FollowItem, { type: "lines" | "input" | "exit" }>;
+
 /** What is said about an item besides its lines, if anything. */
-function remark(
-  item: Exclude<FollowItem, { type: "lines" | "input" | "exit" }>,
-  { sessionId, away }: { sessionId: string; away: Away },
-): string | undefined {
+export function remark(item: Remarkable, { sessionId, away }: { sessionId: string; away: Away }): string | undefined {
   switch (item.type) {
     case "connected":
       return away.back();

@@ -150,7 +150,7 @@ describe("in the terminal", () => {
 
   it("single keys answer on a terminal, and Ctrl+D leaves", async () => {
     const id = await claude.create({ ...ask, prompt: "[[bash:touch i.txt]]" });
-    const command = [process.execPath, agentdPath, "attach", id, "--url", claude.daemon.url].join(" ");
+    const command = [process.execPath, agentdPath, "attach", id, "--plain", "--url", claude.daemon.url].join(" ");
     // Gives the command a terminal of its own.
     const watching = execa("script", ["--quiet", "--return", "--command", command, "/dev/null"], {
       env: { NO_COLOR: "1", AGENTD_TOKEN: claude.daemon.token },

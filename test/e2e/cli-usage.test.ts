@@ -9,6 +9,7 @@ const commands = [
   "run",
   "attach",
   "ls",
+  "top",
   "agents",
   "doctor",
   "logs",

@@ -11,14 +11,18 @@ export const programs: readonly Program[] = [
   { entry: "cmd/keeper.ts", out: "dist/keeper.js" },
   { entry: "src/observe/otlp.ts", out: "dist/otlp.js" },
   { entry: "src/library.ts", out: "dist/agentruntime.js" },
+  { entry: "cmd/ink-screen.ts", out: "dist/ink-screen.js" },
 ];
 
-/** Every command would read a third more of code for what few daemons use: it stays a file of its own beside them. */
+/** What is loaded by the others only when it is wanted, and is no program. */
+const parts = ["src/observe/otlp.ts", "cmd/ink-screen.ts", "src/library.ts"];
+
+/** Every command would read half as much again of code for what few of them use: it stays in files of its own beside them. */
 const loadedWhenWanted: Plugin = {
   name: "loaded when wanted",
   setup: ({ onResolve }) => {
-    onResolve({ filter: /^\.\/otlp\.ts$/ }, ({ kind }) =>
-      kind === "dynamic-import" ? { path: "./otlp.js", external: true } : undefined,
+    onResolve({ filter: /^\.\/(?:otlp|ink-screen)\.ts$/ }, ({ kind, path }) =>
+      kind === "dynamic-import" ? { path: path.replace(/ts$/, "js"), external: true } : undefined,
     );
   },
 };
@@ -70,15 +74,18 @@ export async function bundleProgram(
   { version, into, plugins = [] }: { version: string; into?: string; plugins?: readonly Plugin[] },
 ): Promise<Metafile> {
   const source = await readFile(join(root, program.entry), "utf8");
-  const isLibrary = program.entry.startsWith("src/");
-  const shebang = source.startsWith("#!") || isLibrary ? [] : ["#!/usr/bin/env node"];
+  const isPart = parts.includes(program.entry);
+  const shebang = source.startsWith("#!") || isPart ? [] : ["#!/usr/bin/env node"];
   const out = into === undefined ? join(root, program.out) : join(into, basename(program.out));
   const metafile = await bundle(
     { ...program, out },
     {
       platform: "node",
       // `src/version.ts` reads it; a program run from its sources has none.
-      define: { __AGENTRUNTIME_VERSION__: JSON.stringify(version) },
+      define: {
+        __AGENTRUNTIME_VERSION__: JSON.stringify(version),
+        ...(program.entry === "cmd/ink-screen.ts" ? inkDefines : {}),
+      },
       banner: { js: [...shebang, requireBanner].join("\n") },
       // Optional native helpers of ws, without which it works; and the database, which is native and therefore installed.
       // The daemon loads it when it opens its store, so that all else runs from the bundle alone.
@@ -91,13 +98,26 @@ export async function bundleProgram(
         ...plugins,
         loadedWhenWanted,
         leftOut,
+        alwaysDraws,
         ...(program.startsOften ? [builtinsByRequire, plainServer] : []),
       ],
     },
   );
-  await chmod(out, isLibrary ? 0o644 : 0o755);
+  await chmod(out, isPart ? 0o644 : 0o755);
   return metafile;
 }
+
+/** Ink and React as they are for users, whatever the environment of a user says: DEV would load tools that are not there. */
+const inkDefines = { "process.env.NODE_ENV": '"production"', "process.env.DEV": '"false"' };
+
+/** Ink draws nothing where it takes the environment for that of a CI. A view opens only before a person. */
+const alwaysDraws: Plugin = {
+  name: "always draws",
+  setup: ({ onResolve, onLoad }) => {
+    onResolve({ filter: /^is-in-ci$/ }, ({ path }) => ({ path, namespace: "always-draws" }));
+    onLoad({ filter: /.*/, namespace: "always-draws" }, () => ({ contents: "export default false;" }));
+  },
+};
 
 /** `out` is the whole path of the file. */
 export async function bundle({ entry, out }: Bundle, options: BuildOptions): Promise<Metafile> {
@@ -120,9 +140,15 @@ export async function bundle({ entry, out }: Bundle, options: BuildOptions): Pro
 
 /**
  * What dockerode loads for things that we do not use: BuildKit (its builder in the engine is enough), and engines that
- * are reached by ssh. Two thirds of its size.
+ * are reached by ssh. Two thirds of its size. And what Ink loads for those who work on it.
  */
-export const leftOutPackages: readonly string[] = ["@grpc/grpc-js", "@grpc/proto-loader", "protobufjs", "ssh2"];
+export const leftOutPackages: readonly string[] = [
+  "@grpc/grpc-js",
+  "@grpc/proto-loader",
+  "protobufjs",
+  "ssh2",
+  "react-devtools-core",
+];
 
 const leftOut: Plugin = {
   name: "left-out",

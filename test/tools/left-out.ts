@@ -30,6 +30,10 @@ const leftOut: [isLeftOut: boolean, what: string][] = [
     inPath(["zsh"]) === undefined || inPath(["fish"]) === undefined,
     "The completion of zsh or fish was LEFT OUT: one of them is missing.\n  apt-get install zsh fish",
   ],
+  [
+    inPath(["tmux"]) === undefined,
+    "The tests of what is shown on a terminal were LEFT OUT: there is no tmux.\n  apt-get install tmux",
+  ],
 ];
 for (const [isLeftOut, what] of leftOut) if (isLeftOut) console.log(`\n${what}`);
 console.log("");

@@ -1,0 +1,58 @@
+/** The whole of a terminal as a place for one view at a time: lines out, keys in. What draws it is loaded only when one opens. */
+
+export interface Size {
+  columns: number;
+  rows: number;
+}
+
+export type Key =
+  /** Characters that were typed, or many at once that were pasted. */
+  { name: "text"; text: string } | { name: "ctrl"; letter: string } | { name: NamedKey };
+export type NamedKey =
+  | "enter"
+  | "escape"
+  | "tab"
+  | "back-tab"
+  | "backspace"
+  | "up"
+  | "down"
+  | "left"
+  | "right"
+  | "page-up"
+  | "page-down"
+  | "home"
+  | "end";
+
+export interface Scene {
+  /** At most so many rows, none wider than the columns; made safe and painted already. */
+  draw(size: Size): readonly string[];
+  key(key: Key): void;
+}
+
+export interface Screen {
+  readonly size: Size;
+  show(scene: Scene): void;
+  /** What the scene draws has changed. Drawn soon, and not more often than eyes follow. */
+  refresh(): void;
+  /** Gives the terminal back as it was found. Resolves when that is written. */
+  close(): Promise<void>;
+}
+
+/** What draws a screen is not there: a program that was copied without the files beside it. */
+export class ScreenMissing extends Error {
+  constructor(cause: unknown) {
+    super("Cannot open a view: the file ink-screen.js is not beside this program. Install agentruntime again", {
+      cause,
+    });
+    this.name = "ScreenMissing";
+  }
+}
+
+export async function openScreen(): Promise<Screen> {
+  const { openInkScreen } = await import("./ink-screen.ts").catch((error) => {
+    throw error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND"
+      ? new ScreenMissing(error)
+      : error;
+  });
+  return openInkScreen();
+}

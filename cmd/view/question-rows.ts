@@ -1,0 +1,87 @@
+/** An open question as a prompt with keys, above the line that is typed. The whole of it stands in the conversation. Pure. */
+import type { InputRequired } from "../../src/protocol/event.ts";
+import { plainLine, plainText } from "../plain-text.ts";
+import { toolTitle } from "../render-tool.ts";
+import { type Line, plain, type Span, wrapLine } from "./styled-line.ts";
+
+const heads = { permission: "Allow", question: "The agent asks", plan: "Go on with this plan" } as const;
+
+export function questionRows(
+  question: InputRequired,
+  { width, rowsMax, more }: { width: number; rowsMax: number; more: number },
+): Line[] {
+  const { kind, tool } = question;
+  const about = tool && kind !== "question" ? toolTitle({ ...tool, id: "", turn_id: "" }) : firstLine(question);
+  const waiting = more > 0 ? ` (${more} more ${more === 1 ? "waits" : "wait"})` : "";
+  const head: Line = [
+    { text: `? ${heads[kind]}: `, style: "yellow" },
+    { text: about, style: "bold" },
+    { text: waiting, style: "dim" },
+  ];
+  const rows = [...wrapLine(head, width, "  "), ...choiceRows(question, width)];
+  const keys = wrapLine(keyLine(question), width, "  ");
+  const room = Math.max(1, rowsMax - keys.length);
+  const shown = rows.length > room ? [...rows.slice(0, room - 1), plain("  … above", "dim")] : rows;
+  return [...shown, ...keys].slice(0, rowsMax);
+}
+
+function firstLine({ message, questions = [] }: InputRequired): string {
+  const [only] = questions;
+  return plainLine(questions.length === 1 && only ? only.text : message, 400);
+}
+
+function choiceRows({ questions = [], options, kind }: InputRequired, width: number): Line[] {
+  if (kind !== "question") return [];
+  return questions.flatMap(({ id, text }, at) => {
+    const title = questions.length > 1 ? wrapLine(plain(`  ${at + 1}. ${plainText(text)}`), width, "     ") : [];
+    const choices = options.filter(({ question }) => question === undefined || question === id);
+    const rows = choices.flatMap(({ label, description }, number) => {
+      const line: Span[] = [
+        { text: `  ${number + 1}) `, style: "cyan" },
+        { text: plainLine(label, 120) },
+        ...(description === undefined ? [] : [{ text: ` ${plainLine(description, 200)}`, style: "dim" as const }]),
+      ];
+      return wrapLine(line, width, "     ");
+    });
+    return [...title, ...rows];
+  });
+}
+
+/** Whether a digit alone answers: not where it may be the beginning of words. */
+export function isOneChoice({ kind, questions = [], options }: InputRequired): boolean {
+  const [only] = questions;
+  return kind === "question" && questions.length === 1 && !only?.multiple && !only?.free_text && options.length < 10;
+}
+
+function keyLine(question: InputRequired): Line {
+  const { kind, questions = [] } = question;
+  if (kind !== "question")
+    return keys([
+      ["a", "approve"],
+      ...(question.options.some(({ id }) => id === "approve_session") ? [["s", "for this session"] as const] : []),
+      ["d", "deny"],
+      ["/deny REASON", ""],
+    ]);
+  if (isOneChoice(question))
+    return keys([
+      ["1-9", "choose"],
+      ["/deny", "decline"],
+    ]);
+  const hints = [
+    question.options.length > 0 ? "a number or your words" : "your words",
+    ...(questions.some(({ multiple }) => multiple) ? ["1,3 for several"] : []),
+    ...(questions.length > 1 ? ["; between answers"] : []),
+  ];
+  return keys([
+    ["Enter", `answers: ${hints.join(", ")}`],
+    ["/deny", "decline"],
+  ]);
+}
+
+function keys(pairs: readonly (readonly [key: string, does: string])[]): Line {
+  return pairs.flatMap(([key, does], at): Span[] => [
+    { text: at === 0 ? "  " : "   " },
+    { text: key, style: "bold" },
+    { text: does === "" ? "" : ` ${does}`, style: "dim" },
+  ]);
+}

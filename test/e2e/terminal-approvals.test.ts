@@ -1,0 +1,105 @@
+/** What an agent asks, answered by keys in `agentd attach` on a terminal. */
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { type ClaudeDaemon, hasResults, ofType, startClaudeDaemon } from "../support/claude-daemon.ts";
+import { agentdPath } from "../support/start-daemon.ts";
+import { tempDir } from "../support/temp-dir.ts";
+import { openTmux, tmuxPath } from "../support/tmux.ts";
+
+const ask = { interactive: true, permission_mode: "interactive" };
+
+describe.skipIf(tmuxPath === undefined)("questions on a terminal", () => {
+  let claude: ClaudeDaemon;
+  beforeAll(async () => {
+    claude = await startClaudeDaemon();
+  });
+  afterAll(() => claude?.stop());
+
+  async function attach(id: string) {
+    const env = { AGENTD_URL: claude.daemon.url, AGENTD_TOKEN: claude.daemon.token };
+    const tmux = await openTmux({ env });
+    onTestFinished(() => tmux.close());
+    await tmux.run(`"${process.execPath}" "${agentdPath}" attach ${id}`);
+    return tmux;
+  }
+
+  test("keys approve and deny a tool; words give a reason", async () => {
+    const id = await claude.create({ ...ask, prompt: "[[bash:touch one.txt]]" });
+    const tmux = await attach(id);
+    await tmux.sees("? Allow: Bash  touch one.txt");
+    await tmux.sees("a approve   s for this session   d deny");
+    await tmux.sees("? asks you");
+    // What comes at once with a question is somebody's typing; a key that comes later is an answer.
+    await claude.log(id, (events) => ofType(events, "input_required").length === 1);
+    await pressUntil(
+      () => tmux.keys("a"),
+      () => claude.log(id, hasResults(1)),
+      tmux.keys,
+    );
+    await tmux.sees("approved by client");
+    await tmux.sees("▸ Bash  touch one.txt");
+
+    await tmux.type("[[bash:touch two.txt]]");
+    await tmux.keys("Enter");
+    await tmux.sees("? Allow: Bash  touch two.txt");
+    await tmux.type("/deny not that one");
+    await tmux.keys("Enter");
+    await tmux.sees("denied by client: not that one");
+    const resolved = ofType(await claude.log(id, hasResults(2)), "input_resolved");
+    expect(resolved.map((data) => [data["decision"], data["message"]])).toEqual([
+      ["approve_once", undefined],
+      ["deny", "not that one"],
+    ]);
+    await tmux.keys("C-d");
+    await tmux.sees("Come back with");
+    await tmux.isGivenBack();
+  });
+
+  test("an edit that waits for leave shows its lines", async () => {
+    const dir = await tempDir();
+    onTestFinished(() => dir.remove());
+    const file = join(dir.path, "new.txt");
+    const prompt = `[[call:Write ${JSON.stringify({ file_path: file, content: "alpha\nbeta\n" })}]]`;
+    const tmux = await attach(await claude.create({ ...ask, prompt, work_dir: dir.path }));
+    await tmux.sees("? Allow: Write");
+    const rows = await tmux.sees("+beta");
+    expect(rows.map((row) => row.trim())).toContain("+alpha");
+  });
+
+  test("a question shows its choices, and takes a number", async () => {
+    const options = [
+      { label: "Up", description: "that way" },
+      { label: "Down", description: "the other way" },
+    ];
+    const input = { questions: [{ question: "Which way?", header: "W", options, multiSelect: false }] };
+    const id = await claude.create({ ...ask, prompt: `[[call:AskUserQuestion ${JSON.stringify(input)}]]` });
+    const tmux = await attach(id);
+    const rows = await tmux.sees("2) Down the other way");
+    expect(rows).toContain("? The agent asks: Which way?");
+    expect(rows).toContain("  1) Up that way");
+    expect(rows.at(-1)).toMatch(/^answer › ▏/);
+    await tmux.type("2");
+    await tmux.keys("Enter");
+    const events = await claude.log(id, hasResults(1));
+    expect(ofType(events, "tool_result").at(-1)?.["output"]).toContain("Down");
+    await tmux.sees("approved by client");
+  });
+});
+
+/** A key counts half a second after its question was shown: until then it is text, which is taken away again. */
+async function pressUntil(
+  press: () => Promise<void>,
+  happened: () => Promise<unknown>,
+  keys: (...names: string[]) => Promise<void>,
+): Promise<void> {
+  let isOver = false;
+  const done = happened().finally(() => {
+    isOver = true;
+  });
+  while (!isOver) {
+    await press();
+    await Promise.race([done, new Promise((resolve) => setTimeout(resolve, 700))]);
+    if (!isOver) await keys("C-u");
+  }
+  await done;
+}
