@@ -113,6 +113,13 @@ describe.skipIf(browserPath === undefined)("100,000 events", () => {
     await feed.getByText("The agent ended with").waitFor();
     await feed.getByText(`t${turns} · success`).waitFor();
     expect(await rowsInPage()).toBeLessThan(120);
+
+    // Who is at the end stays there, whatever becomes of the window.
+    for (const height of [1100, 500, 900]) {
+      await page.setViewportSize({ width: 1280, height });
+      await eventually(() => feed.evaluate((box) => box.scrollTop + box.clientHeight >= box.scrollHeight - 1));
+    }
+    await feed.getByText("The agent ended with").waitFor();
   });
 
   test("every row comes by while one scrolls page by page; its text is not kept", async () => {

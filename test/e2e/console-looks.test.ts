@@ -2,7 +2,7 @@
  * How the console looks, wide and on a phone, light and dark: nothing that axe finds fault with on any view, and nothing wider
  * than the screen. AGENTRUNTIME_SCREENSHOTS=FOLDER keeps a picture of each.
  */
-import { mkdtempSync, realpathSync } from "node:fs";
+import { mkdtempSync, realpathSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,6 +10,7 @@ import axe, { type AxeResults } from "axe-core";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { browserPath } from "../support/browser.ts";
+import { results } from "../support/claude-daemon.ts";
 import { logIn, openBrowser, openConsole } from "../support/console.ts";
 import { type CountsDaemon, startCountsDaemon } from "../support/counts-daemon.ts";
 import { putEndedSession } from "../support/ended-session.ts";
@@ -20,8 +21,21 @@ const usage = {
   cache_read_input_tokens: 18_000,
   cache_creation_input_tokens: 0,
 };
+const refused = { reason: "name", verdict: "denied" };
 const endedId = "44444444-0000-4000-8000-000000000000";
 const liveId = "55555555-0000-4000-8000-000000000000";
+
+const denials = [
+  { session_id: endedId, at: Date.UTC(2026, 0, 1), host: "pixel.example", port: 443, ...refused, repeated: 3 },
+  {
+    session_id: liveId,
+    at: Date.UTC(2026, 0, 2),
+    host: "other.example",
+    port: 8443,
+    reason: "port",
+    verdict: "audited",
+  },
+];
 
 function* story() {
   for (const [at, text] of ["Why does the build fail?", "Then mend it, please", "And say so in the log"].entries()) {
@@ -88,8 +102,10 @@ describe.skipIf(browserPath === undefined)("the console looks well and reads wel
   beforeAll(async () => {
     const dataDir = join(dir, "data");
     putEndedSession(dataDir, endedId, story());
+    writeFileSync(join(dataDir, "egress.ndjson"), denials.map((denial) => `${JSON.stringify(denial)}\n`).join(""));
     [counts, browser] = await Promise.all([startCountsDaemon({ dataDir }), openBrowser()]);
-    await counts.create({ name: "mend-the-build" });
+    const spent = await counts.create({ name: "mend-the-build", prompt: "steps=1 words=3 pause=0" });
+    await counts.until(spent, (events) => results(events).length === 1);
     await counts.create({
       session_id: liveId,
       name: "tidy-up",
@@ -120,7 +136,12 @@ describe.skipIf(browserPath === undefined)("the console looks well and reads wel
       `#/sessions/${endedId}`,
       async (page) => {
         await page.getByRole("tab", { name: "Turns" }).click();
-        await page.getByRole("rowheader", { name: /t3/ }).waitFor();
+        const row = page.getByRole("row", { name: /t3 And say so/ });
+        await row.getByText("success").waitFor();
+        await row.getByText("23.2K in, 840 out").waitFor();
+        await row.getByText("$0.12").waitFor();
+        await page.getByRole("row", { name: /t2/ }).getByText("interrupted").waitFor();
+        await page.getByRole("img", { name: /3 turns/ }).waitFor();
       },
     ],
     [
@@ -128,11 +149,26 @@ describe.skipIf(browserPath === undefined)("the console looks well and reads wel
       `#/sessions/${endedId}`,
       async (page) => {
         await page.getByRole("tab", { name: "Network" }).click();
-        await page.getByText("Nothing was refused").waitFor();
+        await page.getByText("pixel.example:443").waitFor();
+        expect(await page.getByText("other.example:8443").count()).toBe(0);
       },
     ],
     ["new", "#/new", (page) => page.getByRole("option", { name: "counts" }).waitFor({ state: "attached" })],
-    ["figures", "#/figures", (page) => page.getByText("Nothing was refused").waitFor()],
+    [
+      "figures",
+      "#/figures",
+      async (page) => {
+        await page.getByText("pixel.example:443").waitFor();
+        await page.getByText("other.example:8443").waitFor();
+        await page
+          .getByRole("img", { name: /Live sessions: now 2, 1 busy/ })
+          .locator("polyline")
+          .waitFor({ state: "attached" });
+        await page.getByRole("img", { name: /Events a second/ }).waitFor();
+        await page.getByRole("row", { name: "counts $0.0010" }).waitFor();
+        await page.getByRole("row", { name: "counts 2" }).waitFor();
+      },
+    ],
     [
       "help",
       "",

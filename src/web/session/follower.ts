@@ -71,12 +71,16 @@ export class Follower {
 
   async #look(): Promise<void> {
     const { signal: over } = this.#over;
+    let lost = "";
     while (!over.aborted && !this.conversation.exit) {
       try {
         if (!document.hidden || !this.view.value) await this.refresh();
+        // Back again: what was said of its absence is no longer so.
+        if (lost !== "" && this.fault.value === lost) this.fault.value = "";
       } catch (error) {
         this.note(error);
         if (!this.view.value) return;
+        lost = this.fault.value;
       }
       await pause(viewMs, over);
     }

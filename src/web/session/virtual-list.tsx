@@ -58,8 +58,10 @@ export class ListPlace {
     const before = this.top;
     this.top = this.box.scrollTop;
     this.height = this.box.clientHeight;
-    // Whoever moves up a little, from the end, means to leave it.
-    this.isAtEnd = this.#isNearEnd() && this.top >= before - 1;
+    // Whoever moves up a little, from the end, means to leave it. At the very end is also who was moved there, because the
+    // list has become higher.
+    const isAtVeryEnd = this.top + this.height >= this.spacerPx - 1;
+    this.isAtEnd = isAtVeryEnd || (this.#isNearEnd() && this.top >= before - 1);
   }
 
   #isNearEnd(): boolean {
