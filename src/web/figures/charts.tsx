@@ -1,4 +1,5 @@
 /** Two small kinds of chart, drawn here: values in time, and values side by side. Each also says its figures in words. */
+import { countText } from "../text/format.ts";
 
 const width = 300;
 const height = 80;
@@ -22,12 +23,12 @@ export function Line({ title, now, values }: ChartProps & { values: readonly num
         viewBox={`0 0 ${width} ${height}`}
         preserveAspectRatio="none"
         role="img"
-        aria-label={`${title}: now ${now}, at most ${max.toFixed(1)}`}
+        aria-label={`${title}: now ${now}, at most ${countText(max)}`}
       >
         {points.length > 1 && <polygon points={`0,${height} ${points.join(" ")} ${width},${height}`} />}
         {points.length > 1 && <polyline points={points.join(" ")} />}
       </svg>
-      <p class="dim">at most {max.toFixed(1)}</p>
+      <p class="dim">at most {countText(max)}</p>
     </figure>
   );
 }

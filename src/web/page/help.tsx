@@ -30,11 +30,9 @@ export function Help({ onClose }: { onClose: () => void }) {
           </div>
         ))}
       </dl>
-      <form method="dialog">
-        <button type="submit" class="main">
-          Close
-        </button>
-      </form>
+      <button type="button" class="main" onClick={() => dialog.current?.close()}>
+        Close
+      </button>
     </dialog>
   );
 }
