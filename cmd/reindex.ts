@@ -15,7 +15,7 @@ export async function reindexStore(
   const { ended, removed, foreign, skipped, aside } = await reindex(config, (message) => terminal.note(message));
   if (aside !== undefined)
     terminal.note(
-      `The store could not be used and was put aside as ${aside}: idempotency keys and named tokens in it are forgotten`,
+      `The store could not be used and was put aside as ${aside}: idempotency keys, named tokens and chats in it are forgotten`,
     );
   terminal.note(
     `Indexed ${ended} ended sessions, ${removed} logs of deleted ones and ${foreign} of the Go daemon. Live sessions are taken over at the next start`,

@@ -57,6 +57,8 @@ export type AgentSettings = z.infer<typeof AgentSettings> & { harness: HarnessNa
 const Limits = z.strictObject({
   /** Live sessions at once; 0 is no limit. */
   max_sessions: z.number().int().nonnegative().default(0),
+  /** Chats that are kept. */
+  max_chats: z.number().int().positive().default(1000),
   /** Requests of one token in a second, with as many more at once as it did not send before; 0 is no limit. */
   token_requests: z.number().int().nonnegative().default(1000),
   /** Live sessions at once that one token began; 0 is no limit. */

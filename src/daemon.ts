@@ -12,6 +12,7 @@ import { Tickets } from "./access/tickets.ts";
 import { Tokens } from "./access/tokens.ts";
 import { enter } from "./api/mounted.ts";
 import { type Access, createServer, type Server } from "./api/server.ts";
+import { Chats } from "./chats/chats.ts";
 import { openOwnStore, storePath } from "./claim-store.ts";
 import type { Config, OnShutdown } from "./config.ts";
 import { dataDirMark, ensureRunDir, ensureToken, lockDataDir, replaceToken } from "./data-dir.ts";
@@ -89,6 +90,8 @@ export async function startDaemon(
     const given = { limitSupport, config, runtimes, store: opened, runDir, keeperPath, reread, watch, log };
     const supervisor = new Supervisor(given);
     await supervisor.recover();
+    const chats = openChats(config, { supervisor, store: opened, log });
+    await chats.recover();
     const { reached, begin, onClients } = idleWatch(supervisor);
     const server = await createServer({
       scrape: observer.scrape,
@@ -96,6 +99,7 @@ export async function startDaemon(
       onRefused: observer.refused,
       config,
       supervisor,
+      chats,
       answers: opened.answers,
       access,
       version,
@@ -117,6 +121,7 @@ export async function startDaemon(
       idle: reached,
       close: async (reason) => {
         tell("stopping");
+        chats.close();
         const kept = supervisor.goingOn(config.onShutdown);
         server.sockets.closeOf(kept, `the daemon leaves (${reason})`);
         await Promise.all([supervisor.close(config.onShutdown), local.close()]);
@@ -198,9 +203,16 @@ async function openStore({ dataDir, fsync }: Config, { log }: Observer): Promise
   if (claimed === "foreign")
     log(
       "warn",
-      `The store "${storePath(dataDir)}" was another data dir's: its idempotency keys and tokens are forgotten, and the sessions are read from their folders`,
+      `The store "${storePath(dataDir)}" was another data dir's: its idempotency keys, tokens and chats are forgotten, and the sessions are read from their folders`,
     );
   return store;
+}
+
+function openChats(config: Config, given: { supervisor: Supervisor; store: Store; log: Observer["log"] }): Chats {
+  const { supervisor, store, log } = given;
+  const { dataDir } = config;
+  const logPathOf = (id: string) => sessionHome(dataDir, id).log;
+  return new Chats({ supervisor, book: store.chats, config, dataDir, logPathOf, log });
 }
 
 function goOn(kept: number, leaving: OnShutdown): string {

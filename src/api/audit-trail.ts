@@ -10,7 +10,7 @@ import type { ClientFrame } from "../protocol/frame.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import { accessOf, knownCaller } from "./guard.ts";
 
-interface About {
+export interface About {
   session_id?: string;
   subject?: string;
 }
@@ -83,13 +83,13 @@ export type FrameTrail = (type: ClientFrame["type"], error: ErrorCode | undefine
 
 export function frameTrail(
   audit: AuditLog,
-  { caller, request, sessionId }: { caller: Caller; request: FastifyRequest; sessionId: string },
+  { caller, request, about }: { caller: Caller; request: FastifyRequest; about: () => About },
 ): FrameTrail {
   const who = whoOf(caller, request);
   return (type, error) => {
     const act = frameActs[type];
     if (act === undefined) return;
-    audit.note({ ...who, act, by: "websocket", session_id: sessionId, ...(error === undefined ? {} : { error }) });
+    audit.note({ ...who, act, by: "websocket", ...about(), ...(error === undefined ? {} : { error }) });
   };
 }
 

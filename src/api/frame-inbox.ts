@@ -4,12 +4,12 @@ import * as z from "zod";
 import type { Caller } from "../access/caller.ts";
 import type { RequestRate } from "../access/request-rate.ts";
 import type { Bridge } from "../bridge/bridge.ts";
+import { defined } from "../protocol/defined.ts";
 import { AgentdError, type ErrorCode, messageOf } from "../protocol/error.ts";
 import { firstIssue } from "../protocol/first-issue.ts";
 import { ClientFrame, clientFrameTypes, closeCode } from "../protocol/frame.ts";
 import { jsonExcess } from "../protocol/json-depth.ts";
 import { cutCharacter, hasLoneSurrogate } from "../protocol/text.ts";
-import type { Session } from "../session/session.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import type { FrameTrail } from "./audit-trail.ts";
 import { closeSocket } from "./close-socket.ts";
@@ -23,11 +23,26 @@ const frameBytesWaitingMax = 16 * 1024 * 1024;
 /** Bytes that wait for a client which goes on pinging: the log, its answers, and pongs on top of both. */
 const unreadPongsMax = 16 * 1024 * 1024;
 
+/** Whom a client speaks to. */
+export interface SpokenTo {
+  /** The session that is meant by what is asked of one; throws when there is none. */
+  sessionId(): string;
+  /** Accepts a prompt or a steer. */
+  say(kind: "prompt" | "steer", text: string): Promise<Accepted>;
+}
+
+interface Accepted {
+  turnId: string;
+  position: number;
+  /** Where that is not the session that the client sees. */
+  sessionId?: string | undefined;
+}
+
 interface InboxOptions {
   socket: WebSocket;
   bridge: Bridge;
   supervisor: Supervisor;
-  session: Session;
+  spokenTo: SpokenTo;
   caller: Caller;
   /** Whether the caller's token is good no more. */
   isShutOut(): boolean;
@@ -42,7 +57,7 @@ export function inboxOf({
   socket,
   bridge,
   supervisor,
-  session,
+  spokenTo,
   caller,
   isShutOut,
   rate,
@@ -89,7 +104,7 @@ export function inboxOf({
         // What a socket said before it was closed counts, unless its token let it in no more.
         if (isShutOut()) return;
         if (frame.type !== "ping" && frame.type !== "resize") checkScope(caller, "write", `a ${frame.type}`);
-        await carryOut(frame, bridge, supervisor, session);
+        await carryOut(frame, { bridge, supervisor, spokenTo });
         trail(frame.type, undefined);
       } catch (error) {
         const { code, message } = toAgentdError(error);
@@ -134,7 +149,11 @@ function parseFrame(text: string): ClientFrame {
   return frame.data;
 }
 
-async function carryOut(frame: ClientFrame, bridge: Bridge, supervisor: Supervisor, session: Session): Promise<void> {
+async function carryOut(
+  frame: ClientFrame,
+  { bridge, supervisor, spokenTo }: Pick<InboxOptions, "bridge" | "supervisor" | "spokenTo">,
+): Promise<void> {
+  const conversation = () => supervisor.conversationWith(spokenTo.sessionId());
   switch (frame.type) {
     case "stdin":
     case "prompt":
@@ -145,24 +164,21 @@ async function carryOut(frame: ClientFrame, bridge: Bridge, supervisor: Supervis
       if (hasLoneSurrogate(text))
         throw new AgentdError("invalid_frame", `Cannot take the ${frame.type}: ${cutCharacter}`);
       if (text.trim() === "") return;
-      const conversation = await supervisor.conversationWith(session.id);
-      const { turnId, position } = await (frame.type === "steer"
-        ? conversation.steer(text)
-        : conversation.prompt(text));
-      bridge.tell({ type: "accepted", turn_id: turnId, position });
+      const { turnId, position, sessionId } = await spokenTo.say(frame.type === "steer" ? "steer" : "prompt", text);
+      bridge.tell({ type: "accepted", turn_id: turnId, position, ...defined({ session_id: sessionId }) });
       return;
     }
     case "interrupt":
-      return (await supervisor.conversationWith(session.id)).interrupt();
+      return (await conversation()).interrupt();
     case "context":
-      return (await supervisor.conversationWith(session.id)).context(frame.context);
+      return (await conversation()).context(frame.context);
     case "mention":
-      return (await supervisor.conversationWith(session.id)).mention(frame.mention);
+      return (await conversation()).mention(frame.mention);
     case "withdraw":
-      return (await supervisor.conversationWith(session.id)).withdraw(frame.turn_id);
+      return (await conversation()).withdraw(frame.turn_id);
     case "respond": {
       const { type: _type, request_id, ...answer } = frame;
-      await supervisor.respond(session.id, request_id, answer);
+      await supervisor.respond(spokenTo.sessionId(), request_id, answer);
       bridge.tell({ type: "answered", request_id });
       return;
     }

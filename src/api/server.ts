@@ -7,17 +7,21 @@ import type { RequestRate } from "../access/request-rate.ts";
 import type { Tickets } from "../access/tickets.ts";
 import type { Tokens } from "../access/tokens.ts";
 import { ClientRoom } from "../bridge/client-room.ts";
+import type { Chats } from "../chats/chats.ts";
 import type { Config } from "../config.ts";
 import type { LimitSupport } from "../process/group-limits.ts";
 import { AgentdError, type ErrorCode, errnoOf } from "../protocol/error.ts";
 import type { AnswerBook } from "../store/store.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import { agentsRoute } from "./agents-route.ts";
-import { type AttachSockets, attachSocket } from "./attach-socket.ts";
+import { attachSocket } from "./attach-socket.ts";
 import { auditRoute } from "./audit-route.ts";
 import { auditRequests, noteRefusal } from "./audit-trail.ts";
 import { boundBodies } from "./body-room.ts";
 import { answerBroken } from "./broken-request.ts";
+import { chatRoutes } from "./chat-routes.ts";
+import { chatSocket } from "./chat-socket.ts";
+import { type ClientSockets, clientSockets } from "./client-sockets.ts";
 import { consoleRoute } from "./console-route.ts";
 import { egressRoute } from "./egress-route.ts";
 import { replyWithError, toAgentdError } from "./error-reply.ts";
@@ -53,6 +57,7 @@ export interface Access {
 export interface ServerOptions {
   config: Config;
   supervisor: Supervisor;
+  chats: Chats;
   answers: AnswerBook;
   access: Access;
   version: string;
@@ -69,7 +74,7 @@ export interface ServerOptions {
 
 export interface Server {
   app: FastifyInstance;
-  sockets: AttachSockets;
+  sockets: ClientSockets;
   /** How far each client is behind the end of its session's log, in bytes. */
   clientLags(): number[];
   /** What waits for all of them together. */
@@ -146,6 +151,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   auditRoute(app, options.access);
   tokenRoutes(app, { supervisor, ...options.access });
   turnRoutes(app, { supervisor, idempotency });
+  chatRoutes(app, { chats: options.chats, idempotency });
   logRoutes(app, { supervisor, dataDir: config.dataDir });
   const { onClient, lags } = clientBook(options.onClients);
   const { onRefused } = options;
@@ -160,7 +166,9 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   };
   eventsRoute(app, watching);
   streamRoute(app, watching);
-  const sockets = attachSocket(app, watching);
+  const sockets = clientSockets(app, watching);
+  attachSocket(app, { ...watching, sockets });
+  chatSocket(app, { ...watching, chats: options.chats, sockets });
   checkTable();
   return { app, sockets, clientLags: lags, clientBytes: () => room.heldBytes };
 }

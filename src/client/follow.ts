@@ -161,6 +161,7 @@ function controlItem(frame: Exclude<ServerFrame, DataFrame>): FollowItem | undef
     case "input_required":
       return { type: "input", input: frame.data };
     case "answered":
+    case "session":
     case "pong":
       return undefined;
     default:

@@ -77,6 +77,11 @@ export const AuditAct = z.enum([
   "change",
   "stop",
   "delete",
+  "chat_create",
+  "chat_message",
+  "chat_attach",
+  "chat_change",
+  "chat_delete",
   "egress_reload",
   "gc",
   "ticket",
@@ -98,7 +103,7 @@ export const AuditEntry = z.object({
   act: AuditAct,
   /** The session's id; what was asked for where there is none of that name. */
   session_id: z.string().optional(),
-  /** The token that was made, replaced or revoked. */
+  /** The token that was made, replaced or revoked; the chat. */
   subject: z.string().optional(),
   /** Address of the other end, or `unix`. */
   from: z.string(),

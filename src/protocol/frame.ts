@@ -1,4 +1,4 @@
-/** Messages between the daemon and its WebSocket clients on `/ws/sessions/:id`. */
+/** Messages between the daemon and its WebSocket clients on `/ws/sessions/:id` and `/ws/chats/:name`. */
 import * as z from "zod";
 import { acceptBothSpellings, ContextItem, InputAnswer, MentionItem } from "./command.ts";
 import { InputRequired } from "./event.ts";
@@ -23,7 +23,15 @@ export const ServerFrame = z.discriminatedUnion("type", [
   /** Something the client sent failed, or the session cannot go on; `code` is of docs/errors.md. */
   z.object({ type: z.literal("error"), error: z.string(), code: z.string() }),
   /** A prompt or steer was accepted. */
-  z.object({ type: z.literal("accepted"), turn_id: z.string(), position: z.number() }),
+  z.object({
+    type: z.literal("accepted"),
+    turn_id: z.string(),
+    position: z.number(),
+    /** Of a message to a chat: the session that it has begun, or waits for. */
+    session_id: z.string().optional(),
+  }),
+  /** On the socket of a chat: what follows is of this session. */
+  z.object({ type: z.literal("session"), session_id: z.string() }),
   /** Behind `connected`: a question that was open when the client came. The log holds it too, under the same id. */
   z.object({ type: z.literal("input_required"), data: InputRequired }),
   /** An answer was taken: this one, or the same given before. */

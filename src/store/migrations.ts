@@ -89,6 +89,33 @@ const migrations: Readonly<Record<string, Migration>> = {
         .execute();
     },
   },
+  "0004-chats": {
+    async up(db) {
+      await db.schema
+        .createTable("chats")
+        .addColumn("name", "text", (column) => column.primaryKey())
+        .addColumn("config", "text", (column) => column.notNull())
+        .addColumn("folder", "text", (column) => column.notNull())
+        .addColumn("created_at", "bigint", (column) => column.notNull())
+        .addColumn("updated_at", "bigint", (column) => column.notNull())
+        .addColumn("last_active_at", "bigint")
+        .addColumn("request", "text")
+        .execute();
+      await db.schema
+        .createTable("chat_steps")
+        .addColumn("chat", "text", (column) => column.notNull())
+        .addColumn("position", "integer", (column) => column.notNull())
+        .addColumn("session_id", "text", (column) => column.notNull().unique())
+        .addColumn("kind", "text", (column) => column.notNull())
+        .addColumn("standing", "text", (column) => column.notNull())
+        .addColumn("text", "text")
+        .addColumn("fault", "text")
+        .addColumn("sent_at", "bigint", (column) => column.notNull())
+        .addColumn("sent_by", "text")
+        .addPrimaryKeyConstraint("chat_steps_key", ["chat", "position"])
+        .execute();
+    },
+  },
 };
 
 /** Brings the tables to this version's form. Throws when a newer version made them, and changes nothing then. */
@@ -98,7 +125,7 @@ export async function migrate(db: Kysely<Tables>, place: string): Promise<void> 
   if (unknown.length > 0)
     throw new AgentdError(
       "store_failed",
-      `Cannot use the store in ${place}: a newer agentd made it (it knows ${unknown.join(", ")}). Start that version again; or run "agentd reindex", which puts the store aside and makes a new one from the sessions' folders, without its idempotency keys and tokens`,
+      `Cannot use the store in ${place}: a newer agentd made it (it knows ${unknown.join(", ")}). Start that version again; or run "agentd reindex", which puts the store aside and makes a new one from the sessions' folders, without its idempotency keys, tokens and chats`,
       { details: { is_unusable: true } },
     );
   const { error, results } = await migrator.migrateToLatest();

@@ -13,6 +13,8 @@ export function sqlOwner(db: Kysely<Tables>, settle: () => Promise<void>): Pick<
         if (!keepsOwned) {
           await changes.deleteFrom("answers").execute();
           await changes.deleteFrom("tokens").execute();
+          await changes.deleteFrom("chat_steps").execute();
+          await changes.deleteFrom("chats").execute();
         }
         await changes.deleteFrom("owner").execute();
         await changes.insertInto("owner").values({ data_dir_id: id }).execute();

@@ -2,6 +2,7 @@
 import type { Kysely } from "kysely";
 import { migrate } from "./migrations.ts";
 import { sqlAnswers } from "./sql-answers.ts";
+import { sqlChats } from "./sql-chats.ts";
 import { sqlOwner } from "./sql-owner.ts";
 import { sqlSessions } from "./sql-sessions.ts";
 import { sqlTokens } from "./sql-tokens.ts";
@@ -22,6 +23,7 @@ export async function openSqlStore({ db, place, settle }: SqlStoreOptions): Prom
     sessions: sqlSessions(db),
     answers: sqlAnswers(db, settle),
     tokens: sqlTokens(db, settle),
+    chats: sqlChats(db, settle),
     ...sqlOwner(db, settle),
     close: () => db.destroy(),
   };

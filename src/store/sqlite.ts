@@ -69,7 +69,7 @@ function whatToDo(code: string, message: string): string {
     return `another program holds it (${message}). End that program, then start again`;
   if (code.startsWith("SQLITE_FULL") || code === "ENOSPC") return "the disk is full. Make room, then start again";
   if (isDamaged(code))
-    return `it is damaged (${message}). Run "agentd reindex": it puts the file aside and makes a new one from the sessions' folders. Nothing of a session is lost; idempotency keys and named tokens are forgotten`;
+    return `it is damaged (${message}). Run "agentd reindex": it puts the file aside and makes a new one from the sessions' folders. Nothing of a session is lost; idempotency keys, named tokens and chats are forgotten`;
   return `${message}. See that it is a file that this user can read and write`;
 }
 

@@ -1,6 +1,7 @@
 /**
  * What the daemon keeps in its database: an index over the sessions' folders, which can be made again from them, and
- * answers to idempotency keys and the digests of tokens, which no log holds. Types only: SQLite is one way to keep it.
+ * answers to idempotency keys, the digests of tokens and the chats, which no log holds. Types only: SQLite is one way to
+ * keep it.
  */
 import type { Scope } from "../protocol/access.ts";
 import type { AgentHome, EndReason, PermissionMode, SessionStatus } from "../protocol/session.ts";
@@ -9,11 +10,12 @@ export interface Store {
   readonly sessions: SessionIndex;
   readonly answers: AnswerBook;
   readonly tokens: TokenBook;
+  readonly chats: ChatBook;
   /** The id of the data dir whose store it is; none in one that is new, or that an earlier version made. */
   owner(): Promise<string | undefined>;
   /**
    * It is the store of this data dir from now on, and knows no session: they are to be read from their folders. What no
-   * folder holds, answers and tokens, stays only with `keepsOwned`: another data dir's tokens open nothing here.
+   * folder holds, answers, tokens and chats, stays only with `keepsOwned`: another data dir's tokens open nothing here.
    */
   claim(dataDirId: string, options: { keepsOwned: boolean }): Promise<void>;
   close(): Promise<void>;
@@ -162,4 +164,77 @@ export interface TokenBook {
   put(row: TokenRow): Promise<void>;
   /** It is gone from the disk when this resolves. */
   remove(name: string): Promise<void>;
+}
+
+/** A chat: a name for a conversation that goes on from session to session. */
+export interface ChatRow {
+  name: string;
+  /** As it was asked for, and changed since. May hold secrets. */
+  config: unknown;
+  /** Name of its own folder: a later chat of the same name has another. */
+  folder: string;
+  created_at: number;
+  updated_at: number;
+  /** When something was last sent, or a session begun. */
+  last_active_at: number | null;
+  /** A digest of the Idempotency-Key it was asked for with. */
+  request: string | null;
+}
+
+/**
+ * One step of a chat's chain: a session that was begun, or that a message waits for. `waiting` is accepted and not begun,
+ * or not yet known to be; `failed` could not be begun, `fault` says why.
+ */
+export interface ChatStep {
+  chat: string;
+  /** From 0, without holes. */
+  position: number;
+  /** Chosen when the step was accepted: by it what came of it is found again. */
+  session_id: string;
+  /** `attach` was begun without a message, for somebody to talk in. */
+  kind: "message" | "attach";
+  standing: "waiting" | "begun" | "failed";
+  /** The message, until its session's log holds it; of a failed step for good. */
+  text: string | null;
+  fault: { code: string; message: string } | null;
+  sent_at: number;
+  /** Name of the token it was sent with. */
+  sent_by: string | null;
+}
+
+/** What a list shows of a chat. */
+export interface ChatSummary {
+  row: ChatRow;
+  begun: number;
+  waiting: number;
+}
+
+export interface ChatBook {
+  /** False when there is one of that name. It is on disk when this resolves. */
+  create(row: ChatRow): Promise<boolean>;
+  find(name: string): Promise<ChatRow | undefined>;
+  count(): Promise<number>;
+  /** All, in the order of their creation. */
+  summaries(): Promise<ChatSummary[]>;
+  change(name: string, change: Pick<ChatRow, "config" | "updated_at">): Promise<void>;
+  /** With its steps. */
+  remove(name: string): Promise<void>;
+  /** Of one chat, in order. */
+  steps(name: string): Promise<ChatStep[]>;
+  stepOf(sessionId: string): Promise<ChatStep | undefined>;
+  /** Of all chats. */
+  waiting(): Promise<ChatStep[]>;
+  /** It is on disk when this resolves: from then on it is accepted. */
+  add(step: ChatStep): Promise<void>;
+  /** Takes back one that nobody was told of. */
+  drop(step: Pick<ChatStep, "chat" | "position">): Promise<void>;
+  /** Its session's log holds the message from here on. */
+  begun(step: Pick<ChatStep, "chat" | "position">): Promise<void>;
+  failed(step: Pick<ChatStep, "chat" | "position">, fault: NonNullable<ChatStep["fault"]>): Promise<void>;
+  /** The session was never given its message: the step is begun and over, and the same message waits behind it. Both or neither. */
+  again(step: ChatStep, sessionId: string): Promise<void>;
+  /** The agents' own ids of the sessions of a chat, by session. */
+  conversations(name: string): Promise<Record<string, string>>;
+  /** Of each chat the last session whose conversation can be gone on with. */
+  resumable(): Promise<string[]>;
 }

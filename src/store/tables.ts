@@ -1,5 +1,5 @@
 /** The tables, as the query builder knows them. */
-import type { SessionRow, TokenRow } from "./store.ts";
+import type { ChatRow, ChatStep, SessionRow, TokenRow } from "./store.ts";
 
 export interface Tables {
   /** One row, or none. */
@@ -7,6 +7,10 @@ export interface Tables {
   sessions: SessionColumns;
   session_tags: { session_id: string; key: string; value: string };
   tokens: TokenRow;
+  /** `config` is JSON. */
+  chats: Omit<ChatRow, "config"> & { config: string };
+  /** `fault` is JSON. */
+  chat_steps: Omit<ChatStep, "fault"> & { fault: string | null };
   answers: {
     scope: string;
     key: string;

@@ -51,6 +51,8 @@ export interface Caller {
   traceparent?: string | undefined;
   /** A digest of the Idempotency-Key. */
   request?: string | undefined;
+  /** Where a session works on this machine whose request names no folder; by default in one of its own. */
+  scratch?: string | undefined;
 }
 
 /** What was found out about a request before anything was made. */
@@ -68,6 +70,7 @@ interface Found {
   traceparent: string | undefined;
   request: string | undefined;
   by: string | undefined;
+  scratch: string | undefined;
   /** Of a session in a container. */
   container: ContainerSpec | undefined;
   egress: EgressPolicy | undefined;
@@ -79,8 +82,8 @@ const scratchInside = "/workspace";
 /** Nothing is left behind when it rejects. */
 export async function createSession(context: Context, request: SessionRequest, caller: Caller): Promise<Created> {
   const traceparent = readTraceparent(caller.traceparent);
-  const { by } = caller;
-  const found = { ...(await lookInto(context, request)), traceparent, request: caller.request, by };
+  const { by, scratch } = caller;
+  const found = { ...(await lookInto(context, request)), traceparent, request: caller.request, by, scratch };
   const id = request.session_id === undefined ? randomUUID() : checkSessionId(request.session_id);
   const { registry } = context;
   if (registry.all().some(({ session }) => session.isPaused)) throw diskFull(context);
@@ -100,10 +103,15 @@ export async function createSession(context: Context, request: SessionRequest, c
   }
 }
 
+/** Rejects as the creation of that session would, and makes nothing. */
+export async function checkRequest(context: Context, request: SessionRequest): Promise<void> {
+  await lookInto(context, request);
+}
+
 async function lookInto(
   context: Context,
   request: SessionRequest,
-): Promise<Omit<Found, "traceparent" | "request" | "by">> {
+): Promise<Omit<Found, "traceparent" | "request" | "by" | "scratch">> {
   const { config } = context;
   const { agent, runtime: runtimeName } = checkNames(request, config);
   checkHonoured(request, runtimeName, config);
@@ -206,7 +214,8 @@ async function discard(session: Session): Promise<void> {
 
 async function specFor({ config }: Context, { id, request, found }: Wanted, home: SessionHome): Promise<SessionSpec> {
   const { hasScratch } = found.runtime;
-  if (found.requestedDir === undefined && !hasScratch) await mkdir(home.scratch, { mode: 0o700 });
+  const scratch = found.scratch ?? home.scratch;
+  if (found.requestedDir === undefined && !hasScratch) await mkdir(scratch, { mode: 0o700, recursive: true });
   const agentHome = found.resumed?.agentHome ?? agentHomeOf(request, config, found.runtime.name);
   if (request.agent_home !== undefined && request.agent_home !== agentHome) {
     throw new AgentdError(
@@ -228,7 +237,7 @@ async function specFor({ config }: Context, { id, request, found }: Wanted, home
     id,
     agent: found.agent,
     runtime: found.runtime.name,
-    workDir: found.requestedDir ?? (hasScratch ? scratchInside : home.scratch),
+    workDir: found.requestedDir ?? (hasScratch ? scratchInside : scratch),
     isScratch: found.requestedDir === undefined,
     agentHome,
     homeOf,

@@ -25,8 +25,10 @@ export async function collect(context: Context, { isDryRun }: { isDryRun: boolea
     endedBefore: keep_days === null ? undefined : Date.now() - keep_days * dayMs,
   });
   const sessions: Collected["sessions"] = [];
+  // What a chat goes on from stays as long as the chat.
+  const resumable = new Set(rows.length === 0 ? [] : await context.store.chats.resumable());
   for (const row of rows) {
-    if (!(await isOver(context, row.id))) continue;
+    if (resumable.has(row.id) || !(await isOver(context, row.id))) continue;
     if (!isDryRun) await removeFolder(context, row);
     sessions.push({
       session_id: row.id,

@@ -27,7 +27,7 @@ import { Books } from "./books.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import { type Context, type Log, workDirGuard } from "./context.ts";
 import type { Conversation } from "./conversation.ts";
-import { type Caller, type Created, createSession } from "./creation.ts";
+import { type Caller, type Created, checkRequest, createSession } from "./creation.ts";
 import { EgressLog } from "./egress-log.ts";
 import { reloadEgress, renewEgress } from "./egress-reload.ts";
 import type { Entry } from "./entry.ts";
@@ -192,6 +192,10 @@ export class Supervisor {
     return this.#isClosing;
   }
 
+  get live(): Entry[] {
+    return this.#context.registry.all().filter(({ attendance }) => attendance !== undefined);
+  }
+
   get liveCount(): number {
     return this.#context.registry.liveCount;
   }
@@ -227,6 +231,11 @@ export class Supervisor {
   /** Creates a session and starts its sidecar. Nothing is left behind when it rejects. */
   create(request: SessionRequest, caller: Caller = {}): Promise<Created> {
     return createSession(this.#context, request, caller);
+  }
+
+  /** Rejects as `create` would for what is asked, and makes nothing. */
+  check(request: SessionRequest): Promise<void> {
+    return checkRequest(this.#context, request);
   }
 
   /** The configured agents, with those that a work dir adds. */

@@ -25,6 +25,7 @@ const everyRoom = [
   "runtime",
   "keeper",
   "supervisor",
+  "chats",
   "bridge",
   "api",
   "client",
@@ -53,10 +54,16 @@ export const rooms: readonly Room[] = [
     typesOf: ["src/config.ts", "src/store/store.ts"],
     never: ["fastify", "@fastify/websocket"],
   },
+  {
+    name: "src/chats",
+    rooms: ["src/supervisor", "src/session", "src/protocol"],
+    typesOf: ["src/config.ts", "src/store/store.ts"],
+    never: [...sockets, "node:child_process"],
+  },
   { name: "src/bridge", rooms: ["src/session", "src/protocol"], never: sockets },
   {
     name: "src/api",
-    rooms: ["src/access", "src/supervisor", "src/session", "src/bridge", "src/protocol"],
+    rooms: ["src/access", "src/supervisor", "src/chats", "src/session", "src/bridge", "src/protocol"],
     typesOf: ["src/config.ts", "src/store/store.ts", "src/process/group-limits.ts"],
   },
   {

@@ -10,7 +10,7 @@ import { notable, upgrade } from "../attacks/frames.ts";
 import { fixture, Ground } from "../attacks/ground.ts";
 import { open } from "../attacks/raw.ts";
 import { frameBytes, headBytes, messages } from "./frames.ts";
-import { type FuzzedRequest, requests, victims } from "./requests.ts";
+import { chatName, type FuzzedRequest, requests, victims } from "./requests.ts";
 
 export interface FuzzOptions {
   inputs: number;
@@ -72,6 +72,7 @@ export class Fuzzing {
             ["claude", "codex", "opencode"].map((name) => [name, { ...fixture("echo"), harness: "generic" }]),
           ),
           untiring,
+          counts: { harness: "claude", command: fixture("claude-counts").args[0] },
         },
         limits: { token_requests: 0, max_sessions: 8 },
       },
@@ -107,6 +108,7 @@ export class Fuzzing {
   /** Puts another one in the place of one that has ended. */
   async #meetVictim(slot: number): Promise<void> {
     const { daemon, id } = this.#ground;
+    await daemon.post("/chats", { name: chatName, config: { agent: "counts", idle_timeout: "1s" } });
     const { body } = await daemon.get("/sessions?state=live");
     const live: string[] = body.map((session: { session_id: string }) => session.session_id);
     if (live.includes(this.#victims[slot] ?? "")) return;

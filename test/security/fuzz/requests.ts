@@ -1,7 +1,9 @@
 /** A request for any route, made from the table of routes and the schemas of bodies. */
 import fc from "fast-check";
+import * as z from "zod";
 import { routeTable } from "../../../src/api/route-table.ts";
 import { TicketRequest, TokenRequest } from "../../../src/protocol/access.ts";
+import { ChatConfig, ChatMessageRequest, ChatName } from "../../../src/protocol/chat.ts";
 import { ContextItem, MentionItem } from "../../../src/protocol/command.ts";
 import {
   CollectRequest,
@@ -25,6 +27,9 @@ export interface FuzzedRequest {
 
 const nobody = fc.constant(undefined);
 
+/** A chat that there is, unless it was just deleted. */
+export const chatName = "talkative";
+
 /** What each route that changes something takes; a test holds that none is forgotten. */
 export const bodies: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   "POST /sessions": valuesOf(SessionRequest),
@@ -39,6 +44,11 @@ export const bodies: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   "POST /sessions/:id/context": valuesOf(ContextItem),
   "POST /sessions/:id/mention": valuesOf(MentionItem),
   "POST /tickets": valuesOf(TicketRequest),
+  "POST /chats": valuesOf(z.strictObject({ name: ChatName, config: ChatConfig })),
+  "POST /chats/:name/messages": valuesOf(ChatMessageRequest),
+  "POST /chats/:name/attach": nobody,
+  "PATCH /chats/:name/config": valuesOf(z.strictObject({ config: ChatConfig.partial() })),
+  "DELETE /chats/:name": nobody,
   "POST /egress/reload": nobody,
   "POST /gc": valuesOf(CollectRequest),
   "POST /tokens": valuesOf(TokenRequest),
@@ -53,7 +63,19 @@ const patient = new Map<string, fc.Arbitrary<string>>([
 ]);
 const questions = [
   ...["cursor", "limit", "since", "offset", "state", "agent", "work_dir", "task_id", "tag.x", "id_prefix", "order"],
-  ...["after", "until", "session", "ticket", "token", "wait", "live", "__proto__", "constructor"],
+  ...[
+    "after",
+    "until",
+    "session",
+    "ticket",
+    "token",
+    "wait",
+    "live",
+    "before",
+    "remove_volume",
+    "__proto__",
+    "constructor",
+  ],
 ];
 const value = fc.oneof(text, fc.integer().map(String), fc.constantFrom("live", "ended", "oldest", "now", "-1"));
 const question = fc
@@ -101,7 +123,7 @@ export const requests: fc.Arbitrary<FuzzedRequest> = fc.constantFrom(...Object.k
     { weight: toVictims, arbitrary: fc.constantFrom<string>(...victims) },
     { weight: toOthers, arbitrary: text.map(encoded) },
   );
-  const part = fc.oneof(text.map(encoded), fc.constantFrom("t1", "none", "ci", "..%2fx", "%2e%2e"));
+  const part = fc.oneof(text.map(encoded), fc.constantFrom("t1", "none", "ci", chatName, "..%2fx", "%2e%2e"));
   const path = fc.tuple(id, part).map(([ref, other]) => pattern.replace(":id", ref).replace(/:(?!id)\w+/, other));
   const body = bodies[route];
   return fc.record({

@@ -1,0 +1,145 @@
+/** Messages to a chat over which a daemon dies: each that was accepted is run, and none twice. */
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import Database from "libsql";
+import { afterEach, describe, expect, it } from "vitest";
+import { type CountsDaemon, startCountsDaemon } from "../support/counts-daemon.ts";
+import { eventually } from "../support/eventually.ts";
+
+let counts: CountsDaemon;
+afterEach(() => counts.stop());
+
+const quick = "words=1 pause=0";
+
+/** Changes the store as a daemon would have left it that died: between two daemons. */
+function inStore(sql: string): void {
+  const db = new Database(join(counts.daemon.dataDir, "state.db"));
+  db.exec(sql);
+  db.close();
+}
+
+const send = (message: string, key?: string) =>
+  counts.daemon.post(
+    "/chats/c/messages",
+    { message },
+    key === undefined ? {} : { headers: { "idempotency-key": key } },
+  );
+
+const chat = async () => (await counts.daemon.get("/chats/c")).body;
+
+const idle = () =>
+  eventually(
+    async () => {
+      const view = await chat();
+      return view.state === "idle" && view;
+    },
+    { deadlineMs: 30_000, what: "the chat to be idle" },
+  );
+
+/** How often an agent was given this, in whatever session. */
+function timesGiven(text: string): number {
+  const journals = readdirSync(counts.journalDir).map((name) => readFileSync(join(counts.journalDir, name), "utf8"));
+  const lines = journals.flatMap((journal) => journal.split("\n").filter((line) => line !== ""));
+  return lines.filter((line) => JSON.parse(line).got === text).length;
+}
+
+async function begin(): Promise<void> {
+  counts = await startCountsDaemon();
+  expect((await counts.daemon.post("/chats", { name: "c", config: { agent: "counts" } })).status).toBe(201);
+}
+
+describe("a daemon that dies", () => {
+  it("between a message's acceptance and its session leaves it to the next, which begins it once", async () => {
+    await begin();
+    await counts.daemon.kill9();
+    const id = "11111111-2222-4333-8444-555555555555";
+    inStore(
+      `insert into chat_steps (chat, position, session_id, kind, standing, text, sent_at) values ('c', 0, '${id}', 'message', 'waiting', '${quick} accepted', 1)`,
+    );
+    await counts.restart();
+    const { session_chain } = await idle();
+    expect(session_chain).toEqual([id]);
+    expect(timesGiven(`${quick} accepted`)).toBe(1);
+  });
+
+  it("before it could write that a session was begun, does not make the next begin it again", async () => {
+    await begin();
+    const { body } = await send(`${quick} begun`);
+    await idle();
+    await counts.daemon.kill9();
+    inStore(`update chat_steps set standing = 'waiting', text = '${quick} begun' where chat = 'c'`);
+    await counts.restart();
+    expect((await idle()).session_chain).toEqual([body.session_id]);
+    expect(timesGiven(`${quick} begun`)).toBe(1);
+  });
+
+  it("before the session had a sidecar leaves the message to another session", async () => {
+    await begin();
+    const { body } = await send(`${quick} unlaunched`);
+    await idle();
+    await counts.daemon.kill9();
+    // As it was on disk when the prompt was just in the log.
+    const folder = counts.dirOf(body.session_id);
+    const [prompt = ""] = readFileSync(join(folder, "events.ndjson"), "utf8").split("\n");
+    expect(prompt).toContain("user_message");
+    for (const name of readdirSync(folder))
+      if (!["session.json", "events.ndjson", "home", "work"].includes(name))
+        rmSync(join(folder, name), { recursive: true });
+    const { ended: _, totals: __, ...record } = JSON.parse(readFileSync(join(folder, "session.json"), "utf8"));
+    writeFileSync(join(folder, "session.json"), JSON.stringify(record));
+    writeFileSync(join(folder, "events.ndjson"), `${prompt}\n`);
+    inStore(`delete from sessions where id = '${body.session_id}'`);
+    inStore(`update chat_steps set standing = 'waiting', text = '${quick} unlaunched' where chat = 'c'`);
+    await counts.restart();
+    const { session_chain } = await idle();
+    expect(session_chain.length).toBe(2);
+    expect(session_chain[0]).toBe(body.session_id);
+    expect(timesGiven(`${quick} unlaunched`)).toBe(2);
+    expect(existsSync(join(counts.journalDir, `${session_chain[1]}.ndjson`))).toBe(true);
+  });
+
+  it("while one message is answered and another waits, changes nothing for either", async () => {
+    await begin();
+    const first = await send("words=60 pause=50 first");
+    const second = await send(`${quick} second`);
+    await counts.until(first.body.session_id, (events) => events.some(({ type }) => type === "agent_message"));
+    await counts.daemon.kill9();
+    await counts.restart();
+    expect(await chat()).toMatchObject({ state: "running", current_session: first.body.session_id });
+    expect((await send(`${quick} third`)).status).toBe(429);
+    const view = await idle();
+    expect(view.session_chain).toEqual([first.body.session_id, second.body.next_session]);
+    expect([timesGiven("words=60 pause=50 first"), timesGiven(`${quick} second`)]).toEqual([1, 1]);
+    expect(counts.events(first.body.session_id).find(({ type }) => type === "result")?.data["status"]).toBe("success");
+  });
+
+  it("at any moment of a message is asked again under its key, and the agent was given it once", async () => {
+    await begin();
+    for (let round = 0; round < 6; round++) {
+      const text = `${quick} round ${round}`;
+      const lost = send(text, `k${round}`).catch(() => undefined);
+      await delay(round * 12);
+      await counts.daemon.kill9();
+      await lost;
+      await counts.restart();
+      const answer = await send(text, `k${round}`);
+      expect([round, answer.status]).toEqual([round, 202]);
+      await idle();
+      expect([round, timesGiven(text)]).toEqual([round, 1]);
+      expect((await send(text, `k${round}`)).body).toEqual(answer.body);
+      expect((await send("other", `k${round}`)).body.error).toBe("idempotency_conflict");
+    }
+    expect((await chat()).session_chain.length).toBeGreaterThanOrEqual(6);
+  });
+
+  it("leaves an attached session to the next one, which ends it when nobody talks in it", async () => {
+    counts = await startCountsDaemon();
+    await counts.daemon.post("/chats", { name: "c", config: { agent: "counts", idle_timeout: "1s" } });
+    const { session_id } = (await counts.daemon.post("/chats/c/attach")).body;
+    await counts.daemon.kill9();
+    await counts.restart();
+    expect((await idle()).session_chain).toEqual([session_id]);
+    expect((await counts.daemon.get(`/sessions/${session_id}`)).body.status).toBe("completed");
+  });
+});
