@@ -6,6 +6,7 @@ import { addAgentsCommands } from "./agents-command.ts";
 import type { KnownWords } from "./argv.ts";
 import { AttachOptions, attach } from "./attach.ts";
 import { AuditOptions, audit } from "./audit.ts";
+import { addChatCommands } from "./chat-command.ts";
 import { addDaemonOptions, type CommandContext, DaemonOptions } from "./client-options.ts";
 import { printCandidates, printCompletion, type Shell } from "./completion.ts";
 import { shellScripts } from "./completion-scripts.ts";
@@ -63,6 +64,7 @@ export function createProgram(context: CommandContext): Command {
   addSpeaking(program, context);
   addAnswering(program, context);
   addEnding(program, context);
+  addChats(program, context);
   addAgents(program, context);
   addDoctor(program, context);
   addKeeping(program, context);
@@ -305,6 +307,11 @@ function addEnding(program: Command, context: CommandContext): void {
   ).action(async (id: string, options: unknown) =>
     context.exit(await remove(id, DaemonOptions.parse(options), context)),
   );
+}
+
+function addChats(program: Command, context: CommandContext): void {
+  const about = "conversations with a name, that go on from session to session";
+  addChatCommands(add(program, "chat", about, 'agentd chat send review "And now?" --follow'), context);
 }
 
 function addAgents(program: Command, context: CommandContext): void {

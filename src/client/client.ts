@@ -7,12 +7,15 @@
  *     for await (const event of session.events()) console.log(event.type, event.data);
  */
 import type { Image } from "../protocol/agent-options.ts";
+import type { ChatListed, ChatView } from "../protocol/chat.ts";
 import type { ContextItem, InputAnswer, MentionItem } from "../protocol/command.ts";
 import { AgentdError } from "../protocol/error.ts";
 import type { EventOf } from "../protocol/event.ts";
 import type { AgentView, Health, SessionChange, SessionView } from "../protocol/http.ts";
 import { type DaemonAddress, DaemonUnreachable } from "./address.ts";
 import { listAgents } from "./agents.ts";
+import { type ChatHandle, chatHandle, type NewChat } from "./chat-handle.ts";
+import { createChat, listChats } from "./chats.ts";
 import { type EventStreamOptions, readEvents, type SessionEvent } from "./event-stream.ts";
 import { withRetries } from "./retry.ts";
 import {
@@ -32,7 +35,7 @@ import {
   withdrawPrompt,
 } from "./sessions.ts";
 
-export type { EventStreamOptions, SessionEvent, SessionFilter };
+export type { ChatHandle, ChatListed, ChatView, EventStreamOptions, NewChat, SessionEvent, SessionFilter };
 export { AgentdError, DaemonUnreachable };
 
 /** What a turn came to: the data of its `result` event. */
@@ -58,6 +61,12 @@ export interface Client {
     list(filter?: SessionFilter): Promise<SessionView[]>;
     /** A session by its id or name, which need not exist: the first call on it tells. */
     at(ref: string): SessionHandle;
+  };
+  readonly chats: {
+    create(chat: NewChat): Promise<ChatHandle>;
+    list(): Promise<ChatListed[]>;
+    /** A chat by its name, which need not exist: the first call on it tells. */
+    at(name: string): ChatHandle;
   };
 }
 
@@ -103,6 +112,8 @@ export function createClient({ url, token }: ClientOptions): Client {
 
 /** For whoever has found the daemon already. */
 export function clientAt(address: DaemonAddress): Client {
+  const sessionOf = (id: string) => handleOf(address, { id, firstTurn: undefined, isSeen: true });
+  const chatOf = (name: string) => chatHandle(address, name, sessionOf);
   return {
     health: () => withRetries(() => getHealth(address)),
     agents: (workDir) => withRetries(() => listAgents(address, workDir)),
@@ -114,6 +125,15 @@ export function clientAt(address: DaemonAddress): Client {
       },
       list: (filter) => withRetries(() => listSessions(address, filter)),
       at: (ref) => handleOf(address, { id: ref, firstTurn: undefined, isSeen: false }),
+    },
+    chats: {
+      create: async (chat) => {
+        const key = crypto.randomUUID();
+        const { name } = await withRetries(() => createChat(address, chat, { key }));
+        return chatOf(name);
+      },
+      list: () => withRetries(() => listChats(address)),
+      at: (name) => chatOf(name),
     },
   };
 }

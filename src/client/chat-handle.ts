@@ -1,0 +1,100 @@
+/** One chat, for who uses the client library. */
+import type * as z from "zod";
+import type { ChatConfig, ChatMessage, ChatMessages, ChatView } from "../protocol/chat.ts";
+import type { DaemonAddress } from "./address.ts";
+import { attachChat, changeChat, deleteChat, getChat, readChat, sendToChat } from "./chats.ts";
+import type { SessionHandle, TurnResult } from "./client.ts";
+import { unlessMissing } from "./find-session.ts";
+import { pause, withRetries } from "./retry.ts";
+import { getSession } from "./sessions.ts";
+
+/** What is asked of a new chat; see docs/chats.md. */
+export interface NewChat {
+  name: string;
+  config: z.input<typeof ChatConfig>;
+}
+
+/** A message that was accepted. */
+export interface SentMessage {
+  /** The id of its session, which may still wait for the one before it. */
+  readonly sessionId: string;
+  readonly isQueued: boolean;
+  /** Its session, once it has begun. Rejects with `session_not_found` when it could not be begun. */
+  session(options?: { signal?: AbortSignal }): Promise<SessionHandle>;
+  /** How it was answered. */
+  result(options?: { signal?: AbortSignal }): Promise<TurnResult | undefined>;
+}
+
+/** Every call rejects with an AgentdError that carries the daemon's code, or DaemonUnreachable. */
+export interface ChatHandle {
+  readonly name: string;
+  view(): Promise<ChatView>;
+  /** Rejects with `chat_busy` while another message waits. */
+  send(message: string): Promise<SentMessage>;
+  /** The session that runs, or a new one to talk in. */
+  attach(): Promise<SessionHandle>;
+  /** The last messages, oldest first; `before` is that of a later page. */
+  messages(page?: { limit?: number; before?: number }): Promise<ChatMessages>;
+  /** All of them, oldest first. */
+  history(): Promise<ChatMessage[]>;
+  /** Only while nothing runs. */
+  change(config: Partial<NewChat["config"]>): Promise<ChatView>;
+  /** Ends it; `withSessions` takes its sessions off the list too. */
+  delete(options?: { withSessions?: boolean }): Promise<void>;
+}
+
+/** How often it is asked whether a session has begun. */
+const lookMs = 300;
+
+export function chatHandle(address: DaemonAddress, name: string, sessionOf: (id: string) => SessionHandle): ChatHandle {
+  return {
+    name,
+    view: () => withRetries(() => getChat(address, name)),
+    send: async (message) => {
+      const key = crypto.randomUUID();
+      const { session_id, next_session } = await withRetries(() => sendToChat(address, { name, message, key }));
+      const sessionId = next_session ?? session_id;
+      const session: SentMessage["session"] = async ({ signal } = {}) => {
+        await untilBegun(address, { name, sessionId }, signal);
+        return sessionOf(sessionId);
+      };
+      return {
+        sessionId,
+        isQueued: next_session !== undefined,
+        session,
+        result: async (options) => (await (await session(options)).result(options)).last,
+      };
+    },
+    attach: async () => sessionOf((await withRetries(() => attachChat(address, name))).session_id),
+    messages: (page = {}) => withRetries(() => readChat(address, { name, ...page })),
+    history: () => wholeHistory(address, name),
+    change: (config) => withRetries(() => changeChat(address, { name, config })),
+    delete: async ({ withSessions = false } = {}) => {
+      await deleteChat(address, { name, withSessions });
+    },
+  };
+}
+
+/** Resolves when the session is there, or will never be: whoever asks for it then is told. */
+export async function untilBegun(
+  address: DaemonAddress,
+  { name, sessionId }: { name: string; sessionId: string },
+  signal?: AbortSignal,
+): Promise<void> {
+  while (!signal?.aborted) {
+    if (await unlessMissing(withRetries(() => getSession(address, sessionId)))) return;
+    const { next_session, session_chain } = await withRetries(() => getChat(address, name));
+    if (next_session !== sessionId && !session_chain.includes(sessionId)) return;
+    await pause(lookMs, signal);
+  }
+}
+
+async function wholeHistory(address: DaemonAddress, name: string): Promise<ChatMessage[]> {
+  const pages: ChatMessage[][] = [];
+  for (let before: number | undefined; ; ) {
+    const page = await withRetries(() => readChat(address, { name, limit: 500, before }));
+    pages.unshift(page.messages);
+    if (!page.has_more || page.before === undefined) return pages.flat();
+    before = page.before;
+  }
+}
