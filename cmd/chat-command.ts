@@ -21,6 +21,7 @@ export function addChatCommands(group: Command, context: CommandContext): void {
   const word = (usage: string, description: string, example: string) =>
     addDaemonOptions(group.command(usage).description(description).addHelpText("after", `\nExample:\n  ${example}`));
   word("create <name>", "make a chat", "agentd chat create review --agent claude")
+    .option("--config <file>", "YAML with its configuration, as POST /chats takes it, instead of the options below")
     .option("--agent <name>", "the agent, as the daemon's configuration names it")
     .option("--runtime <name>", "where its sessions run: local or docker", parseRuntime)
     .option("--model <model>", "model, in the agent's own words")

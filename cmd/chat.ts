@@ -15,8 +15,10 @@ import { plainLine } from "./plain-text.ts";
 import { Renderer } from "./render.ts";
 import { watchSession } from "./watch.ts";
 import { readWords } from "./words.ts";
+import { readYaml } from "./yaml-file.ts";
 
 export const CreateChatOptions = DaemonOptions.extend({
+  config: z.string().optional(),
   agent: z.string().optional(),
   runtime: z.string().optional(),
   model: z.string().optional(),
@@ -30,23 +32,28 @@ export async function makeChat(
   options: z.infer<typeof CreateChatOptions>,
   { env, terminal }: CommandContext,
 ): Promise<number> {
-  const { agent, runtime, model, effort, workDir, idleTimeout } = options;
-  if (agent === undefined) throw new UsageError("A chat needs an agent: agentd chat create NAME --agent claude");
-  const config = {
-    agent,
-    ...defined({
-      runtime,
-      model,
-      effort,
-      idle_timeout: idleTimeout,
-      work_dir: workDir === undefined ? undefined : path.resolve(workDir),
-    }),
-  };
+  const typed = configOf(options);
+  if (options.config !== undefined && Object.keys(typed).length > 0)
+    throw new UsageError("Cannot use --config with options of the configuration: write them into the file");
+  if (options.config === undefined && options.agent === undefined)
+    throw new UsageError("A chat needs an agent: agentd chat create NAME --agent claude, or --config FILE");
+  const config = options.config === undefined ? typed : await readYaml(options.config);
   const address = await locate(options, env);
   const key = randomUUID();
   await withRetries(() => createChat(address, { name, config }, { key }));
   terminal.note(`Created chat "${name}"`);
   return exitCode.ok;
+}
+
+function configOf({ agent, runtime, model, effort, workDir, idleTimeout }: z.infer<typeof CreateChatOptions>) {
+  return defined({
+    agent,
+    runtime,
+    model,
+    effort,
+    idle_timeout: idleTimeout,
+    work_dir: workDir === undefined ? undefined : path.resolve(workDir),
+  });
 }
 
 export const SendOptions = DaemonOptions.extend({

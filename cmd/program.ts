@@ -10,6 +10,7 @@ import { addChatCommands } from "./chat-command.ts";
 import { addDaemonOptions, type CommandContext, DaemonOptions } from "./client-options.ts";
 import { printCandidates, printCompletion, type Shell } from "./completion.ts";
 import { shellScripts } from "./completion-scripts.ts";
+import { DispatchOptions, dispatch } from "./dispatch.ts";
 import { addDoctorOptions } from "./doctor-command.ts";
 import { EgressOptions, egressLog, egressReload } from "./egress.ts";
 import { ExportOptions, exportSession } from "./export.ts";
@@ -59,6 +60,7 @@ export function createProgram(context: CommandContext): Command {
     .configureHelp({ showGlobalOptions: false });
   addServe(program, context);
   addRun(program, context);
+  addDispatch(program, context);
   addAttach(program, context);
   addReading(program, context);
   addSpeaking(program, context);
@@ -202,6 +204,23 @@ function addRun(program: Command, context: CommandContext): void {
     .action(async (words: string[], options: unknown) =>
       context.exit(await run(words, RunOptions.parse(options), context)),
     );
+}
+
+const taskFile = `
+The file is YAML or JSON: one task, with the fields of POST /sessions, or {defaults, tasks: [TASK…]}. $NAME and \${NAME}
+in its texts are taken from the environment, $$ is a dollar; work_dir begins where the file is. One task is waited for and its log
+printed; several are started, and waited for with --wait. Exit codes: 0 all went well, 1 a task failed or was refused.`;
+
+function addDispatch(program: Command, context: CommandContext): void {
+  const example = "agentd dispatch --config task.yaml\n  agentd dispatch --config tasks.yaml --wait --json";
+  addDaemonOptions(add(program, "dispatch", "start the sessions that a file asks for", example))
+    .option("--config <file>", "the file with the tasks")
+    .option("--server <url>", "the same as --url")
+    .option("--wait", "wait for all of them to end")
+    .option("--json", "print what became of each as JSON, and no log")
+    .option("--schema", "print the JSON schema of such files, for editors, and do nothing else")
+    .addHelpText("after", taskFile)
+    .action(async (options: unknown) => context.exit(await dispatch(DispatchOptions.parse(options), context)));
 }
 
 function addAttach(program: Command, context: CommandContext): void {

@@ -1,12 +1,13 @@
 /**
  * `npm run build`: bundles the programs, each into one file that runs when it is copied alone, what the daemon loads only
  * when it is configured into one more, the client library with its types, and the web console into dist/web; gathers the
- * licences of what was bundled.
+ * licences of what was bundled, and writes the JSON schema of the files of `agentd dispatch`.
  */
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
 import * as z from "zod";
+import { dispatchSchema } from "../../src/protocol/dispatch.ts";
 import { bundle, bundleProgram, programs, root } from "./bundle.ts";
 import { bundleWeb } from "./bundle-web.ts";
 
@@ -29,6 +30,7 @@ async function main(): Promise<void> {
   if (failed) throw failed.reason;
   const inputs = bundled.flatMap((outcome) => (outcome.status === "fulfilled" ? outcome.value : []));
   await writeFile(join(root, "dist/licenses.txt"), await licences(inputs));
+  await writeFile(join(root, "dist/dispatch.schema.json"), `${JSON.stringify(dispatchSchema(), undefined, 2)}\n`);
 }
 
 /** The library's types, as declarations that import each other as the JavaScript of a package does. */

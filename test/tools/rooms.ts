@@ -96,6 +96,7 @@ const onlyIn: Readonly<Record<string, readonly string[]>> = {
   pino: ["src/observe"],
   preact: ["src/web"],
   "prom-client": ["src/observe"],
+  yaml: ["cmd"],
 };
 
 /** Files that may end the process. */
