@@ -6,7 +6,10 @@ import {
   CreateChatOptions,
   DeleteChatOptions,
   dropChat,
+  exportHere,
   HistoryOptions,
+  ImportOptions,
+  importHere,
   ListChatsOptions,
   makeChat,
   SendOptions,
@@ -14,7 +17,7 @@ import {
   showChats,
   showHistory,
 } from "./chat.ts";
-import { addDaemonOptions, type CommandContext } from "./client-options.ts";
+import { addDaemonOptions, type CommandContext, DaemonOptions } from "./client-options.ts";
 import { checkDuration, parsePositive, parseRuntime } from "./option-values.ts";
 
 export function addChatCommands(group: Command, context: CommandContext): void {
@@ -52,6 +55,20 @@ export function addChatCommands(group: Command, context: CommandContext): void {
     .option("--json", "print each as the daemon sends it, one a line")
     .action(async (name: string, options: unknown) =>
       context.exit(await showHistory(name, HistoryOptions.parse(options), context)),
+    );
+  word(
+    "export <name>",
+    "print the chat as lines of JSON, which import takes",
+    "agentd chat export review > review.ndjson",
+  ).action(async (name: string, options: unknown) =>
+    context.exit(await exportHere(name, DaemonOptions.parse(options), context)),
+  );
+  word("import <file>", "make a chat of what export printed", "agentd chat import review.ndjson --name review2")
+    .option("--name <name>", "its name here (default the one it had)")
+    .option("--work-dir <dir>", "the agent's project folder, in place of the one it had")
+    .option("--resume", "go on with the agent's own conversation; its files must be where they were")
+    .action(async (file: string, options: unknown) =>
+      context.exit(await importHere(file, ImportOptions.parse(options), context)),
     );
   word("list", "all of them", "agentd chat list")
     .option("--json", "print them as the daemon sends them")

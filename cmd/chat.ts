@@ -3,7 +3,16 @@ import { randomUUID } from "node:crypto";
 import path from "node:path";
 import * as z from "zod";
 import { untilBegun } from "../src/client/chat-handle.ts";
-import { attachChat, createChat, deleteChat, listChats, readChat, sendToChat } from "../src/client/chats.ts";
+import {
+  attachChat,
+  createChat,
+  deleteChat,
+  exportChat,
+  importChat,
+  listChats,
+  readChat,
+  sendToChat,
+} from "../src/client/chats.ts";
 import { withRetries } from "../src/client/retry.ts";
 import { getSession } from "../src/client/sessions.ts";
 import type { ChatListed, ChatMessage } from "../src/protocol/chat.ts";
@@ -15,7 +24,7 @@ import { plainLine } from "./plain-text.ts";
 import { Renderer } from "./render.ts";
 import { watchSession } from "./watch.ts";
 import { readWords } from "./words.ts";
-import { readYaml } from "./yaml-file.ts";
+import { readText, readYaml } from "./yaml-file.ts";
 
 export const CreateChatOptions = DaemonOptions.extend({
   config: z.string().optional(),
@@ -144,6 +153,33 @@ export async function showHistory(
   for (const message of pages.flat())
     terminal.out(options.json ? `${JSON.stringify(message)}\n` : renderer.value(message));
   terminal.out(renderer.flush());
+  return exitCode.ok;
+}
+
+export async function exportHere(name: string, options: DaemonOptions, context: CommandContext): Promise<number> {
+  const { body } = await exportChat(await locate(options, context.env), name);
+  const decoder = new TextDecoder();
+  for await (const chunk of body ?? []) context.terminal.out(decoder.decode(chunk, { stream: true }));
+  return exitCode.ok;
+}
+
+export const ImportOptions = DaemonOptions.extend({
+  name: z.string().optional(),
+  workDir: z.string().optional(),
+  resume: z.boolean().default(false),
+});
+
+export async function importHere(
+  file: string,
+  { name, workDir, resume, ...options }: z.infer<typeof ImportOptions>,
+  { env, terminal }: CommandContext,
+): Promise<number> {
+  const exported = await readText(file);
+  const imported = { export: exported, resume, ...defined({ name, work_dir: workDir && path.resolve(workDir) }) };
+  const address = await locate(options, env);
+  const key = randomUUID();
+  const chat = await withRetries(() => importChat(address, imported, { key }));
+  terminal.note(`Created chat "${chat.name}"`);
   return exitCode.ok;
 }
 

@@ -20,7 +20,8 @@ export async function readYaml(path: string): Promise<unknown> {
   }
 }
 
-async function readText(path: string): Promise<string> {
+/** A file of some megabytes at most. Throws a UsageError that says why it cannot be read. */
+export async function readText(path: string): Promise<string> {
   try {
     const file = await open(path, "r");
     try {
@@ -34,6 +35,6 @@ async function readText(path: string): Promise<string> {
   } catch (error) {
     if (error instanceof UsageError) throw error;
     const found = errnoOf(error) === "ENOENT" ? "there is no such file" : messageOf(error);
-    throw new UsageError(`Cannot read "${path}": ${found}. Name another with --config`);
+    throw new UsageError(`Cannot read "${path}": ${found}. Name another file`);
   }
 }

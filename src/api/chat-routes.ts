@@ -1,14 +1,17 @@
 /** Chats: create, talk, read back, change, delete. */
 import { randomUUID } from "node:crypto";
+import { Readable } from "node:stream";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import * as z from "zod";
 import type { Chats, Sent } from "../chats/chats.ts";
+import { type Imported, importedOf } from "../chats/imported.ts";
 import type { Chat } from "../chats/state.ts";
 import {
   type ChatAccepted,
   type ChatAttached,
   ChatChange,
   type ChatDeleted,
+  ChatImportRequest,
   type ChatListed,
   ChatMessageRequest,
   type ChatMessages,
@@ -37,8 +40,22 @@ export function chatRoutes(
   app.post("/chats", async (request, reply) => {
     const { name } = bodyOf(request, ChatRequest, "create a chat");
     noteAbout(request, { subject: name });
-    const { status, body } = await idempotency.once(request, creation(chats, name, request));
+    const { status, body } = await idempotency.once(request, creation(chats, { name }, request));
     return reply.code(status).send(body);
+  });
+
+  app.post("/chats/import", async (request, reply) => {
+    const imported = importedOf(bodyOf(request, ChatImportRequest, "import a chat"));
+    noteAbout(request, { subject: imported.name });
+    const { status, body } = await idempotency.once(request, creation(chats, imported, request));
+    return reply.code(status).send(body);
+  });
+
+  app.get<ByName>("/chats/:name/export", async (request, reply) => {
+    const lines = await chats.export(request.params.name);
+    return reply
+      .header("content-type", "application/x-ndjson; charset=utf-8")
+      .send(Readable.from(lines, { objectMode: false }));
   });
 
   app.get<ByName>("/chats/:name", async (request) => viewOf(await chats.get(request.params.name), request));
@@ -97,11 +114,19 @@ const MessagesQuery = z.looseObject({
   before: Count,
 });
 
-function creation(chats: Chats, name: string, request: FastifyRequest): OnceOnly<{ name: string }> {
+function creation(
+  chats: Chats,
+  { name, ...said }: { name: string } & Partial<Imported>,
+  request: FastifyRequest,
+): OnceOnly<{ name: string }> {
+  const { config, messages, conversation } = said;
   return {
     intent: { name },
     act: async (_intent, mark) => {
-      const chat = await chats.create(name, sentConfigOf(request.body), mark);
+      const chat =
+        config && messages
+          ? await chats.import(name, { config, messages, conversation }, mark)
+          : await chats.create(name, sentConfigOf(request.body), mark);
       return { status: 201, body: viewOf(chat, request) };
     },
     recall: async ({ mark }): Promise<Recalled> => {

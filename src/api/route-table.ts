@@ -57,6 +57,8 @@ export const routeTable: Readonly<Record<string, RouteAccess>> = {
   "GET /chats": { scope: "read" },
   "GET /chats/:name": { scope: "read" },
   "GET /chats/:name/messages": { scope: "read" },
+  "GET /chats/:name/export": { scope: "read" },
+  "POST /chats/import": { scope: "write", act: "chat_create" },
   "POST /chats": { scope: "write", act: "chat_create" },
   "POST /chats/:name/messages": { scope: "write", act: "chat_message" },
   "POST /chats/:name/attach": { scope: "write", act: "chat_attach" },

@@ -167,7 +167,8 @@ export class Beginnings {
     const { book, config: settings } = this.#options;
     const { agent, runtime = settings.runtime, work_dir } = storedConfig(row);
     const begun = (await book.steps(row.name)).filter(({ standing }) => standing === "begun").reverse();
-    for (const { session_id } of begun.slice(0, lookBackMax)) {
+    for (const { session_id, kind, conversation } of begun.slice(0, lookBackMax)) {
+      if (kind === "imported") return conversation ?? undefined;
       const found = (await this.#show(session_id))?.row;
       if (!found || found.agent_session_id === null) continue;
       const isThere = found.agent === agent && found.runtime === runtime;

@@ -4,6 +4,7 @@
  * so that it is never begun twice. Whether a chat runs is asked of its session, and stands nowhere else.
  */
 import { randomUUID } from "node:crypto";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { ChatListed, ChatMessages } from "../protocol/chat.ts";
 import { AgentdError, OpenOutcome } from "../protocol/error.ts";
@@ -13,8 +14,10 @@ import type { ChatRow, ChatStep } from "../store/store.ts";
 import type { Entry } from "../supervisor/entry.ts";
 import { Beginnings } from "./beginnings.ts";
 import type { StoredConfig } from "./config.ts";
-import { removeFolder } from "./folder.ts";
-import { type HistoryQuery, readHistory } from "./history.ts";
+import { exportLines } from "./export.ts";
+import { importedFile, removeFolder, workFolder } from "./folder.ts";
+import { type HistoryQuery, readHistory, type Said } from "./history.ts";
+import { type Imported, readImported, sweepImported, writeImported } from "./imported.ts";
 import { InTurn } from "./in-turn.ts";
 import type { ChatsOptions } from "./options.ts";
 import { checkConfig } from "./possible.ts";
@@ -67,8 +70,11 @@ export class Chats {
   }
 
   /** Sessions of chats that run are watched again, and messages that wait are begun when their time comes. */
-  recover(): Promise<void> {
-    return this.#beginnings.recover();
+  async recover(): Promise<void> {
+    const { book, dataDir } = this.#options;
+    const folders = new Set((await book.summaries()).map(({ row }) => row.folder));
+    await sweepImported(join(dataDir, "chats"), folders);
+    await this.#beginnings.recover();
   }
 
   /** No message is begun any more: the next daemon does. */
@@ -89,21 +95,35 @@ export class Chats {
     return chatOf({ row, steps, conversations, live: this.#liveOf(name)?.session.id });
   }
 
-  async create(name: string, config: StoredConfig, request: string | undefined): Promise<Chat> {
-    const { book, config: settings } = this.#options;
-    const { max_chats } = settings.limits;
-    if (await book.find(name)) throw chatExists(name);
-    await checkConfig(this.#options, config);
-    if ((await book.count()) >= max_chats)
-      throw new AgentdError(
-        "max_chats",
-        `Cannot create the chat "${name}": there are ${max_chats} chats (limits.max_chats). Delete one that is over`,
-      );
-    const at = Date.now();
-    const folder = `${name}-${randomUUID().slice(0, 8)}`;
-    const row = { name, config, folder, created_at: at, updated_at: at, last_active_at: null };
-    if (!(await book.create({ ...row, request: request ?? null }))) throw chatExists(name);
-    return this.get(name);
+  create(name: string, config: StoredConfig, request: string | undefined): Promise<Chat> {
+    return this.#inTurn.run(name, async () => {
+      const row = await this.#newRow(name, config, request);
+      if (!(await this.#options.book.create(row))) throw chatExists(name);
+      return this.get(name);
+    });
+  }
+
+  /** A chat that begins with what was said elsewhere. */
+  import(name: string, imported: Imported, request: string | undefined): Promise<Chat> {
+    return this.#inTurn.run(name, async () => {
+      const { book, dataDir } = this.#options;
+      const row = await this.#newRow(name, imported.config, request);
+      const path = importedFile(dataDir, row.folder);
+      await writeImported(path, imported.messages);
+      const at = { chat: name, position: 0, session_id: randomUUID(), sent_at: row.created_at, sent_by: null };
+      const said = { kind: "imported", standing: "begun", text: null, fault: null } as const;
+      if (!(await book.create(row, { ...at, ...said, conversation: imported.conversation ?? null }))) {
+        await rm(path, { force: true });
+        throw chatExists(name);
+      }
+      return this.get(name);
+    });
+  }
+
+  /** The chat as `import` takes it, line by line. */
+  async export(name: string): Promise<AsyncGenerator<string>> {
+    const { row, steps, view } = await this.get(name);
+    return exportLines({ view, steps, said: this.#said(row) });
   }
 
   /** Whether this request made the chat, whatever became of it since. */
@@ -171,15 +191,16 @@ export class Chats {
       await this.#beginnings.end(name);
       if (withSessions) await this.#removeSessions(steps);
       await this.#options.book.remove(name);
-      await removeFolder(join(this.#options.dataDir, "chats", row.folder), { isEmptyOnly: !withSessions });
+      await rm(importedFile(this.#options.dataDir, row.folder), { force: true });
+      await removeFolder(workFolder(this.#options.dataDir, row.folder), { isEmptyOnly: !withSessions });
       for (const { onGone } of this.#followers.get(name) ?? []) onGone();
     });
   }
 
   async history(name: string, query: HistoryQuery): Promise<ChatMessages> {
-    await this.#rowOf(name);
+    const row = await this.#rowOf(name);
     const steps = await this.#options.book.steps(name);
-    return readHistory(steps, (id) => this.#logOf(id), query);
+    return readHistory(steps, this.#said(row), query);
   }
 
   /** The session that runs now, if one does. */
@@ -236,7 +257,7 @@ export class Chats {
       );
     const position = (last?.position ?? -1) + 1;
     const at = { chat: name, position, sent_at: Date.now(), sent_by: by ?? null };
-    const added: ChatStep = { ...at, ...step, standing: "waiting", fault: null };
+    const added: ChatStep = { ...at, ...step, standing: "waiting", fault: null, conversation: null };
     await this.#options.book.add(added);
     return added;
   }
@@ -257,6 +278,28 @@ export class Chats {
   async #removeSessions(steps: readonly ChatStep[]): Promise<void> {
     const { supervisor } = this.#options;
     for (const { session_id } of steps) if (await supervisor.find(session_id)) await supervisor.remove(session_id);
+  }
+
+  async #newRow(name: string, config: StoredConfig, request: string | undefined): Promise<ChatRow> {
+    const { book, config: settings } = this.#options;
+    const { max_chats } = settings.limits;
+    if (await book.find(name)) throw chatExists(name);
+    await checkConfig(this.#options, config);
+    if ((await book.count()) >= max_chats)
+      throw new AgentdError(
+        "max_chats",
+        `Cannot create the chat "${name}": there are ${max_chats} chats (limits.max_chats). Delete one that is over`,
+      );
+    const at = Date.now();
+    const folder = `${name}-${randomUUID().slice(0, 8)}`;
+    return { name, config, folder, created_at: at, updated_at: at, last_active_at: null, request: request ?? null };
+  }
+
+  #said({ folder }: ChatRow): Said {
+    return {
+      logOf: (sessionId) => this.#logOf(sessionId),
+      imported: () => readImported(importedFile(this.#options.dataDir, folder)),
+    };
   }
 
   /** One that was deleted has left its log. */

@@ -44,3 +44,19 @@ function withoutTexts(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withoutTexts(inner)]));
 }
+
+/** What an export does not have is left out: it has to be given anew. */
+export function withoutRedacted(config: StoredConfig): StoredConfig {
+  const kept = withoutHidden(config);
+  return typeof kept === "object" && kept !== null && !Array.isArray(kept) ? { ...kept } : {};
+}
+
+function withoutHidden(value: unknown): unknown {
+  if (Array.isArray(value)) return value.filter((one) => one !== hidden).map(withoutHidden);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, inner]) => inner !== hidden)
+      .map(([key, inner]) => [key, withoutHidden(inner)]),
+  );
+}

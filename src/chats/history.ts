@@ -2,7 +2,7 @@
 import type { ChatMessage, ChatMessages } from "../protocol/chat.ts";
 import type { LogLine } from "../protocol/line.ts";
 import { readLinesBack } from "../session/read-back.ts";
-import type { StoredLog } from "../session/read-lines.ts";
+import { readLines, type StoredLog } from "../session/read-lines.ts";
 import type { ChatStep } from "../store/store.ts";
 
 export interface HistoryQuery {
@@ -23,16 +23,23 @@ interface Sized {
   bytes: number;
 }
 
-/** `logOf` finds the log of a session, if there is one. */
+/** Where what was said is found. */
+export interface Said {
+  /** The log of a session, if there is one. */
+  logOf(sessionId: string): Promise<StoredLog | undefined>;
+  /** What was said before the chat came here. */
+  imported(): Promise<ChatMessage[]>;
+}
+
 export async function readHistory(
   steps: readonly ChatStep[],
-  logOf: (sessionId: string) => Promise<StoredLog | undefined>,
+  said: Said,
   { limit, before = Number.MAX_SAFE_INTEGER }: HistoryQuery,
 ): Promise<ChatMessages> {
   const found: ChatMessage[] = [];
   let bytes = 0;
   let hasMore = false;
-  for await (const sized of backFrom(steps, logOf, before)) {
+  for await (const sized of backFrom(steps, said, before)) {
     if (found.length >= limit || (found.length > 0 && bytes + sized.bytes > bytesMax)) {
       hasMore = true;
       break;
@@ -45,20 +52,14 @@ export async function readHistory(
   return { messages, total: messages.length, has_more: hasMore, ...(first > 0 ? { before: first } : {}) };
 }
 
-async function* backFrom(
-  steps: readonly ChatStep[],
-  logOf: (sessionId: string) => Promise<StoredLog | undefined>,
-  before: number,
-): AsyncGenerator<Sized> {
+async function* backFrom(steps: readonly ChatStep[], said: Said, before: number): AsyncGenerator<Sized> {
   for (const step of [...steps].reverse()) {
     const start = step.position * linesMax;
     if (start >= before) continue;
-    if (step.text !== null) {
-      for (const message of withoutLog(step, step.text).reverse())
-        if (message.offset < before) yield { message, bytes: step.text.length };
-      continue;
-    }
-    const log = await logOf(step.session_id);
+    const kept = await withoutLog(step, said);
+    for (const message of kept?.reverse() ?? [])
+      if (message.offset < before) yield { message, bytes: JSON.stringify(message).length };
+    const log = kept ? undefined : await said.logOf(step.session_id);
     if (!log) continue;
     for await (const { line, bytes } of readLinesBack(log, told)) {
       const offset = start + line.seq - 1;
@@ -76,8 +77,26 @@ function messageOf(session_id: string, { type, data, timestamp }: LogLine, offse
   return { session_id, type, data: { ...data }, offset, timestamp: new Date(timestamp).toISOString() };
 }
 
-/** A message that waits for its session, or never got one. */
-function withoutLog({ session_id, position, sent_at, fault }: ChatStep, text: string): ChatMessage[] {
+/** The same oldest first, from the beginning. */
+export async function* readForward(steps: readonly ChatStep[], said: Said): AsyncGenerator<ChatMessage> {
+  for (const step of steps) {
+    const kept = await withoutLog(step, said);
+    if (kept) yield* kept;
+    const log = kept ? undefined : await said.logOf(step.session_id);
+    if (!log) continue;
+    for await (const line of readLines(log, told))
+      if (isTold(line)) yield messageOf(step.session_id, line, step.position * linesMax + line.seq - 1);
+  }
+}
+
+/** What is in no log: imported, or a message that waits for its session, or never got one. */
+async function withoutLog(step: ChatStep, said: Said): Promise<ChatMessage[] | undefined> {
+  if (step.kind === "imported")
+    return (await said.imported()).map((message, at) => ({ ...message, offset: step.position * linesMax + at }));
+  return step.text === null ? undefined : waitingOf(step, step.text);
+}
+
+function waitingOf({ session_id, position, sent_at, fault }: ChatStep, text: string): ChatMessage[] {
   const at = { session_id, timestamp: new Date(sent_at).toISOString() };
   const offset = position * linesMax;
   const said = { ...at, type: "user_message", data: { turn_id: null, kind: "prompt", text }, offset };

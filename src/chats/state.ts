@@ -20,7 +20,8 @@ export function chatOf(known: {
 }): Chat {
   const { row, steps, conversations, live } = known;
   const waiting = steps.find(({ standing }) => standing === "waiting");
-  const chain = steps.filter(({ standing, session_id }) => standing === "begun" || session_id === live);
+  const sessions = steps.filter(({ kind }) => kind !== "imported");
+  const chain = sessions.filter(({ standing, session_id }) => standing === "begun" || session_id === live);
   const isRunning = live !== undefined || waiting !== undefined;
   const config = configOf(row);
   return {

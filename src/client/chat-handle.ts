@@ -2,7 +2,7 @@
 import type * as z from "zod";
 import type { ChatConfig, ChatMessage, ChatMessages, ChatView } from "../protocol/chat.ts";
 import type { DaemonAddress } from "./address.ts";
-import { attachChat, changeChat, deleteChat, getChat, readChat, sendToChat } from "./chats.ts";
+import { attachChat, changeChat, deleteChat, exportChat, getChat, readChat, sendToChat } from "./chats.ts";
 import type { SessionHandle, TurnResult } from "./client.ts";
 import { unlessMissing } from "./find-session.ts";
 import { pause, withRetries } from "./retry.ts";
@@ -37,6 +37,8 @@ export interface ChatHandle {
   messages(page?: { limit?: number; before?: number }): Promise<ChatMessages>;
   /** All of them, oldest first. */
   history(): Promise<ChatMessage[]>;
+  /** All of it as lines of JSON, for `client.chats.import`. */
+  export(): Promise<string>;
   /** Only while nothing runs. */
   change(config: Partial<NewChat["config"]>): Promise<ChatView>;
   /** Ends it; `withSessions` takes its sessions off the list too. */
@@ -68,6 +70,7 @@ export function chatHandle(address: DaemonAddress, name: string, sessionOf: (id:
     attach: async () => sessionOf((await withRetries(() => attachChat(address, name))).session_id),
     messages: (page = {}) => withRetries(() => readChat(address, { name, ...page })),
     history: () => wholeHistory(address, name),
+    export: async () => (await withRetries(() => exportChat(address, name))).text(),
     change: (config) => withRetries(() => changeChat(address, { name, config })),
     delete: async ({ withSessions = false } = {}) => {
       await deleteChat(address, { name, withSessions });

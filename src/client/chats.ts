@@ -4,6 +4,7 @@ import {
   ChatAccepted,
   ChatAttached,
   ChatDeleted,
+  type ChatImportRequest,
   ChatListed,
   ChatMessages,
   type ChatRequest,
@@ -11,7 +12,7 @@ import {
 } from "../protocol/chat.ts";
 import { defined } from "../protocol/defined.ts";
 import type { DaemonAddress } from "./address.ts";
-import { callDaemon } from "./http.ts";
+import { callDaemon, openCall } from "./http.ts";
 
 /** With `key`, sending it again gives the first answer. */
 export function createChat(
@@ -22,6 +23,20 @@ export function createChat(
   const headers = { "idempotency-key": key };
   const body: z.input<typeof ChatRequest> = { name: chat.name, config: chat.config };
   return callDaemon(address, { method: "POST", path: "/chats", body, headers }, ChatView);
+}
+
+/** The chat as `importChat` takes it: a line for itself, and one for each message. */
+export async function exportChat(address: DaemonAddress, name: string): Promise<Response> {
+  return openCall(address, { path: `${chatPath(name)}/export` });
+}
+
+export function importChat(
+  address: DaemonAddress,
+  imported: z.input<typeof ChatImportRequest>,
+  { key }: { key: string },
+): Promise<ChatView> {
+  const headers = { "idempotency-key": key };
+  return callDaemon(address, { method: "POST", path: "/chats/import", body: imported, headers }, ChatView);
 }
 
 export function listChats(address: DaemonAddress): Promise<ChatListed[]> {

@@ -15,7 +15,7 @@ import type { AgentView, Health, SessionChange, SessionView } from "../protocol/
 import { type DaemonAddress, DaemonUnreachable } from "./address.ts";
 import { listAgents } from "./agents.ts";
 import { type ChatHandle, chatHandle, type NewChat } from "./chat-handle.ts";
-import { createChat, listChats } from "./chats.ts";
+import { createChat, importChat, listChats } from "./chats.ts";
 import { type EventStreamOptions, readEvents, type SessionEvent } from "./event-stream.ts";
 import { withRetries } from "./retry.ts";
 import {
@@ -65,6 +65,8 @@ export interface Client {
   readonly chats: {
     create(chat: NewChat): Promise<ChatHandle>;
     list(): Promise<ChatListed[]>;
+    /** Makes a chat of what `export` of one gave, here or elsewhere. */
+    import(exported: string, options?: { name?: string; workDir?: string; resume?: boolean }): Promise<ChatHandle>;
     /** A chat by its name, which need not exist: the first call on it tells. */
     at(name: string): ChatHandle;
   };
@@ -133,6 +135,11 @@ export function clientAt(address: DaemonAddress): Client {
         return chatOf(name);
       },
       list: () => withRetries(() => listChats(address)),
+      import: async (exported, { workDir, ...options } = {}) => {
+        const key = crypto.randomUUID();
+        const imported = { export: exported, ...options, ...(workDir === undefined ? {} : { work_dir: workDir }) };
+        return chatOf((await withRetries(() => importChat(address, imported, { key }))).name);
+      },
       at: (name) => chatOf(name),
     },
   };

@@ -132,7 +132,7 @@ export const ChatAttached = z.object({
 });
 export type ChatAttached = z.infer<typeof ChatAttached>;
 
-const ChatMessage = z.object({
+export const ChatMessage = z.object({
   session_id: z.string(),
   /** An event's; `user_message` for what people said. */
   type: z.string(),
@@ -153,6 +153,31 @@ export const ChatMessages = z.object({
   before: z.number().optional(),
 });
 export type ChatMessages = z.infer<typeof ChatMessages>;
+
+/** The first line of an export; the others are a ChatMessage each. */
+export const ChatExport = z.object({
+  type: z.literal("chat"),
+  version: z.literal(1),
+  name: z.string(),
+  /** Without what may be secret in it. */
+  config: z.record(z.string(), z.unknown()),
+  created_at: z.string(),
+  /** The agent's own id of the last conversation. */
+  conversation: z.string().optional(),
+});
+export type ChatExport = z.infer<typeof ChatExport>;
+
+/** `POST /chats/import`. */
+export const ChatImportRequest = z.strictObject({
+  /** All lines of an export. */
+  export: z.string(),
+  /** By default the one it had. */
+  name: ChatName.optional(),
+  /** In place of the one it had. */
+  work_dir: z.string().optional(),
+  /** Go on with the agent's conversation: its own files must be where they were. */
+  resume: z.boolean().optional(),
+});
 
 /** `DELETE /chats/:name`. */
 export const ChatDeleted = z.object({ name: z.string(), deleted: z.literal(true) });

@@ -110,6 +110,7 @@ const migrations: Readonly<Record<string, Migration>> = {
         .addColumn("standing", "text", (column) => column.notNull())
         .addColumn("text", "text")
         .addColumn("fault", "text")
+        .addColumn("conversation", "text")
         .addColumn("sent_at", "bigint", (column) => column.notNull())
         .addColumn("sent_by", "text")
         .addPrimaryKeyConstraint("chat_steps_key", ["chat", "position"])

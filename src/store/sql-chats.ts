@@ -15,15 +15,19 @@ type OfChats = Pick<ChatBook, "create" | "find" | "count" | "summaries" | "chang
 
 function ofChats(db: Kysely<Tables>, settle: () => Promise<void>): OfChats {
   return {
-    create: async (row) => {
-      const { numInsertedOrUpdatedRows = 0n } = await db
-        .insertInto("chats")
-        .values({ ...row, config: JSON.stringify(row.config) })
-        .onConflict((conflict) => conflict.column("name").doNothing())
-        .executeTakeFirst();
-      if (numInsertedOrUpdatedRows === 0n) return false;
-      await settle();
-      return true;
+    create: async (row, first) => {
+      const isNew = await db.transaction().execute(async (changes) => {
+        const { numInsertedOrUpdatedRows = 0n } = await changes
+          .insertInto("chats")
+          .values({ ...row, config: JSON.stringify(row.config) })
+          .onConflict((conflict) => conflict.column("name").doNothing())
+          .executeTakeFirst();
+        if (numInsertedOrUpdatedRows === 0n) return false;
+        if (first) await changes.insertInto("chat_steps").values(columnsOf(first)).execute();
+        return true;
+      });
+      if (isNew) await settle();
+      return isNew;
     },
     find: async (name) => {
       const found = await db.selectFrom("chats").selectAll().where("name", "=", name).executeTakeFirst();
@@ -41,6 +45,7 @@ function ofChats(db: Kysely<Tables>, settle: () => Promise<void>): OfChats {
       const counts = await db
         .selectFrom("chat_steps")
         .select((select) => ["chat", "standing", select.fn.countAll().as("count")])
+        .where("kind", "!=", "imported")
         .groupBy(["chat", "standing"])
         .execute();
       const counted = new Map(counts.map(({ chat, standing, count }) => [`${standing} ${chat}`, Number(count)]));
@@ -69,10 +74,7 @@ type OfSteps = Pick<ChatBook, "steps" | "stepOf" | "waiting" | "add" | "drop" | 
 
 function ofSteps(db: Kysely<Tables>, settle: () => Promise<void>): OfSteps {
   const add = async (on: Kysely<Tables>, step: ChatStep) => {
-    await on
-      .insertInto("chat_steps")
-      .values({ ...step, fault: step.fault && JSON.stringify(step.fault) })
-      .execute();
+    await on.insertInto("chat_steps").values(columnsOf(step)).execute();
     await on.updateTable("chats").set({ last_active_at: step.sent_at }).where("name", "=", step.chat).execute();
   };
   const change = (on: Kysely<Tables>, { chat, position }: Pick<ChatStep, "chat" | "position">) =>
@@ -170,6 +172,10 @@ function rowOf({ config, ...row }: Selectable<Tables["chats"]>): ChatRow {
     updated_at: Number(row.updated_at),
     last_active_at: row.last_active_at === null ? null : Number(row.last_active_at),
   };
+}
+
+function columnsOf(step: ChatStep): Tables["chat_steps"] {
+  return { ...step, fault: step.fault && JSON.stringify(step.fault) };
 }
 
 function stepOf({ fault, ...step }: Selectable<Tables["chat_steps"]>): ChatStep {

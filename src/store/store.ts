@@ -191,12 +191,14 @@ export interface ChatStep {
   position: number;
   /** Chosen when the step was accepted: by it what came of it is found again. */
   session_id: string;
-  /** `attach` was begun without a message, for somebody to talk in. */
-  kind: "message" | "attach";
+  /** `attach` was begun without a message, for somebody to talk in; `imported` is what was said elsewhere, and no session. */
+  kind: "message" | "attach" | "imported";
   standing: "waiting" | "begun" | "failed";
   /** The message, until its session's log holds it; of a failed step for good. */
   text: string | null;
   fault: { code: string; message: string } | null;
+  /** Of what was imported: the agent's own id of the conversation to go on with. */
+  conversation: string | null;
   sent_at: number;
   /** Name of the token it was sent with. */
   sent_by: string | null;
@@ -210,8 +212,8 @@ export interface ChatSummary {
 }
 
 export interface ChatBook {
-  /** False when there is one of that name. It is on disk when this resolves. */
-  create(row: ChatRow): Promise<boolean>;
+  /** False when there is one of that name. It is on disk when this resolves, with its first step if it has one. */
+  create(row: ChatRow, first?: ChatStep): Promise<boolean>;
   find(name: string): Promise<ChatRow | undefined>;
   count(): Promise<number>;
   /** All, in the order of their creation. */

@@ -106,6 +106,51 @@ const names: Row[] = [
   field("a team", { team: { name: "../x" } }, "400 `unsupported_by_agent`"),
 ];
 
+const chats = async ({ ground }: House, name: string, more: Record<string, unknown> = {}) =>
+  answered(await ground.as("write").post("/chats", { name, config: { agent: "stand-in", ...more } }));
+
+/** A chat that is refused; another is made. */
+function chat(what: string, meets: string, attempt: (house: House) => Promise<string>, made: string): Row {
+  return {
+    name: what,
+    meets,
+    attempt,
+    control: { name: "another", meets: "201", attempt: (house) => chats(house, made) },
+  };
+}
+
+const ofChats: Row[] = [
+  chat("a chat whose name is a path", invalid, (house) => chats(house, "../../x"), "made-1"),
+  chat(
+    "a chat whose name is a path in an escape",
+    "404 `chat_not_found`",
+    ({ ground }) => ground.outcome({ path: "/chats/..%2f..%2fx/messages", headers: ground.bearer("read") }),
+    "made-2",
+  ),
+  chat(
+    "a chat that is to work among keys",
+    "400 `invalid_work_dir`",
+    (house) => chats(house, "x", { work_dir: join(house.home, ".ssh") }),
+    "made-3",
+  ),
+  chat(
+    "a chat with `LD_PRELOAD`",
+    "400 `env_key_reserved`",
+    (house) => chats(house, "x", { env: { LD_PRELOAD: "/x" } }),
+    "made-4",
+  ),
+  chat(
+    "an import that has a chat work among keys",
+    "400 `invalid_work_dir`",
+    async ({ ground, home }) => {
+      const head = { type: "chat", version: 1, name: "x", created_at: "", config: { agent: "stand-in" } };
+      const body = { export: JSON.stringify(head), work_dir: join(home, ".ssh") };
+      return answered(await ground.as("write").post("/chats/import", body));
+    },
+    "made-5",
+  ),
+];
+
 const programs: Row[] = [
   field("a command line", { command: ["sh", "-c", "id"] }, invalid),
   field("arguments for the agent's program", { args: ["-c", "id"] }, invalid),
@@ -349,5 +394,5 @@ export const paths: AttackGroup<House> = {
     await ground.close();
     await dir.remove();
   },
-  attacks: [...places, ...names, ...programs, ...variables, ...files, ...links],
+  attacks: [...places, ...names, ...ofChats, ...programs, ...variables, ...files, ...links],
 };

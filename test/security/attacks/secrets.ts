@@ -244,6 +244,41 @@ const words: Row[] = [
   },
 ];
 
+/** Told in a chat's configuration. */
+const toldToChat = "told-in-the-chat-33d0";
+
+const chatConfig = {
+  agent: "claude",
+  env: { MY_PASSWORD: toldToChat },
+  mcp_servers: [{ name: "m", url: "http://127.0.0.1:1/", token: toldToChat }],
+  claude: { settings_json: { apiKeyHelper: toldToChat } },
+};
+
+const readChat = async (vault: Vault, path: string) => {
+  await vault.ground.as("write").post("/chats", { name: "kept", config: chatConfig });
+  return asked(path)(vault);
+};
+
+const ofChats: Row[] = (
+  [
+    ["/chats", "its agent", "claude"],
+    ["/chats/kept", "the name of the variable", "MY_PASSWORD"],
+    ["/chats/kept/export", "the name of the variable", "MY_PASSWORD"],
+    ["/audit", "the chat's name", "kept"],
+  ] as const
+).map(
+  ([path, what, word]): Row => ({
+    name: `keys in a chat's configuration, in \`GET ${path}\``,
+    meets: "not there",
+    attempt: async (vault) => found(await readChat(vault, path), toldToChat),
+    control: {
+      name: `${what}, at the same place`,
+      meets: "there",
+      attempt: async (vault) => found(await readChat(vault, path), word),
+    },
+  }),
+);
+
 const modes: Row[] = [
   {
     name: "a file or folder of the data dir that another user could read",
@@ -308,5 +343,5 @@ export const secrets: AttackGroup<Vault> = {
   who: "whoever may read everything, files of the data dir included, looking for what was told to an agent or to the daemon alone",
   open: openVault,
   close: ({ ground }) => ground.close(),
-  attacks: [...values, ...keys, ...tokens, ...words, ...modes],
+  attacks: [...values, ...keys, ...tokens, ...words, ...ofChats, ...modes],
 };

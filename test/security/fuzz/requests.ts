@@ -3,7 +3,7 @@ import fc from "fast-check";
 import * as z from "zod";
 import { routeTable } from "../../../src/api/route-table.ts";
 import { TicketRequest, TokenRequest } from "../../../src/protocol/access.ts";
-import { ChatConfig, ChatMessageRequest, ChatName } from "../../../src/protocol/chat.ts";
+import { ChatConfig, ChatImportRequest, ChatMessageRequest, ChatName } from "../../../src/protocol/chat.ts";
 import { ContextItem, MentionItem } from "../../../src/protocol/command.ts";
 import {
   CollectRequest,
@@ -45,6 +45,7 @@ export const bodies: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   "POST /sessions/:id/mention": valuesOf(MentionItem),
   "POST /tickets": valuesOf(TicketRequest),
   "POST /chats": valuesOf(z.strictObject({ name: ChatName, config: ChatConfig })),
+  "POST /chats/import": valuesOf(ChatImportRequest),
   "POST /chats/:name/messages": valuesOf(ChatMessageRequest),
   "POST /chats/:name/attach": nobody,
   "PATCH /chats/:name/config": valuesOf(z.strictObject({ config: ChatConfig.partial() })),

@@ -19,6 +19,7 @@ const step: ChatStep = {
   standing: "waiting",
   text: "hello",
   fault: null,
+  conversation: null,
   sent_at: 1_800_000_000_000,
   sent_by: "ci",
 };
@@ -76,6 +77,14 @@ describe.each(Object.entries(databases))("chats in %s", (_name, make) => {
     expect(await store.chats.steps("b")).toEqual([]);
     await store.chats.remove("a");
     expect([await store.chats.find("a"), await store.chats.stepOf("s0")]).toEqual([undefined, undefined]);
+  });
+
+  it("may begin with what was said elsewhere, which is no session", async () => {
+    const first: ChatStep = { ...step, kind: "imported", standing: "begun", text: null, conversation: "c9" };
+    expect(await store.chats.create(chat, first)).toBe(true);
+    expect(await store.chats.create(chat, { ...first, session_id: "other" })).toBe(false);
+    expect(await store.chats.steps("a")).toEqual([first]);
+    expect(await store.chats.summaries()).toMatchObject([{ begun: 0, waiting: 0 }]);
   });
 
   it("take no second step for a place or a session", async () => {
