@@ -22,7 +22,7 @@ beforeAll(async () => {
 afterAll(() => shell?.stop());
 
 const tcp = (host: string, port: number) =>
-  `python3 -c 'import socket;s=socket.create_connection(("${host}",${port}),4);s.settimeout(4);s.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n");print("READ",s.recv(99))' 2>&1 | tail -1`;
+  `python3 -c 'import socket,sys;s=socket.create_connection((sys.argv[1],${port}),4);s.settimeout(4);s.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n");print("READ",s.recv(99))' "${host}" 2>&1 | tail -1`;
 const udp = (host: string, port: number) =>
   `python3 -c 'import socket;s=socket.socket(2,2);s.settimeout(4);s.sendto(b"hello",("${host}",${port}));print("READ",s.recv(99))' 2>&1 | tail -1`;
 
@@ -50,12 +50,13 @@ describe("an agent does not reach, past the proxy,", () => {
 
   test("the daemon, by its own loopback, by this machine's address and by its network's gateway", async () => {
     const port = Number(new URL(shell.daemon.url).port);
-    const gateway = `$(python3 -c 'import os;a=os.environ["HTTPS_PROXY"].split("//")[1].split(":")[0].split(".");print(".".join(a[:3]+[str(int(a[3])-1)]))')`;
-    const script = ["127.0.0.1", "198.51.100.1", gateway].map((host) => tcp(host, port)).join("\n");
+    const gateway = `gateway=$(python3 -c 'import os;a=os.environ["HTTPS_PROXY"].split("//")[1].split(":")[0].split(".");print(".".join(a[:3]+[str(int(a[3])-1)]))'); echo "gateway $gateway"`;
+    const script = [gateway, ...["127.0.0.1", "198.51.100.1", "$gateway"].map((host) => tcp(host, port))].join("\n");
     // It listens on every address of this machine: who has a way to one of them is answered.
     expect(await outside(shell.world, tcp("198.51.100.1", port))).toMatch(/READ b.HTTP\/1\.1 /);
     const { lines } = await shell.run(script);
-    expect(lines).toHaveLength(3);
+    expect(lines).toHaveLength(4);
+    expect(lines[0]).toMatch(/^gateway 10\.\d+\.\d+\.\d+$/);
     expect(lines.join()).not.toContain("READ");
   });
 
