@@ -90,8 +90,7 @@ export async function startDaemon(
     const given = { limitSupport, config, runtimes, store: opened, runDir, keeperPath, reread, watch, log };
     const supervisor = new Supervisor(given);
     await supervisor.recover();
-    const chats = openChats(config, { supervisor, store: opened, log });
-    await chats.recover();
+    const chats = await openChats(config, { supervisor, store: opened, log });
     const { reached, begin, onClients } = idleWatch(supervisor);
     const server = await createServer({
       scrape: observer.scrape,
@@ -121,7 +120,6 @@ export async function startDaemon(
       idle: reached,
       close: async (reason) => {
         tell("stopping");
-        chats.close();
         const kept = supervisor.goingOn(config.onShutdown);
         server.sockets.closeOf(kept, `the daemon leaves (${reason})`);
         await Promise.all([supervisor.close(config.onShutdown), local.close()]);
@@ -208,11 +206,16 @@ async function openStore({ dataDir, fsync }: Config, { log }: Observer): Promise
   return store;
 }
 
-function openChats(config: Config, given: { supervisor: Supervisor; store: Store; log: Observer["log"] }): Chats {
-  const { supervisor, store, log } = given;
+/** Behind the sessions, which it asks what became of messages. */
+async function openChats(
+  config: Config,
+  { supervisor, store, log }: { supervisor: Supervisor; store: Store; log: Observer["log"] },
+): Promise<Chats> {
   const { dataDir } = config;
   const logPathOf = (id: string) => sessionHome(dataDir, id).log;
-  return new Chats({ supervisor, book: store.chats, config, dataDir, logPathOf, log });
+  const chats = new Chats({ supervisor, book: store.chats, config, dataDir, logPathOf, log });
+  await chats.recover();
+  return chats;
 }
 
 function goOn(kept: number, leaving: OnShutdown): string {

@@ -23,6 +23,7 @@ import { noteAbout } from "./audit-trail.ts";
 import { bodyOf } from "./body.ts";
 import { callerOf } from "./guard.ts";
 import type { Idempotency, OnceOnly, Recalled } from "./idempotency.ts";
+import { prefixOf } from "./mounted.ts";
 
 interface ByName {
   Params: { name: string };
@@ -100,7 +101,7 @@ export function chatRoutes(
   });
 }
 
-const RemovalQuery = z.looseObject({ remove_volume: z.enum(["true", "false"]).default("false") });
+export const RemovalQuery = z.looseObject({ remove_volume: z.enum(["true", "false"]).default("false") });
 
 /** What is no number is as good as none, as the Go daemon has it. */
 const Count = z
@@ -109,7 +110,7 @@ const Count = z
   .transform(Number)
   .optional()
   .catch(undefined);
-const MessagesQuery = z.looseObject({
+export const MessagesQuery = z.looseObject({
   limit: Count.transform((count) => Math.min(count ?? messagesDefault, messagesMax)),
   before: Count,
 });
@@ -171,5 +172,5 @@ function viewOf({ view }: Chat, request: FastifyRequest): ChatView {
 }
 
 function chatUrlOf(name: string, request: FastifyRequest): string {
-  return `ws://${request.headers.host ?? "localhost"}/ws/chats/${name}`;
+  return `ws://${request.headers.host ?? "localhost"}${prefixOf(request.raw)}/ws/chats/${name}`;
 }

@@ -21,7 +21,7 @@ export interface ChatSocketOptions {
 }
 
 /** `session`: where in the chain it begins, or `next` for what comes. */
-const Query = Since.extend({ session: z.string().max(100).optional() });
+export const ChatSocketQuery = Since.extend({ session: z.string().max(100).optional() });
 
 export function chatSocket(app: FastifyInstance, options: ChatSocketOptions): void {
   const { chats, sockets, room, clientStallMs } = options;
@@ -31,7 +31,7 @@ export function chatSocket(app: FastifyInstance, options: ChatSocketOptions): vo
     method: "GET",
     url: "/ws/chats/:name",
     preValidation: async (request) => {
-      starts.set(request, await startOf(chats, request.params.name, Query.parse(request.query).session));
+      starts.set(request, await startOf(chats, request.params.name, ChatSocketQuery.parse(request.query).session));
     },
     handler: () => {
       throw new AgentdError(
@@ -42,7 +42,7 @@ export function chatSocket(app: FastifyInstance, options: ChatSocketOptions): vo
     wsHandler: (socket, request) => {
       const start = starts.get(request);
       if (!start) throw new Error("an upgrade was not looked into beforehand");
-      const { since } = Query.parse(request.query);
+      const { since } = ChatSocketQuery.parse(request.query);
       sockets.serve(socket, request, (client) => {
         const from = since === undefined ? undefined : Number(since);
         const relay = openRelay({ client, room, clientStallMs, sessions: start.sessions, since: from });

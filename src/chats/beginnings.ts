@@ -35,16 +35,15 @@ const lookBackMax = 200;
 export class Beginnings {
   readonly #options: BeginningsOptions;
   /** The session that each chat began last, until nothing of it is left. */
-  readonly #last = new Map<string, { entry: Entry; stopIdle: () => void }>();
+  readonly #last = new Map<string, Entry>();
   readonly #retries = new Map<string, NodeJS.Timeout>();
-  #isClosed = false;
 
   constructor(options: BeginningsOptions) {
     this.#options = options;
   }
 
   liveOf(chat: string): Entry | undefined {
-    const entry = this.#last.get(chat)?.entry;
+    const entry = this.#last.get(chat);
     return entry?.session.isLive ? entry : undefined;
   }
 
@@ -59,12 +58,6 @@ export class Beginnings {
       if (step.standing === "waiting" && entry.sidecar) await book.begun(step);
     }
     for (const { chat } of await book.waiting()) void inTurn.run(chat, () => this.#beginWaiting(chat));
-  }
-
-  close(): void {
-    this.#isClosed = true;
-    for (const timer of this.#retries.values()) clearTimeout(timer);
-    for (const { stopIdle } of this.#last.values()) stopIdle();
   }
 
   /** Begins the session of a step that waits; rejects when it cannot be. In the chat's turn. */
@@ -86,7 +79,7 @@ export class Beginnings {
   async end(chat: string): Promise<void> {
     clearTimeout(this.#retries.get(chat));
     this.#retries.delete(chat);
-    const { attendance } = this.#last.get(chat)?.entry ?? {};
+    const { attendance } = this.#last.get(chat) ?? {};
     attendance?.stop("now", "stopped");
     await attendance?.over;
   }
@@ -94,12 +87,14 @@ export class Beginnings {
   #watch(row: ChatRow, entry: Entry): void {
     const { attendance, session } = entry;
     const isTalkedIn = session.spec.interactive && attendance !== undefined;
-    const stopIdle = isTalkedIn ? endWhenIdle(attendance, idleMsOf(storedConfig(row))) : () => undefined;
-    this.#last.set(row.name, { entry, stopIdle });
+    const { supervisor } = this.#options;
+    const idle = { idleMs: idleMsOf(storedConfig(row)), isClosing: () => supervisor.isClosing };
+    const stopIdle = isTalkedIn ? endWhenIdle(attendance, idle) : () => undefined;
+    this.#last.set(row.name, entry);
     void (attendance?.over ?? Promise.resolve()).then(() => {
       stopIdle();
       return this.#options.inTurn.run(row.name, async () => {
-        if (this.#last.get(row.name)?.entry === entry) this.#last.delete(row.name);
+        if (this.#last.get(row.name) === entry) this.#last.delete(row.name);
         await this.#beginWaiting(row.name);
       });
     });
@@ -108,7 +103,7 @@ export class Beginnings {
   /** Never rejects: nobody waits for it. In the chat's turn. */
   async #beginWaiting(chat: string): Promise<void> {
     const { supervisor, book } = this.#options;
-    if (this.#isClosed || supervisor.isClosing || this.#last.has(chat)) return;
+    if (supervisor.isClosing || this.#last.has(chat)) return;
     let step: ChatStep | undefined;
     try {
       step = (await book.steps(chat)).at(-1);
@@ -135,7 +130,7 @@ export class Beginnings {
 
   async #notBegun(step: ChatStep, error: unknown): Promise<void> {
     const { book, supervisor } = this.#options;
-    if (this.#isClosed || supervisor.isClosing) return;
+    if (supervisor.isClosing) return;
     const code = error instanceof AgentdError ? error.code : "internal";
     if (passing.includes(code)) return this.#tryLater(step.chat);
     this.#tell(step, "Cannot begin the session of a message that waited", error);

@@ -77,11 +77,6 @@ export class Chats {
     await this.#beginnings.recover();
   }
 
-  /** No message is begun any more: the next daemon does. */
-  close(): void {
-    this.#beginnings.close();
-  }
-
   async list(): Promise<ChatListed[]> {
     const summaries = await this.#options.book.summaries();
     return summaries.map((summary) => listedOf(summary, { isLive: this.#liveOf(summary.row.name) !== undefined }));

@@ -5,11 +5,15 @@ import type { Attendance } from "../supervisor/attendance.ts";
  * What the agent tells and what people say counts; heartbeats are not told of. Where the agent works, silence is the
  * watchdog's affair. The answer ends the watch.
  */
-export function endWhenIdle(attendance: Attendance, idleMs: number): () => void {
+export function endWhenIdle(
+  attendance: Attendance,
+  { idleMs, isClosing }: { idleMs: number; isClosing(): boolean },
+): () => void {
   const { session } = attendance;
   let timer: NodeJS.Timeout | undefined;
   const look = () => {
-    if (!session.isLive) return;
+    // A daemon that leaves has let go of it.
+    if (!session.isLive || isClosing()) return;
     const { activity } = attendance;
     const isWaiting = activity === "idle" || activity === "awaiting_input";
     const quietMs = Date.now() - Math.max(session.lastActivity ?? 0, session.spec.created_at);

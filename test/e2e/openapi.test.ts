@@ -147,6 +147,8 @@ it("every answer of every route is what the description says, and each success w
   await call("GET /sessions/:id/stream", { params, query: "?offset=-1&live=sse" }, 200);
   await call("HEAD /sessions/:id/stream", { params }, 200);
 
+  await callChats();
+
   await call("POST /tickets", { body: { session_id: id } }, 201);
   await call("POST /tokens", { body: { name: "described", scope: "read", expires_in: "1h" } }, 201);
   await call("GET /tokens", {}, 200);
@@ -176,12 +178,38 @@ it("every answer of every route is what the description says, and each success w
   for (const frame of socket.frames) check(serverFrame, frame, `a frame "${frame.type}"`);
 
   // An upgrade is no answer; the rest cannot be had from this daemon in a test's time.
-  const elsewhere = ["GET /health/ready 503", "GET /sessions/:id/stream 204", "GET /ws/sessions/:id 101"];
+  const elsewhere = [
+    "GET /health/ready 503",
+    "GET /sessions/:id/stream 204",
+    "GET /ws/sessions/:id 101",
+    "GET /ws/chats/:name 101",
+  ];
   const all = Object.entries(operations).flatMap(([route, { answers }]) =>
     Object.keys(answers).map((status) => `${route} ${status}`),
   );
   expect([...seen, ...elsewhere].sort()).toEqual(all.sort());
 }, 120_000);
+
+async function callChats(): Promise<void> {
+  const params = { name: "described" };
+  const config = { agent: "claude", idle_timeout: "5m", env: { A: "b" } };
+  await call("POST /chats", { body: { name: "described", config } }, 201);
+  const { body } = await call("POST /chats/:name/messages", { params, body: { message: "[[slow:30]]" } }, 202);
+  await call("POST /chats/:name/messages", { params, body: { message: "hello" } }, 202);
+  await call("GET /chats/:name", { params }, 200);
+  await claude.log(body.session_id, (events) => events.some(({ type }) => type === "agent_message"));
+  await call("POST /sessions/:id/interrupt", { params: { id: body.session_id } }, 202);
+  await eventually(async () => (await call("GET /chats/:name", { params }, 200)).body.state === "idle", {
+    deadlineMs: 30_000,
+  });
+  await call("GET /chats", {}, 200);
+  await call("GET /chats/:name/messages", { params, query: "?limit=3" }, 200);
+  await call("PATCH /chats/:name/config", { params, body: { config: { effort: "low" } } }, 200);
+  const { text } = await call("GET /chats/:name/export", { params }, 200);
+  await call("POST /chats/import", { body: { export: text, name: "described-2" } }, 201);
+  await call("POST /chats/:name/attach", { params }, 200);
+  await call("DELETE /chats/:name", { params, query: "?remove_volume=true" }, 200);
+}
 
 it("what is refused is answered as the description says", async () => {
   const refused = [

@@ -1,6 +1,7 @@
 /** The operations as an OpenAPI 3.1 document, whose schemas are JSON Schema 2020-12 made from the zod schemas that validate. */
 import * as z from "zod";
 import * as access from "../../protocol/access.ts";
+import * as chat from "../../protocol/chat.ts";
 import { errorStatus } from "../../protocol/error.ts";
 import { SessionEvent } from "../../protocol/event.ts";
 import { ClientFrame, ServerFrame } from "../../protocol/frame.ts";
@@ -69,6 +70,10 @@ const requestNames = new Map<z.ZodType, string>([
   [http.MentionRequest, "MentionRequest"],
   [http.InputAnswerRequest, "InputAnswerRequest"],
   [http.CollectRequest, "CollectRequest"],
+  [chat.ChatRequest, "ChatRequest"],
+  [chat.ChatChange, "ChatChange"],
+  [chat.ChatMessageRequest, "ChatMessageRequest"],
+  [chat.ChatImportRequest, "ChatImportRequest"],
   [access.TokenRequest, "TokenRequest"],
   [access.TicketRequest, "TicketRequest"],
   [ClientFrame, "ClientFrame"],
@@ -86,6 +91,11 @@ const answerNames = new Map<z.ZodType, string>([
   [http.Health, "Health"],
   [http.Readiness, "Readiness"],
   [http.AgentView, "Agent"],
+  [chat.ChatView, "Chat"],
+  [chat.ChatListed, "ChatListed"],
+  [chat.ChatAccepted, "ChatAccepted"],
+  [chat.ChatAttached, "ChatAttached"],
+  [chat.ChatMessages, "ChatMessages"],
   [access.TokenView, "Token"],
   [access.TokenCreated, "TokenCreated"],
   [access.TicketCreated, "TicketCreated"],

@@ -43,10 +43,12 @@ import { ListRequest } from "../list-query.ts";
 import { LogsQuery } from "../log-routes.ts";
 import { HistoryQuery } from "../session-routes.ts";
 import { StreamQuery } from "../stream-route.ts";
+import { chatOperations } from "./chat-operations.ts";
 
 export const tags = {
   sessions: "Start, list, look at, change, stop and delete sessions",
   turns: "Prompts and what is said to a running agent",
+  chats: "Conversations with a name, that go on from session to session",
   streams: "What happened in a session: as a file, polled, or as it happens",
   access: "Tokens, tickets and the audit log",
   daemon: "The daemon itself, its agents and its egress proxy",
@@ -307,6 +309,7 @@ export const operations: Readonly<Record<string, Operation>> = {
     query: Since,
     answers: { 101: { means: "From here on frames: ClientFrame to the daemon, ServerFrame from it" } },
   },
+  ...chatOperations,
   "POST /tickets": {
     summary: "Gives a ticket that opens one stream of one session, once, for those who cannot send a header",
     tag: "access",
