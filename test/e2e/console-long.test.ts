@@ -72,7 +72,9 @@ describe.skipIf(browserPath === undefined)("100,000 events", () => {
     return { page, feed, articles, rowsInPage: () => articles.count() };
   };
 
-  test("the last and the first are found, by scrolling and by words, with a few dozen rows in the page", async () => {
+  test("the last and the first are found, by scrolling and by words, with a few dozen rows in the page", {
+    timeout: 120_000,
+  }, async () => {
     const { page, feed, articles, rowsInPage } = await open();
     expect(await rowsInPage()).toBeLessThan(120);
 
@@ -122,7 +124,7 @@ describe.skipIf(browserPath === undefined)("100,000 events", () => {
     await feed.getByText("The agent ended with").waitFor();
   });
 
-  test("every row comes by while one scrolls page by page; its text is not kept", async () => {
+  test("every row comes by while one scrolls page by page; its text is not kept", { timeout: 120_000 }, async () => {
     const { page, feed, articles } = await open();
     await page.keyboard.press("g");
     await feed.getByText("prompt number 1", { exact: true }).waitFor();

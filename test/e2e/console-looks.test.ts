@@ -11,7 +11,7 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { browserPath } from "../support/browser.ts";
 import { results } from "../support/claude-daemon.ts";
-import { logIn, openBrowser, openConsole } from "../support/console.ts";
+import { load, logIn, openBrowser, openConsole } from "../support/console.ts";
 import { type CountsDaemon, startCountsDaemon } from "../support/counts-daemon.ts";
 import { putEndedSession } from "../support/ended-session.ts";
 
@@ -200,14 +200,13 @@ describe.skipIf(browserPath === undefined)("the console looks well and reads wel
       ];
     };
 
-    test("no fault in any view", async () => {
+    test("no fault in any view", { timeout: 180_000 }, async () => {
       const { page, complaints } = await openConsole(browser, counts.daemon, { token: "wrong", viewport, colorScheme });
       await page.getByRole("alert").waitFor();
       const faults = await faultsOf(page, "login");
       await logIn(page, counts.daemon.token);
       for (const [name, at, ready] of views) {
-        await page.goto(`${counts.daemon.url}/${at}`);
-        await page.reload();
+        await load(page, `${counts.daemon.url}/${at}`);
         await ready(page);
         faults.push(...(await faultsOf(page, name)));
       }

@@ -112,7 +112,8 @@ describe.skipIf(browserPath === undefined)("the console", () => {
     await page.getByLabel("Prompt").fill("steps=1 words=2 the next one");
     await page.keyboard.press("Enter");
     await feed(page).getByText("the next one").waitFor();
-    await page.getByRole("button", { name: "Interrupt" }).click();
+    await page.keyboard.press("Escape");
+    await page.keyboard.press("i");
     await feed(page).getByText("t1 · interrupted").waitFor();
     await feed(page).getByText("t3 · success").or(feed(page).getByText("t2 · success")).waitFor();
     await feed(page)
@@ -131,6 +132,8 @@ describe.skipIf(browserPath === undefined)("the console", () => {
     const { page } = await watch(id);
     const asks = page.getByRole("region", { name: "The agent asks" });
     await asks.getByText("true 2").waitFor();
+    // In the title too, for whoever looks at another tab.
+    await eventually(async () => (await page.title()) === "(1) agentd");
     await page.keyboard.press("a");
     await asks.getByText("true 4").waitFor();
     await asks.getByLabel("Why not").fill("not that one");

@@ -1,5 +1,5 @@
 /** The web console in a real browser without a window, as a person has it: by what can be seen, read out and pressed. */
-import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { type Browser, type BrowserContextOptions, chromium, type Page, type Request } from "playwright-core";
 import { onTestFinished } from "vitest";
 import { browserPath } from "./browser.ts";
 import type { Daemon } from "./start-daemon.ts";
@@ -35,18 +35,38 @@ export async function openConsole(
   page.on("pageerror", (error) => complaints.push(String(error)));
   page.on("console", (message) => {
     // Chromium says so of each refusal by itself, whatever becomes of it: a page asks once to learn whether a token is needed.
-    if (message.text().includes("401 (Unauthorized)")) return;
+    if (message.text().includes("401 (Unauthorized)") || message.text().includes(networkChanged)) return;
     if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());
   });
   page.on("requestfailed", (request) => {
     // What was given up is nobody's fault: a page that goes ends its streams.
     const reason = request.failure()?.errorText ?? "";
-    if (reason !== "net::ERR_ABORTED") complaints.push(`${request.url()}: ${reason}`);
+    if (reason !== "net::ERR_ABORTED" && reason !== networkChanged) complaints.push(`${request.url()}: ${reason}`);
   });
   page.on("request", (request) => asked.push(request.url()));
-  await page.goto(`${daemon.url}/${at}`);
+  await load(page, `${daemon.url}/${at}`);
   if (token !== "") await logIn(page, token);
   return { page, complaints, asked };
+}
+
+/** A container that starts or ends elsewhere on the machine is a new network to Chromium: it cuts off what is under way. */
+const networkChanged = "net::ERR_NETWORK_CHANGED";
+
+/** Opens the page from its beginning, whole: again while parts of it were cut off. */
+export async function load(page: Page, url: string): Promise<void> {
+  let isCut = true;
+  const note = (request: Request) => {
+    if (request.failure()?.errorText === networkChanged) isCut = true;
+  };
+  page.on("requestfailed", note);
+  while (isCut) {
+    isCut = false;
+    await page.goto("about:blank");
+    await page.goto(url).catch((error: Error) => {
+      if (!error.message.includes(networkChanged)) throw error;
+    });
+  }
+  page.off("requestfailed", note);
 }
 
 export async function logIn(page: Page, token: string): Promise<void> {

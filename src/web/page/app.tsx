@@ -1,11 +1,11 @@
 /** The page: who is let in sees the view that the address names, and the way to the others. */
-import { useSignal } from "@preact/signals";
+import { useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { FiguresView } from "../figures/figures-view.tsx";
 import { SessionView } from "../session/session-view.tsx";
 import { NewSession } from "../sessions/new-session.tsx";
 import { SessionsView } from "../sessions/sessions-view.tsx";
-import { watchSessions } from "../sessions/watch.ts";
+import { live, watchSessions } from "../sessions/watch.ts";
 import { Help } from "./help.tsx";
 import { useKeys } from "./keys.ts";
 import { Login } from "./login.tsx";
@@ -33,6 +33,11 @@ export function App() {
 function Inside() {
   const isHelpOpen = useSignal(false);
   useEffect(watchSessions, []);
+  // To be seen from another tab: somebody is waited for.
+  useSignalEffect(() => {
+    const askedCount = live.value.reduce((sum, { inputs }) => sum + inputs.length, 0);
+    document.title = askedCount === 0 ? "agentd" : `(${askedCount}) agentd`;
+  });
   useKeys({
     "?": () => {
       isHelpOpen.value = !isHelpOpen.value;

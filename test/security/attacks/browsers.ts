@@ -259,6 +259,16 @@ const showing: Row[] = [
   shown("a script in what an agent printed, opened by its address", "/sessions/:id/logs"),
   shown("the same in a durable stream", "/sessions/:id/stream?offset=-1"),
   {
+    name: "a frame around the console, for its buttons to be pressed unseen",
+    meets: "nothing is shown",
+    attempt: (street) => framed(street, `http://localhost:${port(street)}/`),
+    control: {
+      name: "the same page without its headers",
+      meets: "it is shown",
+      attempt: (street) => framed(street, `http://localhost:${street.relay.port}/bare/`),
+    },
+  },
+  {
     name: "a frame around an answer",
     meets: "nothing is shown",
     attempt: (street) => framed(street, `http://localhost:${port(street)}/health`),

@@ -282,6 +282,15 @@ const ownLog: Control<House> = {
   attempt: (house) => reads(house, `/sessions/${house.ground.id}/log`),
 };
 
+const ownPart: Control<House> = {
+  name: "a part that there is",
+  meets: "200",
+  attempt: async (house) => {
+    const { text } = await house.ground.as("read").get("/");
+    return reads(house, /src="(\/assets\/[^"]+)"/.exec(text)?.[1] ?? "/assets/none");
+  },
+};
+
 const files: Row[] = [
   file(
     "a log whose session is `..%2f..%2fetc%2fpasswd`",
@@ -320,6 +329,18 @@ const files: Row[] = [
       attempt: (house) => reads(house, `/sessions/${house.ground.id}/blobs/there`),
     },
   ),
+  file(
+    "the daemon's program, as a part of the console: `/assets/..%2f..%2fagentd.js`",
+    () => "/assets/..%2f..%2fagentd.js",
+    "404 `not_found`",
+    ownPart,
+  ),
+  {
+    name: "the same by a folder above: `/assets/%2e%2e/%2e%2e/agentd.js`",
+    meets: "404",
+    attempt: ({ ground }) => statusesOf(ground.daemon.url, rawGet(ground, "/assets/%2e%2e/%2e%2e/agentd.js")),
+    control: ownPart,
+  },
   file("the token as a file of the daemon's", () => "/token", "404 `not_found`", ownLog),
   file(
     "the custom agents of `~/.claude`",
