@@ -27,6 +27,14 @@ const came = (id: string, name: string, output: string, isError = false) => ({
   data: { turn_id, id, name, output, is_error: isError, duration_ms: 5 },
 });
 
+const result = {
+  type: "result",
+  data: { turn_id, session_id: "x", status: "success", cost_usd: 0.0123, duration_ms: 1500, num_turns: 1, usage },
+};
+
+/** Each keeps the grammar of Markdown busy for seconds, or takes it down until its stack ends. */
+const slow = ["_a", "a*b_", "**a", "> ", "1. ", "http://a.b/("].map((text) => text.repeat(60_000 / text.length));
+
 const story = [
   { type: "user_message", data: { turn_id, kind: "prompt", text: markup } },
   says(markup),
@@ -44,19 +52,19 @@ const story = [
   came("c2", "Edit", "ok"),
   { type: "system", data: { subtype: "notice", message: markup } },
   { type: "error", data: { code: "agent_failed", message: markup, retryable: false } },
-  {
-    type: "result",
-    data: { turn_id, session_id: "x", status: "success", cost_usd: 0.0123, duration_ms: 1500, num_turns: 1, usage },
-  },
+  result,
 ];
 
 describe.skipIf(browserPath === undefined)("in the console", () => {
   const dir = realpathSync(mkdtempSync(join(tmpdir(), "agentd-test-")));
   const id = "22222222-0000-4000-8000-000000000000";
+  const slowId = "66666666-0000-4000-8000-000000000000";
   let daemon: Daemon;
   let browser: Browser;
   beforeAll(async () => {
     putEndedSession(join(dir, "data"), id, story);
+    const prompt = { type: "user_message", data: { turn_id, kind: "prompt", text: "be slow" } };
+    putEndedSession(join(dir, "data"), slowId, [prompt, ...slow.map(says), result]);
     [daemon, browser] = await Promise.all([startDaemon({ dataDir: join(dir, "data") }), openBrowser()]);
   });
   afterAll(async () => {
@@ -65,8 +73,8 @@ describe.skipIf(browserPath === undefined)("in the console", () => {
     await rm(dir, { recursive: true });
   });
 
-  const open = async () => {
-    const opened = await openConsole(browser, daemon, { at: `#/sessions/${id}` });
+  const open = async (of = id) => {
+    const opened = await openConsole(browser, daemon, { at: `#/sessions/${of}` });
     const feed = opened.page.getByRole("feed", { name: "Conversation" });
     await feed.getByText("t1 · success").waitFor();
     return { ...opened, feed };
@@ -127,5 +135,12 @@ describe.skipIf(browserPath === undefined)("in the console", () => {
     expect(await feed.locator(".diff .added").allInnerTexts()).toEqual(["+ TWO"]);
     expect(await feed.locator(".diff .removed").allInnerTexts()).toEqual(["- two"]);
     await feed.getByText("1,200 tokens in · 34 out · $0.01").waitFor();
+  });
+
+  test("what is made to keep a page busy is shown as text, and the page goes on", async () => {
+    const { page, feed } = await open(slowId);
+    await page.keyboard.press("g");
+    await feed.getByText("be slow").waitFor();
+    await feed.getByText("_a_a_a_a").waitFor();
   });
 });

@@ -42,7 +42,14 @@ export function ConversationList({ follower, place }: { follower: Follower; plac
   });
   return (
     <>
-      <Search follower={follower} onFound={move} />
+      <Search
+        follower={follower}
+        onFound={(index) => {
+          // What was found may be within a call.
+          opened.add(index);
+          move(index);
+        }}
+      />
       <div class="conversation">
         <VirtualList
           place={place}

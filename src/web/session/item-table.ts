@@ -15,6 +15,9 @@ export interface Span {
 /** Of a subagent; failed. */
 export const flags = { sub: 1, failed: 2 } as const;
 
+/** Between a call and its result stand few others. */
+const lookBackMax = 10_000;
+
 export interface Item {
   kind: ItemKind;
   span: Span;
@@ -86,6 +89,14 @@ export class ItemTable {
       else high = middle - 1;
     }
     return low;
+  }
+
+  /** The same for any line: one that is the second of an item that began earlier belongs to that. */
+  indexHolding(offset: number): number {
+    const index = this.indexAt(offset);
+    for (let earlier = index; earlier >= Math.max(0, index - lookBackMax); earlier--)
+      if (this.#spans[earlier * 4 + 2] === offset && (this.#spans[earlier * 4 + 3] ?? 0) > 0) return earlier;
+    return index;
   }
 
   #grow(): void {

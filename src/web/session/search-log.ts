@@ -18,7 +18,7 @@ export async function searchLog(follower: Follower, words: string, signal: Abort
     (from === 0 ? undefined : await find(follower, { words, from: 0, to: from, signal }));
   if (found === undefined) return undefined;
   places.set(follower, { words, offset: found.end });
-  return follower.conversation.items.indexAt(found.start);
+  return follower.conversation.items.indexHolding(found.start);
 }
 
 /** The first line that has them, in the texts that people see or as they stand in the log. */

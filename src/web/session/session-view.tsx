@@ -71,9 +71,7 @@ export function SessionView({ id }: { id: string }) {
           onAnswer={(answer) => acts.answer(asked.request_id, answer)}
         />
       )}
-      {!isOver && view?.interactive !== false && (
-        <Composer isBusy={view !== undefined && view.activity !== "idle"} onSay={acts.say} />
-      )}
+      {!isOver && <Composer isBusy={view !== undefined && view.activity !== "idle"} onSay={acts.say} />}
     </div>
   );
 }

@@ -1,4 +1,5 @@
 /** A tool call: one line, which opens to what went in and what came out. */
+import { useMemo } from "preact/hooks";
 import type { LogLine } from "../../protocol/line.ts";
 import { DiffView } from "../text/diff-view.tsx";
 import { editsOf } from "../text/edits.ts";
@@ -41,8 +42,10 @@ export function ToolView(props: { lines: readonly LogLine[]; isOpen: boolean; on
 
 /** What a tool is called with: changes of files as such, all else as it is. */
 export function ToolInput({ input }: { input: unknown }) {
-  const edits = editsOf(input);
-  return edits ? <DiffView edits={edits} /> : <Scrolling class="input">{shortened(shownValue(input))}</Scrolling>;
+  return useMemo(() => {
+    const edits = editsOf(input);
+    return edits ? <DiffView edits={edits} /> : <Scrolling class="input">{shortened(shownValue(input))}</Scrolling>;
+  }, [input]);
 }
 
 function Scrolling({ class: name, children }: { class: string; children: string }) {

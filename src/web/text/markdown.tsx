@@ -2,28 +2,21 @@
  * What an agent says, as elements. Its text is hostile: it is only ever made into text nodes, its HTML stands there as it was
  * written, its images are not loaded, and its links say where they lead.
  */
-import { marked, type Token, type Tokens } from "marked";
+import type { Token, Tokens } from "marked";
 import type { ComponentChildren } from "preact";
+import { useMemo } from "preact/hooks";
+import { markdownTokens } from "./markdown-tokens.ts";
 import { visible } from "./visible.ts";
 
-/** What is longer is shown as it came: no grammar is to be run over a flood. */
-const charsMax = 64 * 1024;
 const depthMax = 12;
 
 export function Markdown({ text }: { text: string }) {
-  const shown = visible(text);
-  if (shown.length > charsMax) return <pre class="plain">{shown}</pre>;
-  const tokens = lexed(shown);
-  return tokens ? <div class="markdown">{blocks(tokens, 0)}</div> : <pre class="plain">{shown}</pre>;
-}
-
-/** Undefined for what its grammar chokes on. */
-function lexed(text: string): Token[] | undefined {
-  try {
-    return marked.lexer(text, { gfm: true });
-  } catch {
-    return undefined;
-  }
+  // A row is drawn again whenever anything in the list changes; what it says seldom does.
+  return useMemo(() => {
+    const shown = visible(text);
+    const tokens = markdownTokens(shown);
+    return tokens ? <div class="markdown">{blocks(tokens, 0)}</div> : <pre class="plain">{shown}</pre>;
+  }, [text]);
 }
 
 function blocks(tokens: readonly Token[], depth: number): ComponentChildren {
