@@ -20,7 +20,7 @@ interface About {
 
 const columns: readonly Column[] = [
   { head: "ID", worth: 6, widthMax: 8, cell: (view) => view.session_id.slice(0, 8) },
-  { head: "NAME", worth: 8, widthMax: 20, cell: (view) => plainLine(view.name ?? "-", 20) },
+  { head: "NAME", worth: 8, widthMax: 20, cell: (view) => plainLine(view.name ?? "-", 20).padEnd(8) },
   { head: "AGENT", worth: 5, widthMax: 12, cell: (view) => plainLine(view.agent, 12) },
   { head: "STATE", worth: 10, widthMax: 12, cell: (view) => stateOf(view) },
   { head: "TURN", worth: 3, widthMax: 5, isRight: true, cell: (view) => String(view.turn_count) },
@@ -58,6 +58,14 @@ export function tableRows(rows: readonly Row[], { width, nowMs }: { width: numbe
     Math.min(widthMax, Math.max(textWidth(head), ...cells.map((row) => textWidth(row[at] ?? "")))),
   );
   const shown = fitting(widths, width);
+  // Who has no name is told by its id, where that has no column.
+  const named = shown.some((at) => columns[at]?.head === "ID")
+    ? cells
+    : rows.map(({ view }, row) =>
+        columns.map(({ head }, at) =>
+          head === "NAME" && view.name === undefined ? view.session_id.slice(0, 8) : (cells[row]?.[at] ?? ""),
+        ),
+      );
   const lineOf = (texts: readonly string[], style: Style | undefined): Line =>
     shown.flatMap((at, place): Span[] => [
       { text: place === 0 ? "" : "  " },
@@ -76,7 +84,7 @@ export function tableRows(rows: readonly Row[], { width, nowMs }: { width: numbe
       cutLine(
         [
           { text: isSelected ? "❯ " : "  ", style: "cyan" },
-          ...lineOf(cells[at] ?? [], isSelected ? "bold" : undefined),
+          ...lineOf(named[at] ?? [], isSelected ? "bold" : undefined),
         ],
         width,
       ),

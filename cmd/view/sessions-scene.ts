@@ -126,7 +126,9 @@ export class SessionsScene implements Scene {
     const cost = shown.reduce((sum, view) => sum + (view.cost_usd ?? 0), 0);
     return [
       { text: "agentd top", style: "bold" },
-      { text: ` · ${shown.length} ${this.isAll ? "sessions" : "live"} · ${busy} busy` },
+      {
+        text: ` · ${shown.length} ${this.isAll ? (shown.length === 1 ? "session" : "sessions") : "live"} · ${busy} busy`,
+      },
       ...(asking > 0 ? [{ text: ` · ${asking} ${asking === 1 ? "asks" : "ask"} you`, style: "yellow" as const }] : []),
       {
         text: ` · ${formatCost(cost)} · by ${sorts[this.#sort]?.name}${this.#isReversed ? ", reversed" : ""}`,

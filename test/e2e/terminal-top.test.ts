@@ -101,7 +101,7 @@ describe.skipIf(tmuxPath === undefined)("top", () => {
     const id = await create({ name: "narrow", prompt: "good evening" });
     const tmux = await open({ columns: 40, rows: 12 });
     const rows = await tmux.sees("narrow");
-    expect(rows[1]).toMatch(/^ {2}NAME +STATE +LAST WORD$/);
+    expect(rows[1]).toMatch(/^ {2}NAME +STATE +(?:AGE +)?LAST WORD$/);
     await tmux.resize(110, 20);
     await tmux.sees(/ID +NAME +AGENT[\s\S]*narrow[\s\S]*echo: good evening/);
     await tmux.resize(30, 6);

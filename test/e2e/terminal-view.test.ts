@@ -1,5 +1,5 @@
 /** `agentd attach` on a terminal, as a person sees it. */
-import { writeFile } from "node:fs/promises";
+import { copyFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { putEndedSession } from "../support/ended-session.ts";
@@ -302,6 +302,16 @@ describe.skipIf(tmuxPath === undefined)("attach on a terminal", () => {
     await tmux.run(`clear; ${commands.join("; ")}; echo over and out`);
     await tmux.sees(/^over and out$/m);
     expect(await tmux.painted()).not.toContain("\x1b[");
+  });
+
+  test("a program that was copied alone says what is missing, and shows lines", async () => {
+    const alone = join(dir.path, "agentd.mjs");
+    await copyFile(agentdPath, alone);
+    const tmux = await open();
+    await tmux.run(`clear; "${process.execPath}" "${alone}" attach ${ended}; echo "code $?"`);
+    const rows = await tmux.sees(/^code 0$/m);
+    expect(rows.join("")).toContain("Cannot open a view: the file ink-screen.js is not beside this program");
+    expect(rows).toContain("● Bash  npm test");
   });
 
   test("--plain, a dumb terminal and a pipe have lines", async () => {

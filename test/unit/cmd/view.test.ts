@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Conversation } from "../../../cmd/view/conversation.ts";
-import { edited, type EditLine, emptyLine } from "../../../cmd/view/edit-line.ts";
+import { type EditLine, edited, emptyLine } from "../../../cmd/view/edit-line.ts";
 import { markdownLines } from "../../../cmd/view/markdown.ts";
 import { ReadingPlace } from "../../../cmd/view/reading-place.ts";
 import { statusLine } from "../../../cmd/view/status-line.ts";
@@ -9,7 +9,10 @@ import { cutLine, lineText, markWords, plain, textWidth, wrapLine } from "../../
 
 const anyText = fc.oneof(
   fc.string({ unit: "grapheme", maxLength: 80 }),
-  fc.string({ unit: fc.constantFrom("a", "bc", " ", "  ", "日", "本語", "👨‍👩‍👧", "é", "`", "**", "-"), maxLength: 60 }),
+  fc.string({
+    unit: fc.constantFrom("a", "bc", " ", "  ", "日", "本語", "👨‍👩‍👧", "é", "`", "**", "-"),
+    maxLength: 60,
+  }),
 );
 
 function message(text: string, itemId: string, delta = false): string {
@@ -31,11 +34,15 @@ describe("lines", () => {
   test("are cut where they do not fit, and marked without a change to their words", () => {
     fc.assert(
       fc.property(anyText, fc.integer({ min: 1, max: 30 }), (text, width) => {
-        expect(textWidth(lineText(cutLine(plain(text), width)))).toBeLessThanOrEqual(Math.max(width, textWidth(text) === 0 ? 0 : 1));
+        expect(textWidth(lineText(cutLine(plain(text), width)))).toBeLessThanOrEqual(
+          Math.max(width, textWidth(text) === 0 ? 0 : 1),
+        );
         expect(lineText(markWords(plain(text), "a"))).toBe(text);
       }),
     );
-    expect(markWords(plain("Needle, needle", "dim"), "needle").filter(({ style }) => style === "match")).toHaveLength(2);
+    expect(markWords(plain("Needle, needle", "dim"), "needle").filter(({ style }) => style === "match")).toHaveLength(
+      2,
+    );
   });
 });
 
@@ -119,7 +126,13 @@ describe("a conversation", () => {
 });
 
 test("the line about a session leaves out what matters least, and never is too wide", () => {
-  const view = { session_id: "12345678-x", agent: "claude", turn_count: 2, created_at: "2026-01-01T00:00:00Z", cost_usd: 1 };
+  const view = {
+    session_id: "12345678-x",
+    agent: "claude",
+    turn_count: 2,
+    created_at: "2026-01-01T00:00:00Z",
+    cost_usd: 1,
+  };
   const facts = {
     view: view as never,
     turnSinceMs: 0,
@@ -131,7 +144,8 @@ test("the line about a session leaves out what matters least, and never is too w
   };
   expect(lineText(statusLine(facts, 100))).toBe("■ ended, code 0 · 12345678 · claude · turn 3 · $1.00 · 1m 05s");
   expect(lineText(statusLine(facts, 40))).toBe("■ ended, code 0 · claude · $1.00");
-  for (let width = 1; width < 100; width++) expect(textWidth(lineText(statusLine(facts, width)))).toBeLessThanOrEqual(width);
+  for (let width = 1; width < 100; width++)
+    expect(textWidth(lineText(statusLine(facts, width)))).toBeLessThanOrEqual(width);
 });
 
 test("a typed line never breaks a character, whatever keys come", () => {
