@@ -33,7 +33,8 @@ test("the sidecar is one executable file that runs where nothing else is", async
 
 test("the licences of what was bundled travel along", () => {
   const text = readFileSync(join(root, "dist/licenses.txt"), "utf8");
-  for (const name of ["fastify", "zod", "ws", "commander", "preact", "marked"]) expect(text).toMatch(new RegExp(`^=== ${name} \\d`, "m"));
+  for (const name of ["fastify", "zod", "ws", "commander", "preact", "marked"])
+    expect(text).toMatch(new RegExp(`^=== ${name} \\d`, "m"));
   expect(text).not.toContain("no licence named");
 });
 
