@@ -2,6 +2,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { ClientSocket } from "../support/client-socket.ts";
 import { eventually } from "../support/eventually.ts";
 import { type Daemon, openSocket, requests, startDaemon } from "../support/start-daemon.ts";
 import { open } from "./attacks/raw.ts";
@@ -9,6 +10,8 @@ import { routes } from "./routes.ts";
 
 const agents = {
   echo: { command: process.execPath, args: [new URL("../fixtures/agents/echo.mjs", import.meta.url).pathname] },
+  // Of a chat to which nothing is said, so it is not started.
+  chats: { harness: "claude", command: new URL("../fixtures/agents/claude-counts.mjs", import.meta.url).pathname },
 };
 /** More than the sockets of both ends take in while nobody reads. */
 const largeBytes = 24 * 1024 * 1024;
@@ -16,12 +19,14 @@ const largeBytes = 24 * 1024 * 1024;
 let daemon: Daemon;
 let sessionId: string;
 beforeAll(async () => {
-  daemon = await startDaemon({ config: { agents } });
+  daemon = await startDaemon({ config: { agents, limits: { body_bytes: 2 * largeBytes } } });
   const prompt = `lines ${Math.ceil(largeBytes / 200)}`;
   sessionId = (await daemon.post("/sessions", { agent: "echo", interactive: true, prompt })).body.session_id;
   const blobs = join(daemon.dataDir, "sessions", sessionId, "blobs");
   await mkdir(blobs, { recursive: true });
   await writeFile(join(blobs, "large"), Buffer.alloc(largeBytes));
+  const imported = await daemon.post("/chats/import", { export: largeChat() });
+  expect(imported.status, imported.text).toBe(201);
   // From here on nothing comes that somebody waits for.
   const lastLine = `${Math.ceil(largeBytes / 200)} xxx`;
   const tail = async () => (await daemon.get(`/sessions/${sessionId}/log`, { headers: { range: "bytes=-2000" } })).text;
@@ -30,6 +35,17 @@ beforeAll(async () => {
 afterAll(async () => {
   await daemon?.stop();
 });
+
+/** The export of a chat called `large`. */
+function largeChat(): string {
+  const timestamp = new Date(0).toISOString();
+  const head = { type: "chat", version: 1, name: "large", config: { agent: "chats" }, created_at: timestamp };
+  const data = { text: "x".repeat(10_000) };
+  const messages = Array.from({ length: Math.ceil(largeBytes / 10_000) }, (_, offset) => {
+    return { session_id: "none", type: "stdout", data, offset, timestamp };
+  });
+  return [head, ...messages].map((line) => `${JSON.stringify(line)}\n`).join("");
+}
 
 interface Way {
   method?: string;
@@ -134,6 +150,10 @@ const readings: Readonly<Record<string, readonly string[] | "at once">> = {
   "GET /sessions/:id/info": "at once",
   "HEAD /sessions/:id/stream": "at once",
   "GET /tokens": "at once",
+  "GET /chats": "at once",
+  "GET /chats/:name": "at once",
+  "GET /chats/:name/messages": "at once",
+  "GET /chats/:name/export": ["/chats/large/export"],
   "GET /audit": ["/audit?after=1000000000&wait=60"],
   "GET /sessions/:id/logs": ["/sessions/:id/logs?cursor=999999999999&wait=60", "/sessions/:id/logs"],
   "GET /sessions/:id/log": ["/sessions/:id/log"],
@@ -144,8 +164,9 @@ const readings: Readonly<Record<string, readonly string[] | "at once">> = {
     "/sessions/:id/stream?offset=now&live=sse",
     "/sessions/:id/stream?offset=now&live=long-poll",
   ],
-  // Below, because it is spoken to in frames.
+  // Below, because they are spoken to in frames.
   "GET /ws/sessions/:id": [],
+  "GET /ws/chats/:name": [],
 };
 
 test("an answer that takes its time is cut off, on every route that has one", async () => {
@@ -153,7 +174,7 @@ test("an answer that takes its time is cut off, on every route that has one", as
   expect(Object.keys(readings).sort()).toEqual(reading.map(({ method, pattern }) => `${method} ${pattern}`).sort());
   const paths = Object.values(readings).flatMap((found) => (found === "at once" ? [] : found));
   const ways = paths.map((path) => {
-    const isFile = /\/(?:logs?|blobs\/large)$/.test(path);
+    const isFile = /\/(?:logs?|blobs\/large|export)$/.test(path);
     const isWait = /wait=|long-poll/.test(path);
     return {
       path: path.replace(":id", sessionId),
@@ -163,6 +184,19 @@ test("an answer that takes its time is cut off, on every route that has one", as
   });
   await expectEnds("answer", ways);
 }, 120_000);
+
+test("a chat's WebSocket is closed with 1008", async () => {
+  const sockets = [];
+  for (const how of ["revoked", "replaced", "expired"]) {
+    const life = how === "expired" ? { expires_in: "5s" } : {};
+    const { token } = (await daemon.post("/tokens", { name: `chat-${how}`, scope: "read", ...life })).body;
+    const url = `${daemon.url.replace("http", "ws")}/ws/chats/large?session=next`;
+    sockets.push(await ClientSocket.open(url, { headers: { authorization: `Bearer ${token}` } }));
+  }
+  await daemon.delete("/tokens/chat-revoked");
+  await daemon.post("/tokens/chat-replaced/rotate");
+  for (const socket of sockets) expect(await socket.ended()).toMatchObject({ code: 1008 });
+});
 
 test("a WebSocket is closed with 1008, and what it sends then is not done", async () => {
   const made = async (of: string, expires_in?: string) =>
