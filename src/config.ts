@@ -35,8 +35,10 @@ const AgentSettings = z.strictObject({
   env: z.record(z.string(), z.string()).default({}),
   /** Name of the variable in the daemon's environment that holds the key for the model. */
   key_env: z.string().min(1).optional(),
-  /** File of a person's login (Claude Code's `.credentials.json`, Codex's `auth.json`) that its sessions in containers work with. */
+  /** File of a person's login (Claude Code's `.credentials.json`, Codex's or OpenCode's `auth.json`) that its sessions in containers work with. */
   login: z.string().min(1).optional(),
+  /** Which of the logins in OpenCode's file. */
+  login_service: z.string().min(1).optional(),
   /** Where that login is renewed, when not at its maker's. */
   login_token_url: z.url().optional(),
   /** Where the agent finds its model; requests cannot set it. */

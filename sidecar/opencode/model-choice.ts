@@ -25,11 +25,11 @@ const serviceOfKey: Readonly<Record<string, string>> = {
 /** The service when nothing names one. */
 const fallback = "anthropic";
 
-/** `service/model`, or a model of the service that there is a key for. */
-export function modelIdOf(model: string, env: Environment): ModelId {
+/** `service/model`, or a model of the service that there is a login or a key for. */
+export function modelIdOf(model: string, env: Environment, service = serviceAtHand(env)): ModelId {
   const slash = model.indexOf("/");
   if (slash > 0) return { providerID: model.slice(0, slash), modelID: model.slice(slash + 1) };
-  return { providerID: serviceAtHand(env), modelID: model };
+  return { providerID: service, modelID: model };
 }
 
 export function modelName({ providerID, modelID }: ModelId): string {

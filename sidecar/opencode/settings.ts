@@ -38,8 +38,8 @@ const Rules = z.record(z.string(), z.union([Action, z.record(z.string(), Action)
 
 /** Throws an Error with a sentence for people when what the operator configured cannot be read. */
 export function serveSettings(start: ServeStart): ServeSettings {
-  const { agent, config } = start.bootstrap;
-  const model = config.model === undefined ? undefined : modelIdOf(config.model, agent.env);
+  const { agent, config, login_file } = start.bootstrap;
+  const model = config.model === undefined ? undefined : modelIdOf(config.model, agent.env, login_file?.service);
   const given = Object.fromEntries(Object.entries(agent.env).filter(([name]) => !ours.includes(name)));
   const isPrivate = privateFolders(agent.env) !== undefined;
   return {
@@ -50,7 +50,7 @@ export function serveSettings(start: ServeStart): ServeSettings {
       OPENCODE_DISABLE_MODELS_FETCH: "1",
       OPENCODE_DISABLE_LSP_DOWNLOAD: "1",
       // A person's login may need these.
-      ...(isPrivate ? { OPENCODE_DISABLE_DEFAULT_PLUGINS: "1" } : {}),
+      ...(isPrivate && login_file === undefined ? { OPENCODE_DISABLE_DEFAULT_PLUGINS: "1" } : {}),
       ...(config.trust_workspace ? {} : { OPENCODE_DISABLE_PROJECT_CONFIG: "1" }),
       OPENCODE_SERVER_PASSWORD: start.password,
       OPENCODE_CONFIG_CONTENT: asText(configuration(start, { model, isPrivate })),
@@ -139,13 +139,13 @@ function mcpEntry(server: McpServerSpec): object {
 
 /** In a private home only one service is known, else the program takes a free one of its makers' when it finds no key. */
 function services(
-  { agent: { env } }: Bootstrap,
+  { agent: { env }, login_file }: Bootstrap,
   at: { model: ModelId | undefined; isPrivate: boolean; operators: Record<string, unknown> },
 ): Record<string, unknown> {
   const url = env["OPENCODE_MODEL_BASE_URL"];
   const key = env["OPENCODE_MODEL_API_KEY"];
   if (!at.isPrivate && url === undefined && key === undefined) return {};
-  const service = at.model?.providerID ?? serviceAtHand(env);
+  const service = at.model?.providerID ?? login_file?.service ?? serviceAtHand(env);
   const configured = members(at.operators["provider"]);
   const entry = serviceEntry(service, {
     ...(url === undefined ? {} : { url }),

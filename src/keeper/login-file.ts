@@ -1,11 +1,19 @@
 /**
- * The files in which Claude Code and Codex keep the login of a person: what is in them, and what of it a session gets.
+ * The files in which agents keep the login of a person: what is in them, and what of it a session gets.
  * Read from claude 2.1.329 and codex 0.169.0. Pure.
  */
 import * as z from "zod";
+import { opencodeForSession, opencodeTokens, opencodeWithFresh } from "./opencode-login.ts";
 
-export const LoginKind = z.enum(["claude", "codex"]);
+export const LoginKind = z.enum(["claude", "codex", "opencode"]);
 export type LoginKind = z.infer<typeof LoginKind>;
+
+/** Whose file it is, and which of several logins in it. */
+export interface LoginForm {
+  kind: LoginKind;
+  /** Of OpenCode's file, which has one a service. */
+  service?: string | undefined;
+}
 
 export interface LoginTokens {
   access: string;
@@ -45,7 +53,8 @@ const CodexFile = z.looseObject({
 });
 
 /** Throws an Error with one sentence, which never repeats what is in the file. */
-export function tokensIn(kind: LoginKind, text: string): LoginTokens {
+export function tokensIn({ kind, service = "" }: LoginForm, text: string): LoginTokens {
+  if (kind === "opencode") return opencodeTokens(service, text);
   if (kind === "claude") {
     const { accessToken, refreshToken, expiresAt, scopes } = parsed(ClaudeFile, text).claudeAiOauth;
     return {
@@ -67,7 +76,8 @@ export function tokensIn(kind: LoginKind, text: string): LoginTokens {
 }
 
 /** The same file with new tokens; what else is in it stays. */
-export function withFresh(kind: LoginKind, text: string, fresh: FreshTokens): string {
+export function withFresh({ kind, service = "" }: LoginForm, text: string, fresh: FreshTokens): string {
+  if (kind === "opencode") return opencodeWithFresh(service, text, fresh);
   if (kind === "claude") {
     const file = parsed(ClaudeFile, text);
     const { refreshToken } = file.claudeAiOauth;
@@ -89,7 +99,8 @@ export function withFresh(kind: LoginKind, text: string, fresh: FreshTokens): st
 }
 
 /** What a session is given: enough to work until the token ends, and nothing to get another one with. */
-export function forSession(kind: LoginKind, text: string): string {
+export function forSession({ kind, service = "" }: LoginForm, text: string): string {
+  if (kind === "opencode") return opencodeForSession(service, text);
   if (kind === "claude") {
     const { accessToken, expiresAt, scopes, subscriptionType, rateLimitTier } = parsed(ClaudeFile, text).claudeAiOauth;
     return JSON.stringify({ claudeAiOauth: { accessToken, expiresAt, scopes, subscriptionType, rateLimitTier } });

@@ -11,6 +11,7 @@ import { expiryOf, type FreshTokens, LoginKind, type LoginTokens, tokensIn, with
 
 export const LoginSource = z.object({
   kind: LoginKind,
+  service: z.string().optional(),
   path: z.string(),
   /** Where tokens are renewed. */
   token_url: z.url(),
@@ -42,11 +43,13 @@ const lockTries = { retries: 120, factor: 1, minTimeout: 500, maxTimeout: 500 };
 const clients: Readonly<Record<LoginKind, string>> = {
   claude: "9d1c250a-e61b-44d9-88ed-5944d1962f5e",
   codex: "app_EMoamEEZ73f0CkXaXp7hrann",
+  opencode: "app_EMoamEEZ73f0CkXaXp7hrann",
 };
 
 export const tokenUrls: Readonly<Record<LoginKind, string>> = {
   claude: "https://platform.claude.com/v1/oauth/token",
   codex: "https://auth.openai.com/oauth/token",
+  opencode: "https://auth.openai.com/oauth/token",
 };
 
 /**
@@ -114,9 +117,9 @@ async function renewed(
   const kept = unsaved.get(source.path);
   if (kept === undefined && !isStale(now.tokens, refused)) return now;
   const isStillGood = !isStale(now.tokens, refused);
-  const text = isStillGood ? now.text : withFresh(source.kind, now.text, await renew(source, now.tokens, dispatcher));
+  const text = isStillGood ? now.text : withFresh(source, now.text, await renew(source, now.tokens, dispatcher));
   unsaved.set(source.path, { was: kept?.was ?? now.text, text });
-  const login = { text, tokens: tokensIn(source.kind, text) };
+  const login = { text, tokens: tokensIn(source, text) };
   try {
     await draft.commit(text);
     unsaved.delete(source.path);
@@ -135,13 +138,14 @@ function cannotRenew({ path }: LoginSource, error: unknown): string {
   return `Cannot renew the login in "${path}": ${found}`;
 }
 
-async function readLogin({ kind, path }: LoginSource): Promise<Login> {
+async function readLogin(source: LoginSource): Promise<Login> {
+  const { kind, path } = source;
   try {
     const inFile = await readFile(path, "utf8");
     const kept = unsaved.get(path);
     if (kept && kept.was !== inFile) unsaved.delete(path);
     const text = unsaved.get(path)?.text ?? inFile;
-    return { text, tokens: tokensIn(kind, text) };
+    return { text, tokens: tokensIn(source, text) };
   } catch (error) {
     throw new Error(
       `Cannot use the login in "${path}": ${messageOf(error)}. Log in with ${kind}, or name another file in agents.NAME.login`,

@@ -115,7 +115,7 @@ export const Bootstrap = z.object({
   /** Single services outside of its container that the agent may reach. */
   host_doors: z.array(HostDoor).optional(),
   /** The agent's login, as the daemon keeps it, and where the agent looks for it. */
-  login_file: LinkedPlace.optional(),
+  login_file: LinkedPlace.extend({ service: z.string().optional() }).optional(),
   /** The same for the agent's memory of the project. */
   memory_dir: LinkedPlace.optional(),
   config: AgentConfig,

@@ -128,11 +128,13 @@ function withTerminal(command: string[]): string[] {
 
 /** Where the agent looks for its login: see agent-env.ts for the folders. */
 function loginFor(
-  { login, hide_key, harness }: AgentSettings,
+  { login, login_service, hide_key, harness }: AgentSettings,
   { loginFile }: Place,
   env: Readonly<Record<string, string>>,
 ): Bootstrap["login_file"] {
   if (login === undefined || hide_key || !loginFile) return undefined;
+  if (harness === "opencode")
+    return { path: loginFile.seenAs, link: `${env["XDG_DATA_HOME"]}/opencode/auth.json`, service: login_service };
   const link =
     harness === "claude" ? `${env["CLAUDE_CONFIG_DIR"]}/.credentials.json` : `${env["CODEX_HOME"]}/auth.json`;
   return { path: loginFile.seenAs, link };

@@ -59,7 +59,11 @@ export function egressNow(
 function hostsOfModel(settings: AgentSettings | undefined): readonly string[] {
   // Whose key is hidden reaches its model by its keeper, which goes there from outside of the container.
   if (!settings || settings.hide_key) return [];
-  if (settings.base_url === undefined) return modelHosts[settings.harness];
+  if (settings.base_url === undefined) {
+    const hosts = modelHosts[settings.harness];
+    // With a login of ChatGPT it asks there, whatever address it was told (1.18.33).
+    return settings.harness === "opencode" && settings.login !== undefined ? [...hosts, "chatgpt.com"] : hosts;
+  }
   const name = normalHostName(new URL(settings.base_url).hostname);
   return name === undefined ? [] : [name];
 }

@@ -31,12 +31,15 @@ const publicServices: Readonly<Record<string, string>> = {
   CODEX_API_KEY: "https://api.openai.com/v1",
 };
 
+/** OpenCode asks as one who is logged in when it has the tokens itself, and not otherwise. */
+type HidableLogin = Exclude<LoginKind, "opencode">;
+
 /** Where a login is good for a model, and the variable that makes the agent ask as one who is logged in. */
-const loginServices: Readonly<Record<LoginKind, string>> = {
+const loginServices: Readonly<Record<HidableLogin, string>> = {
   claude: "https://api.anthropic.com",
   codex: "https://chatgpt.com/backend-api/codex",
 };
-const loginVariables: Readonly<Record<LoginKind, string>> = {
+const loginVariables: Readonly<Record<HidableLogin, string>> = {
   claude: "CLAUDE_CODE_OAUTH_TOKEN",
   codex: "OPENAI_API_KEY",
 };
@@ -53,13 +56,14 @@ export function hiddenKeyOf(name: string, settings: AgentSettings, environment: 
     new AgentdError("launch_failed", `Cannot hide the key of agent "${name}": ${found}. Or set hide_key to false`);
   if (!ableHarnesses.includes(harness))
     throw refuse(`its harness is "${harness}", and only those of ${ableHarnesses.join(", ")} take another address`);
+  const kind = hidableKind(login, refuse);
   const key = login ? undefined : keyIn(environment, key_env, { name, refuse });
-  const keyVariable = login ? loginVariables[login.kind] : nameForKey(harness, key_env ?? "");
+  const keyVariable = kind ? loginVariables[kind] : nameForKey(harness, key_env ?? "");
   if (!login && keyVariable === "CLAUDE_CODE_OAUTH_TOKEN")
     throw refuse(
       `the token of a login is used for more than its model. Name its file in agents.${name}.login, or use an API key`,
     );
-  const upstream = base_url ?? (login ? loginServices[login.kind] : publicServices[keyVariable]);
+  const upstream = base_url ?? (kind ? loginServices[kind] : publicServices[keyVariable]);
   if (upstream === undefined) throw refuse(`agents.${name}.base_url does not say whose key it is. Set it`);
   const { pathname } = new URL(upstream);
   return {
@@ -70,6 +74,14 @@ export function hiddenKeyOf(name: string, settings: AgentSettings, environment: 
     urlVariable: nameForUrl(harness),
     path: pathname === "/" ? "" : pathname,
   };
+}
+
+function hidableKind(login: LoginSource | undefined, refuse: (found: string) => AgentdError): HidableLogin | undefined {
+  if (login?.kind === "opencode")
+    throw refuse(
+      "OpenCode asks as one who is logged in only when it has the token itself. Set key_env instead of login",
+    );
+  return login?.kind;
 }
 
 function keyIn(

@@ -119,7 +119,7 @@ export class Logins {
     // It is behind the session's own folder, which nobody else may enter.
     await chmod(folder, 0o711);
     const draft = `${served.path}.new`;
-    await writeFile(draft, forSession(served.source.kind, text), { mode: 0o644 });
+    await writeFile(draft, forSession(served.source, text), { mode: 0o644 });
     await chmod(draft, 0o644);
     await rename(draft, served.path);
     served.written = text;

@@ -51,7 +51,9 @@ export async function startScriptedResponses(): Promise<ScriptedResponses> {
   const plain = await startPlainAnswers();
 
   const answer = async (request: IncomingMessage, response: ServerResponse) => {
-    if (request.method !== "POST" || request.url?.split("?")[0] !== "/v1/responses") {
+    // The second is what ChatGPT has for those who are logged in.
+    const path = request.url?.split("?")[0] ?? "";
+    if (request.method !== "POST" || !["/v1/responses", "/backend-api/codex/responses"].includes(path)) {
       response.writeHead(404).end();
       return;
     }

@@ -73,6 +73,21 @@ export function claudeLogin({
   };
 }
 
+/** OpenCode's `auth.json`: the login of ChatGPT, a key, and a login that OpenCode itself cannot renew. */
+export function opencodeLogin({ refresh, expiresAt }: { refresh: string; expiresAt: number }) {
+  return {
+    openai: {
+      type: "oauth",
+      refresh,
+      access: tokenUntil(expiresAt, "of-old"),
+      expires: expiresAt,
+      accountId: "account-1",
+    },
+    mistral: { type: "api", key: "key-of-another-service" },
+    anthropic: { type: "oauth", refresh: "another-of-the-person", access: "a", expires: expiresAt },
+  };
+}
+
 /** Codex's `auth.json`. */
 export function codexLogin({ refresh, expiresAt }: { refresh: string; expiresAt: number }) {
   return {
