@@ -131,7 +131,7 @@ function keyReader(onKey: (key: Key) => void): (input: string, key: InkKey) => v
   return (input, key) => {
     if (input === pasteStart) pasted = "";
     else if (input === pasteEnd) {
-      if (pasted) onKey({ name: "text", text: pasted });
+      if (pasted) onKey({ name: "text", text: pasted, isPasted: true });
       pasted = undefined;
     } else if (pasted !== undefined) pasted += key.return ? "\n" : input.replaceAll("\r", "\n");
     else for (const each of keysOf(input, key)) onKey(each);

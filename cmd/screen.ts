@@ -6,8 +6,8 @@ export interface Size {
 }
 
 export type Key =
-  /** Characters that were typed, or many at once that were pasted. */
-  { name: "text"; text: string } | { name: "ctrl"; letter: string } | { name: NamedKey };
+  /** Characters that were typed, several if faster than they were read; or that were pasted, which are never meant as keys. */
+  { name: "text"; text: string; isPasted?: true } | { name: "ctrl"; letter: string } | { name: NamedKey };
 export type NamedKey =
   | "enter"
   | "escape"

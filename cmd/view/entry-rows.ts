@@ -7,7 +7,7 @@ import { cutLine, type Line, lineText, plain, type Span, type Style, textWidth, 
 
 /** Of what is open; the whole is in the log. */
 const openRowsMax = 400;
-/** A line of a program's output may be a whole file. */
+/** A line may be a whole file. What is laid out with each piece that comes must not be. */
 const lineCharsMax = 2000;
 
 export interface Look {
@@ -50,7 +50,8 @@ function rowsOf(entry: Entry, look: Look): Line[] {
 }
 
 function messageRows(entry: Extract<Entry, { kind: "message" }>, width: number): Line[] {
-  const text = entry.text.endsWith("\n") ? entry.text.slice(0, -1) : entry.text;
+  const whole = entry.text.endsWith("\n") ? entry.text.slice(0, -1) : entry.text;
+  const text = whole.split("\n").map(cutChars).join("\n");
   const { lines } = markdownLines(text, { isInCode: entry.isInCode });
   const rows = lines.flatMap(({ line, hang }) => wrapLine(untabbed(line), width, hang));
   return entry.isFirst ? [[], ...rows] : rows;

@@ -20,7 +20,7 @@ interface About {
 
 const columns: readonly Column[] = [
   { head: "ID", worth: 6, widthMax: 8, cell: (view) => view.session_id.slice(0, 8) },
-  { head: "NAME", worth: 8, widthMax: 20, cell: (view) => plainLine(view.name ?? "-", 20).padEnd(8) },
+  { head: "NAME", worth: 11, widthMax: 20, cell: (view) => plainLine(view.name ?? "-", 20).padEnd(8) },
   { head: "AGENT", worth: 5, widthMax: 12, cell: (view) => plainLine(view.agent, 12) },
   { head: "STATE", worth: 10, widthMax: 12, cell: (view) => stateOf(view) },
   { head: "TURN", worth: 3, widthMax: 5, isRight: true, cell: (view) => String(view.turn_count) },
@@ -70,7 +70,11 @@ export function tableRows(rows: readonly Row[], { width, nowMs }: { width: numbe
     shown.flatMap((at, place): Span[] => [
       { text: place === 0 ? "" : "  " },
       {
-        text: padded(texts[at] ?? "", { width: widths[at] ?? 0, isRight: columns[at]?.isRight === true }),
+        // Behind the last column there is nothing to keep apart.
+        text:
+          place === shown.length - 1
+            ? (texts[at] ?? "")
+            : padded(texts[at] ?? "", { width: widths[at] ?? 0, isRight: columns[at]?.isRight === true }),
         style: style ?? (columns[at]?.head === "STATE" ? stateStyle(texts[at] ?? "") : undefined),
       },
     ]);

@@ -133,7 +133,7 @@ export class SessionScene implements Scene {
   /** Single keys for an open question, as long as nothing is typed. True when it was one. */
   #answerKey(key: Key): boolean {
     const { first } = this.#options.questions;
-    if (!first || key.name !== "text" || this.#line.text !== "") return false;
+    if (!first || key.name !== "text" || key.isPasted || this.#line.text !== "") return false;
     // Someone in the midst of typing must not answer by accident.
     if (this.#asked === undefined || performance.now() - this.#asked.sinceMs < typingMs) return false;
     const typed = typedBy(key.text, first);

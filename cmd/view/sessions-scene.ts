@@ -95,6 +95,13 @@ export class SessionsScene implements Scene {
   }
 
   key(key: Key): void {
+    if (key.name !== "text") return this.#oneKey(key);
+    if (key.isPasted) return this.#isFiltering ? this.#oneKey(key) : undefined;
+    // Here each character is a key.
+    for (const text of key.text) this.#oneKey({ name: "text", text });
+  }
+
+  #oneKey(key: Key): void {
     this.#note = undefined;
     if (this.#toStop) this.#confirm(this.#toStop, key);
     else if (this.#isFiltering) this.#filterKey(key);

@@ -81,6 +81,8 @@ describe.skipIf(tmuxPath === undefined)("top", () => {
     await tmux.keys("C-d");
     await tmux.sees("agentd top");
 
+    // What is pasted is no key.
+    await tmux.type("\x1b[200~xy\x1b[201~");
     await tmux.keys("x");
     await tmux.sees("Stop session busy? y stops it, any other key does not");
     await tmux.keys("n");

@@ -238,6 +238,30 @@ describe.skipIf(tmuxPath === undefined)("attach on a terminal", () => {
     await daemon.cli("rm", id);
   });
 
+  test("a daemon that is gone is said to be, is waited for, and keeps nobody", async () => {
+    const own = await startDaemon({ config: { agents: { cat: { command: "cat", harness: "generic" } } } });
+    const { body } = await own.post("/sessions", { agent: "cat", interactive: true, prompt: "one" });
+    const tmux = await open({}, { AGENTD_URL: undefined, AGENTD_TOKEN: undefined, AGENTRUNTIME_DATA_DIR: own.dataDir });
+    await tmux.run(attach(body.session_id));
+    await tmux.sees("○ idle");
+    await own.kill9();
+    await tmux.sees("✗ no connection");
+    const next = await startDaemon({ dataDir: own.dataDir });
+    await tmux.sees("○ idle");
+    await tmux.type("two");
+    await tmux.keys("Enter");
+    await tmux.sees(/^two$/m);
+    await next.kill9();
+    await tmux.sees("✗ no connection");
+    await tmux.keys("C-d");
+    await tmux.sees("Come back with");
+    await tmux.isGivenBack();
+    const last = await startDaemon({ dataDir: own.dataDir });
+    await last.delete(`/sessions/${body.session_id}`);
+    await last.stop();
+    await own.stop();
+  });
+
   test("what an agent prints is words: it colours, moves, hides, names and copies nothing", async () => {
     const tmux = await open();
     await tmux.run(attach(hostile));

@@ -100,6 +100,22 @@ describe("a conversation", () => {
     expect(place.isAtEnd).toBe(true);
   });
 
+  test("a line of many megabytes is shown by its beginning, and keeps nobody waiting", () => {
+    const conversation = new Conversation("s");
+    for (const [at, type] of ["agent_message", "stdout", "tool_result"].entries()) {
+      const text = "lorem`*_ipsum ".repeat(400_000);
+      const data = { turn_id: "t1", item_id: "i", id: `c${at}`, name: "Bash", text, output: text, delta: true };
+      const more = { is_error: false, duration_ms: 1 };
+      conversation.line(JSON.stringify({ type, data: { ...data, ...more }, timestamp: 1 }));
+    }
+    const place = new ReadingPlace(conversation);
+    place.toggleAll();
+    place.resize({ width: 40, height: 1000 });
+    const rows = place.rows().map(lineText);
+    expect(rows.length).toBeGreaterThan(100);
+    expect(rows.length).toBeLessThan(600);
+  });
+
   test("any way up and back down ends where it began, at any size", () => {
     const conversation = new Conversation("s");
     for (let at = 0; at < 60; at++) conversation.line(message(`${at} ${"word ".repeat(at % 17)}`, `i${at}`));
