@@ -63,6 +63,22 @@ describe("a daemon that dies", () => {
     expect(timesGiven(`${quick} accepted`)).toBe(1);
   });
 
+  it("with a message that waits: the next one begins it when there is room for a session", async () => {
+    await begin();
+    const other = await counts.create();
+    await counts.daemon.kill9();
+    const id = "11111111-2222-4333-8444-555555555556";
+    inStore(
+      `insert into chat_steps (chat, position, session_id, kind, standing, text, sent_at) values ('c', 0, '${id}', 'message', 'waiting', '${quick} patient', 1)`,
+    );
+    await counts.restart(["--max-sessions", "1"]);
+    expect(await chat()).toMatchObject({ state: "running", session_chain: [], next_session: id });
+    expect((await send(`${quick} another`)).status).toBe(429);
+    await counts.daemon.delete(`/sessions/${other}`);
+    expect((await idle()).session_chain).toEqual([id]);
+    expect(timesGiven(`${quick} patient`)).toBe(1);
+  });
+
   it("before it could write that a session was begun, does not make the next begin it again", async () => {
     await begin();
     const { body } = await send(`${quick} begun`);

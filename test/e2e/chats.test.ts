@@ -1,9 +1,11 @@
 /** Chats through HTTP, against a real daemon and the counting agent. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { mkdir, realpath, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type CountsDaemon, startCountsDaemon } from "../support/counts-daemon.ts";
 import { eventually } from "../support/eventually.ts";
+import { tempDir } from "../support/temp-dir.ts";
 
 let counts: CountsDaemon;
 beforeAll(async () => {
@@ -193,6 +195,37 @@ describe("a session to talk in", () => {
     const view = await idle("room");
     expect(view.session_chain).toEqual([session_id, sent.body.next_session]);
     expect(await given("room")).toEqual(["words=30 pause=20 talked", `${quick} message`]);
+  });
+});
+
+describe("a message that waits", () => {
+  const waiting = async (name: string) => {
+    const { session_id } = (await send(name, long)).body;
+    await answering(session_id);
+    await send(name, `${quick} waits`);
+    return session_id;
+  };
+
+  test("and whose session can never be begun is told of as failed, and holds nothing up", async () => {
+    const dir = await tempDir();
+    const folder = join(await realpath(dir.path), "project");
+    await mkdir(folder);
+    await create("fails", { work_dir: folder });
+    const session_id = await waiting("fails");
+    await rm(folder, { recursive: true });
+    await counts.daemon.post(`/sessions/${session_id}/interrupt`);
+    const view = await idle("fails");
+    expect(view.session_chain).toEqual([session_id]);
+    const { messages } = (await counts.daemon.get("/chats/fails/messages?limit=2")).body;
+    expect(messages).toMatchObject([
+      { type: "user_message", data: { text: `${quick} waits` } },
+      { type: "error", data: { code: "invalid_work_dir", retryable: false } },
+    ]);
+    await mkdir(folder);
+    await send("fails", `${quick} after`);
+    expect((await idle("fails")).session_chain.length).toBe(2);
+    expect(await given("fails")).toEqual([long, `${quick} after`]);
+    await dir.remove();
   });
 });
 
