@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { type ClaudeDaemon, hasResults, ofType, startClaudeDaemon } from "../support/claude-daemon.ts";
+import { eventually } from "../support/eventually.ts";
 import { agentdPath } from "../support/start-daemon.ts";
 import { tempDir } from "../support/temp-dir.ts";
 import { openTmux, tmuxPath } from "../support/tmux.ts";
@@ -29,13 +30,17 @@ describe.skipIf(tmuxPath === undefined)("questions on a terminal", () => {
     await tmux.sees("? Allow: Bash  touch one.txt");
     await tmux.sees("a approve   s for this session   d deny");
     await tmux.sees("? asks you");
-    // What comes at once with a question is somebody's typing; a key that comes later is an answer.
+    // What comes at once with a question is somebody's typing, and is taken away again; a key that comes later is an answer.
     await claude.log(id, (events) => ofType(events, "input_required").length === 1);
-    await pressUntil(
-      () => tmux.keys("a"),
-      () => claude.log(id, hasResults(1)),
-      tmux.keys,
+    await eventually(
+      async () => {
+        await tmux.keys("C-u", "a");
+        return (await claude.daemon.get(`/sessions/${id}`)).body.inputs.length === 0;
+      },
+      { what: "the answer by a key" },
     );
+    await tmux.keys("C-u");
+    await claude.log(id, hasResults(1));
     await tmux.sees("approved by client");
     await tmux.sees("▸ Bash  touch one.txt");
 
@@ -85,21 +90,3 @@ describe.skipIf(tmuxPath === undefined)("questions on a terminal", () => {
     await tmux.sees("approved by client");
   });
 });
-
-/** A key counts half a second after its question was shown: until then it is text, which is taken away again. */
-async function pressUntil(
-  press: () => Promise<void>,
-  happened: () => Promise<unknown>,
-  keys: (...names: string[]) => Promise<void>,
-): Promise<void> {
-  let isOver = false;
-  const done = happened().finally(() => {
-    isOver = true;
-  });
-  while (!isOver) {
-    await press();
-    await Promise.race([done, new Promise((resolve) => setTimeout(resolve, 700))]);
-    if (!isOver) await keys("C-u");
-  }
-  await done;
-}
