@@ -1,6 +1,10 @@
 /** `agentd attach`: joins a session, on the whole of a terminal or by lines, and leaves it as it is when the person goes. */
 import * as z from "zod";
+import type { DaemonAddress } from "../src/client/address.ts";
+import { findChat } from "../src/client/chats.ts";
 import { findSession } from "../src/client/find-session.ts";
+import { ChatName } from "../src/protocol/chat.ts";
+import { AgentdError } from "../src/protocol/error.ts";
 import { type CommandContext, DaemonOptions, locate } from "./client-options.ts";
 import { agentExitCode, exitCode } from "./exit-code.ts";
 import { openScreen, type Screen, ScreenMissing } from "./screen.ts";
@@ -19,7 +23,7 @@ export type AttachOptions = z.infer<typeof AttachOptions>;
 
 export async function attach(typedId: string, options: AttachOptions, context: CommandContext): Promise<number> {
   const findAgain = () => locate(options, context.env);
-  const sessionId = await findSession(await findAgain(), typedId);
+  const sessionId = await findSessionOrChat(await findAgain(), typedId);
   const { terminal } = context;
   const watched = { sessionId, locate: findAgain, from: options.replay ? options.since : ("end" as const) };
   const screen = terminal.isScreen && !options.plain && !options.json ? await openScreenOrNone(terminal) : undefined;
@@ -31,6 +35,22 @@ export async function attach(typedId: string, options: AttachOptions, context: C
   // Nothing of the view stays on the terminal.
   if (end.type === "exit") terminal.note(`Session ${sessionId} has ended with code ${end.exitCode}`);
   return leave(end, sessionId, context);
+}
+
+/** A session; else the one that runs in the chat of that name. */
+async function findSessionOrChat(address: DaemonAddress, typed: string): Promise<string> {
+  try {
+    return await findSession(address, typed);
+  } catch (error) {
+    const isNone = error instanceof AgentdError && error.code === "session_not_found";
+    const chat = isNone && ChatName.safeParse(typed).success ? await findChat(address, typed) : undefined;
+    if (!chat) throw error;
+    if (chat.current_session !== undefined) return chat.current_session;
+    throw new AgentdError(
+      "chat_not_running",
+      `Nothing runs in the chat "${typed}". Talk in it with "agentd chat attach ${typed}"`,
+    );
+  }
 }
 
 /** Undefined, with a word, where there is nothing that draws one: lines are better than none. */

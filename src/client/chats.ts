@@ -11,6 +11,7 @@ import {
   ChatView,
 } from "../protocol/chat.ts";
 import { defined } from "../protocol/defined.ts";
+import { AgentdError } from "../protocol/error.ts";
 import type { DaemonAddress } from "./address.ts";
 import { callDaemon, openCall } from "./http.ts";
 
@@ -45,6 +46,17 @@ export function listChats(address: DaemonAddress): Promise<ChatListed[]> {
 
 export function getChat(address: DaemonAddress, name: string): Promise<ChatView> {
   return callDaemon(address, { path: chatPath(name) }, ChatView);
+}
+
+/** Undefined when there is no such chat, or the daemon knows none. */
+export async function findChat(address: DaemonAddress, name: string): Promise<ChatView | undefined> {
+  try {
+    return await getChat(address, name);
+  } catch (error) {
+    if (error instanceof AgentdError && (error.code === "chat_not_found" || error.code === "not_found"))
+      return undefined;
+    throw error;
+  }
 }
 
 /** The same `key` twice is said once, so a broken connection may be tried again. */

@@ -1,4 +1,5 @@
 /** `agentd chat` and `client.chats`, against a real daemon and the counting agent. */
+import { once } from "node:events";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { AgentdError, createClient } from "../../src/client/client.ts";
@@ -66,6 +67,19 @@ describe("agentd chat", () => {
     expect(shown.exitCode).toBe(0);
     expect(shown.stderr).toContain("it waits for the one before");
     expect(shown.stdout).toContain(`› ${quick} waited`);
+  });
+
+  test("is a name for the session that runs in it, where a session is asked for", async () => {
+    const { session_id } = (await counts.daemon.post("/chats/queue/messages", { message: long })).body;
+    await answering(session_id);
+    const attached = counts.daemon.cli("attach", "queue", "--json");
+    await once(attached.stdout, "data");
+    await counts.daemon.post(`/sessions/${session_id}/interrupt`);
+    expect((await attached).stdout).toContain('"type":"exit"');
+    await idle("queue");
+    const refused = await counts.daemon.cli("attach", "queue");
+    expect([refused.exitCode, refused.stderr]).toEqual([1, expect.stringContaining("agentd chat attach queue")]);
+    expect((await counts.daemon.cli("attach", "no-such-thing")).stderr).toContain("There is no session");
   });
 
   test("tells what was said", async () => {
