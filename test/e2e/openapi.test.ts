@@ -1,11 +1,14 @@
 /** Real answers, frames and log lines of a daemon whose agent is the real Claude Code, held to what the description says of them. */
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 import type { OpenApiDocument } from "../../src/api/openapi/document.ts";
 import { operations } from "../../src/api/openapi/operations.ts";
 import { ClientFrame, clientFrameTypes } from "../../src/protocol/frame.ts";
 import { type ClaudeDaemon, hasResults, startClaudeDaemon } from "../support/claude-daemon.ts";
 import { eventually } from "../support/eventually.ts";
+import { tempDir } from "../support/temp-dir.ts";
 
 let claude: ClaudeDaemon;
 let document: OpenApiDocument;
@@ -96,8 +99,12 @@ it("every answer of every route is what the description says, and each success w
   await call("GET /agents", { query: `?work_dir=${encodeURIComponent(process.cwd())}` }, 200);
   await call("GET /egress", {}, 200);
 
+  const folder = await tempDir();
+  onTestFinished(() => folder.remove());
+  await writeFile(join(folder.path, "known.txt"), "known\n");
   const ask = {
     agent: "claude",
+    work_dir: folder.path,
     interactive: true,
     permission_mode: "interactive",
     name: "described",
@@ -126,7 +133,7 @@ it("every answer of every route is what the description says, and each success w
   await call("POST /sessions/:id/steer", { params, body: { text: "and then stop" } }, 202);
   await claude.log(id, hasResults(1));
   await call("POST /sessions/:id/context", { params, body: { text: "known" } }, 202);
-  await call("POST /sessions/:id/mention", { params, body: { filePath: "a.txt" } }, 202);
+  await call("POST /sessions/:id/mention", { params, body: { filePath: "known.txt" } }, 202);
   await call("PATCH /sessions/:id", { params, body: { permission_mode: "autonomous" } }, 200);
   await call("POST /sessions/:id/prompt", { params, body: { text: "[[slow:30]]" } }, 202);
   await call("POST /sessions/:id/interrupt", { params }, 202);
