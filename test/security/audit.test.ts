@@ -32,19 +32,24 @@ const entry = (matches: (entry: AuditEntry) => boolean) =>
 test("every route that changes something is written down, done or refused, and no other is", async () => {
   const isChange = ({ method }: { method: string }) => method !== "GET" && method !== "HEAD";
   expect(routes.filter((route) => isChange(route) !== (route.act !== undefined))).toEqual([]);
+  // The same refusal of the same act is one entry for each token.
+  const second = (await daemon.post("/tokens", { name: "cd", scope: "admin" })).body.token;
+  const tried = new Set<string>();
   for (const route of routes) {
     const before = (await entries()).at(-1)?.seq ?? 0;
-    await call(daemon.url, route, { authorization: `Bearer ${token}` });
+    const isFirst = route.act === undefined || !tried.has(route.act);
+    await call(daemon.url, route, { authorization: `Bearer ${isFirst ? token : second}` });
     if (route.act !== undefined) {
+      tried.add(route.act);
       const found = await entry(({ seq }) => seq > before);
-      expect(found).toMatchObject({ caller: "ci", act: route.act, by: "http", from: "127.0.0.1" });
+      expect(found).toMatchObject({ caller: isFirst ? "ci" : "cd", act: route.act, by: "http", from: "127.0.0.1" });
     }
     await call(daemon.url, route, { authorization: "Bearer nobody" });
   }
   const [{ token: own } = { token: "" }] = [(await daemon.post("/tokens", { name: "last", scope: "read" })).body];
   await entry(({ subject }) => subject === "last");
   const found = await entries();
-  expect(found.filter(({ caller }) => caller === "ci")).toHaveLength(routes.filter(({ act }) => act).length);
+  expect(found.filter(({ caller }) => caller === "ci" || caller === "cd")).toHaveLength(routes.filter(({ act }) => act).length);
   expect(found.map(({ seq }) => seq)).toEqual(found.map((_, index) => index + 1));
   expect(JSON.stringify(found)).not.toContain(own);
 });
