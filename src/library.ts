@@ -50,7 +50,8 @@ export interface EmbeddedDaemon {
   readonly sessions: Client["sessions"];
   /**
    * For an existing fastify server: `await app.register(daemon.plugin, { prefix: "/agents" })`. HTTP and WebSockets below the
-   * prefix are the daemon's, with its own tokens; names that the server is reached by must be in `served_names`.
+   * prefix are the daemon's, behind the server's hooks and with its own tokens; names that the server is reached by must be in
+   * `served_names`. While the daemon does not run they are answered with 503.
    */
   readonly plugin: FastifyPluginAsync;
 }
@@ -84,6 +85,7 @@ export function createDaemon(settings: DaemonSettings = {}): EmbeddedDaemon {
     running = { daemon, token, client: clientAt(address) };
   };
   const mounted: Mounted = {
+    isRunning: () => running !== undefined,
     handle: (request, response, prefix) => started().daemon.handle(request, response, prefix),
     upgrade: (request, socket, head, prefix) => started().daemon.upgrade(request, socket, head, prefix),
   };

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { request } from "node:http";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import WebSocket from "ws";
+import { routeTable } from "../../src/api/route-table.ts";
 import { type Daemon, startDaemon } from "../support/start-daemon.ts";
 
 const protocol = readFileSync(new URL("../../docs/protocol.md", import.meta.url), "utf8");
@@ -30,7 +31,7 @@ test("the page names the routes", () => {
 });
 
 describe.each([...routes, { method: "GET", path: "/no/such/route" }])("$method $path", ({ method, path }) => {
-  const isOpen = path.startsWith("/health");
+  const isOpen = routeTable[`${method} ${path}`]?.scope === "open";
   const isProbe = path === "/health/live" || path === "/health/ready";
 
   test("is refused to a foreign Host and a foreign Origin, before anything else", async () => {

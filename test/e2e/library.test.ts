@@ -201,6 +201,108 @@ await other.stop();`,
   });
 });
 
+/** A server of its own around the daemon: \`app\` and \`daemon\` are there, \`say\` tells as JSON, \`raw\` sends a request as it is written. */
+async function server(source: string, dataDir: string): Promise<unknown[]> {
+  const module = `import { createDaemon } from "agentruntime";
+import fastify from "fastify";
+import websocket from "@fastify/websocket";
+import { connect } from "node:net";
+import { WebSocket } from "ws";
+const daemon = createDaemon(${JSON.stringify({ dataDir, config: { agents: { echo }, on_shutdown: "stop" } })});
+const app = fastify();
+const say = (value) => console.log(JSON.stringify(value));
+const raw = (lines) => new Promise((resolve) => {
+  const socket = connect(app.server.address().port, "127.0.0.1", () => socket.write(lines.concat("", "").join("\\r\\n")));
+  let text = "";
+  socket.on("data", (data) => { text += data; });
+  socket.on("close", () => resolve(text.split("\\r\\n")[0]));
+  setTimeout(() => { socket.destroy(); resolve("no answer: " + text); }, 5000).unref();
+});
+const upgrade = (path, protocol = "websocket") => raw(["GET " + path + " HTTP/1.1", "Host: 127.0.0.1", "Connection: Upgrade", "Upgrade: " + protocol, "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="]);
+const opened = (path, headers = {}) => new Promise((resolve) => {
+  const socket = new WebSocket("ws://127.0.0.1:" + app.server.address().port + path, { headers });
+  socket.once("message", (data) => { resolve(String(data)); socket.terminate(); });
+  socket.once("unexpected-response", (_request, response) => { resolve(response.statusCode); socket.terminate(); });
+  socket.once("error", (error) => resolve(error.message));
+});
+${source}
+await app.close();
+await daemon.stop();`;
+  const { stdout, stderr, exitCode } = await execa(process.execPath, ["--input-type=module"], {
+    cwd: root,
+    input: module,
+    reject: false,
+    timeout: 45_000,
+  });
+  expect([exitCode, stderr.includes("rror") ? stderr : ""]).toEqual([0, ""]);
+  return stdout
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => JSON.parse(line));
+}
+
+describe("a server around it", () => {
+  test("goes on when somebody comes before its start and after its stop: 503, for sockets too", async () => {
+    folder = await tempDir();
+    const said = await server(
+      `await app.register(daemon.plugin, { prefix: "/agents/" });
+await app.listen({ port: 0 });
+const look = async () => say([await upgrade("/agents/ws/sessions/x"), (await fetch("http://127.0.0.1:" + app.server.address().port + "/agents/health")).status]);
+await look();
+await daemon.start();
+await look();
+await daemon.stop();
+await look();`,
+      join(folder.path, "data"),
+    );
+    expect(said).toEqual([
+      ["HTTP/1.1 503 Service Unavailable", 503],
+      ["HTTP/1.1 401 Unauthorized", 200],
+      ["HTTP/1.1 503 Service Unavailable", 503],
+    ]);
+  });
+
+  test("has its hooks asked before the daemon, for WebSockets too; its own routes answer whoever asks for an upgrade", async () => {
+    folder = await tempDir();
+    const said = await server(
+      `app.addHook("onRequest", async (request, reply) => {
+  if (request.url.startsWith("/agents") && request.headers.who !== "me") return reply.code(418).send("no");
+  if (request.headers.who === "me") request.headers.authorization = "Bearer " + daemon.token;
+});
+app.get("/own", async () => "own");
+await daemon.start();
+await app.register(daemon.plugin, { prefix: "/agents" });
+await app.listen({ port: 0 });
+const { id } = await daemon.sessions.create({ agent: "echo", interactive: true, prompt: "hi" });
+const path = "/agents/ws/sessions/" + id + "?since=0";
+say(await opened(path));
+say(JSON.parse(await opened(path, { who: "me" })).type);
+say(await opened(path.replace("agents", "%61gents"), { who: "me" }));
+say(await upgrade("/own", "h2c"));
+say(await upgrade("/nowhere"));`,
+      join(folder.path, "data"),
+    );
+    expect(said).toEqual([418, "replay", 404, "HTTP/1.1 200 OK", "HTTP/1.1 404 Not Found"]);
+  });
+
+  test("may have WebSockets of its own", async () => {
+    folder = await tempDir();
+    const said = await server(
+      `await app.register(websocket);
+app.get("/own", { websocket: true }, (socket) => socket.send("own"));
+await daemon.start();
+await app.register(daemon.plugin, { prefix: "/agents" });
+await app.listen({ port: 0 });
+const { id } = await daemon.sessions.create({ agent: "echo", interactive: true, prompt: "hi" });
+say(await opened("/own"));
+say(JSON.parse(await opened("/agents/ws/sessions/" + id + "?since=0", { authorization: "Bearer " + daemon.token })).type);
+say(await opened("/agents/ws/sessions/" + id));`,
+      join(folder.path, "data"),
+    );
+    expect(said).toEqual(["own", "replay", 401]);
+  });
+});
+
 test("a server that closes does not wait for the streams and sockets below the prefix", async () => {
   folder = await tempDir();
   const program = await embed(join(folder.path, "data"), { on_shutdown: "stop" }, "server first");

@@ -121,7 +121,8 @@ test("store and data dir of a version that knew no ids find each other: sessions
   const before = readFileSync(path, "utf8");
   rmSync(path);
   const db = new Database(join(counts.daemon.dataDir, "state.db"));
-  db.exec("drop table owner; delete from kysely_migration where name = '0003-owner'");
+  db.exec("drop table chat_steps; drop table chats; drop table owner");
+  db.exec("delete from kysely_migration where name in ('0003-owner', '0004-chats')");
   // As if the index were another time's.
   db.exec("update sessions set standing = 'ended'");
   db.close();
