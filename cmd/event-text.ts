@@ -1,7 +1,7 @@
 /** One event → text, for the events that need no memory of earlier ones. Pure. */
 import type { EventOf, Usage } from "../src/protocol/event.ts";
 import { formatCost, formatCount, formatDuration } from "./figures.ts";
-import { plainLine, plainText } from "./plain-text.ts";
+import { plainLine, plainText, visibleLine } from "./plain-text.ts";
 import { resultLines, toolTitle } from "./render-tool.ts";
 
 const styles = { dim: "2", bold: "1", red: "31", green: "32", yellow: "33", cyan: "36" } as const;
@@ -31,7 +31,7 @@ export function toolResultText(
   options: { followsCall: boolean; paint: Paint },
 ): string {
   const lines = data.synthetic ? ["(the agent never reported a result)"] : resultLines(data.output);
-  if (!options.followsCall) lines.unshift(`${plainLine(data.name, wordCharsMax)}:`);
+  if (!options.followsCall) lines.unshift(`${visibleLine(data.name, wordCharsMax)}:`);
   const indent = `${subagentIndent(data)}  `;
   return lines.map((line) => `${indent}${options.paint(data.is_error ? "red" : "dim", line)}\n`).join("");
 }

@@ -1,7 +1,8 @@
 /** Text of a question that an agent asks a person, and of how it ended. */
+import { visible } from "../src/client/visible.ts";
 import type { EventOf, InputRequired } from "../src/protocol/event.ts";
 import { type Paint, subagentIndent } from "./event-text.ts";
-import { plainLine, plainText } from "./plain-text.ts";
+import { visibleLine } from "./plain-text.ts";
 
 const inputCharsMax = 400;
 
@@ -17,10 +18,10 @@ const decisions = {
 
 export function inputRequiredText(data: InputRequired, paint: Paint): string {
   const indent = subagentIndent(data);
-  const id = plainLine(data.request_id, 80);
+  const id = visibleLine(data.request_id, 80);
   const lines = [paint("yellow", `? ${heads[data.kind]} [${id}]`)];
   // A plan is worth reading whole; the input of a tool is shown in one line.
-  if (data.kind !== "question" || !data.questions) lines.push(...plainText(data.message).split("\n"));
+  if (data.kind !== "question" || !data.questions) lines.push(...visible(data.message).split("\n"));
   if (data.tool && data.kind === "permission") lines.push(toolLine(data.tool));
   lines.push(...questionLines(data));
   if (data.expires_at !== undefined) lines.push(paint("dim", `open until ${timeText(data.expires_at)}`));
@@ -28,27 +29,27 @@ export function inputRequiredText(data: InputRequired, paint: Paint): string {
 }
 
 export function inputResolvedText(data: EventOf<"input_resolved">["data"], paint: Paint): string {
-  const message = data.message === undefined ? "" : `: ${plainLine(data.message, inputCharsMax)}`;
-  const by = plainLine(data.by, 40);
-  return `${paint("dim", `? [${plainLine(data.request_id, 80)}] ${decisions[data.decision]} by ${by}${message}`)}\n`;
+  const message = data.message === undefined ? "" : `: ${visibleLine(data.message, inputCharsMax)}`;
+  const by = visibleLine(data.by, 40);
+  return `${paint("dim", `? [${visibleLine(data.request_id, 80)}] ${decisions[data.decision]} by ${by}${message}`)}\n`;
 }
 
 function toolLine({ name, server, input }: NonNullable<InputRequired["tool"]>): string {
   const called = server === undefined ? name : `${server}/${name}`;
-  return `${plainLine(called, 80)} ${plainLine(JSON.stringify(input) ?? "", inputCharsMax)}`;
+  return `${visibleLine(called, 80)} ${visibleLine(JSON.stringify(input) ?? "", inputCharsMax)}`;
 }
 
 function questionLines({ kind, questions = [], options }: InputRequired): string[] {
   if (kind !== "question") return [];
   return questions.flatMap(({ id, text, multiple, free_text }, i) => {
     const hints = [...(multiple ? ["several may be chosen"] : []), ...(free_text ? ["or say it in your words"] : [])];
-    const head = `${i + 1}. ${plainLine(text, inputCharsMax)}${hints.length > 0 ? ` (${hints.join(", ")})` : ""}`;
+    const head = `${i + 1}. ${visibleLine(text, inputCharsMax)}${hints.length > 0 ? ` (${hints.join(", ")})` : ""}`;
     const choices = options.filter(({ question }) => question === undefined || question === id);
     return [
       head,
       ...choices.map(({ label, description }, at) => {
-        const more = description === undefined ? "" : `: ${plainLine(description, inputCharsMax)}`;
-        return `   ${at + 1}) ${plainLine(label, 120)}${more}`;
+        const more = description === undefined ? "" : `: ${visibleLine(description, inputCharsMax)}`;
+        return `   ${at + 1}) ${visibleLine(label, 120)}${more}`;
       }),
     ];
   });

@@ -3,13 +3,14 @@
  * What an agent says is Markdown already and stays so, but for what a viewer would act on: HTML, and pictures from elsewhere.
  */
 import * as z from "zod";
+import { visible } from "../src/client/visible.ts";
 import { type EventOf, SessionEvent } from "../src/protocol/event.ts";
 import type { SessionView } from "../src/protocol/http.ts";
 import { editDiffs } from "./edit-diff.ts";
 import { errorText, exitText, noteText, paintNothing, resultText, unreadableText } from "./event-text.ts";
 import { formatCost, formatCount, formatDuration } from "./figures.ts";
 import { inputRequiredText, inputResolvedText } from "./input-text.ts";
-import { plainLine, plainText } from "./plain-text.ts";
+import { plainLine, plainText, visibleLine } from "./plain-text.ts";
 import { isQuiet } from "./render.ts";
 import { toolTitle } from "./render-tool.ts";
 
@@ -146,21 +147,24 @@ function toolText(tool: EventOf<"tool_use">["data"]): string {
   const diffs = editDiffs(tool);
   if (diffs.length > 0) {
     const blocks = diffs.map(({ path, lines }) =>
-      fence("diff", [`# ${path}`, ...lines.map(({ sign, text }) => (sign === "@" ? text : sign + text))].join("\n")),
+      fence(
+        "diff",
+        visible([`# ${path}`, ...lines.map(({ sign, text }) => (sign === "@" ? text : sign + text))].join("\n")),
+      ),
     );
     return `${head}\n\n${blocks.join("\n")}`;
   }
   if (tool.input === null || tool.input === undefined) return head;
   const isText = typeof tool.input === "string";
-  return `${head}\n\n${fence(isText ? "" : "json", isText ? String(tool.input) : JSON.stringify(tool.input, undefined, 2))}`;
+  return `${head}\n\n${fence(isText ? "" : "json", visible(isText ? String(tool.input) : JSON.stringify(tool.input, undefined, 2)))}`;
 }
 
 function toolResultText(data: EventOf<"tool_result">["data"]): string {
   const what = data.synthetic
     ? "never reported a result"
     : `${data.is_error ? "failed" : "gave"} (${formatDuration(data.duration_ms)})`;
-  const head = `${codeSpan(plainLine(data.name, 80))} ${what}`;
-  return data.output === "" ? head : `${head}:\n\n${fence("", data.output)}`;
+  const head = `${codeSpan(visibleLine(data.name, 80))} ${what}`;
+  return data.output === "" ? head : `${head}:\n\n${fence("", plainText(data.output))}`;
 }
 
 function tokensOf(view: SessionView | undefined): string | undefined {
@@ -187,7 +191,7 @@ function codeSpan(text: string): string {
 /** No run of backticks within ends it. */
 function fence(language: string, text: string): string {
   const ticks = "`".repeat(Math.max(3, longestRun(text) + 1));
-  return `${ticks}${language}\n${plainText(text).replace(/\n+$/, "")}\n${ticks}\n`;
+  return `${ticks}${language}\n${text.replace(/\n+$/, "")}\n${ticks}\n`;
 }
 
 function longestRun(text: string): number {

@@ -1,6 +1,6 @@
 /** A tool's call in one line, and its result in a few. Pure. */
 import type { EventOf } from "../src/protocol/event.ts";
-import { cutChars, plainLine, plainText } from "./plain-text.ts";
+import { cutChars, plainText, visibleLine } from "./plain-text.ts";
 
 const summaryCharsMax = 160;
 const resultLinesMax = 8;
@@ -21,8 +21,8 @@ const tellingKeys = [
 ];
 
 export function toolTitle(tool: EventOf<"tool_use">["data"]): string {
-  const name = plainLine(tool.server === undefined ? tool.name : `${tool.server}·${tool.name}`, summaryCharsMax);
-  const summary = plainLine(summarize(tool.input), summaryCharsMax);
+  const name = visibleLine(tool.server === undefined ? tool.name : `${tool.server}·${tool.name}`, summaryCharsMax);
+  const summary = visibleLine(summarize(tool.input), summaryCharsMax);
   return summary === "" ? name : `${name}  ${summary}`;
 }
 

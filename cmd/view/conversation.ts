@@ -3,11 +3,12 @@
  * kept: what it let go of is counted, and is in the log.
  */
 import * as z from "zod";
+import { visible } from "../../src/client/visible.ts";
 import { type EventOf, SessionEvent } from "../../src/protocol/event.ts";
 import { editDiffs, type FileDiff } from "../edit-diff.ts";
 import { errorText, exitText, noteText, paintNothing, resultText, unreadableText } from "../event-text.ts";
 import { inputRequiredText, inputResolvedText } from "../input-text.ts";
-import { plainLine, plainText } from "../plain-text.ts";
+import { plainLine, plainText, visibleLine } from "../plain-text.ts";
 import { isQuiet } from "../render.ts";
 import { toolTitle } from "../render-tool.ts";
 import type { Style } from "./styled-line.ts";
@@ -219,7 +220,7 @@ export class Conversation {
     const entry = this.#openTools.get(data.id);
     this.#openTools.delete(data.id);
     if (!entry) {
-      const title = plainLine(data.name, 80);
+      const title = visibleLine(data.name, 80);
       return this.#add({ kind: "tool", title, input: "", diffs: [], result, isOpen: false, ...whole });
     }
     entry.result = result;
@@ -280,14 +281,14 @@ function promptText({ kind, by, text }: EventOf<"user_message">["data"]): string
 function inputText(input: unknown): string {
   if (input === null || input === undefined) return "";
   const command = z.looseObject({ command: z.string() }).safeParse(input).data?.command;
-  if (command !== undefined) return cutText(plainText(`$ ${command}`));
-  return cutText(plainText(typeof input === "string" ? input : (JSON.stringify(input, undefined, 2) ?? "")));
+  if (command !== undefined) return cutText(visible(`$ ${command}`));
+  return cutText(visible(typeof input === "string" ? input : (JSON.stringify(input, undefined, 2) ?? "")));
 }
 
 function safeDiffs(tool: { kind: string; input: unknown }): FileDiff[] {
   return editDiffs(tool).map(({ path, lines }) => ({
-    path: plainLine(path, 500),
-    lines: lines.map(({ sign, text }) => ({ sign, text: plainText(text) })),
+    path: visibleLine(path, 500),
+    lines: lines.map(({ sign, text }) => ({ sign, text: visible(text) })),
   }));
 }
 

@@ -1,4 +1,6 @@
 /** The end of a session's log → what was last said or done, in one line. Pure. */
+
+import { visible } from "../../src/client/visible.ts";
 import { SessionEvent } from "../../src/protocol/event.ts";
 import { plainLine } from "../plain-text.ts";
 import { toolTitle } from "../render-tool.ts";
@@ -32,7 +34,7 @@ function wordOf(event: SessionEvent): string | undefined {
     case "tool_use":
       return `● ${toolTitle(event.data)}`;
     case "input_required":
-      return `? ${event.data.message}`;
+      return `? ${visible(event.data.message)}`;
     case "error":
       return `✗ ${event.data.message}`;
     case "stdout":

@@ -1,6 +1,7 @@
 /** An open question as a prompt with keys, above the line that is typed. The whole of it stands in the conversation. Pure. */
+import { visible } from "../../src/client/visible.ts";
 import type { InputRequired } from "../../src/protocol/event.ts";
-import { plainLine, plainText } from "../plain-text.ts";
+import { visibleLine } from "../plain-text.ts";
 import { toolTitle } from "../render-tool.ts";
 import { type Line, plain, type Span, wrapLine } from "./styled-line.ts";
 
@@ -27,19 +28,19 @@ export function questionRows(
 
 function firstLine({ message, questions = [] }: InputRequired): string {
   const [only] = questions;
-  return plainLine(questions.length === 1 && only ? only.text : message, 400);
+  return visibleLine(questions.length === 1 && only ? only.text : message, 400);
 }
 
 function choiceRows({ questions = [], options, kind }: InputRequired, width: number): Line[] {
   if (kind !== "question") return [];
   return questions.flatMap(({ id, text }, at) => {
-    const title = questions.length > 1 ? wrapLine(plain(`  ${at + 1}. ${plainText(text)}`), width, "     ") : [];
+    const title = questions.length > 1 ? wrapLine(plain(`  ${at + 1}. ${visible(text)}`), width, "     ") : [];
     const choices = options.filter(({ question }) => question === undefined || question === id);
     const rows = choices.flatMap(({ label, description }, number) => {
       const line: Span[] = [
         { text: `  ${number + 1}) `, style: "cyan" },
-        { text: plainLine(label, 120) },
-        ...(description === undefined ? [] : [{ text: ` ${plainLine(description, 200)}`, style: "dim" as const }]),
+        { text: visibleLine(label, 120) },
+        ...(description === undefined ? [] : [{ text: ` ${visibleLine(description, 200)}`, style: "dim" as const }]),
       ];
       return wrapLine(line, width, "     ");
     });

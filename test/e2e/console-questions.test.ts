@@ -49,6 +49,14 @@ describe.skipIf(browserPath === undefined)("in the console", () => {
     await asks.waitFor({ state: "detached" });
   });
 
+  test("code that a terminal's escape would hide is read by whoever is to approve it", async () => {
+    const file = { file_path: "/tmp/hidden.ts", content: "f() {/*\x1b]*/evil()/*\x07*/ return 1;\n" };
+    const { asks, page } = await asked(`[[call:Write ${JSON.stringify(file)}]]`);
+    await asks.locator(".diff .added").getByText("+ f() {/*‹U+001B›]*/evil()/*‹U+0007›*/ return 1;").waitFor();
+    await page.keyboard.press("d");
+    await asks.waitFor({ state: "detached" });
+  });
+
   test("each change of a file is asked for as a diff, and answered by a key or a button", async () => {
     const { id, page, asks } = await asked("[[edit]]");
     await asks.locator(".diff .added").getByText("+ two").waitFor();

@@ -49,7 +49,9 @@ test("every route that changes something is written down, done or refused, and n
   const [{ token: own } = { token: "" }] = [(await daemon.post("/tokens", { name: "last", scope: "read" })).body];
   await entry(({ subject }) => subject === "last");
   const found = await entries();
-  expect(found.filter(({ caller }) => caller === "ci" || caller === "cd")).toHaveLength(routes.filter(({ act }) => act).length);
+  expect(found.filter(({ caller }) => caller === "ci" || caller === "cd")).toHaveLength(
+    routes.filter(({ act }) => act).length,
+  );
   expect(found.map(({ seq }) => seq)).toEqual(found.map((_, index) => index + 1));
   expect(JSON.stringify(found)).not.toContain(own);
 });

@@ -56,9 +56,11 @@ describe("a question", () => {
       { type: "input_resolved", data: { request_id: "r1", decision: "deny", by: hostile, message: hostile } },
     ]);
     expect(text).not.toMatch(/[^\P{Cc}\n]|[\u202a-\u202e]/u);
-    expect(text).toContain("? asks for leave [r1rm -rf /]\n  Bash: rm -rf /\n  It touches rm -rf /\n");
+    const written = "‹U+001B›]0;owned‹U+0007›‹U+001B›[2Jrm -rf /‹U+202E›";
+    expect(text).toContain(`? asks for leave [r1${written}]\n  Bash: ${written}\n  It touches ${written}\n`);
+    expect(text).toContain(`{"command":"\\u001b]0;owned\\u0007\\u001b[2Jrm -rf /‹U+202E›"}`);
     expect(text).toContain("open until 1970-01-01T00:00:00.000Z");
-    expect(text).toContain("denied by rm -rf /: rm -rf /");
+    expect(text).toContain(`: ${written}`);
   });
 
   test("shows its choices by number", () => {
@@ -264,8 +266,8 @@ describe("hostile text", () => {
     ["a window title", "a\x1b]0;evil\x07b", "ab"],
     ["a clipboard write ended by ST", "a\x1b]52;c;ZXZpbA==\x1b\\b", "ab"],
     ["a hyperlink", "\x1b]8;;http://evil\x1b\\text\x1b]8;;\x1b\\", "text"],
-    ["the rest of the line of a title without end", "a\x1b]0;evil\nb", "a\nb"],
-    ["4 KiB of a string without end", `\x1bP${"x".repeat(4096)}b`, "b"],
+    ["the mark of a title without end, and no more", "a\x1b]0;evil\nb", "a0;evil\nb"],
+    ["nothing of a string that is longer than anybody needs", `\x1bP${"x".repeat(4097)}\x07b`, `${"x".repeat(4097)}b`],
     ["8-bit sequences", "a\x9b31mb\x9d0;t\x9cc", "abc"],
     ["carriage returns that overwrite", "safe\rrm -rf", "saferm -rf"],
     ["backspaces and bells", "a\b\x07b", "ab"],

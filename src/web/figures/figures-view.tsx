@@ -1,10 +1,10 @@
 /** Charts of what the daemon does: sessions and events as they come, spending by day and by agent, and what was refused. */
 import { useComputed } from "@preact/signals";
+import { visible } from "../../client/visible.ts";
 import type { SessionView } from "../../protocol/http.ts";
 import { NetworkView } from "../session/network-view.tsx";
 import { ended, history, live } from "../sessions/watch.ts";
 import { costText, countText } from "../text/format.ts";
-import { visible } from "../text/visible.ts";
 import { Bars, Line } from "./charts.tsx";
 
 const daysShown = 14;

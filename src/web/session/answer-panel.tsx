@@ -1,11 +1,11 @@
 /** The question that has waited longest, with everything that is needed to decide, and the ways to answer it. */
 import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
+import { visible } from "../../client/visible.ts";
 import type { InputAnswer } from "../../protocol/command.ts";
 import type { InputRequired } from "../../protocol/event.ts";
 import { useKeys } from "../page/keys.ts";
 import { Markdown } from "../text/markdown.tsx";
-import { visible } from "../text/visible.ts";
 import { ToolInput } from "./tool-view.tsx";
 
 interface AnswerProps {

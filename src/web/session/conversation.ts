@@ -4,7 +4,7 @@
  */
 import type { EventOf, InputRequired, Usage } from "../../protocol/event.ts";
 import type { LogLine } from "../../protocol/line.ts";
-import { firstLine } from "../text/visible.ts";
+import { firstLine } from "../text/shown.ts";
 import { flags, type ItemKind, ItemTable, type Span } from "./item-table.ts";
 import { LineStore } from "./line-store.ts";
 
@@ -116,7 +116,7 @@ export class Conversation {
     const { turn_id, kind, text } = line.data;
     const index = this.#add("user", line, span);
     if (turn_id === null || kind !== "prompt" || this.#turnsById.has(turn_id)) return;
-    this.#turnOf(turn_id, { title: firstLine(text, 80), at: line.timestamp, index });
+    this.#turnOf(turn_id, { title: firstLine(text.replaceAll("\r\n", "\n"), 80), at: line.timestamp, index });
   }
 
   #takeText(line: LogLine & EventOf<"agent_message">, span: Span): void {

@@ -1,10 +1,11 @@
 /** One part of a conversation. What it shows is text of an agent or of people: never more than text. */
 import type { ComponentChildren } from "preact";
+import { visible } from "../../client/visible.ts";
 import type { EventOf } from "../../protocol/event.ts";
 import type { LogLine } from "../../protocol/line.ts";
 import { bytesText, costText, countText, durationText } from "../text/format.ts";
 import { Markdown } from "../text/markdown.tsx";
-import { firstLine, visible } from "../text/visible.ts";
+import { firstLine, shownOutput } from "../text/shown.ts";
 import { ToolView } from "./tool-view.tsx";
 
 export interface ItemViewProps {
@@ -33,7 +34,7 @@ export function ItemView({ lines, isOpen, onToggle }: ItemViewProps): ComponentC
     case "error":
       return (
         <p class="fault">
-          <strong>{visible(line.data.error_category ?? line.data.code)}</strong> {visible(line.data.message)}
+          <strong>{visible(line.data.error_category ?? line.data.code)}</strong> {shownOutput(line.data.message)}
         </p>
       );
     case "stdout":
@@ -67,7 +68,7 @@ function UserMessage({ data }: { data: EventOf<"user_message">["data"] }) {
         {data.by === undefined ? "you" : visible(data.by)}
         {data.kind !== "prompt" && ` · ${data.kind}`}
       </span>
-      <p class="said">{visible(data.text)}</p>
+      <p class="said">{shownOutput(data.text)}</p>
       {images.map(({ media_type, blob, bytes }) => (
         <p class="dim" key={blob}>
           {visible(media_type)}, {bytesText(bytes)}
@@ -91,7 +92,7 @@ function TurnEnd({ data }: { data: EventOf<"result">["data"] }) {
   ];
   return (
     <>
-      {data.status === "error" && data.text !== undefined && <p class="fault">{visible(data.text)}</p>}
+      {data.status === "error" && data.text !== undefined && <p class="fault">{shownOutput(data.text)}</p>}
       <p class="facts">{facts.join(" · ")}</p>
     </>
   );
@@ -131,7 +132,7 @@ function Exit({ data }: { data: EventOf<"exit">["data"] }) {
         The agent ended with {how}
         {data.error_category !== undefined && ` · ${data.error_category}`}
       </p>
-      {data.error_detail !== undefined && <pre class="stderr">{visible(data.error_detail)}</pre>}
+      {data.error_detail !== undefined && <pre class="stderr">{shownOutput(data.error_detail)}</pre>}
     </>
   );
 }
@@ -151,5 +152,5 @@ function Note({ what, data }: { what: string; data: Readonly<Record<string, unkn
 }
 
 function outputText(line: LogLine): string {
-  return line.type === "stdout" || line.type === "stderr" ? visible(line.data.text) : "";
+  return line.type === "stdout" || line.type === "stderr" ? shownOutput(line.data.text) : "";
 }

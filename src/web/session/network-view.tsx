@@ -2,9 +2,9 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { listEgress } from "../../client/egress.ts";
+import { visible } from "../../client/visible.ts";
 import type { EgressEntry } from "../../protocol/http.ts";
 import { address, noteFault } from "../page/standing.ts";
-import { visible } from "../text/visible.ts";
 
 /** Of one session, or of all. */
 export function NetworkView({ id }: { id?: string }) {

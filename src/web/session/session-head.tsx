@@ -1,8 +1,8 @@
 /** Above a session: what it is, how it stands, what it has used, and how to end it. */
 import { useSignal } from "@preact/signals";
+import { visible } from "../../client/visible.ts";
 import type { SessionView } from "../../protocol/http.ts";
 import { bytesText, costText, countText } from "../text/format.ts";
-import { visible } from "../text/visible.ts";
 import type { Follower } from "./follower.ts";
 
 interface SessionHeadProps {

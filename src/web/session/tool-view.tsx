@@ -1,10 +1,11 @@
 /** A tool call: one line, which opens to what went in and what came out. */
 import { useMemo } from "preact/hooks";
+import { visible } from "../../client/visible.ts";
 import type { LogLine } from "../../protocol/line.ts";
 import { DiffView } from "../text/diff-view.tsx";
 import { editsOf } from "../text/edits.ts";
 import { durationText } from "../text/format.ts";
-import { firstLine, shownValue, visible } from "../text/visible.ts";
+import { firstLine, shownOutput, shownValue } from "../text/shown.ts";
 
 const outputCharsMax = 200_000;
 /** Of its input, what tells one call from another at a glance. */
@@ -31,7 +32,7 @@ export function ToolView(props: { lines: readonly LogLine[]; isOpen: boolean; on
           {call && <ToolInput input={call.input} />}
           {result && (
             <Scrolling class={result.is_error ? "stderr" : "stdout"}>
-              {result.synthetic ? "(the agent never reported a result)" : shortened(visible(result.output))}
+              {result.synthetic ? "(the agent never reported a result)" : shortened(shownOutput(result.output))}
             </Scrolling>
           )}
         </div>

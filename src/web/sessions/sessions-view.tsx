@@ -1,11 +1,11 @@
 /** The list of sessions, live, with filters and a search. */
 import { signal, useComputed, useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
+import { visible } from "../../client/visible.ts";
 import type { SessionView } from "../../protocol/http.ts";
 import { useKeys } from "../page/keys.ts";
 import { go, hrefOf } from "../page/route.ts";
 import { agoText, costText, countText } from "../text/format.ts";
-import { visible } from "../text/visible.ts";
 import { ended, isListed, listFault, live } from "./watch.ts";
 
 const standings = ["live", "asking", "ended", "all"] as const;

@@ -1,6 +1,7 @@
 /** Changes of files, coloured and signed: the sign says it to those who see no colour. */
+
+import { visible } from "../../client/visible.ts";
 import type { Edit } from "./edits.ts";
-import { visible } from "./visible.ts";
 
 const linesMax = 2000;
 const classes = { "+": "added", "-": "removed", " ": "same", "…": "left-out" } as const;

@@ -5,8 +5,8 @@
 import type { Token, Tokens } from "marked";
 import type { ComponentChildren } from "preact";
 import { useMemo } from "preact/hooks";
+import { visible } from "../../client/visible.ts";
 import { markdownTokens } from "./markdown-tokens.ts";
-import { visible } from "./visible.ts";
 
 const depthMax = 12;
 

@@ -13,6 +13,7 @@ import { readLog } from "../../support/read-log.ts";
 import { type TempDir, tempDir } from "../../support/temp-dir.ts";
 import type { Attack, AttackGroup } from "./attack.ts";
 import { fixture, Ground } from "./ground.ts";
+import { hiddenCode, hidingAgent, hidingStory } from "./hidden-code.ts";
 import { open } from "./raw.ts";
 
 interface Stage {
@@ -127,6 +128,7 @@ const controlStories: Record<string, readonly object[]> = {
   "ends-first": [done, init, done],
   "is-another": [init, done],
   "is-a-flag": [ownIdentity, { ...done, session_id: ownIdentity.session_id }],
+  [hidingAgent]: hidingStory(init),
   "prints-ours": [init, ...forgeries.map((event) => JSON.parse(lineOf(event))), done],
 };
 
@@ -611,5 +613,5 @@ export const agents: AttackGroup<Stage> = {
     await ground.close();
     await dir.remove();
   },
-  attacks: [...forgedEvents, ...control, ...bytes, growing, ...terminal, ...strangers],
+  attacks: [...forgedEvents, ...control, ...bytes, growing, ...terminal, ...hiddenCode, ...strangers],
 };
