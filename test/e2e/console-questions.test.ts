@@ -3,7 +3,7 @@ import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { browserPath } from "../support/browser.ts";
 import { type ClaudeDaemon, hasResults, ofType, startClaudeDaemon } from "../support/claude-daemon.ts";
-import { openBrowser, openConsole } from "../support/console.ts";
+import { isTaken, openBrowser, openConsole } from "../support/console.ts";
 
 const question = {
   questions: [
@@ -53,6 +53,7 @@ describe.skipIf(browserPath === undefined)("in the console", () => {
     const file = { file_path: "/tmp/hidden.ts", content: "f() {/*\x1b]*/evil()/*\x07*/ return 1;\n" };
     const { asks, page } = await asked(`[[call:Write ${JSON.stringify(file)}]]`);
     await asks.locator(".diff .added").getByText("+ f() {/*‹U+001B›]*/evil()/*‹U+0007›*/ return 1;").waitFor();
+    await isTaken(asks);
     await page.keyboard.press("d");
     await asks.waitFor({ state: "detached" });
   });
@@ -61,6 +62,7 @@ describe.skipIf(browserPath === undefined)("in the console", () => {
     const { id, page, asks } = await asked("[[edit]]");
     await asks.locator(".diff .added").getByText("+ two").waitFor();
     expect(await asks.locator(".diff figcaption").innerText()).toMatch(/notes\.txt$/);
+    await isTaken(asks);
     await page.keyboard.press("s");
     await asks.locator(".diff .removed").getByText("- two").waitFor();
     await asks.getByRole("button", { name: "Approve" }).click();

@@ -3,7 +3,7 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { browserPath } from "../support/browser.ts";
 import { ofType, results } from "../support/claude-daemon.ts";
-import { logIn, openBrowser, openConsole } from "../support/console.ts";
+import { isTaken, logIn, openBrowser, openConsole } from "../support/console.ts";
 import { type CountsDaemon, startCountsDaemon } from "../support/counts-daemon.ts";
 import { eventually } from "../support/eventually.ts";
 import { startDaemon } from "../support/start-daemon.ts";
@@ -134,8 +134,10 @@ describe.skipIf(browserPath === undefined)("the console", () => {
     await asks.getByText("true 2").waitFor();
     // In the title too, for whoever looks at another tab.
     await eventually(async () => (await page.title()) === "(1) agentd");
+    await isTaken(asks);
     await page.keyboard.press("a");
     await asks.getByText("true 4").waitFor();
+    await isTaken(asks);
     await asks.getByLabel("Why not").fill("not that one");
     await page.keyboard.press("Escape");
     await page.keyboard.press("d");
@@ -146,6 +148,41 @@ describe.skipIf(browserPath === undefined)("the console", () => {
       { decision: "deny", message: "not that one" },
     ]);
     await feed(page).getByText("denied by").waitFor();
+  });
+
+  test("a key that is held down answers one question, and none that has only just come", async () => {
+    const id = await create({ permission_mode: "interactive", prompt: "steps=3 words=1 ask=1" });
+    const { page } = await watch(id);
+    const asks = page.getByRole("region", { name: "The agent asks" });
+    await asks.getByText("true 2").waitFor();
+    await isTaken(asks);
+    // Pressed in each frame that is surely before the second question has been there for half a second.
+    await page.evaluate(`(async () => {
+      const frame = () => new Promise((go) => requestAnimationFrame(() => setTimeout(go)));
+      const isThere = () => document.querySelector(".asks")?.textContent.includes("true 4");
+      globalThis.pressing = (async () => {
+        while (!isThere()) await frame();
+        for (const since = performance.now(); performance.now() - since < 400; await frame())
+          document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "a", bubbles: true }));
+      })();
+    })()`);
+    await page.keyboard.down("a");
+    await asks.getByText("true 4").waitFor();
+    await page.evaluate("globalThis.pressing");
+    await isTaken(asks);
+    // Down while it is down: what a keyboard says again and again of a key that is held.
+    for (let again = 0; again < 5; again++) await page.keyboard.down("a");
+    await page.keyboard.up("a");
+    await page.keyboard.press("d");
+    await asks.getByText("true 6").waitFor();
+    await isTaken(asks);
+    await page.keyboard.press("a");
+    const events = await counts.until(id, (all) => results(all).length === 1);
+    expect(ofType(events, "input_resolved").map(({ decision }) => decision)).toEqual([
+      "approve_once",
+      "deny",
+      "approve_once",
+    ]);
   });
 
   test("a reload in mid-stream, and a daemon that is killed and replaced, lose nothing and double nothing", async () => {

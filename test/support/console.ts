@@ -1,5 +1,12 @@
 /** The web console in a real browser without a window, as a person has it: by what can be seen, read out and pressed. */
-import { type Browser, type BrowserContextOptions, chromium, type Page, type Request } from "playwright-core";
+import {
+  type Browser,
+  type BrowserContextOptions,
+  chromium,
+  type Locator,
+  type Page,
+  type Request,
+} from "playwright-core";
 import { onTestFinished } from "vitest";
 import { browserPath } from "./browser.ts";
 import type { Daemon } from "./start-daemon.ts";
@@ -72,4 +79,9 @@ export async function load(page: Page, url: string): Promise<void> {
 export async function logIn(page: Page, token: string): Promise<void> {
   await page.getByLabel("Token").fill(token);
   await page.getByRole("button", { name: "Enter" }).click();
+}
+
+/** An answer to the question in that panel is taken from now on: it has been shown for long enough. */
+export async function isTaken(asks: Locator): Promise<void> {
+  await asks.getByRole("button", { name: /^(?:Approve|Answer)/, disabled: false }).waitFor();
 }

@@ -1,6 +1,9 @@
 /** Keys without a modifier, as a stack: what is shown last hears them first. In a text field they are letters. */
 import { useEffect, useRef } from "preact/hooks";
 
+/** Those that move and change nothing: they go on while they are held. What acts is pressed anew for each act. */
+const moving: ReadonlySet<string> = new Set(["j", "k"]);
+
 export type Keys = Readonly<Record<string, () => void>>;
 
 const layers: { current: Keys }[] = [];
@@ -30,7 +33,7 @@ export function listenForKeys(target: Window): void {
     const heard = layers.findLast(({ current }) => Object.hasOwn(current, event.key))?.current[event.key];
     if (!heard) return;
     event.preventDefault();
-    heard();
+    if (!event.repeat || moving.has(event.key)) heard();
   });
 }
 

@@ -1,12 +1,15 @@
 /** The question that has waited longest, with everything that is needed to decide, and the ways to answer it. */
-import { useSignal } from "@preact/signals";
-import { useRef } from "preact/hooks";
+import { type Signal, useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
 import { visible } from "../../client/visible.ts";
 import type { InputAnswer } from "../../protocol/command.ts";
 import type { InputRequired } from "../../protocol/event.ts";
 import { useKeys } from "../page/keys.ts";
 import { Markdown } from "../text/markdown.tsx";
 import { ToolInput } from "./tool-view.tsx";
+
+/** Who answered the question before, or was in the midst of typing, must not answer this one by accident; as on a terminal. */
+const readMs = 500;
 
 interface AnswerProps {
   input: InputRequired;
@@ -36,7 +39,7 @@ export function AnswerPanel({ input, moreCount, onAnswer }: AnswerProps) {
 }
 
 function Leave({ input, onAnswer }: Pick<AnswerProps, "input" | "onAnswer">) {
-  const isBusy = useSignal(false);
+  const isBusy = useBusyUntilSeen();
   const reason = useRef<HTMLInputElement>(null);
   const may = (decision: string) => input.options.length === 0 || input.options.some(({ id }) => id === decision);
   const answer = async (decision: InputAnswer["decision"]) => {
@@ -81,13 +84,37 @@ function Leave({ input, onAnswer }: Pick<AnswerProps, "input" | "onAnswer">) {
   );
 }
 
+/** Whether no answer is taken now: one is under way, or the question has not been in sight for long enough. */
+function useBusyUntilSeen(): Signal<boolean> {
+  const isBusy = useSignal(true);
+  useEffect(() => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const look = () => {
+      clearTimeout(timer);
+      if (document.hidden) return;
+      document.removeEventListener("visibilitychange", look);
+      timer = setTimeout(() => {
+        isBusy.value = false;
+      }, readMs);
+    };
+    document.addEventListener("visibilitychange", look);
+    look();
+    return () => {
+      document.removeEventListener("visibilitychange", look);
+      clearTimeout(timer);
+    };
+  }, []);
+  return isBusy;
+}
+
 type Asked = NonNullable<InputRequired["questions"]>[number];
 
 function Questions(props: Pick<AnswerProps, "input" | "onAnswer"> & { questions: readonly Asked[] }) {
   const { input, questions, onAnswer } = props;
-  const isBusy = useSignal(false);
+  const isBusy = useBusyUntilSeen();
   const form = useRef<HTMLFormElement>(null);
   const give = async (answer: InputAnswer) => {
+    if (isBusy.value) return;
     isBusy.value = true;
     await onAnswer(answer);
     isBusy.value = false;
