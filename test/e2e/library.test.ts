@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { afterEach, describe, expect, onTestFinished, test } from "vitest";
+import { browserPath } from "../support/browser.ts";
 import { ClientSocket } from "../support/client-socket.ts";
+import { openBrowser, openConsole } from "../support/console.ts";
 import { eventually } from "../support/eventually.ts";
 import { sessionProcesses } from "../support/processes.ts";
 import { requests, startDaemon } from "../support/start-daemon.ts";
@@ -73,6 +75,25 @@ describe("mounted in a fastify server", () => {
     expect((await program.stop()).exitCode).toBe(0);
     expect(await socket.ended()).toMatchObject({ code: 1000 });
     expect(sessionProcesses(body.session_id)).toEqual([]);
+  });
+
+  test.skipIf(browserPath === undefined)("the console works below the prefix", async () => {
+    folder = await tempDir();
+    const program = await embed(join(folder.path, "data"), { on_shutdown: "stop" });
+    const api = requests(`${program.url}/agents`, program.token);
+    const { body } = await api.post("/sessions", { agent: "echo", interactive: true, prompt: "hi" });
+    const browser = await openBrowser();
+    onTestFinished(() => browser.close());
+    const at = { url: `${program.url}/agents`, token: program.token };
+    const { page, asked, complaints } = await openConsole(browser, at, { at: `#/sessions/${body.session_id}` });
+    await page.getByRole("feed", { name: "Conversation" }).getByText("echo: hi").waitFor();
+    await page.getByLabel("Prompt").fill("again");
+    await page.keyboard.press("Enter");
+    await page.getByRole("feed", { name: "Conversation" }).getByText("echo: again").waitFor();
+    expect(asked.filter((url) => !url.startsWith(`${program.url}/agents/`))).toEqual([]);
+    expect(complaints).toEqual([]);
+    await page.close();
+    await program.stop();
   });
 
   test("its guard holds there: no token, a foreign Host, a foreign Origin, a body that is too large", async () => {

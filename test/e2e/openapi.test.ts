@@ -93,7 +93,7 @@ it("every answer of every route is what the description says, and each success w
   for (const route of ["GET /health", "GET /health/live", "GET /health/ready", "GET /openapi.json", "GET /docs"])
     await call(route, { headers: { authorization: "" } }, 200);
   const { text: page } = await call("GET /", {}, 200);
-  const [, file = ""] = /src="\/assets\/([^"]+)"/.exec(page) ?? [];
+  const [, file = ""] = /src="\.\/assets\/([^"]+)"/.exec(page) ?? [];
   await call("GET /assets/:file", { params: { file } }, 200);
   await call("GET /metrics", {}, 200);
   await call("GET /agents", { query: `?work_dir=${encodeURIComponent(process.cwd())}` }, 200);

@@ -31,7 +31,7 @@ export interface ConsolePage {
 /** A browser's profile of its own, closed when the test is over. `token` is given to the login as a person does. */
 export async function openConsole(
   browser: Browser,
-  daemon: Daemon,
+  daemon: Pick<Daemon, "url" | "token">,
   { token = daemon.token, at = "", ...options }: BrowserContextOptions & { token?: string; at?: string } = {},
 ): Promise<ConsolePage> {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });

@@ -7,6 +7,8 @@ import { root } from "./bundle.ts";
 export async function bundleWeb(): Promise<string[]> {
   const built = await build({
     root: join(root, "src/web"),
+    // Beside the page, wherever that is: a daemon may be mounted below a prefix.
+    base: "./",
     // No file is looked for that could say otherwise.
     configFile: false,
     envDir: false,

@@ -18,12 +18,15 @@ export const refusal = signal("");
 /** Undefined also where none is asked for. */
 export const token = signal(sessionStorage.getItem(key) ?? undefined);
 
+/** The page is at the root of the API, which may be below a prefix of somebody else's server. */
+const url = new URL(".", document.baseURI).href.replace(/\/$/, "");
+
 export function address(): DaemonAddress {
-  return { url: location.origin, token: token.value, source: "this page's address" };
+  return { url, token: token.value, source: "this page's address" };
 }
 
 export function client(): Client {
-  return createClient({ url: location.origin, ...(token.value === undefined ? {} : { token: token.value }) });
+  return createClient({ url, ...(token.value === undefined ? {} : { token: token.value }) });
 }
 
 /** With what is known from before the reload; a daemon that runs with --no-auth lets us in without. */

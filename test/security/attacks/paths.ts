@@ -287,7 +287,7 @@ const ownPart: Control<House> = {
   meets: "200",
   attempt: async (house) => {
     const { text } = await house.ground.as("read").get("/");
-    return reads(house, /src="(\/assets\/[^"]+)"/.exec(text)?.[1] ?? "/assets/none");
+    return reads(house, /src="\.(\/assets\/[^"]+)"/.exec(text)?.[1] ?? "/assets/none");
   },
 };
 
