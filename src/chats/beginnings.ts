@@ -3,7 +3,7 @@
  * found by the id that the step has had from the start, whoever died in between.
  */
 import { randomUUID } from "node:crypto";
-import { stat } from "node:fs/promises";
+import { setTimeout as delay } from "node:timers/promises";
 import { AgentdError, messageOf } from "../protocol/error.ts";
 import type { Session } from "../session/session.ts";
 import type { ChatRow, ChatStep } from "../store/store.ts";
@@ -29,6 +29,8 @@ const passing: readonly string[] = [
   "resume_in_use",
 ];
 const retryMs = 2000;
+/** How long whoever sent a message waits for its sidecar's first word; the message is accepted all the same. */
+const answerMs = 2000;
 /** Sessions that are looked through for a conversation to go on with. */
 const lookBackMax = 200;
 
@@ -54,8 +56,10 @@ export class Beginnings {
       const row = step && (await book.find(step.chat));
       if (!row) continue;
       this.#watch(row, entry);
-      // Its sidecar is there, so what it was begun with is on its way to the agent.
-      if (step.standing === "waiting" && entry.sidecar) await book.begun(step);
+      if (step.standing !== "waiting") continue;
+      if (step.kind === "attach" && entry.sidecar) await book.begun(step);
+      // Whether its sidecar was ever told what it is for shows when it answers, or is gone.
+      if (step.kind === "message") void entry.attendance?.givable.then(() => this.#begun(step));
     }
     for (const { chat } of await book.waiting()) void inTurn.run(chat, () => this.#beginWaiting(chat));
   }
@@ -69,10 +73,18 @@ export class Beginnings {
       by: step.sent_by ?? undefined,
       scratch: workFolder(this.#options.dataDir, row.folder),
     });
-    // What is written of it is behind what is there: should it fail, the session is found when the chat goes on.
-    await book.begun(step).catch((error: unknown) => this.#tell(step, "Cannot write that it was begun", error));
-    this.#watch(row, entry);
+    // Until then a daemon that dies leaves the message to the next one. A sidecar that is lost under us says so itself.
+    const { givable, over } = entry.attendance ?? {};
+    const begun = Promise.race([givable, over]).then(() => this.#begun(step));
+    this.#watch(row, entry, begun);
     this.#options.onBegun(step.chat, entry.session);
+    await Promise.race([begun, delay(answerMs, undefined, { ref: false })]);
+  }
+
+  /** What is written of it is behind what is there: should it fail, the session is found when the chat goes on. */
+  async #begun(step: ChatStep): Promise<void> {
+    const { book } = this.#options;
+    await book.begun(step).catch((error: unknown) => this.#tell(step, "Cannot write that it was begun", error));
   }
 
   /** Ends what runs, and waits until nothing is left of it. */
@@ -84,15 +96,17 @@ export class Beginnings {
     await attendance?.over;
   }
 
-  #watch(row: ChatRow, entry: Entry): void {
+  /** `begun` holds up what comes behind its end. */
+  #watch(row: ChatRow, entry: Entry, begun?: Promise<void>): void {
     const { attendance, session } = entry;
     const isTalkedIn = session.spec.interactive && attendance !== undefined;
     const { supervisor } = this.#options;
     const idle = { idleMs: idleMsOf(storedConfig(row)), isClosing: () => supervisor.isClosing };
     const stopIdle = isTalkedIn ? endWhenIdle(attendance, idle) : () => undefined;
     this.#last.set(row.name, entry);
-    void (attendance?.over ?? Promise.resolve()).then(() => {
+    void (attendance?.over ?? Promise.resolve()).then(async () => {
       stopIdle();
+      await begun;
       return this.#options.inTurn.run(row.name, async () => {
         if (this.#last.get(row.name) === entry) this.#last.delete(row.name);
         await this.#beginWaiting(row.name);
@@ -121,7 +135,7 @@ export class Beginnings {
   /** Its session was begun by a daemon that died, or could not write so. */
   async #takeUp(step: ChatStep, { session, attendance }: Entry): Promise<void> {
     const { book } = this.#options;
-    if (attendance === undefined && step.kind === "message" && (await wasNeverLaunched(session))) {
+    if (attendance === undefined && step.kind === "message" && wasNeverGiven(session)) {
       await book.again(step, randomUUID());
       return this.#beginWaiting(step.chat);
     }
@@ -182,11 +196,14 @@ export class Beginnings {
   }
 }
 
-/** Its prompt is in the log, and no sidecar has ever been there to be given it. */
-async function wasNeverLaunched({ sidecarSeq, home }: Session): Promise<boolean> {
-  if (sidecarSeq > 0) return false;
-  const traces = await Promise.all([home.sidecarLog, home.box].map((path) => stat(path).catch(() => undefined)));
-  return traces.every((trace) => trace === undefined);
+/**
+ * Its prompt is in the log, and its sidecar has never answered a daemon: no agent can have been given it. What is on disk
+ * of a sidecar, its folder, its log, a container, says only that one was on its way. One that nobody came to has said one
+ * line, its exit. And what somebody stopped is not begun again.
+ */
+function wasNeverGiven({ wasMet, sidecarSeq, state }: Session): boolean {
+  const wasStopped = sidecarSeq === 0 && state.at === "ended" && state.reason === "stopped";
+  return !wasMet && sidecarSeq <= 1 && !wasStopped;
 }
 
 function storedConfig({ config }: ChatRow): StoredConfig {

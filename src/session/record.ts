@@ -16,6 +16,8 @@ export const SessionRecord = z.object({
   model: z.string().optional(),
   /** As it was changed while the session ran. */
   permission_mode: PermissionMode.optional(),
+  /** Its sidecar has answered a daemon: from then on its agent may have been given a prompt. */
+  was_met: z.boolean().optional(),
   /** It was asked to end when its turns have. */
   is_closing: z.boolean().optional(),
   /** It was asked to end at once, for this reason. */

@@ -81,6 +81,8 @@ export class Session {
   model: string | undefined;
   /** Who decides on tools now; the spec says who did at the start. */
   permissionMode: PermissionMode;
+  /** Its sidecar has answered a daemon: from then on its agent may have been given a prompt. */
+  wasMet = false;
   /** What is known of the log up to an offset; a restored one is not believed before it was held against the log. */
   checkpoint: Checkpoint | undefined;
   /** The log that was opened ended with this already, and when it was written. */

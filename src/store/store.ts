@@ -230,7 +230,7 @@ export interface ChatBook {
   add(step: ChatStep): Promise<void>;
   /** Takes back one that nobody was told of. */
   drop(step: Pick<ChatStep, "chat" | "position">): Promise<void>;
-  /** Its session's log holds the message from here on. */
+  /** Its session's log holds the message, and an agent may have been given it. */
   begun(step: Pick<ChatStep, "chat" | "position">): Promise<void>;
   failed(step: Pick<ChatStep, "chat" | "position">, fault: NonNullable<ChatStep["fault"]>): Promise<void>;
   /** The session was never given its message: the step is begun and over, and the same message waits behind it. Both or neither. */

@@ -41,6 +41,8 @@ export interface AttendanceOptions {
   sweep(): Promise<string | undefined>;
   /** Something that the record on disk holds has changed. */
   onChanged(): void;
+  /** The sidecar has answered, for the first time in the session's life. Resolves when that is on disk. */
+  onMet(): Promise<void>;
   /** The log has grown. */
   onGrown(): void;
   /** Something of ours failed while the session ended; it ends all the same. */
@@ -76,6 +78,11 @@ export class Attendance implements SessionObserver {
   readonly #met = new Promise<void>((resolve) => {
     this.#resolveMet = resolve;
   });
+  #hasMet = false;
+  #isGivable = false;
+  #resolveGivable: () => void = () => undefined;
+  /** Resolves when it is on disk that the agent may be given prompts; never for a sidecar that does not answer. */
+  readonly givable: Promise<void>;
   #resolveOver: () => void = () => undefined;
   /** Resolves when the session has ended, its log is sealed and nothing of it is left. */
   readonly over: Promise<void>;
@@ -85,6 +92,9 @@ export class Attendance implements SessionObserver {
     this.#options = options;
     this.session = session;
     this.#drain = new Drain({ isOneShot: !session.spec.interactive });
+    this.givable = new Promise((resolve) => {
+      this.#resolveGivable = resolve;
+    });
     this.over = new Promise((resolve) => {
       this.#resolveOver = resolve;
     });
@@ -163,6 +173,7 @@ export class Attendance implements SessionObserver {
       onHello: ({ newest, lastTurn, status, isStorageFull }) => {
         this.#catchUpTo = newest;
         this.#resolveMet();
+        this.#noteMet();
         this.#turns.countAtLeast(lastTurn);
         this.#tellAgain();
         this.session.pauseForSidecar(isStorageFull);
@@ -182,6 +193,19 @@ export class Attendance implements SessionObserver {
     this.#options.onChanged();
     this.#clocks.beginStart();
     this.#departure.afterExit();
+  }
+
+  /** Written while the agent starts; no prompt goes out before. */
+  #noteMet(): void {
+    if (this.#hasMet) return;
+    this.#hasMet = true;
+    const { wasMet } = this.session;
+    this.session.wasMet = true;
+    void (wasMet ? Promise.resolve() : this.#options.onMet()).then(() => {
+      this.#isGivable = true;
+      this.#resolveGivable();
+      this.#advance();
+    });
   }
 
   /**
@@ -344,7 +368,7 @@ export class Attendance implements SessionObserver {
   /** The agent can be given something, and we know all that it did before. */
   get #isFree(): boolean {
     if (this.#status.activity !== "idle" || this.session.state.at !== "running" || !this.#link) return false;
-    if (this.#departure.isUnderWay) return false;
+    if (this.#departure.isUnderWay || !this.#isGivable) return false;
     return this.session.sidecarSeq >= this.#catchUpTo;
   }
 

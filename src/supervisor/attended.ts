@@ -32,6 +32,10 @@ export function attended(context: Context, session: Session, runtime: Runtime): 
       context.drains.run(() => drainSpool(runtime.sidecarDirOf(session.home.dir), { afterSeq, take })),
     sweep: () => runtime.sweep(session.id),
     onChanged: () => books.save(entry),
+    onMet: async () => {
+      books.save(entry);
+      await entry.saving;
+    },
     onGrown: () => checkpoints.note(entry),
     onFault: (error) =>
       log("error", "a session could not be ended as it should", { session_id: session.id, error: detailOf(error) }),

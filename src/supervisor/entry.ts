@@ -29,6 +29,7 @@ export function recordOf(entry: Entry): SessionRecord {
     spec: session.spec,
     ...defined({ sidecar, agent_session_id: session.agentSessionId, model: session.model }),
     permission_mode: session.permissionMode,
+    ...(session.wasMet ? { was_met: true } : {}),
     ...(attendance?.isClosing ? { is_closing: true } : {}),
     ...endOf(entry),
     totals: storedTotals(session.totals),

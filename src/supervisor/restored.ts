@@ -18,6 +18,7 @@ export function restoredSession(config: Config, record: SessionRecord, watch?: S
   });
   session.agentSessionId = record.agent_session_id;
   session.model = record.model;
+  session.wasMet = record.was_met ?? false;
   session.checkpoint = record.checkpoint;
   session.permissionMode = record.permission_mode ?? record.spec.permission_mode;
   return session;

@@ -1,5 +1,5 @@
 /** Messages to a chat over which a daemon dies: each that was accepted is run, and none twice. */
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import Database from "libsql";
@@ -11,6 +11,7 @@ let counts: CountsDaemon;
 afterEach(() => counts.stop());
 
 const quick = "words=1 pause=0";
+const dieAt = new URL("../fixtures/programs/die-at.mjs", import.meta.url).href;
 
 /** Changes the store as a daemon would have left it that died: between two daemons. */
 function inStore(sql: string): void {
@@ -90,29 +91,34 @@ describe("a daemon that dies", () => {
     expect(timesGiven(`${quick} begun`)).toBe(1);
   });
 
-  it("before the session had a sidecar leaves the message to another session", async () => {
+  it.each([
+    { at: "sidecar.json", when: "before", what: "when a sidecar was started and is not found again", sessions: 2 },
+    { at: "sidecar.json", when: "after", what: "when a sidecar was started and not told what for", sessions: 2 },
+    { at: "session.json", when: "before", what: "when the sidecar has answered", sessions: 1 },
+    { at: "session.json", when: "after", what: "when it is written that it has", sessions: 1 },
+  ])("$what ($at, $when) leaves the message to the next one, and an agent is given it once", async (point) => {
     await begin();
-    const { body } = await send(`${quick} unlaunched`);
-    await idle();
     await counts.daemon.kill9();
-    // As it was on disk when the prompt was just in the log.
-    const folder = counts.dirOf(body.session_id);
-    const [prompt = ""] = readFileSync(join(folder, "events.ndjson"), "utf8").split("\n");
-    expect(prompt).toContain("user_message");
-    for (const name of readdirSync(folder))
-      if (!["session.json", "events.ndjson", "home", "work"].includes(name))
-        rmSync(join(folder, name), { recursive: true });
-    const { ended: _, totals: __, ...record } = JSON.parse(readFileSync(join(folder, "session.json"), "utf8"));
-    writeFileSync(join(folder, "session.json"), JSON.stringify(record));
-    writeFileSync(join(folder, "events.ndjson"), `${prompt}\n`);
-    inStore(`delete from sessions where id = '${body.session_id}'`);
-    inStore(`update chat_steps set standing = 'waiting', text = '${quick} unlaunched' where chat = 'c'`);
+    // Each sidecar is started when it is needed, so that one is on its way when the daemon dies.
+    const file = join(counts.daemon.dataDir, "config-of-test.json");
+    const config = JSON.parse(readFileSync(file, "utf8"));
+    writeFileSync(file, JSON.stringify({ ...config, limits: { ready_sidecars: 0 } }));
+    await counts.restart([], {
+      nodeArgs: ["--import", dieAt],
+      env: { DIE_AT: point.at, DIE_WHEN: point.when, ...(point.at === "session.json" ? { DIE_IF: "was_met" } : {}) },
+    });
+    const dying = counts.daemon;
+    await expect(send(`${quick} cut short`, "k")).rejects.toThrow();
+    await dying.kill9();
     await counts.restart();
     const { session_chain } = await idle();
-    expect(session_chain.length).toBe(2);
-    expect(session_chain[0]).toBe(body.session_id);
-    expect(timesGiven(`${quick} unlaunched`)).toBe(2);
-    expect(existsSync(join(counts.journalDir, `${session_chain[1]}.ndjson`))).toBe(true);
+    expect(session_chain.length).toBe(point.sessions);
+    expect(timesGiven(`${quick} cut short`)).toBe(1);
+    expect(existsSync(join(counts.journalDir, `${session_chain.at(-1)}.ndjson`))).toBe(true);
+    const ends = counts.events(session_chain.at(-1)).filter(({ type }) => type === "result");
+    expect(ends).toMatchObject([{ data: { status: "success" } }]);
+    const asked = await send(`${quick} cut short`, "k");
+    expect([asked.status, timesGiven(`${quick} cut short`)]).toEqual([202, 1]);
   });
 
   it("while one message is answered and another waits, changes nothing for either", async () => {

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { LogCheck } from "../tools/log-check.ts";
 import type { LoggedEvent } from "./client-socket.ts";
 import { eventually } from "./eventually.ts";
-import { type Daemon, startDaemon } from "./start-daemon.ts";
+import { type Daemon, type DaemonOptions, startDaemon } from "./start-daemon.ts";
 import { type TempDir, tempDir } from "./temp-dir.ts";
 
 export interface CountsDaemon {
@@ -20,7 +20,7 @@ export interface CountsDaemon {
   until(id: string, enough?: (events: readonly LoggedEvent[]) => boolean): Promise<LoggedEvent[]>;
   faultsOf(id: string): unknown[];
   sidecarPid(id: string): number;
-  restart(args?: readonly string[]): Promise<void>;
+  restart(args?: readonly string[], more?: Pick<DaemonOptions, "nodeArgs" | "env">): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -65,8 +65,8 @@ export async function startCountsDaemon(options: { dataDir?: string } = {}): Pro
       return check.end().faults;
     },
     sidecarPid: (id) => Number(JSON.parse(readFileSync(join(dirOf(id), "sidecar.json"), "utf8")).pid),
-    restart: async (args = []) => {
-      counts.daemon = await startDaemon({ dataDir, args });
+    restart: async (args = [], more = {}) => {
+      counts.daemon = await startDaemon({ dataDir, args, ...more });
     },
     stop: async () => {
       await counts.daemon.stop();

@@ -17,6 +17,7 @@ export function attendanceOf(session: Session, onFault: (error: unknown) => void
     drainSpool: async () => undefined,
     sweep: async () => undefined,
     onChanged: () => undefined,
+    onMet: async () => undefined,
     onGrown: () => undefined,
     onFault,
     onEnded: () => undefined,

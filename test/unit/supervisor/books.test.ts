@@ -16,6 +16,7 @@ test("a session that ends while its record is being written is not ended in the 
     drainSpool: async () => undefined,
     sweep: async () => undefined,
     onChanged: () => undefined,
+    onMet: async () => undefined,
     onGrown: () => undefined,
     onFault: () => undefined,
     onEnded: () => undefined,

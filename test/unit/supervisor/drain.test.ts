@@ -40,6 +40,7 @@ test("a long spool goes into the log batch by batch: memory never holds more tha
         }),
       sweep: async () => undefined,
       onChanged: () => undefined,
+      onMet: async () => undefined,
       onGrown: () => undefined,
       onFault: (error) => {
         throw error;
