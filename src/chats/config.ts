@@ -26,6 +26,9 @@ export function shownConfig(config: StoredConfig): StoredConfig {
       ...server,
       ...(server.token === undefined ? {} : { token: hidden }),
       ...(server.env === undefined ? {} : { env: withoutTexts(server.env) }),
+      // Keys stand in a path, a query or an argument as well, and nothing tells which.
+      ...(server.url === undefined ? {} : { url: hidden }),
+      ...(server.cmd === undefined ? {} : { cmd: withoutTexts(server.cmd) }),
     }));
   if (claude)
     shown["claude"] = {
@@ -47,7 +50,10 @@ function withoutTexts(value: unknown): unknown {
 
 /** What an export does not have is left out: it has to be given anew. */
 export function withoutRedacted(config: StoredConfig): StoredConfig {
-  const kept = withoutHidden(config);
+  const { mcp_servers, ...rest } = config;
+  // Of a server is left what it is called: that is none.
+  const isWhole = mcp_servers === undefined || JSON.stringify(mcp_servers) === JSON.stringify(withoutHidden(mcp_servers));
+  const kept = withoutHidden(isWhole ? config : rest);
   return typeof kept === "object" && kept !== null && !Array.isArray(kept) ? { ...kept } : {};
 }
 

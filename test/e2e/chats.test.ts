@@ -136,16 +136,28 @@ describe("a chat", () => {
   test("shows no keys to who may only read", async () => {
     await create("secret", {
       env: { SOME_TOKEN: "hush-hush" },
-      mcp_servers: [{ name: "m", url: "http://127.0.0.1:1/", token: "hush-token" }],
+      mcp_servers: [
+        { name: "m", url: "http://hush-user:hush-password@127.0.0.1:1/hush-path?api_key=hush-query", token: "hush-token" },
+        { name: "n", cmd: ["server", "--api-key", "hush-word"], env: { KEY: "hush-env" } },
+      ],
       claude: { settings_json: { apiKeyHelper: "hush-setting" } },
     });
     const texts = [
       (await counts.daemon.get("/chats/secret")).text,
       (await counts.daemon.get("/chats")).text,
+      (await counts.daemon.get("/chats/secret/export")).text,
       (await counts.daemon.patch("/chats/secret/config", { config: { model: "m" } })).text,
     ];
     for (const text of texts) expect(text).not.toContain("hush");
-    expect((await chat("secret")).config.env).toEqual({ SOME_TOKEN: "[redacted]" });
+    const { env, mcp_servers } = (await chat("secret")).config;
+    expect(env).toEqual({ SOME_TOKEN: "[redacted]" });
+    expect(mcp_servers).toMatchObject([
+      { name: "m", url: "[redacted]", token: "[redacted]" },
+      { name: "n", cmd: ["[redacted]", "[redacted]", "[redacted]"], env: { KEY: "[redacted]" } },
+    ]);
+    // What is left of a tool server is none.
+    const copy = { export: texts[2], name: "secret-copy" };
+    expect((await counts.daemon.post("/chats/import", copy)).body.config.mcp_servers).toBeUndefined();
   });
 
   test("is deleted with what runs in it; its sessions stay listed unless they are to go too", async () => {
