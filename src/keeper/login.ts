@@ -8,6 +8,7 @@ import * as z from "zod";
 import { errnoOf, isDiskFull, messageOf } from "../protocol/error.ts";
 import { LoginDraft } from "./login-draft.ts";
 import { expiryOf, type FreshTokens, LoginKind, type LoginTokens, tokensIn, withFresh } from "./login-file.ts";
+import { isLoginAnew, type Unsaved } from "./unsaved-login.ts";
 
 export const LoginSource = z.object({
   kind: LoginKind,
@@ -28,9 +29,9 @@ export interface Login {
 
 /**
  * What was renewed and could not be written, by its file: nobody else has these tokens, and those in the file are good for
- * nothing any more. `was` is what the file held; with something else in it by now, somebody logged in anew.
+ * nothing any more.
  */
-const unsaved = new Map<string, { was: string; text: string }>();
+const unsaved = new Map<string, Unsaved>();
 
 /** A token that ends within this time is renewed: a request that begins with it may take long. */
 const marginMs = 10 * 60_000;
@@ -143,7 +144,7 @@ async function readLogin(source: LoginSource): Promise<Login> {
   try {
     const inFile = await readFile(path, "utf8");
     const kept = unsaved.get(path);
-    if (kept && kept.was !== inFile) unsaved.delete(path);
+    if (kept && isLoginAnew(source, kept, inFile)) unsaved.delete(path);
     const text = unsaved.get(path)?.text ?? inFile;
     return { text, tokens: tokensIn(source, text) };
   } catch (error) {

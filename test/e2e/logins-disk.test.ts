@@ -1,6 +1,6 @@
 /** A login whose renewal cannot be written: it is not used up for that, and nobody is logged out. */
 import { execFileSync } from "node:child_process";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -44,8 +44,15 @@ afterEach(async () => {
   await dir.remove();
 });
 
-function writeLogin(expiresAt: number): void {
-  writeFileSync(path(), JSON.stringify(claudeLogin({ refresh: endpoint.refreshToken, expiresAt })), { mode: 0o600 });
+function writeLogin(expiresAt: number, to = path()): void {
+  writeFileSync(to, JSON.stringify(claudeLogin({ refresh: endpoint.refreshToken, expiresAt })), { mode: 0o600 });
+}
+
+/** Of so many bytes together, beside a login that has ended. */
+function writeLongLogin(bytes: number, to = path()): void {
+  const login = { ...claudeLogin({ refresh: endpoint.refreshToken, expiresAt: Date.now() - 1000 }), note: "" };
+  login.note = "n".repeat(bytes - JSON.stringify(login).length);
+  writeFileSync(to, JSON.stringify(login), { mode: 0o600 });
 }
 
 const keeper = (name: string) =>
@@ -100,6 +107,23 @@ describe.skipIf(!canMount)("on a full disk (needs root)", () => {
     disk.free();
     expect(readdirSync(disk.path)).toEqual(["login.json"]);
   });
+
+  test("a disk that takes a part of it and reports nothing is a full one", async () => {
+    writeLongLogin(9000);
+    const before = readFileSync(path(), "utf8");
+    disk.fill();
+    const ballast = join(disk.path, "ballast");
+    truncateSync(ballast, statSync(ballast).size - 4096);
+    const socket = await keeper("a");
+    const refused = await ask(socket);
+    expect([refused.status, refused.text]).toEqual([401, expect.stringContaining("is full. Make room there")]);
+    expect(endpoint.renewals).toEqual([]);
+    expect(readFileSync(path(), "utf8")).toBe(before);
+    expect(readdirSync(disk.path).sort()).toEqual(["ballast", "login.json"]);
+    disk.free();
+    expect((await ask(socket)).status).toBe(200);
+    expect(inFile()).toMatchObject({ accessToken: endpoint.accessToken, refreshToken: endpoint.refreshToken });
+  });
 });
 
 describe.skipIf(!canMount)("a file that is mounted by itself (needs root)", () => {
@@ -131,5 +155,57 @@ describe.skipIf(!canMount)("a file that is mounted by itself (needs root)", () =
     expect((await ask(socket)).status).toBe(200);
     expect(endpoint.renewals).toHaveLength(1);
     expect(inFile()).toMatchObject({ accessToken: endpoint.accessToken, refreshToken: endpoint.refreshToken });
+  });
+
+  test("what is half written by then is no new login", async () => {
+    writeLogin(Date.now() - 1000);
+    const was = readFileSync(path(), "utf8");
+    onGrant = () => {
+      mount("--bind", path(), path());
+      mount("-o", "remount,ro,bind", path());
+    };
+    const socket = await keeper("a");
+    expect((await ask(socket)).status).toBe(200);
+    execFileSync("umount", [path()]);
+    writeFileSync(path(), was.slice(0, 60));
+    expect((await ask(socket)).status).toBe(200);
+    expect(endpoint.renewals).toHaveLength(1);
+    expect(inFile()).toMatchObject({ accessToken: endpoint.accessToken, refreshToken: endpoint.refreshToken });
+  });
+
+  describe("from another disk", () => {
+    let other: SmallDisk;
+    const source = () => join(other.path, "login.json");
+    beforeEach(() => {
+      other = mountSmallDisk(join(dir.path, "other"), 1);
+      // With the new one it needs another block.
+      writeLongLogin(4090, source());
+      writeFileSync(path(), "");
+      mount("--bind", source(), path());
+    });
+    afterEach(async () => {
+      execFileSync("umount", [path()]);
+      await other.remove();
+    });
+
+    test("that is full: the refresh token is not used, and the old text stays", async () => {
+      const before = readFileSync(source(), "utf8");
+      other.fill();
+      const socket = await keeper("a");
+      const refused = await ask(socket);
+      expect([refused.status, refused.text]).toEqual([401, expect.stringContaining("is full. Make room there")]);
+      expect(endpoint.renewals).toEqual([]);
+      expect(readFileSync(source(), "utf8")).toBe(before);
+      other.free();
+      expect((await ask(socket)).status).toBe(200);
+      expect(inFile()).toMatchObject({ accessToken: endpoint.accessToken, refreshToken: endpoint.refreshToken });
+    });
+
+    test("that fills up while the service is asked: its room was taken before", async () => {
+      onGrant = () => other.fill();
+      expect((await ask(await keeper("a"))).status).toBe(200);
+      expect(inFile()).toMatchObject({ accessToken: endpoint.accessToken, refreshToken: endpoint.refreshToken });
+      expect(readFileSync(source(), "utf8")).toBe(readFileSync(source(), "utf8").trimEnd());
+    });
   });
 });
