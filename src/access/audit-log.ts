@@ -9,7 +9,7 @@ import { type Noted, Repeats } from "./repeats.ts";
 
 export interface AuditLogOptions {
   dataDir: string;
-  /** Told of each fault of the disk; what could not be written is kept and tried again with the next entry. */
+  /** Told of a fault of the disk, once until it takes entries again; what could not be written is kept and tried again. */
   onFault(error: unknown): void;
 }
 
@@ -96,6 +96,8 @@ export class AuditLog {
       this.#seq += 1;
       return { seq: this.#seq, at: new Date().toISOString(), ...entry };
     });
+    // Of either file: nothing behind one that waits is shown, whichever it stands in.
+    for (const other of [this.#changes, this.#unchanged]) other.write();
   }
 
   #wake(): void {

@@ -10,7 +10,7 @@ export interface EntryFilesOptions {
   name: string;
   /** The one that is written to, and older ones. */
   filesMax: number;
-  /** Told of each fault of the disk; what could not be written is kept and tried again with the next entry. */
+  /** Told of a fault of the disk, once until it takes entries again; what could not be written is kept and tried again. */
   onFault(error: unknown): void;
   onWritten(): void;
 }
@@ -18,12 +18,17 @@ export interface EntryFilesOptions {
 const fileBytesMax = 8 * 1024 * 1024;
 /** What waits for the disk. */
 const waitingMax = 10_000;
+/** Who looks at the log sees nothing behind an entry that waits, so it does not wait for the next one. */
+const retryMs = 1000;
 
 export class EntryFiles {
   readonly #options: EntryFilesOptions;
   #waiting: AuditEntry[] = [];
   #lost = 0;
   #writing: Promise<void> | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  #isFaultTold = false;
+  #isClosed = false;
   #file: FileHandle | undefined;
   #bytes = 0;
 
@@ -40,8 +45,16 @@ export class EntryFiles {
     const lost = this.#lost > 0 ? { lost_before: this.#lost } : {};
     this.#lost = 0;
     this.#waiting.push({ ...mint(), ...lost });
-    this.#writing ??= this.#write().finally(() => {
+    this.write();
+  }
+
+  /** What waits. With nothing there, or under way already, it does nothing. */
+  write(): void {
+    if (this.#waiting.length === 0 || this.#writing) return;
+    clearTimeout(this.#retry);
+    this.#writing = this.#writeAll().finally(() => {
       this.#writing = undefined;
+      if (this.#waiting.length > 0 && !this.#isClosed) this.#retry = setTimeout(() => this.write(), retryMs).unref();
     });
   }
 
@@ -65,24 +78,31 @@ export class EntryFiles {
     return after === undefined ? found.slice(-limit) : found.filter(({ seq }) => seq > after).slice(0, limit);
   }
 
+  /** Tries once more what waits: nobody else has it. */
   async close(): Promise<void> {
+    await this.#writing;
+    this.#isClosed = true;
+    clearTimeout(this.#retry);
+    this.write();
     await this.#writing;
     await this.#file?.close();
   }
 
-  async #write(): Promise<void> {
+  async #writeAll(): Promise<void> {
     while (this.#waiting.length > 0) {
       const entries = this.#waiting.slice(0, 100);
       try {
         await this.#append(`${entries.map((entry) => JSON.stringify(entry)).join("\n")}\n`);
       } catch (error) {
-        this.#options.onFault(error);
+        if (!this.#isFaultTold) this.#options.onFault(error);
+        this.#isFaultTold = true;
         // What stands behind half a line must not be taken for the rest of it: that is looked at when it is opened.
         // That it cannot be written has been told; a close that fails too adds nothing.
         await this.#file?.close().catch(() => undefined);
         this.#file = undefined;
         return;
       }
+      this.#isFaultTold = false;
       this.#waiting = this.#waiting.slice(entries.length);
       this.#options.onWritten();
     }
@@ -97,7 +117,13 @@ export class EntryFiles {
       isTorn = this.#bytes > 0 && (await lastByteOf(this.#file, this.#bytes)) !== 0x0a;
     }
     const bytes = Buffer.from(isTorn ? `\n${text}` : text);
-    await this.#file.appendFile(bytes);
+    try {
+      await this.#file.appendFile(bytes);
+    } catch (error) {
+      // Some may be whole: all of them come again. Should this fail too, half a line is found at the next opening.
+      await this.#file.truncate(this.#bytes).catch(() => undefined);
+      throw error;
+    }
     this.#bytes += bytes.length;
   }
 
