@@ -4,7 +4,7 @@ import { mkdir, rm, stat } from "node:fs/promises";
 import type { Config } from "../config.ts";
 import type { ContainerSpec } from "../protocol/container.ts";
 import type { EgressPolicy } from "../protocol/egress.ts";
-import { AgentdError, errnoOf, isDiskFull } from "../protocol/error.ts";
+import { AgentdError, errnoOf, isDiskFull, messageOf } from "../protocol/error.ts";
 import type { SessionRequest } from "../protocol/http.ts";
 import type { ResourceLimits } from "../protocol/resources.ts";
 import type { SessionSpec } from "../protocol/session.ts";
@@ -292,14 +292,17 @@ async function launch(context: Context, { id, request, found }: Wanted, made: At
     if (context.config !== found.config) await renewEgress(context);
     attendance.attend(handle, { isAdopted: false });
   } catch (error) {
-    await handle?.destroy();
+    // One that cannot be ended, as with an engine that has gone, must not keep the session: it would be nobody's.
+    await handle?.destroy().catch((fault: unknown) => {
+      const what = "the sidecar of a session that could not be started may be left";
+      context.log("error", what, { session_id: id, error: messageOf(fault) });
+    });
     hostDoors.close(id);
     logins.forget(id);
     entry.attendance = undefined;
     registry.drop(id);
     // Whoever is attached already is to hear of the end.
-    await discard(session);
-    attendance.abandon();
+    await discard(session).finally(() => attendance.abandon());
     throw error;
   }
   return { entry, turnId: turn?.turnId };
