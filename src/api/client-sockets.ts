@@ -57,6 +57,8 @@ const WriteUnderWay = z.object({ _handle: z.object({ writeQueueSize: z.number() 
 
 interface Connected extends Served {
   isAlive: boolean;
+  /** A ping of ours is out. */
+  isAsked: boolean;
 }
 
 export function clientSockets(app: FastifyInstance, options: ClientSocketsOptions): ClientSockets {
@@ -64,12 +66,15 @@ export function clientSockets(app: FastifyInstance, options: ClientSocketsOption
   beatOn(app, clients, options.clientStallMs);
   return {
     serve: (socket, request, open) => {
-      const client: Connected = { ...open(farEnd(socket, request)), isAlive: true };
+      const client: Connected = { ...open(farEnd(socket, request)), isAlive: true, isAsked: false };
       clients.set(socket, client);
       const leave = options.onClient(client.bridge.lagBytes);
-      socket.on("pong", () => {
-        client.isAlive = true;
-      });
+      const isAnswer = () => {
+        const { isAsked } = client;
+        if (isAsked) client.isAlive = true;
+        client.isAsked = false;
+        return isAsked;
+      };
       const caller = callerOf(request);
       let isShutOut = false;
       const forget = options.live.begin(caller, (reason) => {
@@ -78,7 +83,7 @@ export function clientSockets(app: FastifyInstance, options: ClientSocketsOption
       });
       const trail = frameTrail(options.audit, { caller, request, about: client.about });
       const talk = { socket, bridge: client.bridge, spokenTo: client, caller, trail };
-      const inbox = inboxOf({ ...options, ...talk, isShutOut: () => isShutOut });
+      const inbox = inboxOf({ ...options, ...talk, isAnswer, isShutOut: () => isShutOut });
       socket.on("message", (data) => {
         client.isAlive = true;
         inbox(bytesOf(data));
@@ -112,6 +117,7 @@ function beatOn(app: FastifyInstance, clients: ReadonlyMap<WebSocket, Connected>
       // … and while we read nothing from it, its answer is not seen.
       if (!client.isAlive && socket.bufferedAmount === 0 && !socket.isPaused) socket.terminate();
       client.isAlive = false;
+      client.isAsked = true;
       socket.ping();
     }
   }, pingMs);

@@ -49,6 +49,8 @@ interface InboxOptions {
   /** Of all that the caller sends, on this socket and otherwise. */
   rate: RequestRate;
   onRefused(code: ErrorCode): void;
+  /** Whether a pong answers a ping of ours; asked once for each pong. */
+  isAnswer(): boolean;
   trail: FrameTrail;
 }
 
@@ -62,6 +64,7 @@ export function inboxOf({
   isShutOut,
   rate,
   onRefused,
+  isAnswer,
   trail,
 }: InboxOptions): (message: Buffer) => void {
   let waiting = 0;
@@ -84,6 +87,10 @@ export function inboxOf({
     if (socket.readyState !== socket.OPEN || isOneTooMany()) return;
     if (socket.bufferedAmount > unreadPongsMax)
       closeSocket(socket, closeCode.clientTooSlow, "too many unread answers; reconnect with since=");
+  });
+  // Nobody asked for the others: they are frames like all that a client begins.
+  socket.on("pong", () => {
+    if (!isAnswer() && socket.readyState === socket.OPEN) isOneTooMany();
   });
   return (message) => {
     // Who is being closed is only read for its goodbye.

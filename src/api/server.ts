@@ -81,6 +81,8 @@ export interface Server {
   clientBytes(): number;
 }
 
+/** Of one message on a WebSocket, which is counted as one whatever it comes in: ws does not tell of fragments. */
+const maxFragments = 1000;
 /** Time for a request's headers to arrive, and for its body. */
 const headersMs = 15_000;
 const bodyMs = 60_000;
@@ -121,7 +123,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   });
   takeJson(app);
   await app.register(websocket, {
-    options: { maxPayload: config.limits.body_bytes, perMessageDeflate: false },
+    options: { maxPayload: config.limits.body_bytes, maxFragments, perMessageDeflate: false },
     errorHandler: (error, socket) => {
       // A frame that breaks the rules: ws closes with the code that says so, and must not be cut off meanwhile.
       if (errnoOf(error)?.startsWith("WS_ERR_")) return;

@@ -44,7 +44,13 @@ test("a token that asks too often is told when to come again, on every route; ot
   await eventually(async () => (await requests(slow.url, token).get("/sessions")).status === 200);
 });
 
-test.each(["frames", "messages that are none", "pings of the protocol", "pings of WebSocket"])(
+test.each([
+  "frames",
+  "messages that are none",
+  "pings of the protocol",
+  "pings of WebSocket",
+  "pongs that nobody asked for",
+])(
   "a socket that sends %s too fast is told so and closed, and may come again; its session and others go on",
   async (kind) => {
     const { session_id: id } = (await paced.post("/sessions", { agent: "echo", interactive: true })).body;
@@ -57,6 +63,7 @@ test.each(["frames", "messages that are none", "pings of the protocol", "pings o
       frames: () => fast.send({ type: "resize", cols: 1, rows: 1 }),
       "messages that are none": () => fast.send("none"),
       "pings of the protocol": () => fast.send({ type: "ping" }),
+      "pongs that nobody asked for": () => fast.socket.pong(),
       // ws itself cuts off who sends sixty without having had their pongs.
       "pings of WebSocket": () => {
         const wanted = pongs + 1;
@@ -79,6 +86,19 @@ test.each(["frames", "messages that are none", "pings of the protocol", "pings o
     await again.close();
   },
 );
+
+test("a message comes in a thousand fragments, and in no more", async () => {
+  const { session_id: id } = (await daemon.post("/sessions", { agent: "echo", interactive: true })).body;
+  const { token } = (await daemon.post("/tokens", { name: "fragments", scope: "read" })).body;
+  const socket = await openSocket({ url: daemon.url, token, id });
+  const send = (text: string, fin: boolean) => socket.socket.send(text, { fin });
+  send('{"type":', false);
+  for (let n = 0; n < 998; n++) send("", false);
+  send('"ping"}', true);
+  await socket.frame("pong");
+  for (let n = 0; n < 1001; n++) send("", false);
+  expect(await socket.ended()).toMatchObject({ code: 1008 });
+});
 
 test("a token begins no more sessions at once than it may; others begin theirs, and an end gives room", async () => {
   const own = await startDaemon({ config: { agents, limits: { token_sessions: 2 } } });
