@@ -53,6 +53,8 @@ export function localRuntime(options: LocalRuntimeOptions): LocalRuntime {
     launch: (bootstrap, spec) =>
       pool.during(() => launch(options, pool, { ...bootstrap, data_dir_mark: dataDirMark }, spec)),
     recover: (address) => recover(options, address),
+    // It needs nothing of ours.
+    keep: async () => false,
     holdLimits: (sessionId, limits) => void ensureCgroup({ sessionId, dataDirMark }, limits),
     sweep: async (sessionId) => {
       await killTree({ sessionId, dataDirMark });

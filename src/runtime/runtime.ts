@@ -125,6 +125,11 @@ export interface Runtime {
   launch(bootstrap: Bootstrap, spec: PlaceSpec): Promise<SidecarHandle>;
   /** Finds a sidecar that an earlier daemon launched; undefined when it is gone. */
   recover(address: SidecarAddress): Promise<SidecarHandle | undefined>;
+  /**
+   * A session that nobody can attend to: what it needs to live stays, whatever others and the end of this daemon do. Resolves with
+   * whether it lives. Rejects when that cannot be found out now: until it can it counts as alive.
+   */
+  keep(sessionId: string): Promise<boolean>;
   /** The way in which a next daemon came may have taken the limits of those who went on. Throws when they cannot be held. */
   holdLimits(sessionId: string, limits: ResourceLimits): void;
   /**

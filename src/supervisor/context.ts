@@ -15,6 +15,7 @@ import type { Checkpoints } from "./checkpoints.ts";
 import type { EgressLog } from "./egress-log.ts";
 import type { HostDoors } from "./host-doors.ts";
 import type { Keepers } from "./keepers.ts";
+import type { Later } from "./later.ts";
 import type { Logins } from "./logins.ts";
 import type { Registry } from "./registry.ts";
 import type { TornLogs } from "./torn-logs.ts";
@@ -33,6 +34,7 @@ export interface Context {
   readonly registry: Registry;
   readonly archive: Archive;
   readonly unreadables: Unreadables;
+  readonly later: Later;
   readonly books: Books;
   readonly checkpoints: Checkpoints;
   readonly keepers: Keepers;

@@ -81,6 +81,9 @@ function policiesOf(specs: readonly SessionSpec[], config: Config): Map<string, 
   );
 }
 
-function liveSpecs({ registry }: Context): SessionSpec[] {
-  return registry.all().flatMap(({ session, attendance }) => (attendance ? [session.spec] : []));
+/** Nobody attends to some: what they may reach is the operator's to say all the same. Whose record cannot be read keeps what it had. */
+function liveSpecs({ registry, unreadables }: Context): SessionSpec[] {
+  const attended = registry.all().flatMap(({ session, attendance }) => (attendance ? [session.spec] : []));
+  const unattended = unreadables.all().flatMap(({ spec, isAlive }) => (spec && isAlive ? [spec] : []));
+  return [...attended, ...unattended];
 }

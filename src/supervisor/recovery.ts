@@ -19,7 +19,7 @@ import { endedEntry, rowOf } from "./entry.ts";
 import { rowOfLog } from "./log-row.ts";
 import { resumeRemoval } from "./removal.ts";
 import { endedSession, restoredSession } from "./restored.ts";
-import { unreadableRow } from "./unreadables.ts";
+import { RuntimeFault, setAside } from "./set-aside.ts";
 
 /** Folders that are read at once. */
 const atOnce = 16;
@@ -69,10 +69,12 @@ async function recoverOne(context: Context, id: string, standing: Standing | und
     await bringBack(context, id, standing);
     return true;
   } catch (error) {
-    const reason = messageOf(error);
-    context.log("warn", `Cannot read session "${id}": ${reason}. Its folder is left as it is`, { session_id: id });
     // One that is being removed has ended; the next start tries that again.
-    if (standing !== "removing") context.unreadables.add({ row: await unreadableRow(context, id), reason });
+    if (standing === "removing")
+      context.log("warn", `Cannot remove session "${id}": ${messageOf(error)}. The next start tries it again`, {
+        session_id: id,
+      });
+    else await setAside(context, { id, error, bringBack: () => bringBack(context, id, standing) });
     return false;
   }
 }
@@ -168,7 +170,11 @@ async function sidecarOf(
 ): Promise<SidecarHandle | undefined> {
   const address = SidecarAddress.safeParse(sidecar);
   if (!address.success || !(await isSameFolder(address.data.session_dir, home.dir))) return undefined;
-  return runtime.recover(address.data);
+  return runtime.recover(address.data).catch(throwFault);
+}
+
+function throwFault(error: unknown): never {
+  throw new RuntimeFault(error);
 }
 
 /** By whatever path it is reached. */
@@ -186,7 +192,7 @@ async function adopt(context: Context, record: SessionRecord): Promise<void> {
   const handle = await sidecarOf(runtime, record, home);
   if (handle && handle.address.protocol !== linkProtocol) throw new Error(otherProtocol(handle.address.protocol));
   if (!handle && (await isUnbegun(home))) {
-    await runtime.sweep(id);
+    await runtime.sweep(id).catch(throwFault);
     return await removeUnborn(context.store, home, id);
   }
   const session = restoredSession(config, record, context.watch);
@@ -201,6 +207,7 @@ async function adopt(context: Context, record: SessionRecord): Promise<void> {
   }
   tellOfCut(context, session);
   registry.add(entry);
+  context.unreadables.drop(id);
   context.egressLog.tell(session.id);
   if (handle) {
     holdLimits(context, session, runtime);

@@ -33,6 +33,7 @@ import { reloadEgress, renewEgress } from "./egress-reload.ts";
 import type { Entry } from "./entry.ts";
 import { HostDoors } from "./host-doors.ts";
 import { Keepers } from "./keepers.ts";
+import { Later } from "./later.ts";
 import { type Listed, type ListQuery, listedOf, listedUnreadable, listHistory, listSessions } from "./listing.ts";
 import { Logins } from "./logins.ts";
 import { placeSpecOf } from "./place-spec.ts";
@@ -94,6 +95,7 @@ export class Supervisor {
       registry,
       archive: new Archive({ config, store, tornLogs }),
       unreadables: new Unreadables(),
+      later: new Later(),
       tornLogs,
       books,
       checkpoints: new Checkpoints({ books, log, isClosing }),
@@ -258,8 +260,8 @@ export class Supervisor {
     const found = await this.find(ref);
     const unreadable = found ? undefined : this.#context.unreadables.find(ref);
     if (unreadable) {
-      await endUnreadable(this.#context, unreadable);
-      return unreadable.row.id;
+      const { id } = unreadable.row;
+      return (await endUnreadable(this.#context, unreadable)) ? id : this.remove(id);
     }
     const entry = found ?? (await this.get(ref));
     await removeSession(this.#context, entry);
@@ -289,7 +291,8 @@ export class Supervisor {
   async close(leaving: OnShutdown): Promise<void> {
     this.#isClosing = true;
     this.#stopCollecting();
-    const { registry, keepers, hostDoors, logins } = this.#context;
+    const { registry, keepers, hostDoors, logins, later } = this.#context;
+    await atMostReleaseMs(later.close());
     keepers.close();
     const [kept, ended] = partition(registry.all(), ({ attendance }) => attendance && goesOn(attendance, leaving));
     for (const { attendance } of ended) attendance?.stop("now", "shutdown");

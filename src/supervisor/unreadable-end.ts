@@ -10,10 +10,13 @@ import { bringBack } from "./recovery.ts";
 import { removeSession } from "./removal.ts";
 import type { Unreadable } from "./unreadables.ts";
 
-/** Rejects, with the session listed as before, when a runtime in which it may live cannot be asked. */
-export async function endUnreadable(context: Context, { row }: Unreadable): Promise<void> {
+/**
+ * Rejects, with the session listed as before, when a runtime in which it may live cannot be asked. Resolves with false when it
+ * could be taken over meanwhile: it is one as any other.
+ */
+export function endUnreadable(context: Context, { row }: Unreadable): Promise<boolean> {
   const { id } = row;
-  await context.unreadables.end(id, async () => {
+  return context.unreadables.end(id, async () => {
     const { dir } = sessionHome(context.config.dataDir, id);
     for (const runtime of runtimesOf(context, row)) await runtime.sweepUnread(id, dir);
     await rm(runDirOf(context.runDir, id), { recursive: true, force: true });

@@ -1,9 +1,9 @@
 /**
- * Sessions that the start could not read: a damaged record, a log that is none, a sidecar of another version. What lives
- * of them goes on by itself; they are listed, so that somebody knows, and can be ended.
+ * Sessions that the start could not read: a damaged record, a log that is none, a sidecar of another version, a runtime that
+ * did not answer. What lives of them goes on by itself; they are listed, so that somebody knows, and can be ended.
  */
 import { AgentdError } from "../protocol/error.ts";
-import { SessionStatus } from "../protocol/session.ts";
+import { type SessionSpec, SessionStatus } from "../protocol/session.ts";
 import { sessionHome } from "../session/home.ts";
 import type { SessionRow } from "../store/store.ts";
 import type { Context } from "./context.ts";
@@ -13,12 +13,18 @@ export interface Unreadable {
   /** What is known of it: as the index has it, or else its log. */
   row: SessionRow;
   reason: string;
+  /** Where its record can be read. */
+  spec: SessionSpec | undefined;
+  /** As its runtime knows; it may be, as long as that cannot be asked. */
+  isAlive: boolean;
 }
 
 export class Unreadables {
   readonly #all = new Map<string, Unreadable>();
   /** Ends under way: whoever asks a second time waits for the first. */
-  readonly #ends = new Map<string, Promise<void>>();
+  readonly #ends = new Map<string, Promise<boolean>>();
+  /** What is done with them meanwhile: whoever ends one waits for that. */
+  readonly #acts = new Map<string, Promise<void>>();
 
   add(unreadable: Unreadable): void {
     this.#all.set(unreadable.row.id, unreadable);
@@ -42,12 +48,32 @@ export class Unreadables {
     return this.#all.get(ref) ?? this.all().find(({ row }) => row.name === ref);
   }
 
-  /** It stays when the act rejects. */
-  async end(id: string, act: () => Promise<void>): Promise<void> {
-    const end = this.#ends.get(id) ?? act().finally(() => this.#ends.delete(id));
-    this.#ends.set(id, end);
-    await end;
+  /** It could be read after all. */
+  drop(id: string): void {
     this.#all.delete(id);
+  }
+
+  /** Not when it is gone from here, or about to be. One such act at a time. */
+  async during(id: string, act: () => Promise<void>): Promise<void> {
+    if (!this.#all.has(id) || this.#ends.has(id)) return;
+    const own = act().finally(() => this.#acts.delete(id));
+    this.#acts.set(id, own);
+    await own;
+  }
+
+  /** It stays when the act rejects. Resolves with false, without the act, when meanwhile it could be read. */
+  end(id: string, act: () => Promise<void>): Promise<boolean> {
+    const end = this.#ends.get(id) ?? this.#end(id, act).finally(() => this.#ends.delete(id));
+    this.#ends.set(id, end);
+    return end;
+  }
+
+  async #end(id: string, act: () => Promise<void>): Promise<boolean> {
+    await this.#acts.get(id)?.catch(() => undefined);
+    if (!this.#all.has(id)) return false;
+    await act();
+    this.#all.delete(id);
+    return true;
   }
 }
 

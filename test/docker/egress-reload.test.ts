@@ -159,3 +159,55 @@ test("what changed while no daemon ran holds for the sessions that the next one 
   const lines = textOf(await shell.log(id), "stdout");
   expect(lines.filter((line) => line.startsWith("MARKER"))).toEqual(["MARKER second.test 0", "MARKER first.test 0"]);
 });
+
+test("a container whose session cannot be read keeps its network, the proxy and its list; the session is there once it can", async () => {
+  await shell.configure({ egress: { allow: ["second.test"] } });
+  const id = await shell.start(
+    `${curl("second.test")}; ${wait("sixth")}; ${curl("second.test")}; ${curl("first.test")}`,
+  );
+  await shell.log(id, has("MARKER second.test 0"));
+  const { dataDir } = shell.daemon;
+  const path = join(dataDir, "sessions", id, "session.json");
+  const record = await readFile(path, "utf8");
+  await shell.daemon.kill9();
+  await writeFile(path, "{");
+  shell.daemon = await startDaemon({ dataDir });
+  expect((await shell.daemon.get(`/sessions/${id}`)).body.unreadable).toContain(path);
+  // It leaves in order, and takes with it what no session needs.
+  await shell.daemon.stop();
+  await writeFile(path, record);
+  shell.daemon = await startDaemon({ dataDir });
+  await go(id, "sixth");
+  const lines = textOf(await shell.log(id), "stdout").filter((line) => /\.test \d+$/.test(line));
+  expect([lines.slice(0, 2), lines[2]]).toEqual([
+    ["MARKER second.test 0", "MARKER second.test 0"],
+    expect.not.stringMatching(/ 0$/),
+  ]);
+});
+
+test("a list that is tightened holds for a session that nobody attends to", async () => {
+  await shell.configure({ egress: { allow: ["second.test", "first.test"] } });
+  const id = await shell.start(
+    `${curl("first.test")}; ${wait("seventh")}; ${curl("first.test")}; ${curl("second.test")}`,
+  );
+  await shell.log(id, has("MARKER first.test 0"));
+  const { dataDir } = shell.daemon;
+  const path = join(dataDir, "sessions", id, "session.json");
+  await shell.daemon.kill9();
+  const record = JSON.parse(await readFile(path, "utf8"));
+  await writeFile(path, JSON.stringify({ ...record, sidecar: { ...record.sidecar, protocol: 99 } }));
+  shell.daemon = await startDaemon({ dataDir });
+  expect((await shell.daemon.get(`/sessions/${id}`)).body.unreadable).toContain("another version's");
+  await shell.configure({ egress: { allow: ["second.test"] } });
+  expect((await shell.daemon.post("/egress/reload")).body).toMatchObject({ changed_sessions: [id] });
+  await shell.daemon.kill9();
+  await writeFile(path, JSON.stringify(record));
+  await go(id, "seventh");
+  shell.daemon = await startDaemon({ dataDir });
+  const lines = textOf(await shell.log(id), "stdout").filter((line) => /\.test \d+$/.test(line));
+  expect([lines[0], lines[1], lines[2]]).toEqual([
+    "MARKER first.test 0",
+    expect.not.stringMatching(/ 0$/),
+    "MARKER second.test 0",
+  ]);
+});

@@ -2,6 +2,7 @@
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import type Docker from "dockerode";
 import type { Bootstrap } from "../../protocol/bootstrap.ts";
 import type { Denial } from "../../protocol/egress.ts";
 import { messageOf } from "../../protocol/error.ts";
@@ -15,6 +16,7 @@ import { type Engine, engineFault, isMissing, missingImage, openEngine, statusOf
 import { type EngineAddress, isRemote } from "./engine-address.ts";
 import { isAway } from "./engine-away.ts";
 import { KnownImages } from "./images.ts";
+import { Kept } from "./kept.ts";
 import { tellLateSpool } from "./late-spool.ts";
 import { withoutFrames } from "./log-follower.ts";
 import { mountedPremises } from "./mounted-premises.ts";
@@ -88,6 +90,7 @@ export async function dockerRuntime(options: DockerRuntimeOptions): Promise<Runt
     addressOf: (bootstrap, spec) => runtime.addressOf(bootstrap, spec),
     launch: (bootstrap, spec) => runtime.launch(bootstrap, spec),
     recover: (address) => runtime.recover(address),
+    keep: (sessionId) => runtime.keep(sessionId),
     holdLimits: () => runtime.holdLimits(),
     sweep: (sessionId) => runtime.sweep(sessionId),
     sweepUnread: (sessionId) => runtime.sweepUnread(sessionId),
@@ -121,6 +124,7 @@ class DockerRuntime implements Runtime {
   /** Whose address it is, or was until it is given out again: the proxy's last words come late. */
   readonly #sessions = new Map<string, string>();
   readonly #live = new Set<string>();
+  readonly #kept = new Kept();
   #idleTimer: NodeJS.Timeout | undefined;
 
   constructor(options: DockerRuntimeOptions, engine: Engine, names: Names) {
@@ -254,19 +258,44 @@ class DockerRuntime implements Runtime {
   }
 
   async recover(address: SidecarAddress): Promise<SidecarHandle | undefined> {
-    const name = this.#names.ofSession(address.session_id);
-    let id: string;
+    const found = await this.#containerOf(address.session_id);
+    if (!found) return undefined;
+    this.#use(address.session_id);
+    await this.#recoverNetwork(address.session_id, found);
+    // One that has ended already says so by its handle, with the reason that the engine knows.
+    return this.#handleOf(address, found.Id);
+  }
+
+  async keep(sessionId: string): Promise<boolean> {
+    this.#kept.add(sessionId);
+    clearTimeout(this.#idleTimer);
+    const found = await this.#containerOf(sessionId);
+    if (!found || !(found.State.Running || found.State.Paused || found.State.Restarting)) {
+      this.#kept.drop(sessionId);
+      this.#rest();
+      return false;
+    }
+    if (this.#kept.found(sessionId, found.Id))
+      void this.#watch.gone(found.Id).then(() => {
+        this.#kept.gone(sessionId, found.Id);
+        this.#rest();
+      });
+    await this.#recoverNetwork(sessionId, found);
+    return true;
+  }
+
+  async #containerOf(sessionId: string): Promise<Docker.ContainerInspectInfo | undefined> {
     try {
-      id = (await this.#engine.getContainer(name).inspect()).Id;
+      return await this.#engine.getContainer(this.#names.ofSession(sessionId)).inspect();
     } catch (error) {
       if (isMissing(error)) return undefined;
-      throw engineFault(error, `find the container of session "${address.session_id}"`);
+      throw engineFault(error, `find the container of session "${sessionId}"`);
     }
-    this.#use(address.session_id);
-    const network = await this.#networks.recover(address.session_id);
-    if (network) this.#sessions.set(network.subnet.agent, address.session_id);
-    // One that has ended already says so by its handle, with the reason that the engine knows.
-    return this.#handleOf(address, id);
+  }
+
+  async #recoverNetwork(sessionId: string, { NetworkSettings }: Docker.ContainerInspectInfo): Promise<void> {
+    const network = await this.#networks.recover(sessionId, Object.keys(NetworkSettings.Networks));
+    if (network) this.#sessions.set(network.subnet.agent, sessionId);
   }
 
   holdLimits(): void {
@@ -290,6 +319,7 @@ class DockerRuntime implements Runtime {
     } finally {
       // What cannot come back now waits in its volumes; the proxy does not wait for it.
       this.#live.delete(sessionId);
+      this.#kept.drop(sessionId);
       this.#rest();
     }
   }
@@ -320,7 +350,7 @@ class DockerRuntime implements Runtime {
     ]);
     // Those that are being started are in no list of the caller's yet.
     const isOver = ({ sessionId }: Leftover) =>
-      sessionId === undefined || !(liveSessions.has(sessionId) || this.#live.has(sessionId));
+      sessionId === undefined || !(liveSessions.has(sessionId) || this.#isOfUse(sessionId));
     const found: Leftover[] = [
       ...containers.map(({ Id, Names: [name = Id], Labels }) => ({
         kind: "container" as const,
@@ -373,7 +403,7 @@ class DockerRuntime implements Runtime {
 
   async #tidyUp(): Promise<void> {
     await this.#networks.drain();
-    if (this.#live.size > 0) return;
+    if (this.#isNeeded) return;
     await this.#proxy.release();
     await rm(this.#policies.folder, { recursive: true, force: true });
     await this.#wayOut.remove();
@@ -459,20 +489,29 @@ class DockerRuntime implements Runtime {
       this.#options.onDenied(sessionId, found.denial);
   }
 
+  #isOfUse(sessionId: string): boolean {
+    return this.#live.has(sessionId) || this.#kept.has(sessionId);
+  }
+
+  get #isNeeded(): boolean {
+    return this.#live.size + this.#kept.size > 0;
+  }
+
   async #release(): Promise<void> {
-    if (this.#live.size > 0) return;
+    if (this.#isNeeded) return;
     await this.#networks.drain();
     await this.#proxy.release();
   }
 
   #use(sessionId: string): void {
     this.#live.add(sessionId);
+    this.#kept.drop(sessionId);
     this.#owed.drop(sessionId);
     clearTimeout(this.#idleTimer);
   }
 
   #rest(): void {
-    if (this.#live.size > 0) return;
+    if (this.#isNeeded) return;
     clearTimeout(this.#idleTimer);
     this.#idleTimer = setTimeout(() => {
       this.#release().catch((error: unknown) => {

@@ -49,9 +49,12 @@ export class SessionNetworks {
     await Promise.all(parts);
   }
 
-  /** The network of a session that an earlier daemon started, with the proxy on it. */
-  async recover(sessionId: string): Promise<SessionNetwork | undefined> {
-    const network = await this.#find(sessionId);
+  /**
+   * The network of a session that an earlier daemon started, with the proxy on it. Where no policy says which it is, it is the one
+   * of ours in which its container is: until it has a policy, the proxy lets nothing through from there.
+   */
+  async recover(sessionId: string, networksOfContainer: readonly string[]): Promise<SessionNetwork | undefined> {
+    const network = (await this.#find(sessionId)) ?? (await this.#findByName(sessionId, networksOfContainer));
     if (network) await this.#options.proxy.attach(network);
     return network;
   }
@@ -78,8 +81,9 @@ export class SessionNetworks {
   async list(): Promise<(SessionNetwork & { sessionId: string | undefined })[]> {
     const { networks, policies } = this.#options;
     const [all, owners] = await Promise.all([networks.list(), policies.owners()]);
+    const found = new Map([...this.#bySession].map(([sessionId, { name }]) => [name, sessionId]));
     return all.flatMap((network) => {
-      const sessionId = owners.get(network.subnet.agent);
+      const sessionId = owners.get(network.subnet.agent) ?? found.get(network.name);
       const isOurs = this.#own.has(network.name) || networks.isBeingMade(network);
       return sessionId === undefined && isOurs ? [] : [{ ...network, sessionId }];
     });
@@ -158,6 +162,12 @@ export class SessionNetworks {
     const address = [...owners].find(([, owner]) => owner === sessionId)?.[0];
     if (address === undefined) return undefined;
     const found = (await this.#options.networks.list()).find(({ subnet }) => subnet.agent === address);
+    if (found) this.#bySession.set(sessionId, found);
+    return found;
+  }
+
+  async #findByName(sessionId: string, names: readonly string[]): Promise<SessionNetwork | undefined> {
+    const found = (await this.#options.networks.list()).find(({ name }) => names.includes(name));
     if (found) this.#bySession.set(sessionId, found);
     return found;
   }
