@@ -207,7 +207,7 @@ class DockerRuntime implements Runtime {
     if (!container || !egress) throw new Error("a session in a container needs its container and egress decided");
     const act = `start the container of session "${bootstrap.session_id}"`;
     const owner = await this.#premises.ownerFor(spec.workDir);
-    this.#use(bootstrap.session_id);
+    await this.#use(bootstrap.session_id);
     let guarded: Promise<void> | undefined;
     try {
       const known = this.#images.check(container.image, act);
@@ -260,7 +260,7 @@ class DockerRuntime implements Runtime {
   async recover(address: SidecarAddress): Promise<SidecarHandle | undefined> {
     const found = await this.#containerOf(address.session_id);
     if (!found) return undefined;
-    this.#use(address.session_id);
+    await this.#use(address.session_id);
     await this.#recoverNetwork(address.session_id, found);
     // One that has ended already says so by its handle, with the reason that the engine knows.
     return this.#handleOf(address, found.Id);
@@ -500,13 +500,15 @@ class DockerRuntime implements Runtime {
   async #release(): Promise<void> {
     if (this.#isNeeded) return;
     await this.#networks.drain();
+    if (this.#isNeeded) return;
     await this.#proxy.release();
   }
 
-  #use(sessionId: string): void {
+  async #use(sessionId: string): Promise<void> {
+    // A sweep that is under way takes it for the one before.
+    await this.#owed.drop(sessionId);
     this.#live.add(sessionId);
     this.#kept.drop(sessionId);
-    this.#owed.drop(sessionId);
     clearTimeout(this.#idleTimer);
   }
 
