@@ -14,7 +14,10 @@ export interface PolicyOf {
 
 /** Policies that lie ready and do not hold yet. One of the two is to be called. */
 export interface StagedPolicies {
-  /** All hold from the next request on; resolves with the sessions whose policy is another one now. Rejects with all as it was. */
+  /**
+   * All hold from the next request on; resolves with the sessions whose policy is another one now. Rejects with all as it was, as far
+   * as that could be brought about: what could not be is said, and `settle` brings it about.
+   */
   commit(): Promise<string[]>;
   drop(): Promise<void>;
 }
@@ -29,6 +32,8 @@ export class Policies {
   /** Two that write at once would each take the other's text for the one before. */
   readonly #writing = new InTurn();
   #drafts = 0;
+  /** What is to hold where that is not for certain, by its address; undefined where there is to be none. */
+  readonly #unsettled = new Map<string, string | undefined>();
 
   constructor(folder: string, deliver: (files: readonly FileForProxy[]) => Promise<void>) {
     this.folder = folder;
@@ -73,27 +78,60 @@ export class Policies {
   async #commit(drafts: readonly (FileForProxy & { sessionId: string; path: string })[]): Promise<string[]> {
     const before = new Map<string, string | undefined>();
     const isNew = (file: FileForProxy) => before.get(file.name) !== file.text;
-    for (const { name } of drafts) before.set(name, await this.#textAt(name));
-    const changed = drafts.filter(isNew);
-    const done: typeof changed = [];
+    for (const { name } of drafts)
+      before.set(name, this.#unsettled.has(name) ? this.#unsettled.get(name) : await this.#textAt(name));
+    const told = drafts.filter((file) => isNew(file) || this.#unsettled.has(file.name));
+    const done: typeof told = [];
     try {
-      for (const draft of changed) {
+      for (const draft of told) {
         await rename(draft.path, join(this.folder, draft.name));
         done.push(draft);
       }
-      if (changed.length > 0) await this.#deliver(changed);
+      if (told.length > 0) await this.#deliver(told);
     } catch (error) {
-      for (const { name } of done) await this.#putBack(name, before.get(name));
+      for (const { name } of done) this.#unsettled.set(name, before.get(name));
       // The proxy has some of the new ones, or none, or there is no way to it.
-      if (done.length > 0)
-        await this.#deliver(done.map(({ name }) => ({ name, text: before.get(name) ?? "" }))).catch(() => undefined);
-      throw this.#fault(error);
+      const fault = await this.#settle(done.map(({ name }) => name)).then(
+        () => undefined,
+        (found: unknown) => found,
+      );
+      throw this.#fault(error, fault);
     }
-    return changed.map(({ sessionId }) => sessionId);
+    for (const { name } of told) this.#unsettled.delete(name);
+    return told.filter(isNew).map(({ sessionId }) => sessionId);
+  }
+
+  /** What a commit that failed could not take back is taken back; nothing when there is nothing. */
+  async settle(): Promise<void> {
+    await this.#writing.run(() => this.#settle([...this.#unsettled.keys()]));
+  }
+
+  /** Each as far as it goes: one that cannot be put back keeps none behind it. */
+  async #settle(names: readonly string[]): Promise<void> {
+    if (names.length === 0) return;
+    const faults: string[] = [];
+    const back: FileForProxy[] = [];
+    for (const name of names) {
+      const text = this.#unsettled.get(name);
+      try {
+        await this.#putBack(name, text);
+        back.push({ name, text: text ?? "" });
+      } catch (error) {
+        faults.push(`"${join(this.folder, name)}" has the new list (${messageOf(error)})`);
+      }
+    }
+    try {
+      if (back.length > 0) await this.#deliver(back);
+      for (const { name } of back) this.#unsettled.delete(name);
+    } catch (error) {
+      faults.push(`the proxy may have new lists (${messageOf(error)})`);
+    }
+    if (faults.length > 0) throw new Error(`Cannot take back what sessions may reach: ${faults.join("; ")}`);
   }
 
   async remove(address: string): Promise<void> {
     await this.#writing.run(async () => {
+      this.#unsettled.delete(address);
       await rm(join(this.folder, address), { force: true });
       await this.#deliver([{ name: address, text: "" }]);
     });
@@ -110,11 +148,13 @@ export class Policies {
     return owners;
   }
 
-  #fault(error: unknown): AgentdError {
-    if (error instanceof AgentdError) return error;
+  #fault(error: unknown, notBack?: unknown): AgentdError {
+    if (error instanceof AgentdError && notBack === undefined) return error;
+    const state =
+      notBack === undefined ? "All is as it was" : `${messageOf(notBack)}. That is tried again every few seconds`;
     return new AgentdError(
       isDiskFull(error) ? "disk_full" : "internal",
-      `Cannot write what sessions may reach: ${messageOf(error)}. All is as it was. See that files in "${this.folder}" can be replaced and that its disk has room, then try again`,
+      `Cannot write what sessions may reach: ${messageOf(error)}. ${state}. See that files in "${this.folder}" can be replaced and that its disk has room, then try again`,
       { cause: error },
     );
   }

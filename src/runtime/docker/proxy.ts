@@ -7,7 +7,8 @@ import type Docker from "dockerode";
 import { AgentdError, messageOf } from "../../protocol/error.ts";
 import { type Engine, engineFault, isMissing, missingImage, statusOf } from "./engine.ts";
 import { EngineAway } from "./engine-away.ts";
-import { LogFollower, withoutFrames } from "./log-follower.ts";
+import { InTurn } from "./in-turn.ts";
+import { LogFollower } from "./log-follower.ts";
 import type { Names } from "./names.ts";
 import type { SessionNetwork } from "./networks.ts";
 import type { Policies } from "./policies.ts";
@@ -51,6 +52,9 @@ export class EgressProxy {
   /** Networks of live sessions, and the proxy's address in each. */
   readonly #attached = new Map<string, string>();
   #ensuring: Promise<Docker.Container> | undefined;
+  /** It is made, mended and removed by one at a time. */
+  readonly #turn = new InTurn();
+  #isReleasing = false;
   #follower: { id: string; follower: LogFollower } | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
@@ -94,14 +98,18 @@ export class EgressProxy {
     }
   }
 
-  /** It runs, nobody waits for it, and it let a request through a moment ago. */
+  /**
+   * It runs, nobody waits for it, and it let a request through a moment ago. One that has stood still since, and was not paused,
+   * is found by the next look.
+   */
   async #isUp(): Promise<boolean> {
-    if (this.#ensuring || Date.now() - this.#workedAt > 2 * lookEveryMs) return false;
+    if (this.#ensuring || this.#isReleasing || Date.now() - this.#workedAt > 2 * lookEveryMs) return false;
     const found = await this.#options.engine
       .getContainer(this.#options.names.proxy)
       .inspect()
       .catch(() => undefined);
-    return found?.State.Running === true && found.Id === this.#follower?.id;
+    // Of a container that is paused the engine says both.
+    return found?.State.Running === true && !found.State.Paused && found.Id === this.#follower?.id;
   }
 
   /**
@@ -134,8 +142,8 @@ export class EgressProxy {
       const found = await engine.getContainer(names.proxy).inspect();
       if (!found.State.Running) return;
       // It is made anew at the next look, or by the next session.
-      if (!seesWayOut(found)) await this.#remove();
-      else await this.#alone(this.#readAnew(found.Id).then(() => engine.getContainer(found.Id)));
+      if (!seesWayOut(found)) await this.#turn.run(() => this.#remove());
+      else await this.#alone(() => this.#readAnew(found.Id).then(() => engine.getContainer(found.Id)));
     } catch (error) {
       if (!isMissing(error)) throw error;
     }
@@ -167,11 +175,20 @@ export class EgressProxy {
     if (this.#attached.size > 0) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
-    await this.#ensuring?.catch(() => undefined);
-    if (this.#attached.size > 0) return this.#lookAfter();
+    await this.#turn.run(async () => {
+      // Whoever comes from here on waits for its turn, and makes another one.
+      if (this.#attached.size > 0) return this.#lookAfter();
+      this.#isReleasing = true;
+      await this.#removeAll().finally(() => {
+        this.#isReleasing = false;
+      });
+    });
+  }
+
+  async #removeAll(): Promise<void> {
+    const { engine, names, egressNetwork, folders } = this.#options;
     await this.#remove();
-    await this.#options.folders.remove();
-    const { engine, names, egressNetwork } = this.#options;
+    await folders.remove();
     if (egressNetwork === undefined) await engine.getNetwork(names.egressNetwork).remove().catch(ignoreMissing);
   }
 
@@ -190,24 +207,28 @@ export class EgressProxy {
     if (this.#ensuring || this.#attached.size === 0 || this.#isClosed) return;
     try {
       await this.#ensure();
+      await this.#options.policies.settle();
       this.#toldFault = "";
     } catch (error) {
       const fault = messageOf(error);
       // Looked at every few seconds, and told once.
       if (fault === this.#toldFault) return;
       this.#toldFault = fault;
-      this.#options.log("error", `Cannot replace the proxy: ${fault}. Sessions have no way out until it is there`);
+      this.#options.log(
+        "error",
+        `Cannot see to the proxy: ${fault}. Until that is mended sessions may have no way out, or the lists of before`,
+      );
     }
   }
 
   /** A running proxy that lets requests through both its ports; callers at the same time share the work. */
   #ensure(): Promise<Docker.Container> {
-    return this.#ensuring ?? this.#alone(this.#find());
+    return this.#ensuring ?? this.#alone(() => this.#find());
   }
 
   /** While this goes on nobody else judges whether the proxy works: whoever needs it waits for this. */
-  #alone(work: Promise<Docker.Container>): Promise<Docker.Container> {
-    const ensuring = work.finally(() => {
+  #alone(work: () => Promise<Docker.Container>): Promise<Docker.Container> {
+    const ensuring = this.#turn.run(work).finally(() => {
       if (this.#ensuring === ensuring) this.#ensuring = undefined;
     });
     this.#ensuring = ensuring;
@@ -273,7 +294,7 @@ export class EgressProxy {
         },
       );
     }
-    this.#follow(container.id, startedAt);
+    this.#follow(container.id, this.#followerOf(container.id, startedAt));
     return container;
   }
 
@@ -334,26 +355,35 @@ export class EgressProxy {
   /** What it said while no daemon listened is told before anything else happens to the sessions. */
   async #takeOver(id: string): Promise<void> {
     if (this.#follower?.id === id) return;
-    const { engine, deniedSince, onLine } = this.#options;
-    const now = Date.now();
-    const since = deniedSince / 1000;
-    const bytes = await engine.getContainer(id).logs({ follow: false, stdout: true, stderr: true, since });
-    for (const line of withoutFrames(bytes).toString("utf8").split("\n")) onLine(line);
-    this.#follow(id, now);
+    const follower = this.#followerOf(id, this.#options.deniedSince);
+    await follower.catchUp();
+    this.#follow(id, follower);
   }
 
-  #follow(id: string, since: number): void {
-    if (this.#follower?.id === id) return;
-    this.#follower?.follower.close();
+  #followerOf(containerId: string, since: number): LogFollower {
     const { engine, onLine } = this.#options;
-    this.#follower = { id, follower: new LogFollower({ engine, containerId: id, since, onLine }) };
+    return new LogFollower({ engine, containerId, since, onLine });
+  }
+
+  #follow(id: string, follower: LogFollower): void {
+    this.#follower?.follower.close();
+    this.#follower = { id, follower };
+    follower.begin();
   }
 
   async #remove(): Promise<void> {
     const { engine, names } = this.#options;
     this.#follower?.follower.close();
     this.#follower = undefined;
-    await engine.getContainer(names.proxy).remove({ force: true, v: true }).catch(ignoreMissing);
+    const container = engine.getContainer(names.proxy);
+    try {
+      await container.remove({ force: true, v: true });
+    } catch (error) {
+      if (isMissing(error)) return;
+      // Its removal is under way: until it is over, its name is taken.
+      if (statusOf(error) !== 409) throw error;
+      await container.wait({ condition: "removed" }).catch(ignoreMissing);
+    }
   }
 }
 

@@ -85,3 +85,47 @@ test("a file that is no address's is nobody's policy", async () => {
   await writeFile(at("10.1.0.3.new7"), "session stranger\n");
   expect([...(await policies.owners()).values()]).not.toContain("stranger");
 });
+
+test("what the proxy could not be told for certain is told with the next change, also one to what it was before", async () => {
+  const { policies, faults, delivered, texts } = await begin();
+  const before = await texts();
+  faults.push(new Error("the answer is late"), new Error("no way to the engine"));
+  await expect((await policies.stage(both("b.test"))).commit()).rejects.toThrow(
+    /the answer is late.*the proxy may have new lists \(no way to the engine\)/,
+  );
+  expect(await texts()).toEqual(before);
+  const told = delivered.length;
+  // The same as the files say: nobody's list is another one, and the proxy hears it all the same.
+  expect(await (await policies.stage(both("a.test"))).commit()).toEqual([]);
+  expect(delivered.slice(told).map((files) => files.map(({ text }) => text))).toEqual([before]);
+  await policies.settle();
+  expect(delivered).toHaveLength(told + 1);
+});
+
+test("what the proxy could not be told for certain is told by the next look", async () => {
+  const { policies, faults, delivered, texts } = await begin();
+  const before = await texts();
+  faults.push(new Error("late"), new Error("away"), new Error("away still"));
+  await expect((await policies.stage(both("b.test"))).commit()).rejects.toThrow("late");
+  await expect(policies.settle()).rejects.toThrow("away still");
+  const told = delivered.length;
+  await policies.settle();
+  expect(delivered.slice(told).map((files) => files.map(({ text }) => text))).toEqual([before]);
+});
+
+test("one that cannot be put back keeps none behind it, is named, and is put back when it can be", async () => {
+  const { policies, faults, at, texts, names } = await begin();
+  const before = await texts();
+  faults.push(new Error("no way to the engine"));
+  // What is put back is written beside its place first: there it meets a folder.
+  await mkdir(`${at(one)}.new`);
+  await expect((await policies.stage(both("b.test"))).commit()).rejects.toThrow(
+    new RegExp(`no way to the engine.*"${at(one)}" has the new list \\(EISDIR`),
+  );
+  expect((await texts())[0]).toContain("allow b.test");
+  expect((await texts())[1]).toBe(before[1]);
+  await rm(`${at(one)}.new`, { recursive: true });
+  await policies.settle();
+  expect(await texts()).toEqual(before);
+  expect((await names()).sort()).toEqual([one, two].sort());
+});
