@@ -21,7 +21,10 @@ test("a live session whose sidecar speaks another link protocol is named, left a
 
     const other = await startDaemon({ config, dataDir });
     expect(other.output()).toContain("it speaks link protocol 99");
-    expect((await other.get(`/sessions/${id}`)).status).toBe(404);
+    expect((await other.get(`/sessions/${id}`)).body).toMatchObject({
+      status: "orphaned",
+      unreadable: expect.stringContaining("link protocol 99"),
+    });
     await other.kill9();
 
     await writeFile(record, written);
