@@ -97,31 +97,37 @@ function contents(was: Content | undefined, is: Content | undefined, where: stri
   });
 }
 
+/** What a list or a map consists of. */
+const parts = { items: "an item", additionalProperties: "a value", propertyNames: "a name" };
+
 function changesOf(older: Schema, newer: Schema, where: string, how: Comparison, depth = 0): string[] {
   if (depth > 20) return [];
   const was = resolved(older, how.before);
   const is = resolved(newer, how.after);
-  const forms = [formsOf(was), formsOf(is)] as const;
-  if (forms[0].length > 0 || forms[1].length > 0) return formChanges(forms, where, how, depth);
+  const forms = { was: formsOf(was), is: formsOf(is) };
+  if (forms.was || forms.is) return formChanges({ was: forms.was ?? [was], is: forms.is ?? [is] }, where, how, depth);
   const found: string[] = [];
   const [wasTypes, isTypes] = [typesOf(was), typesOf(is)];
-  if (wasTypes.length > 0 && !isWithin(wasTypes, isTypes, how))
-    found.push(`${where} was ${wasTypes.join(" or ")} and is ${isTypes.join(" or ") || "anything"}`);
+  if (!isWithin(wasTypes, isTypes, how))
+    found.push(`${where} was ${wasTypes.join(" or ") || "anything"} and is ${isTypes.join(" or ") || "anything"}`);
   const [wasValues, isValues] = [valuesOf(was), valuesOf(is)];
-  if (wasValues.length > 0 && !isWithin(wasValues, isValues, how))
-    found.push(`${where} has other values: ${isValues.join(", ") || "any"}`);
+  if (!isWithin(wasValues, isValues, how)) found.push(`${where} has other values: ${isValues.join(", ") || "any"}`);
+  found.push(...boundChanges(was, is, where, how.written));
   found.push(...fieldChanges(was, is, where, how, depth));
-  if (was["items"] && is["items"])
-    found.push(
-      ...changesOf(Schema.parse(was["items"]), Schema.parse(is["items"]), `an item of ${where}`, how, depth + 1),
-    );
+  for (const [key, what] of Object.entries(parts)) {
+    const [before, after] = [Schema.safeParse(was[key]).data, Schema.safeParse(is[key]).data];
+    if (before && after) found.push(...changesOf(before, after, `${what} of ${where}`, how, depth + 1));
+  }
   return found;
 }
 
 /** A request may take more than it did, an answer may say no more than it did. No list at all is "anything". */
 function isWithin(was: readonly string[], is: readonly string[], { written }: Comparison): boolean {
-  if (written === "by clients") return is.length === 0 || was.every((one) => is.includes(one));
-  return is.length > 0 && is.every((one) => was.includes(one));
+  const [narrow, wide] = written === "by clients" ? [was, is] : [is, was];
+  if (wide.length === 0) return true;
+  return (
+    narrow.length > 0 && narrow.every((one) => wide.includes(one) || (one === "integer" && wide.includes("number")))
+  );
 }
 
 function fieldChanges(was: Schema, is: Schema, where: string, how: Comparison, depth: number): string[] {
@@ -140,19 +146,36 @@ function fieldChanges(was: Schema, is: Schema, where: string, how: Comparison, d
   return found;
 }
 
-/** Forms are told apart by their `type`, else by their place. */
-function formChanges(
-  [was, is]: readonly [Schema[], Schema[]],
-  where: string,
-  how: Comparison,
-  depth: number,
-): string[] {
-  return was.flatMap((form, place) => {
-    const kind = kindOf(form, how.before);
-    const now = kind === undefined ? is[place] : is.find((one) => kindOf(one, how.after) === kind);
+/**
+ * What clients send must still be taken, what they are sent must be what they know: in each form of it. Forms are told apart by their
+ * `type`; those that have none are tried one after the other.
+ */
+function formChanges(forms: { was: Schema[]; is: Schema[] }, where: string, how: Comparison, depth: number): string[] {
+  const { written } = how;
+  const of = {
+    was: forms.was.map((form) => ({ form, kind: kindOf(form, how.before) })),
+    is: forms.is.map((form) => ({ form, kind: kindOf(form, how.after) })),
+  };
+  const lost = of.was.filter(({ kind }) => kind !== undefined && !of.is.some((one) => one.kind === kind));
+  const found = lost.map(({ kind }) => `${where} "${kind}" is gone, or has one form less`);
+  const [narrow, wide] = written === "by clients" ? [of.was, of.is] : [of.is, of.was];
+  for (const { form, kind } of narrow) {
     const named = `${where}${kind === undefined ? "" : ` "${kind}"`}`;
-    return now ? changesOf(form, now, named, how, depth + 1) : [`${named} is gone, or has one form less`];
-  });
+    const candidates = wide.filter((one) => one.kind === kind);
+    const tried = candidates.map((one) => {
+      const [before, after] = written === "by clients" ? [form, one.form] : [one.form, form];
+      return changesOf(before, after, named, how, depth + 1);
+    });
+    if (tried.some((changes) => changes.length === 0)) continue;
+    const [only = []] = tried;
+    if (tried.length === 1) found.push(...only);
+    // One that is gone has been told. Among forms of a `type`, one of a new `type` is passed over by clients.
+    else if (tried.length > 1 || kind === undefined || wide.every((one) => one.kind === undefined))
+      found.push(
+        written === "by clients" ? `${named} is taken no more in one of its forms` : `${named} has a new form`,
+      );
+  }
+  return found;
 }
 
 function kindOf(form: Schema, schemas: Record<string, Schema>): string | undefined {
@@ -165,8 +188,8 @@ function resolved(schema: Schema, schemas: Record<string, Schema>): Schema {
   return typeof $ref === "string" ? (schemas[$ref.slice($ref.lastIndexOf("/") + 1)] ?? {}) : schema;
 }
 
-function formsOf(schema: Schema): Schema[] {
-  return z.array(Schema).safeParse(schema["oneOf"] ?? schema["anyOf"]).data ?? [];
+function formsOf(schema: Schema): Schema[] | undefined {
+  return z.array(Schema).safeParse(schema["oneOf"] ?? schema["anyOf"]).data;
 }
 
 function fieldsOf(schema: Schema): Record<string, Schema> {
@@ -184,4 +207,22 @@ function typesOf(schema: Schema): string[] {
 function valuesOf(schema: Schema): string[] {
   const values = schema["const"] === undefined ? schema["enum"] : [schema["const"]];
   return Array.isArray(values) ? values.map((value) => JSON.stringify(value)) : [];
+}
+
+const lowerBounds = ["minLength", "minimum", "exclusiveMinimum", "minItems", "minProperties"];
+const upperBounds = ["maxLength", "maximum", "exclusiveMaximum", "maxItems", "maxProperties"];
+/** Nobody can tell which of two of them takes more. */
+const sameOrNone = ["pattern", "format"];
+
+function boundChanges(was: Schema, is: Schema, where: string, written: Comparison["written"]): string[] {
+  const [narrow, wide] = written === "by clients" ? [was, is] : [is, was];
+  const keeps = (name: string): boolean => {
+    const [inner, outer] = [narrow[name], wide[name]];
+    if (outer === undefined || inner === outer) return true;
+    if (typeof inner !== "number" || typeof outer !== "number") return false;
+    return lowerBounds.includes(name) ? inner > outer : inner < outer;
+  };
+  return [...lowerBounds, ...upperBounds, ...sameOrNone]
+    .filter((name) => !keeps(name))
+    .map((name) => `${where} had ${name} ${was[name] ?? "none"} and has ${is[name] ?? "none"}`);
 }
