@@ -10,7 +10,8 @@ beforeAll(async () => {
 afterAll(() => daemon?.stop());
 
 const nobody = { headers: { authorization: "" } };
-const partsOf = (html: string) => [...html.matchAll(/(?:src|href)="\.(\/assets\/[^"]+)"/g)].map(([, path]) => path ?? "");
+const partsOf = (html: string) =>
+  [...html.matchAll(/(?:src|href)="\.(\/assets\/[^"]+)"/g)].map(([, path]) => path ?? "");
 
 test("the page comes without a token, lets in nothing but the daemon's own files, and is asked for anew each time", async () => {
   const page = await daemon.get("/", nobody);

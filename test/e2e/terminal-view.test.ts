@@ -268,7 +268,13 @@ describe.skipIf(tmuxPath === undefined)("attach on a terminal", () => {
     const rows = await tmux.sees("■ ended");
     expect(rows.filter((row) => row.includes("link red")).length).toBeGreaterThan(4);
     const painted = await tmux.painted();
-    for (const acted of ["evil", "title", "52;c", "\x1b]", "http:"]) expect(painted).not.toContain(acted);
+    for (const acted of ["\x1b]", "\u009b", "\u0007"]) expect(painted).not.toContain(acted);
+    // A change of a file is written out; output loses it.
+    const [written, others] = [true, false].map((is) =>
+      rows.filter((row) => /‹U\+00(?:1B|07)›/.test(row) === is).join("\n"),
+    );
+    expect(written).toContain("+‹U+001B›]52;c;ZXZpbA==‹U+0007›");
+    for (const hidden of ["evil", "title", "52;c", "http:"]) expect(others).not.toContain(hidden);
     expect((await tmux.mode()).isAlternate).toBe(true);
   });
 
