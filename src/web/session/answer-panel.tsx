@@ -63,7 +63,7 @@ function Leave({ input, onAnswer }: Pick<AnswerProps, "input" | "onAnswer">) {
             {input.tool.server === undefined ? "" : `${visible(input.tool.server)}/`}
             {visible(input.tool.name)}
           </strong>
-          <ToolInput input={input.tool.input} />
+          <ToolInput kind={input.tool.kind} input={input.tool.input} />
         </div>
       )}
       <div class="answers">

@@ -3,7 +3,7 @@ import { useMemo } from "preact/hooks";
 import { visible } from "../../client/visible.ts";
 import type { LogLine } from "../../protocol/line.ts";
 import { DiffView } from "../text/diff-view.tsx";
-import { editsOf } from "../text/edits.ts";
+import { besidesEdits, editsOf } from "../text/edits.ts";
 import { durationText } from "../text/format.ts";
 import { firstLine, shownOutput, shownValue } from "../text/shown.ts";
 
@@ -29,7 +29,7 @@ export function ToolView(props: { lines: readonly LogLine[]; isOpen: boolean; on
       </button>
       {props.isOpen && (
         <div class="opened">
-          {call && <ToolInput input={call.input} />}
+          {call && <ToolInput kind={call.kind} input={call.input} />}
           {result && (
             <Scrolling class={result.is_error ? "stderr" : "stdout"}>
               {result.synthetic ? "(the agent never reported a result)" : shortened(shownOutput(result.output))}
@@ -41,12 +41,19 @@ export function ToolView(props: { lines: readonly LogLine[]; isOpen: boolean; on
   );
 }
 
-/** What a tool is called with: changes of files as such, all else as it is. */
-export function ToolInput({ input }: { input: unknown }) {
+/** What a tool is called with: changes of files as such, where it edits, and all else as it is. No field is left out. */
+export function ToolInput({ kind, input }: { kind: string; input: unknown }) {
   return useMemo(() => {
-    const edits = editsOf(input);
-    return edits ? <DiffView edits={edits} /> : <Scrolling class="input">{shortened(shownValue(input))}</Scrolling>;
-  }, [input]);
+    const edits = kind === "edit" ? editsOf(input) : undefined;
+    if (!edits) return <Scrolling class="input">{shortened(shownValue(input))}</Scrolling>;
+    const rest = besidesEdits(input);
+    return (
+      <>
+        <DiffView edits={edits} />
+        {Object.keys(rest).length > 0 && <Scrolling class="input">{shortened(shownValue(rest))}</Scrolling>}
+      </>
+    );
+  }, [kind, input]);
 }
 
 function Scrolling({ class: name, children }: { class: string; children: string }) {

@@ -24,6 +24,21 @@ const Piece = z.union([
   })),
 ]);
 const Pieces = z.object({ edits: z.array(Piece).min(1) });
+/** Pieces that a diff shows all of. */
+const PlainPieces = z.object({
+  edits: z.array(
+    z.union([
+      z.strictObject({ old_string: z.string(), new_string: z.string() }),
+      z.strictObject({ oldString: z.string(), newString: z.string() }),
+      z.strictObject({ oldText: z.string(), newText: z.string() }),
+    ]),
+  ),
+});
+const pieceFields = [
+  ["old_string", "new_string"],
+  ["oldString", "newString"],
+  ["oldText", "newText"],
+];
 const Whole = z.object({ content: z.string() });
 const Changes = z.object({
   changes: z.array(z.object({ path: z.string(), kind: z.string().optional(), diff: z.string() })).min(1),
@@ -43,4 +58,20 @@ export function editsOf(input: unknown): Edit[] | undefined {
     return [{ path, lines: pieces.flatMap((piece) => diffLines(piece.old_string, piece.new_string)) }];
   const whole = Whole.safeParse(input).data;
   return whole && [{ path, lines: unifiedLines(whole.content, true) }];
+}
+
+/** What the changes do not show of the input that asks for them: fields that they are not made of. */
+export function besidesEdits(input: unknown): Readonly<Record<string, unknown>> {
+  const fields = z.record(z.string(), z.unknown()).safeParse(input).data ?? {};
+  const shown = shownFields(input, fields);
+  return Object.fromEntries(Object.entries(fields).filter(([name]) => !shown.includes(name)));
+}
+
+/** In the order in which `editsOf` looks. */
+function shownFields(input: unknown, fields: Readonly<Record<string, unknown>>): readonly string[] {
+  if (Changes.safeParse(input).success) return ["changes"];
+  const hasText = (name: string) => typeof fields[name] === "string";
+  const path = ["file_path", "filePath", "path"].find(hasText) ?? "path";
+  if (Pieces.safeParse(input).success) return PlainPieces.safeParse(input).success ? [path, "edits"] : [path];
+  return [path, ...(pieceFields.find((names) => names.every(hasText)) ?? ["content"])];
 }

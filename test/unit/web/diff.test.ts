@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { diffLines } from "../../../src/web/text/diff.ts";
-import { editsOf } from "../../../src/web/text/edits.ts";
+import { besidesEdits, editsOf } from "../../../src/web/text/edits.ts";
 
 /** Few words and short texts, so that lines are found again. */
 const text = fc
@@ -79,4 +79,25 @@ test.each([
   [{ old_string: "a", new_string: "b" }],
 ])("%j is none", (input) => {
   expect(editsOf(input)).toBeUndefined();
+});
+
+test.each([
+  ["all of a change", { file_path: "a", old_string: "x", new_string: "y" }, {}],
+  [
+    "a field of a change",
+    { file_path: "a", old_string: "x", new_string: "y", replace_all: true },
+    { replace_all: true },
+  ],
+  ["a second form of a change", { path: "a", oldString: "x", newString: "y", content: "z" }, { content: "z" }],
+  ["a second path", { file_path: "a", path: "b", content: "z" }, { path: "b" }],
+  ["all of pieces", { path: "a", edits: [{ oldText: "x", newText: "y" }] }, {}],
+  [
+    "a field within a piece",
+    { path: "a", edits: [{ old_string: "x", new_string: "y", all: true }] },
+    { edits: [{ old_string: "x", new_string: "y", all: true }] },
+  ],
+  ["what else there is to patches", { changes: [{ path: "a", diff: "+x" }], run: "evil" }, { run: "evil" }],
+])("what a diff does not show is told apart: %s", (_what, input, rest) => {
+  expect(editsOf(input)).toBeDefined();
+  expect(besidesEdits(input)).toEqual(rest);
 });
