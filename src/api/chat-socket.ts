@@ -24,14 +24,14 @@ export interface ChatSocketOptions {
 export const ChatSocketQuery = Since.extend({ session: z.string().max(100).optional() });
 
 export function chatSocket(app: FastifyInstance, options: ChatSocketOptions): void {
-  const { chats, sockets, room, clientStallMs } = options;
+  const { sockets, room, clientStallMs } = options;
   /** What an upgrade is for, found before it. */
   const starts = new WeakMap<object, Start>();
   app.route<{ Params: { name: string } }>({
     method: "GET",
     url: "/ws/chats/:name",
     preValidation: async (request) => {
-      starts.set(request, await startOf(chats, request.params.name, ChatSocketQuery.parse(request.query).session));
+      starts.set(request, await startOf(options, request.params.name, ChatSocketQuery.parse(request.query).session));
     },
     handler: () => {
       throw new AgentdError(
@@ -45,7 +45,9 @@ export function chatSocket(app: FastifyInstance, options: ChatSocketOptions): vo
       const { since } = ChatSocketQuery.parse(request.query);
       sockets.serve(socket, request, (client) => {
         const from = since === undefined ? undefined : Number(since);
-        const relay = openRelay({ client, room, clientStallMs, sessions: start.sessions, since: from });
+        const find = async (id: string) => (await options.supervisor.find(id))?.session;
+        const { first, later } = start;
+        const relay = openRelay({ client, room, clientStallMs, first, later, find, since: from });
         return served(options, request, { relay, running: start.running });
       });
     },
@@ -53,17 +55,26 @@ export function chatSocket(app: FastifyInstance, options: ChatSocketOptions): vo
 }
 
 interface Start {
-  sessions: readonly Session[];
+  first: Session | undefined;
+  /** Those behind it. */
+  later: readonly string[];
   /** The one that ran when the client came. */
   running: string | undefined;
 }
 
-async function startOf(chats: Chats, name: string, session: string | undefined): Promise<Start> {
+async function startOf(
+  { chats, supervisor }: ChatSocketOptions,
+  name: string,
+  session: string | undefined,
+): Promise<Start> {
   const current = await chats.current(name);
   const running = current?.id;
-  if (session === "next") return { sessions: [], running };
-  if (session !== undefined) return { sessions: await chats.sessionsFrom(name, session), running };
-  if (current) return { sessions: [current], running };
+  if (session === "next") return { first: undefined, later: [], running };
+  if (session !== undefined) {
+    const [begin = session, ...later] = await chats.chainFrom(name, session);
+    return { first: (await supervisor.find(begin))?.session, later, running };
+  }
+  if (current) return { first: current, later: [], running };
   const { state } = (await chats.get(name)).view;
   throw new AgentdError(
     "chat_not_running",

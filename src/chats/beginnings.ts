@@ -96,6 +96,11 @@ export class Beginnings {
     await attendance?.over;
   }
 
+  /** A deletion came to nothing behind `end`: what waits goes on waiting. */
+  goOn(chat: string): void {
+    this.#tryLater(chat);
+  }
+
   /** `begun` holds up what comes behind its end. */
   #watch(row: ChatRow, entry: Entry, begun?: Promise<void>): void {
     const { attendance, session } = entry;

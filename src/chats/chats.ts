@@ -184,8 +184,13 @@ export class Chats {
     return this.#inTurn.run(name, async () => {
       const { row, steps } = await this.get(name);
       await this.#beginnings.end(name);
-      if (withSessions) await this.#removeSessions(steps);
-      await this.#options.book.remove(name);
+      try {
+        if (withSessions) await this.#removeSessions(steps);
+        await this.#options.book.remove(name);
+      } catch (error) {
+        this.#beginnings.goOn(name);
+        throw error;
+      }
       await rm(importedFile(this.#options.dataDir, row.folder), { force: true });
       await removeFolder(workFolder(this.#options.dataDir, row.folder), { isEmptyOnly: !withSessions });
       for (const { onGone } of this.#followers.get(name) ?? []) onGone();
@@ -204,18 +209,13 @@ export class Chats {
     return this.#liveOf(name)?.session;
   }
 
-  /** The sessions from this one on that can still be read; rejects with `session_not_found` for one that is not of the chat. */
-  async sessionsFrom(name: string, sessionId: string): Promise<Session[]> {
+  /** The ids of the sessions from this one on; rejects with `session_not_found` for one that is not of the chat. */
+  async chainFrom(name: string, sessionId: string): Promise<string[]> {
     const { view } = await this.get(name);
     const at = view.session_chain.indexOf(sessionId);
     if (at === -1)
       throw new AgentdError("session_not_found", `session not found: ${sessionId.slice(0, 80)} is none of this chat`);
-    const sessions: Session[] = [];
-    for (const id of view.session_chain.slice(at)) {
-      const entry = await this.#options.supervisor.find(id);
-      if (entry) sessions.push(entry.session);
-    }
-    return sessions;
+    return view.session_chain.slice(at);
   }
 
   /** Of what begins from now on; the answer ends it. */

@@ -1,5 +1,5 @@
 /** Messages to a chat over which a daemon dies: each that was accepted is run, and none twice. */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import Database from "libsql";
@@ -78,6 +78,31 @@ describe("a daemon that dies", () => {
     await counts.daemon.delete(`/sessions/${other}`);
     expect((await idle()).session_chain).toEqual([id]);
     expect(timesGiven(`${quick} patient`)).toBe(1);
+  });
+
+  it("with a message that waits, which a deletion that fails leaves waiting for its time", async () => {
+    await begin();
+    for (const word of ["one", "two"]) {
+      await send(`${quick} ${word}`);
+      await idle();
+    }
+    const other = await counts.create();
+    await counts.daemon.kill9();
+    const id = "11111111-2222-4333-8444-555555555557";
+    inStore(
+      `insert into chat_steps (chat, position, session_id, kind, standing, text, sent_at) values ('c', 2, '${id}', 'message', 'waiting', '${quick} spared', 1)`,
+    );
+    await counts.restart(["--max-sessions", "1"]);
+    const [first] = (await chat()).session_chain;
+    // What cannot be removed as a file.
+    const record = join(counts.dirOf(first), "session.json");
+    rmSync(record);
+    mkdirSync(record);
+    expect((await counts.daemon.delete("/chats/c?remove_volume=true")).status).toBeGreaterThanOrEqual(400);
+    expect((await chat()).next_session).toBe(id);
+    await counts.daemon.delete(`/sessions/${other}`);
+    expect((await idle()).session_chain.at(-1)).toBe(id);
+    expect(timesGiven(`${quick} spared`)).toBe(1);
   });
 
   it("before it could write that a session was begun, does not make the next begin it again", async () => {
