@@ -3,7 +3,7 @@
  * found by the id that the step has had from the start, whoever died in between.
  */
 import { randomUUID } from "node:crypto";
-import { setTimeout as delay } from "node:timers/promises";
+import { setTimeout as delay, setImmediate as nextRound } from "node:timers/promises";
 import { AgentdError, messageOf } from "../protocol/error.ts";
 import type { Session } from "../session/session.ts";
 import type { ChatRow, ChatStep } from "../store/store.ts";
@@ -94,6 +94,15 @@ export class Beginnings {
     const { attendance } = this.#last.get(chat) ?? {};
     attendance?.stop("now", "stopped");
     await attendance?.over;
+  }
+
+  /** Resolves when it shows whether what was begun last goes on or its message goes elsewhere; soon in any case. */
+  async settled(chat: string): Promise<void> {
+    const { session, attendance } = this.#last.get(chat) ?? {};
+    if (!attendance || session?.wasMet) return;
+    await Promise.race([attendance.givable, attendance.over, delay(answerMs, undefined, { ref: false })]);
+    // What follows its end is asked for by then.
+    await nextRound();
   }
 
   /** A deletion came to nothing behind `end`: what waits goes on waiting. */

@@ -161,10 +161,17 @@ export class Chats {
 
   /** What came of a message that was for this session; undefined when it was never accepted. */
   async sent(name: string, sessionId: string): Promise<Sent | undefined> {
-    const step = await this.#options.book.stepOf(sessionId);
-    if (step?.chat !== name) return undefined;
-    const running = this.#liveOf(name)?.session.id;
-    return step.standing === "waiting" ? { sessionId: running, next: sessionId } : { sessionId, next: undefined };
+    await this.#beginnings.settled(name);
+    // Behind whatever is done for it now: it may be given another session just then.
+    return this.#inTurn.run(name, async () => {
+      const step = heirOf(await this.#options.book.steps(name), sessionId);
+      if (!step) return undefined;
+      const running = this.#liveOf(name)?.session.id;
+      const isWaiting = step.standing === "waiting" && step.session_id !== running;
+      return isWaiting
+        ? { sessionId: running, next: step.session_id }
+        : { sessionId: step.session_id, next: undefined };
+    });
   }
 
   /** The session that runs, or one that was begun for somebody to talk in. */
@@ -304,6 +311,14 @@ export class Chats {
     if (entry) return entry.session;
     return storedLog(logPathOf(sessionId));
   }
+}
+
+/** The step that has the message of this session now: one that no agent was given went on into the step behind it. */
+function heirOf(steps: readonly ChatStep[], sessionId: string): ChatStep | undefined {
+  let at = steps.findIndex(({ session_id }) => session_id === sessionId);
+  // The same moment is the same message: the next one is accepted when the session of this one has begun.
+  while (steps[at]?.kind === "message" && steps[at + 1]?.sent_at === steps[at]?.sent_at) at++;
+  return steps[at];
 }
 
 function storedConfigOf({ config }: ChatRow): StoredConfig {

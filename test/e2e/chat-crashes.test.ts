@@ -136,7 +136,10 @@ describe("a daemon that dies", () => {
     await expect(send(`${quick} cut short`, "k")).rejects.toThrow();
     await dying.kill9();
     await counts.restart();
+    // Whoever asks again under its key is told of the session that runs it, not of one that never did.
+    const { body: told } = await send(`${quick} cut short`, "k");
     const { session_chain } = await idle();
+    expect(told.next_session ?? told.session_id).toBe(session_chain.at(-1));
     expect(session_chain.length).toBe(point.sessions);
     expect(timesGiven(`${quick} cut short`)).toBe(1);
     expect(existsSync(join(counts.journalDir, `${session_chain.at(-1)}.ndjson`))).toBe(true);
