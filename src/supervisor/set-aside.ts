@@ -19,7 +19,7 @@ export class RuntimeFault extends Error {
   }
 }
 
-export interface SetAside {
+interface SetAside {
   id: string;
   error: unknown;
   bringBack(): Promise<void>;

@@ -162,6 +162,7 @@ test("what changed while no daemon ran holds for the sessions that the next one 
 
 test("a container whose session cannot be read keeps its network, the proxy and its list; the session is there once it can", async () => {
   await shell.configure({ egress: { allow: ["second.test"] } });
+  await shell.daemon.post("/egress/reload");
   const id = await shell.start(
     `${curl("second.test")}; ${wait("sixth")}; ${curl("second.test")}; ${curl("first.test")}`,
   );
@@ -187,6 +188,7 @@ test("a container whose session cannot be read keeps its network, the proxy and 
 
 test("a list that is tightened holds for a session that nobody attends to", async () => {
   await shell.configure({ egress: { allow: ["second.test", "first.test"] } });
+  await shell.daemon.post("/egress/reload");
   const id = await shell.start(
     `${curl("first.test")}; ${wait("seventh")}; ${curl("first.test")}; ${curl("second.test")}`,
   );
