@@ -52,7 +52,8 @@ function withoutTexts(value: unknown): unknown {
 export function withoutRedacted(config: StoredConfig): StoredConfig {
   const { mcp_servers, ...rest } = config;
   // Of a server is left what it is called: that is none.
-  const isWhole = mcp_servers === undefined || JSON.stringify(mcp_servers) === JSON.stringify(withoutHidden(mcp_servers));
+  const isWhole =
+    mcp_servers === undefined || JSON.stringify(mcp_servers) === JSON.stringify(withoutHidden(mcp_servers));
   const kept = withoutHidden(isWhole ? config : rest);
   return typeof kept === "object" && kept !== null && !Array.isArray(kept) ? { ...kept } : {};
 }

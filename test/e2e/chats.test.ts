@@ -137,7 +137,11 @@ describe("a chat", () => {
     await create("secret", {
       env: { SOME_TOKEN: "hush-hush" },
       mcp_servers: [
-        { name: "m", url: "http://hush-user:hush-password@127.0.0.1:1/hush-path?api_key=hush-query", token: "hush-token" },
+        {
+          name: "m",
+          url: "http://hush-user:hush-password@127.0.0.1:1/hush-path?api_key=hush-query",
+          token: "hush-token",
+        },
         { name: "n", cmd: ["server", "--api-key", "hush-word"], env: { KEY: "hush-env" } },
       ],
       claude: { settings_json: { apiKeyHelper: "hush-setting" } },
