@@ -59,6 +59,7 @@ async function findProgram(name: string, searchPath: string): Promise<string | u
   return unusable;
 }
 
+// What cannot be looked at is not there for whoever is to be started with it: the answer names the path.
 async function isFile(path: string): Promise<boolean> {
   const found = await stat(path).catch(() => undefined);
   return found?.isFile() ?? false;

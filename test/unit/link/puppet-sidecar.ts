@@ -208,7 +208,7 @@ async function openWire(path: string, to: string): Promise<Wire> {
   };
 }
 
-function puppetHarness(ended: Promise<AgentEnd>): Harness {
+export function puppetHarness(ended: Promise<AgentEnd>): Harness {
   const nothing = () => undefined;
   return {
     agentSessionId: undefined,

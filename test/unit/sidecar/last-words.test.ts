@@ -7,6 +7,7 @@ import { Spool } from "../../../sidecar/spool.ts";
 import { readSpool } from "../../../src/process/spool-reader.ts";
 import { bootstrapFor } from "../../support/sidecar.ts";
 import { type TempDir, tempDir } from "../../support/temp-dir.ts";
+import { puppetHarness } from "../link/puppet-sidecar.ts";
 
 let dir: TempDir;
 let spool: Spool;
@@ -35,19 +36,7 @@ beforeEach(async () => {
     onStatus: nothing,
     createHarness: (_, given) => {
       host = given;
-      return {
-        agentSessionId: undefined,
-        waiting: { on: "nothing" },
-        ended,
-        start: async () => undefined,
-        prompt: nothing,
-        steer: ({ turnId }) => turnId,
-        interrupt: nothing,
-        context: nothing,
-        mention: nothing,
-        finish: nothing,
-        stop: async () => undefined,
-      };
+      return puppetHarness(ended);
     },
   });
   await run.start();
