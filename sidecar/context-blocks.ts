@@ -2,7 +2,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { resolve } from "node:path";
 import type { ContextItem, MentionItem } from "../src/protocol/command.ts";
-import { errnoOf, messageOf } from "../src/protocol/error.ts";
+import { AgentdError, errnoOf, messageOf } from "../src/protocol/error.ts";
 
 const mentionBytesMax = 256 * 1024;
 const pendingMax = 100;
@@ -45,10 +45,10 @@ export function contextBlock({ text, filePath }: ContextItem): string {
   return `${where}:\n${text}\n\n${relevance}`;
 }
 
-/** Reads the file, so that the agent gets the lines as they are now. Throws a sentence for people when it cannot. */
+/** Reads the file, so that the agent gets the lines as they are now. Throws `invalid_request` with a sentence for people when it cannot. */
 export function mentionBlock(item: MentionItem, workDir: string): string {
   const path = resolve(workDir, item.filePath);
-  const fail = (found: string) => new Error(`Cannot mention ${path}: ${found}`);
+  const fail = (found: string) => new AgentdError("invalid_request", `Cannot mention ${path}: ${found}`);
   const lines = readText(path, fail).split("\n");
   if (lines.at(-1) === "") lines.pop();
   const from = item.lineStart ?? 1;

@@ -2,7 +2,7 @@
 import type { WebSocket } from "ws";
 import type { Command } from "../src/protocol/command.ts";
 import { defined } from "../src/protocol/defined.ts";
-import { messageOf } from "../src/protocol/error.ts";
+import { AgentdError, messageOf } from "../src/protocol/error.ts";
 import { linkProtocol, type SidecarFrame } from "../src/protocol/link-frame.ts";
 import type { AgentRun } from "./agent-run.ts";
 import { type ReceivedCommand, readCommand } from "./command-text.ts";
@@ -101,7 +101,8 @@ async function answer(options: DaemonLinkOptions, link: DaemonLink, text: string
 }
 
 /** How a command went; for a prompt or steer with the turn it belongs to. */
-export type Reply = { ok: true; turn_id?: string; sidecar_seq: number } | { ok: false; error: string };
+export type Reply = { ok: true; turn_id?: string; sidecar_seq: number } | Refusal;
+type Refusal = { ok: false; error: string; code?: "invalid_request" };
 
 const repliesMax = 1000;
 
@@ -118,7 +119,8 @@ async function replyTo(received: ReceivedCommand, options: DaemonLinkOptions, li
     const turnId = await carryOut(options, link, received.command);
     return { ok: true, ...defined({ turn_id: turnId }), sidecar_seq: options.log.seq };
   } catch (error) {
-    return { ok: false, error: messageOf(error) };
+    const isAskedWrongly = error instanceof AgentdError && error.code === "invalid_request";
+    return { ok: false, error: messageOf(error), ...(isAskedWrongly ? { code: "invalid_request" } : {}) };
   }
 }
 

@@ -17,7 +17,7 @@ export class TextStream {
   push(piece: string, isSuspect = true): string {
     if (!isSuspect && this.#rest.length === this.#outCount) {
       // Nearly all pieces go this way: what is no longer needed of them is cut off when the next one needs the rest.
-      const end = isContextEnough(piece) ? piece : this.#rest.slice(-contextCharacters) + piece;
+      const end = this.#isContextIn(piece) ? piece : this.#rest.slice(-contextCharacters) + piece;
       if (!this.#words.mayHaveBegunIn(end)) {
         this.#rest = end;
         this.#outCount = end.length;
@@ -50,9 +50,10 @@ export class TextStream {
     this.#rest = this.#rest.slice(surplus);
     this.#outCount -= surplus;
   }
-}
 
-/** Whether what came before a piece is not needed to see what begins in it or in the next. */
-function isContextEnough(piece: string): boolean {
-  return piece.length > contextCharacters || (piece.length > outMax && !endsNearBreak(piece));
+  /** Whether what came before a piece is not needed to see what begins in it or in the next. A break may have begun before it. */
+  #isContextIn(piece: string): boolean {
+    if (piece.length > contextCharacters) return true;
+    return piece.length > outMax && !endsNearBreak(piece) && !endsNearBreak(this.#rest);
+  }
 }

@@ -53,6 +53,8 @@ export const SidecarFrame = z.discriminatedUnion("type", [
       /** Its newest count when the command had been carried out: what came of it at once is among the lines up to there. */
       sidecar_seq: z.number().int().optional(),
       error: z.string().optional(),
+      /** When what was asked for is at fault, not the agent. */
+      code: z.literal("invalid_request").optional(),
     }),
   }),
   /** Every 10 s; kept off the log. */

@@ -203,7 +203,7 @@ export class Conversation {
     try {
       await this.#ask(command);
     } catch (error) {
-      const cause = error instanceof Error ? error.cause : undefined;
+      const cause = error instanceof Error && !(error instanceof OpenOutcome) ? error.cause : undefined;
       if (!cause || !this.session.isLive) throw error;
       throw new AgentdError("unsupported_by_agent", `Cannot change session "${this.session.id}": ${messageOf(cause)}`, {
         cause,
@@ -229,7 +229,8 @@ export class Conversation {
     const isLeaving = standing === "closing" || standing === "finished" || standing === "ending";
     if (isLeaving && !(error instanceof Unanswered)) return this.#endedError(messageOf(error));
     const message = `Cannot ${command.type} session "${this.session.id}": ${messageOf(error)}`;
-    return new AgentdError("agent_failed", message, { cause: error });
+    const isAskedWrongly = error instanceof AgentdError && error.code === "invalid_request";
+    return new AgentdError(isAskedWrongly ? "invalid_request" : "agent_failed", message, { cause: error });
   }
 
   #leavingError(): AgentdError {

@@ -99,8 +99,8 @@ export class Link {
   }
 
   /**
-   * Sends a command; resolves when the sidecar has taken it. Rejects with the sidecar's reason when it could not, and at
-   * once when the link is closed or lost.
+   * Sends a command; resolves when the sidecar has taken it. Rejects with the sidecar's reason when it could not (`invalid_request` when
+   * it was asked for what cannot be), and at once when the link is closed or lost.
    */
   request(command: Command): Promise<CommandReply> {
     if (this.#closedFor !== undefined) return Promise.reject(new Error(this.#closedFor));
@@ -260,7 +260,7 @@ export class Link {
     this.#waiters.delete(reply.id);
     clearInterval(waiter.timer);
     if (reply.ok) waiter.resolve({ turnId: reply.turn_id, sidecarSeq: reply.sidecar_seq });
-    else waiter.reject(new Error(reply.error ?? "the sidecar refused it"));
+    else waiter.reject(refusalOf(reply.error ?? "the sidecar refused it", reply.code));
   }
 
   #reconnect(cause: string, { isAway }: { isAway: boolean }): void {
@@ -289,6 +289,10 @@ export class Link {
     }
     this.#waiters.clear();
   }
+}
+
+function refusalOf(message: string, code: "invalid_request" | undefined): Error {
+  return code === undefined ? new Error(message) : new AgentdError(code, message);
 }
 
 /** Undefined when the other side has not proved that it is the sidecar: then nothing is said to it, nor believed. */

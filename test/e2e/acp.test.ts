@@ -72,6 +72,10 @@ describe.each(others)("%s", (name) => {
     await acp.log(id, hasResults(2));
     await acp.daemon.post(`/sessions/${id}/context`, { text: "the context said this" });
     await acp.daemon.post(`/sessions/${id}/mention`, { file_path: "birds.txt", line_start: 2, line_end: 2 });
+    expect(await acp.daemon.post(`/sessions/${id}/mention`, { file_path: "fish.txt" })).toMatchObject({
+      status: 400,
+      body: { error: "invalid_request", message: expect.stringContaining("fish.txt: there is no such file") },
+    });
     await acp.prompt(id, "/and a third");
     const events = await acp.log(id, hasResults(3));
     expect(results(events).map(({ status }) => status)).toEqual(["success", "success", "success"]);

@@ -132,7 +132,9 @@ describe.skipIf(tmuxPath === undefined)("attach on a terminal", () => {
     await tmux.sees("❯▸ Bash");
     await tmux.keys("Enter");
     expect(await tmux.sees("needle in the output")).toContain("  $ npm test");
-    await tmux.keys("Escape", "Enter");
+    await tmux.keys("Escape");
+    await tmux.seesNo("❯");
+    await tmux.keys("Enter");
     const after = await tmux.sees(`Session ${ended} has ended with code 0`);
     expect(after.slice(0, 3)).toEqual(["$ echo before", "before", expect.stringContaining("attach")]);
     await tmux.isGivenBack();
@@ -315,7 +317,9 @@ describe.skipIf(tmuxPath === undefined)("attach on a terminal", () => {
     await tmux.type("message 95000 ");
     await tmux.keys("Down");
     await tmux.sees("message 95000 of many");
-    await tmux.keys("Escape", "Escape");
+    await tmux.keys("Escape");
+    await tmux.seesNo("Esc ends");
+    await tmux.keys("Escape");
     await tmux.sees("message 99999 of many");
   });
 

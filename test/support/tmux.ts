@@ -29,6 +29,8 @@ export interface TmuxTerminal {
   resize(columns: number, rows: number): Promise<void>;
   /** Waits until the screen shows it. */
   sees(what: string | RegExp): Promise<string[]>;
+  /** Waits until it does not show it: of Escape, because with the next key in one piece it would be another key. */
+  seesNo(text: string): Promise<void>;
   /** Whether a program has the alternate screen, and shows the cursor. */
   mode(): Promise<Mode>;
   /** Waits until the shell has the terminal again, and it is as it was found. */
@@ -73,6 +75,10 @@ export async function openTmux({
     });
     return seen;
   };
+  const seesNo = async (text: string) => {
+    const isGone = async () => !(await screen()).join("\n").includes(text);
+    await eventually(isGone, { deadlineMs: 20_000, what: `no ${text} on the screen` });
+  };
   const close = async () => {
     await tmux("kill-server").catch(() => "");
     await dir.remove();
@@ -105,6 +111,7 @@ export async function openTmux({
       await tmux("resize-window", "-t", "t", "-x", String(width), "-y", String(height));
     },
     sees,
+    seesNo,
     mode,
     isGivenBack: async () => {
       await eventually(async () => (await mode()).program === "sh", { what: "the shell" });

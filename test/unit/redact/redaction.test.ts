@@ -167,7 +167,8 @@ describe("base64 in lines", () => {
             expect(readable(told, lineBreak, value)).toEqual([]);
           },
         ),
-        { numRuns: 2000 },
+        // The break of two pieces, of which the second is long enough to be looked at without the first.
+        { numRuns: 2000, examples: [["8letters", 46, [6, 3, 0, 0, 2, 3, 6, 4, 5, 5, 8], 64, false]] },
       );
     },
   );
