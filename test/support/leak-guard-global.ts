@@ -7,6 +7,7 @@ import { allProcesses, type ProcessSeen, sessionProcesses } from "./processes.ts
 import { tempDirPrefix } from "./temp-dir.ts";
 
 const dist = fileURLToPath(new URL("../../dist/", import.meta.url));
+const programs = [`${dist}agentd.js`, `${dist}sidecar.js`];
 
 export function setup(): () => Promise<void> {
   const before = new Set(leftovers());
@@ -22,10 +23,9 @@ export function setup(): () => Promise<void> {
 
 function leftovers(): string[] {
   const sessions = new Set(sessionProcesses());
-  const programs = [`${dist}agentd.js`, `${dist}sidecar.js`];
   return [
     ...allProcesses()
-      .filter((seen) => programs.some((program) => seen.commandLine.includes(program)) || isOurs(seen, sessions))
+      .filter((seen) => isOurs(seen, sessions))
       .map(({ pid, commandLine }) => `process ${pid}: ${commandLine.slice(0, 200)}`),
     ...readdirSync(tmpdir())
       .filter((name) => name.startsWith(tempDirPrefix))
@@ -33,7 +33,8 @@ function leftovers(): string[] {
   ];
 }
 
-/** A session's process that knows our temp folder; those of another checkout's run know another one. */
+/** One of our programs, or of a session, that knows our temp folder: those of a run beside this one know another. */
 function isOurs({ pid, commandLine, environment, workDir }: ProcessSeen, sessions: ReadonlySet<number>): boolean {
-  return sessions.has(pid) && [commandLine, environment, workDir].some((text) => text.includes(tmpdir()));
+  const isOfAgentruntime = sessions.has(pid) || programs.some((program) => commandLine.includes(program));
+  return isOfAgentruntime && [commandLine, environment, workDir].some((text) => text.includes(tmpdir()));
 }
