@@ -205,7 +205,10 @@ export class AgentRun {
       this.#watchdog?.sign();
       return this.#commands.carryOut(command);
     } catch (error) {
-      throw new Error(this.#told(messageOf(error)), { cause: error });
+      const told = this.#told(messageOf(error));
+      throw error instanceof AgentdError
+        ? new AgentdError(error.code, told, { cause: error })
+        : new Error(told, { cause: error });
     }
   }
 
