@@ -17,7 +17,8 @@ import type { StoredConfig } from "./config.ts";
 import { exportLines } from "./export.ts";
 import { importedFile, removeFolder, workFolder } from "./folder.ts";
 import { type HistoryQuery, readHistory, type Said } from "./history.ts";
-import { type Imported, readImported, sweepImported, writeImported } from "./imported.ts";
+import { type Imported, sweepImported, writeImported } from "./imported.ts";
+import { ImportedLogs } from "./imported-log.ts";
 import { InTurn } from "./in-turn.ts";
 import type { ChatsOptions } from "./options.ts";
 import { checkConfig } from "./possible.ts";
@@ -57,6 +58,7 @@ export class Chats {
   /** What is asked of one chat is done one after the other. */
   readonly #inTurn = new InTurn();
   readonly #followers = new Map<string, Set<ChatFollower>>();
+  readonly #imported = new ImportedLogs(storedLog);
 
   constructor(options: ChatsOptions) {
     this.#options = options;
@@ -198,7 +200,9 @@ export class Chats {
         this.#beginnings.goOn(name);
         throw error;
       }
-      await rm(importedFile(this.#options.dataDir, row.folder), { force: true });
+      const imported = importedFile(this.#options.dataDir, row.folder);
+      await rm(imported, { force: true });
+      this.#imported.forget(imported);
       await removeFolder(workFolder(this.#options.dataDir, row.folder), { isEmptyOnly: !withSessions });
       for (const { onGone } of this.#followers.get(name) ?? []) onGone();
     });
@@ -300,7 +304,7 @@ export class Chats {
   #said({ folder }: ChatRow): Said {
     return {
       logOf: (sessionId) => this.#logOf(sessionId),
-      imported: () => readImported(importedFile(this.#options.dataDir, folder)),
+      imported: () => this.#imported.at(importedFile(this.#options.dataDir, folder)),
     };
   }
 

@@ -4,6 +4,7 @@ import type { LogLine } from "../protocol/line.ts";
 import { readLinesBack } from "../session/read-back.ts";
 import { readLines, type StoredLog } from "../session/read-lines.ts";
 import type { ChatStep } from "../store/store.ts";
+import type { ImportedLog, ImportedMessage } from "./imported-log.ts";
 
 export interface HistoryQuery {
   limit: number;
@@ -27,8 +28,8 @@ interface Sized {
 export interface Said {
   /** The log of a session, if there is one. */
   logOf(sessionId: string): Promise<StoredLog | undefined>;
-  /** What was said before the chat came here. */
-  imported(): Promise<ChatMessage[]>;
+  /** What was said before the chat came here, if anything was. */
+  imported(): Promise<ImportedLog | undefined>;
 }
 
 export async function readHistory(
@@ -56,10 +57,18 @@ async function* backFrom(steps: readonly ChatStep[], said: Said, before: number)
   for (const step of [...steps].reverse()) {
     const start = step.position * linesMax;
     if (start >= before) continue;
-    const kept = await withoutLog(step, said);
-    for (const message of kept?.reverse() ?? [])
-      if (message.offset < before) yield { message, bytes: JSON.stringify(message).length };
-    const log = kept ? undefined : await said.logOf(step.session_id);
+    if (step.kind === "imported") {
+      const log = await said.imported();
+      for await (const found of log?.back(before - start) ?? [])
+        yield { message: placed(found, start), bytes: found.bytes };
+      continue;
+    }
+    if (step.text !== null) {
+      for (const message of waitingOf(step, step.text).reverse())
+        if (message.offset < before) yield { message, bytes: JSON.stringify(message).length };
+      continue;
+    }
+    const log = await said.logOf(step.session_id);
     if (!log) continue;
     for await (const { line, bytes } of readLinesBack(log, told)) {
       const offset = start + line.seq - 1;
@@ -80,22 +89,28 @@ function messageOf(session_id: string, { type, data, timestamp }: LogLine, offse
 /** The same oldest first, from the beginning. */
 export async function* readForward(steps: readonly ChatStep[], said: Said): AsyncGenerator<ChatMessage> {
   for (const step of steps) {
-    const kept = await withoutLog(step, said);
-    if (kept) yield* kept;
-    const log = kept ? undefined : await said.logOf(step.session_id);
+    const start = step.position * linesMax;
+    if (step.kind === "imported") {
+      for await (const found of (await said.imported())?.forward() ?? []) yield placed(found, start);
+      continue;
+    }
+    if (step.text !== null) {
+      yield* waitingOf(step, step.text);
+      continue;
+    }
+    const log = await said.logOf(step.session_id);
     if (!log) continue;
     for await (const line of readLines(log, told))
-      if (isTold(line)) yield messageOf(step.session_id, line, step.position * linesMax + line.seq - 1);
+      if (isTold(line)) yield messageOf(step.session_id, line, start + line.seq - 1);
   }
 }
 
-/** What is in no log: imported, or a message that waits for its session, or never got one. */
-async function withoutLog(step: ChatStep, said: Said): Promise<ChatMessage[] | undefined> {
-  if (step.kind === "imported")
-    return (await said.imported()).map((message, at) => ({ ...message, offset: step.position * linesMax + at }));
-  return step.text === null ? undefined : waitingOf(step, step.text);
+/** Where it stood elsewhere says nothing here. */
+function placed({ message, line }: ImportedMessage, start: number): ChatMessage {
+  return { ...message, offset: start + line };
 }
 
+/** What is in no log yet, or never came into one: a message that waits for its session, or never got one. */
 function waitingOf({ session_id, position, sent_at, fault }: ChatStep, text: string): ChatMessage[] {
   const at = { session_id, timestamp: new Date(sent_at).toISOString() };
   const offset = position * linesMax;

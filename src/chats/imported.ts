@@ -1,9 +1,9 @@
 /** What was said in a chat before it came here: taken from an export, and kept in a file of the chat's own. */
-import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import * as z from "zod";
 import { ChatExport, type ChatImportRequest, ChatMessage, ChatName } from "../protocol/chat.ts";
-import { AgentdError, errnoOf, messageOf } from "../protocol/error.ts";
+import { AgentdError, messageOf } from "../protocol/error.ts";
 import { jsonExcess } from "../protocol/json-depth.ts";
 import { type StoredConfig, withoutRedacted } from "./config.ts";
 
@@ -60,16 +60,5 @@ export async function sweepImported(folder: string, known: ReadonlySet<string>):
   for (const name of names) {
     const [, chat] = /^(.+)\.ndjson(?:\.tmp)?$/.exec(name) ?? [];
     if (chat !== undefined && !known.has(chat)) await rm(join(folder, name), { force: true });
-  }
-}
-
-/** Bounded by what one request could bring. */
-export async function readImported(path: string): Promise<ChatMessage[]> {
-  try {
-    const lines = (await readFile(path, "utf8")).split("\n").filter((line) => line !== "");
-    return lines.map((line) => ChatMessage.parse(JSON.parse(line)));
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return [];
-    throw error;
   }
 }
