@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import path from "node:path";
 import * as z from "zod";
-import { untilBegun } from "../src/client/chat-handle.ts";
+import { heirOf, untilBegun } from "../src/client/chat-handle.ts";
 import {
   attachChat,
   createChat,
@@ -85,18 +85,33 @@ export async function sendMessage(
   terminal.note(
     `session=${sessionId} state=${state}${next_session === undefined ? "" : " (it waits for the one before)"}`,
   );
-  if (!options.follow) return exitCode.ok;
-  await untilBegun(address, { name, sessionId });
-  const end = await watchSession({
-    sessionId,
-    locate: () => locate(options, env),
-    from: 0,
-    isJson: options.json,
-    // A message in a script must not eat the script's stdin.
-    input: "signals",
-    terminal,
-  });
-  return leave(end, sessionId, context);
+  return options.follow ? followMessage({ name, sessionId }, options, context) : exitCode.ok;
+}
+
+/** The session that answers, to its end; and the one behind it, when it ended before its agent was given the message. */
+async function followMessage(
+  { name, sessionId: first }: { name: string; sessionId: string },
+  options: z.infer<typeof SendOptions>,
+  context: CommandContext,
+): Promise<number> {
+  const { env, terminal } = context;
+  const again = () => locate(options, env);
+  for (let sessionId = first; ; ) {
+    await untilBegun(again, { name, sessionId });
+    const end = await watchSession({
+      sessionId,
+      locate: again,
+      from: 0,
+      isJson: options.json,
+      // A message in a script must not eat the script's stdin.
+      input: "signals",
+      terminal,
+    });
+    const heir = end.type === "exit" ? await heirOf(again, { name, sessionId, status: end.lastResult }) : undefined;
+    if (heir === undefined) return leave(end, sessionId, context);
+    terminal.note(`No agent was given the message in session ${sessionId}: it went on into session ${heir}`);
+    sessionId = heir;
+  }
 }
 
 export const AttachChatOptions = DaemonOptions.extend({

@@ -22,7 +22,7 @@ import { ImportedLogs } from "./imported-log.ts";
 import { InTurn } from "./in-turn.ts";
 import type { ChatsOptions } from "./options.ts";
 import { checkConfig } from "./possible.ts";
-import { type Chat, chatOf, listedOf } from "./state.ts";
+import { type Chat, chatOf, isReplacedBy, listedOf } from "./state.ts";
 
 /** So many sessions a chat may have had: its chain is shown whole. */
 const stepsMax = 10_000;
@@ -320,8 +320,7 @@ export class Chats {
 /** The step that has the message of this session now: one that no agent was given went on into the step behind it. */
 function heirOf(steps: readonly ChatStep[], sessionId: string): ChatStep | undefined {
   let at = steps.findIndex(({ session_id }) => session_id === sessionId);
-  // The same moment is the same message: the next one is accepted when the session of this one has begun.
-  while (steps[at]?.kind === "message" && steps[at + 1]?.sent_at === steps[at]?.sent_at) at++;
+  while (isReplacedBy(steps[at], steps[at + 1])) at++;
   return steps[at];
 }
 

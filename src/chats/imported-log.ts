@@ -53,7 +53,8 @@ export class ImportedLog {
   async *back(before: number): AsyncGenerator<ImportedMessage> {
     for (let piece = this.#pieceOf(before - 1); piece >= 0; piece--) {
       const { first, lines } = await this.#read(piece);
-      for (let at = Math.min(lines.length, before - first) - 1; at >= 0; at--) yield readLine(lines[at] ?? "", first + at);
+      for (let at = Math.min(lines.length, before - first) - 1; at >= 0; at--)
+        yield readLine(lines[at] ?? "", first + at);
     }
   }
 

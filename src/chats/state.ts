@@ -38,6 +38,7 @@ export function chatOf(known: {
       ...defined({
         current_session: live,
         next_session: waiting && waiting.session_id !== live ? waiting.session_id : undefined,
+        replaced_sessions: replacedOf(steps),
         last_active_at: row.last_active_at === null ? undefined : isoOf(row.last_active_at),
       }),
     },
@@ -57,6 +58,20 @@ export function listedOf({ row, begun, waiting }: ChatSummary, { isLive }: { isL
       last_active_at: row.last_active_at === null ? undefined : isoOf(row.last_active_at),
     }),
   };
+}
+
+/** A message that no agent was given went on into the step behind it. */
+export function isReplacedBy(step: ChatStep | undefined, next: ChatStep | undefined): boolean {
+  // The same moment is the same message: the next one is accepted when the session of this one has begun.
+  return step?.kind === "message" && step.sent_at === next?.sent_at;
+}
+
+function replacedOf(steps: readonly ChatStep[]): Record<string, string> | undefined {
+  const pairs = steps.flatMap((step, at) => {
+    const next = steps[at + 1];
+    return next && isReplacedBy(step, next) ? [[step.session_id, next.session_id] as const] : [];
+  });
+  return pairs.length === 0 ? undefined : Object.fromEntries(pairs);
 }
 
 function stateOf({ isRunning, begun }: { isRunning: boolean; begun: number }): ChatState {

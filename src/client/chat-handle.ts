@@ -2,7 +2,7 @@
 import type * as z from "zod";
 import type { ChatConfig, ChatMessage, ChatMessages, ChatView } from "../protocol/chat.ts";
 import type { DaemonAddress } from "./address.ts";
-import { attachChat, changeChat, deleteChat, exportChat, getChat, readChat, sendToChat } from "./chats.ts";
+import { attachChat, changeChat, deleteChat, exportChat, findChat, getChat, readChat, sendToChat } from "./chats.ts";
 import type { SessionHandle, TurnResult } from "./client.ts";
 import { unlessMissing } from "./find-session.ts";
 import { pause, withRetries } from "./retry.ts";
@@ -21,7 +21,7 @@ export interface SentMessage {
   readonly isQueued: boolean;
   /** Its session, once it has begun. Rejects with `session_not_found` when it could not be begun. */
   session(options?: { signal?: AbortSignal }): Promise<SessionHandle>;
-  /** How it was answered. */
+  /** How it was answered, in whichever session: one that ends before its agent was given the message is followed by another. */
   result(options?: { signal?: AbortSignal }): Promise<TurnResult | undefined>;
 }
 
@@ -49,6 +49,7 @@ export interface ChatHandle {
 const lookMs = 300;
 
 export function chatHandle(address: DaemonAddress, name: string, sessionOf: (id: string) => SessionHandle): ChatHandle {
+  const locate = async () => address;
   return {
     name,
     view: () => withRetries(() => getChat(address, name)),
@@ -57,14 +58,23 @@ export function chatHandle(address: DaemonAddress, name: string, sessionOf: (id:
       const { session_id, next_session } = await withRetries(() => sendToChat(address, { name, message, key }));
       const sessionId = next_session ?? session_id;
       const session: SentMessage["session"] = async ({ signal } = {}) => {
-        await untilBegun(address, { name, sessionId }, signal);
+        await untilBegun(locate, { name, sessionId }, signal);
         return sessionOf(sessionId);
+      };
+      const result: SentMessage["result"] = async (options = {}) => {
+        for (let id = sessionId; ; ) {
+          await untilBegun(locate, { name, sessionId: id }, options.signal);
+          const { last } = await sessionOf(id).result(options);
+          const heir = await heirOf(locate, { name, sessionId: id, status: last?.status }, options.signal);
+          if (heir === undefined) return last;
+          id = heir;
+        }
       };
       return {
         sessionId,
         isQueued: next_session !== undefined,
         session,
-        result: async (options) => (await (await session(options)).result(options)).last,
+        result,
       };
     },
     attach: async () => sessionOf((await withRetries(() => attachChat(address, name))).session_id),
@@ -78,18 +88,41 @@ export function chatHandle(address: DaemonAddress, name: string, sessionOf: (id:
   };
 }
 
+interface OfChat {
+  name: string;
+  sessionId: string;
+}
+type Locate = () => Promise<DaemonAddress>;
+
 /** Resolves when the session is there, or will never be: whoever asks for it then is told. */
-export async function untilBegun(
-  address: DaemonAddress,
-  { name, sessionId }: { name: string; sessionId: string },
-  signal?: AbortSignal,
-): Promise<void> {
+export async function untilBegun(locate: Locate, { name, sessionId }: OfChat, signal?: AbortSignal): Promise<void> {
   while (!signal?.aborted) {
-    if (await unlessMissing(withRetries(() => getSession(address, sessionId)))) return;
-    const { next_session, session_chain } = await withRetries(() => getChat(address, name));
+    if (await unlessMissing(withRetries(async () => getSession(await locate(), sessionId)))) return;
+    const { next_session, session_chain } = await withRetries(async () => getChat(await locate(), name));
     if (next_session !== sessionId && !session_chain.includes(sessionId)) return;
     await pause(lookMs, signal);
   }
+}
+
+/**
+ * The session into which the message of one that has ended went, because no agent had been given it; undefined when it ended as
+ * sessions do. `status` is that of its turn, if it had any.
+ */
+export async function heirOf(
+  locate: Locate,
+  { name, sessionId, status }: OfChat & { status: string | undefined },
+  signal?: AbortSignal,
+): Promise<string | undefined> {
+  if (status !== undefined && status !== "aborted") return undefined;
+  while (!signal?.aborted) {
+    const chat = await withRetries(async () => findChat(await locate(), name));
+    const heir = chat?.replaced_sessions?.[sessionId];
+    if (heir !== undefined) return heir;
+    // It has ended, and what becomes of its message is not decided yet.
+    if (chat?.next_session !== sessionId && chat?.current_session !== sessionId) return undefined;
+    await pause(lookMs, signal);
+  }
+  return undefined;
 }
 
 async function wholeHistory(address: DaemonAddress, name: string): Promise<ChatMessage[]> {

@@ -89,6 +89,8 @@ export const ChatView = z.object({
   claude_session_ids: z.record(z.string(), z.string()).optional(),
   /** A message that waits for the session before it to end: the id that its session will have. */
   next_session: z.string().optional(),
+  /** Sessions that ended before their agent was given the message: the one behind each into which it went. */
+  replaced_sessions: z.record(z.string(), z.string()).optional(),
   created_at: z.string(),
   updated_at: z.string(),
   last_active_at: z.string().optional(),
