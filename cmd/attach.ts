@@ -7,8 +7,7 @@ import { ChatName } from "../src/protocol/chat.ts";
 import { AgentdError } from "../src/protocol/error.ts";
 import { type CommandContext, DaemonOptions, locate } from "./client-options.ts";
 import { agentExitCode, exitCode } from "./exit-code.ts";
-import { openScreen, type Screen, ScreenMissing } from "./screen.ts";
-import type { Terminal } from "./terminal.ts";
+import { screenFor } from "./screen.ts";
 import { viewSession } from "./view/view-session.ts";
 import { type WatchEnd, watchSession } from "./watch.ts";
 
@@ -26,15 +25,13 @@ export async function attach(typedId: string, options: AttachOptions, context: C
   const sessionId = await findSessionOrChat(await findAgain(), typedId);
   const { terminal } = context;
   const watched = { sessionId, locate: findAgain, from: options.replay ? options.since : ("end" as const) };
-  const screen = terminal.isScreen && !options.plain && !options.json ? await openScreenOrNone(terminal) : undefined;
+  const screen = await screenFor(terminal, options);
   if (!screen) {
     const end = await watchSession({ ...watched, isJson: options.json, input: "lines", terminal });
     return leave(end, sessionId, context);
   }
   const end = await viewSession({ ...watched, screen, colour: terminal.colour }).finally(screen.close);
-  // Nothing of the view stays on the terminal.
-  if (end.type === "exit") terminal.note(`Session ${sessionId} has ended with code ${end.exitCode}`);
-  return leave(end, sessionId, context);
+  return leaveView(end, sessionId, context);
 }
 
 /** A session; else the one that runs in the chat of that name. */
@@ -53,15 +50,18 @@ async function findSessionOrChat(address: DaemonAddress, typed: string): Promise
   }
 }
 
-/** Undefined, with a word, where there is nothing that draws one: lines are better than none. */
-async function openScreenOrNone(terminal: Terminal): Promise<Screen | undefined> {
-  try {
-    return await openScreen();
-  } catch (error) {
-    if (!(error instanceof ScreenMissing)) throw error;
-    terminal.note(`${error.message}. Showing lines`);
-    return undefined;
-  }
+/** What the keys do to a session that this command began. */
+export function waysOut(sessionId: string): string {
+  return `Ctrl+C interrupts the turn, twice leaves; Ctrl+D leaves. Left, the session goes on: agentd attach ${sessionId.slice(0, 8)}`;
+}
+
+/** The same as `leave`. Nothing of a view stays on the terminal, so the end is said again. */
+export function leaveView(end: WatchEnd, sessionId: string, context: CommandContext): number {
+  if (end.type === "exit")
+    context.terminal.note(
+      `Session ${sessionId} has ended with code ${end.exitCode}. Read it again with: agentd logs ${sessionId}`,
+    );
+  return leave(end, sessionId, context);
 }
 
 /** Says how to come back, or passes the agent's exit code on. */

@@ -1,8 +1,6 @@
 /** The words of `agentd chat`. */
 import type { Command } from "commander";
 import {
-  AttachChatOptions,
-  attachChatHere,
   CreateChatOptions,
   DeleteChatOptions,
   dropChat,
@@ -17,6 +15,7 @@ import {
   showChats,
   showHistory,
 } from "./chat.ts";
+import { AttachChatOptions, attachChatHere } from "./chat-attach.ts";
 import { addDaemonOptions, type CommandContext, DaemonOptions } from "./client-options.ts";
 import { checkDuration, parsePositive, parseRuntime } from "./option-values.ts";
 
@@ -47,6 +46,7 @@ export function addChatCommands(group: Command, context: CommandContext): void {
   word("attach <name>", "talk in it: lines are prompts, as in agentd attach", "agentd chat attach review")
     .option("--no-replay", "begin with what happens from now on")
     .option("--json", "print log lines as they are")
+    .option("--plain", "lines on a terminal too, as in a pipe")
     .action(async (name: string, options: unknown) =>
       context.exit(await attachChatHere(name, AttachChatOptions.parse(options), context)),
     );

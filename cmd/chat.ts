@@ -1,10 +1,9 @@
-/** `agentd chat create|send|attach|history|list|delete`. */
+/** `agentd chat create|send|history|export|import|list|delete`. */
 import { randomUUID } from "node:crypto";
 import path from "node:path";
 import * as z from "zod";
 import { heirOf, untilBegun } from "../src/client/chat-handle.ts";
 import {
-  attachChat,
   createChat,
   deleteChat,
   exportChat,
@@ -14,7 +13,6 @@ import {
   sendToChat,
 } from "../src/client/chats.ts";
 import { withRetries } from "../src/client/retry.ts";
-import { getSession } from "../src/client/sessions.ts";
 import type { ChatListed, ChatMessage } from "../src/protocol/chat.ts";
 import { defined } from "../src/protocol/defined.ts";
 import { leave } from "./attach.ts";
@@ -111,37 +109,6 @@ async function followMessage(
     if (heir === undefined) return leave(end, sessionId, context);
     terminal.note(`No agent was given the message in session ${sessionId}: it went on into session ${heir}`);
     sessionId = heir;
-  }
-}
-
-export const AttachChatOptions = DaemonOptions.extend({
-  json: z.boolean().default(false),
-  /** commander's spelling of `--no-replay`. */
-  replay: z.boolean(),
-});
-
-/** A session that answers a message is seen to its end; then one to talk in follows, which ends when the person has gone. */
-export async function attachChatHere(
-  name: string,
-  options: z.infer<typeof AttachChatOptions>,
-  context: CommandContext,
-): Promise<number> {
-  const { env, terminal } = context;
-  const again = () => locate(options, env);
-  for (;;) {
-    const { session_id: sessionId } = await attachChat(await again(), name);
-    const { interactive } = await getSession(await again(), sessionId);
-    terminal.note(`Chat "${name}", session ${sessionId}${interactive ? "" : ": it answers a message"}`);
-    const end = await watchSession({
-      sessionId,
-      locate: again,
-      from: options.replay ? 0 : "end",
-      isJson: options.json,
-      input: interactive ? "lines" : "signals",
-      atInputEnd: "drain",
-      terminal,
-    });
-    if (end.type === "detached" || interactive) return leave(end, sessionId, context);
   }
 }
 

@@ -1,10 +1,14 @@
 /** Text of a question that an agent asks a person, and of how it ended. */
 import { visible } from "../src/client/visible.ts";
 import type { EventOf, InputRequired } from "../src/protocol/event.ts";
+import { callText } from "./call-text.ts";
+import type { FileDiff } from "./edit-diff.ts";
 import { type Paint, subagentIndent } from "./event-text.ts";
 import { visibleLine } from "./plain-text.ts";
 
-const inputCharsMax = 400;
+const messageCharsMax = 400;
+/** A call that is longer than this is shown field by field. */
+const oneLineMax = 400;
 
 const heads = { permission: "asks for leave", question: "asks", plan: "asks to confirm its plan" } as const;
 const decisions = {
@@ -16,43 +20,54 @@ const decisions = {
   aborted: "closed without an answer",
 } as const;
 
-export function inputRequiredText(data: InputRequired, paint: Paint): string {
+/** All of what is asked, and nothing of it cut: somebody decides by it. `diffs` are shown beside it. */
+export function inputRequiredText(data: InputRequired, paint: Paint, diffs: readonly FileDiff[] = []): string {
   const indent = subagentIndent(data);
   const id = visibleLine(data.request_id, 80);
   const lines = [paint("yellow", `? ${heads[data.kind]} [${id}]`)];
-  // A plan is worth reading whole; the input of a tool is shown in one line.
   if (data.kind !== "question" || !data.questions) lines.push(...visible(data.message).split("\n"));
-  if (data.tool && data.kind === "permission") lines.push(toolLine(data.tool));
+  if (data.tool && data.kind === "permission") lines.push(...toolLines(data.tool, diffs));
   lines.push(...questionLines(data));
   if (data.expires_at !== undefined) lines.push(paint("dim", `open until ${timeText(data.expires_at)}`));
   return lines.map((line, i) => `${indent}${i === 0 ? "" : "  "}${line}\n`).join("");
 }
 
 export function inputResolvedText(data: EventOf<"input_resolved">["data"], paint: Paint): string {
-  const message = data.message === undefined ? "" : `: ${visibleLine(data.message, inputCharsMax)}`;
+  const message = data.message === undefined ? "" : `: ${visibleLine(data.message, messageCharsMax)}`;
   const by = visibleLine(data.by, 40);
   return `${paint("dim", `? [${visibleLine(data.request_id, 80)}] ${decisions[data.decision]} by ${by}${message}`)}\n`;
 }
 
-function toolLine({ name, server, input }: NonNullable<InputRequired["tool"]>): string {
-  const called = server === undefined ? name : `${server}/${name}`;
-  return `${visibleLine(called, 80)} ${visibleLine(JSON.stringify(input) ?? "", inputCharsMax)}`;
+function toolLines({ name, server, input }: NonNullable<InputRequired["tool"]>, diffs: readonly FileDiff[]): string[] {
+  const called = wholeLine(server === undefined ? name : `${server}/${name}`);
+  const json = visible(JSON.stringify(input) ?? "");
+  if (json.length <= oneLineMax) return [`${called} ${json}`];
+  return [
+    called,
+    ...callText(input, diffs)
+      .split("\n")
+      .map((line) => `  ${line}`),
+  ];
 }
 
 function questionLines({ kind, questions = [], options }: InputRequired): string[] {
   if (kind !== "question") return [];
   return questions.flatMap(({ id, text, multiple, free_text }, i) => {
     const hints = [...(multiple ? ["several may be chosen"] : []), ...(free_text ? ["or say it in your words"] : [])];
-    const head = `${i + 1}. ${visibleLine(text, inputCharsMax)}${hints.length > 0 ? ` (${hints.join(", ")})` : ""}`;
+    const head = `${i + 1}. ${wholeLine(text)}${hints.length > 0 ? ` (${hints.join(", ")})` : ""}`;
     const choices = options.filter(({ question }) => question === undefined || question === id);
     return [
       head,
       ...choices.map(({ label, description }, at) => {
-        const more = description === undefined ? "" : `: ${visibleLine(description, inputCharsMax)}`;
-        return `   ${at + 1}) ${visibleLine(label, 120)}${more}`;
+        const more = description === undefined ? "" : `: ${wholeLine(description)}`;
+        return `   ${at + 1}) ${wholeLine(label)}${more}`;
       }),
     ];
   });
+}
+
+function wholeLine(text: string): string {
+  return visibleLine(text, Number.POSITIVE_INFINITY);
 }
 
 function timeText(ms: number): string {

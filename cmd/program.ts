@@ -200,6 +200,7 @@ function addRun(program: Command, context: CommandContext): void {
     .option("--ask", "let a person decide on tools: the agent asks, and waits for the answer")
     .option("--timeout <duration>", "end the session after this time, such as 90s or 1h30m", checkDuration)
     .option("--json", "print log lines as they are")
+    .option("--plain", "lines on a terminal too, as in a pipe")
     .addHelpText("after", `${typedKeys}\nThe end of a file or a pipe lets its prompts finish; then the session ends.`)
     .action(async (words: string[], options: unknown) =>
       context.exit(await run(words, RunOptions.parse(options), context)),

@@ -9,11 +9,13 @@ import { createSession, getSession } from "../src/client/sessions.ts";
 import { dataDirOf } from "../src/config.ts";
 import { AgentdError } from "../src/protocol/error.ts";
 import type { SessionRequest } from "../src/protocol/http.ts";
-import { leave } from "./attach.ts";
+import { leave, leaveView, waysOut } from "./attach.ts";
 import { type CommandContext, DaemonOptions, locate } from "./client-options.ts";
 import { exitCode, UsageError } from "./exit-code.ts";
 import { plainLine } from "./plain-text.ts";
+import { screenFor } from "./screen.ts";
 import { findAnswering, startDetachedDaemon } from "./start-daemon.ts";
+import { type ViewOptions, viewSession } from "./view/view-session.ts";
 import { type WatchEnd, watchSession } from "./watch.ts";
 import { readWords } from "./words.ts";
 
@@ -29,6 +31,7 @@ export const RunOptions = DaemonOptions.extend({
   ask: z.boolean().default(false),
   timeout: z.string().optional(),
   json: z.boolean().default(false),
+  plain: z.boolean().default(false),
 });
 export type RunOptions = z.infer<typeof RunOptions>;
 
@@ -40,20 +43,38 @@ export async function run(words: readonly string[], options: RunOptions, context
   const request = await readRequest(words, options, env);
   const { session_id: sessionId, agent, runtime } = await create(request, options, context);
   terminal.note(`Session ${sessionId}`);
-  const end = await watchSession({
-    sessionId,
-    locate: () => locate(options, env),
-    from: 0,
-    isJson: options.json,
-    // A one-shot session in a script must not eat the script's stdin.
-    input: options.interactive || process.stdin.isTTY ? "lines" : "signals",
-    // Nobody else knows the session yet: without its script it would wait for prompts for ever.
-    atInputEnd: "drain",
-    waitingFor: `Starting ${plainLine(agent, 80)}${runtime === "docker" ? " in a container" : ""}`,
-    terminal,
-  });
-  const code = leave(end, sessionId, context);
+  const starting = `Starting ${plainLine(agent, 80)}${runtime === "docker" ? " in a container" : ""}`;
+  const watched = { sessionId, locate: () => locate(options, env), from: 0 };
+  const screen = await screenFor(terminal, options);
+  const end = screen
+    ? await view({ ...watched, screen, notes: [starting, waysOut(sessionId)] }, options, context)
+    : await watchSession({
+        ...watched,
+        isJson: options.json,
+        // A one-shot session in a script must not eat the script's stdin.
+        input: options.interactive || process.stdin.isTTY ? "lines" : "signals",
+        // Nobody else knows the session yet: without its script it would wait for prompts for ever.
+        atInputEnd: "drain",
+        waitingFor: starting,
+        terminal,
+      });
+  const code = screen && options.interactive ? leaveView(end, sessionId, context) : leave(end, sessionId, context);
   return code === exitCode.ok && hasFailed(end) ? exitCode.failure : code;
+}
+
+/** One that takes no more prompts is left with its end, as a script on a terminal needs it; then its lines stay there to be read. */
+async function view(
+  watched: Omit<ViewOptions, "colour">,
+  { interactive }: RunOptions,
+  { terminal }: CommandContext,
+): Promise<WatchEnd> {
+  const { screen, sessionId, locate, from } = watched;
+  const end = await viewSession({ ...watched, colour: terminal.colour, isLeftAtEnd: !interactive }).finally(
+    screen.close,
+  );
+  if (end.type === "exit" && !interactive)
+    await watchSession({ sessionId, locate, from, isJson: false, input: "none", terminal });
+  return end;
 }
 
 /** Agents may report a failed turn and still exit with 0. */

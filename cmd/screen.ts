@@ -1,4 +1,5 @@
 /** The whole of a terminal as a place for one view at a time: lines out, keys in. What draws it is loaded only when one opens. */
+import type { Terminal } from "./terminal.ts";
 
 export interface Size {
   columns: number;
@@ -45,6 +46,22 @@ export class ScreenMissing extends Error {
       cause,
     });
     this.name = "ScreenMissing";
+  }
+}
+
+/** A screen for a view, where a person sits before one and wants it. */
+export async function screenFor(
+  terminal: Terminal,
+  { plain, json }: { plain: boolean; json: boolean },
+): Promise<Screen | undefined> {
+  if (!terminal.isScreen || plain || json) return undefined;
+  try {
+    return await openScreen();
+  } catch (error) {
+    if (!(error instanceof ScreenMissing)) throw error;
+    // Lines are better than none.
+    terminal.note(`${error.message}. Showing lines`);
+    return undefined;
   }
 }
 

@@ -132,7 +132,7 @@ export function remark(item: Remarkable, { sessionId, away }: { sessionId: strin
 
 const resultStart = '{"type":"result"';
 
-function statusOfLastResult(lines: readonly string[]): string | undefined {
+export function statusOfLastResult(lines: readonly string[]): string | undefined {
   const line = lines.findLast((candidate) => candidate.startsWith(resultStart));
   return line === undefined ? undefined : /"status":"([a-z]+)"/.exec(line)?.[1];
 }

@@ -5,6 +5,7 @@
 import * as z from "zod";
 import { visible } from "../../src/client/visible.ts";
 import { type EventOf, SessionEvent } from "../../src/protocol/event.ts";
+import { callText } from "../call-text.ts";
 import { editDiffs, type FileDiff } from "../edit-diff.ts";
 import { errorText, exitText, noteText, paintNothing, resultText, unreadableText } from "../event-text.ts";
 import { inputRequiredText, inputResolvedText } from "../input-text.ts";
@@ -36,6 +37,10 @@ const entriesMax = 20_000;
 const charsMax = 32 * 1024 * 1024;
 /** Of one result; a person who needs more of it reads the log. */
 const resultCharsMax = 64 * 1024;
+/** Of what one tool was called with: more than anybody reads, and laid out in a moment. */
+const inputCharsMax = 1024 * 1024;
+/** An edit of more lines is folded at first. */
+const openLinesMax = 400;
 /** What is laid out anew with each piece that comes. */
 const chunkChars = 8 * 1024;
 const openMax = 1000;
@@ -115,7 +120,7 @@ export class Conversation {
       case "tool_result":
         return this.#toolResult(event.data);
       case "input_required":
-        return this.#text(inputRequiredText(event.data, paintNothing), "yellow", event.data.tool);
+        return this.#question(event.data);
       case "input_resolved":
         return this.#text(inputResolvedText(event.data, paintNothing), "dim");
       case "result":
@@ -141,9 +146,17 @@ export class Conversation {
     }
   }
 
-  #text(text: string, style: Style, tool?: { kind: string; input: unknown }): void {
-    const diffs = tool ? safeDiffs(tool) : [];
-    if (text !== "") this.#add({ kind: "text", text: text.trimEnd(), style, diffs, ...whole });
+  #text(text: string, style: Style): void {
+    if (text !== "") this.#add({ kind: "text", text: text.trimEnd(), style, diffs: [], ...whole });
+  }
+
+  /** In as many entries as make each quick to lay out. */
+  #question(data: EventOf<"input_required">["data"]): void {
+    const raw = data.tool ? editDiffs(data.tool) : [];
+    const chunks = chunksOf(inputRequiredText(data, paintNothing, raw).trimEnd(), chunkChars);
+    for (const text of chunks) this.#add({ kind: "text", text, style: "yellow", diffs: [], ...whole });
+    const diffs = safeDiffs(raw);
+    if (diffs.length > 0) this.#add({ kind: "text", text: "", style: undefined, diffs, ...whole });
   }
 
   #message(data: EventOf<"agent_message">["data"]): void {
@@ -199,14 +212,16 @@ export class Conversation {
   }
 
   #tool(data: EventOf<"tool_use">["data"]): void {
-    const diffs = safeDiffs(data);
+    const raw = editDiffs(data);
+    const diffs = safeDiffs(raw);
+    const title = toolTitle(data);
     const entry: Entry & ToolEntry = {
       kind: "tool",
-      title: toolTitle(data),
-      input: diffs.length > 0 ? "" : inputText(data.input),
+      title,
+      input: cutText(inputText(diffs.length > 0 ? withoutSaid(data.input, title) : data.input, raw), inputCharsMax),
       diffs,
       result: undefined,
-      isOpen: diffs.length > 0,
+      isOpen: diffs.length > 0 && isShort(diffs),
       version: 0,
       isSub: data.parent_id !== undefined,
     };
@@ -215,7 +230,9 @@ export class Conversation {
   }
 
   #toolResult(data: EventOf<"tool_result">["data"]): void {
-    const text = data.synthetic ? "(the agent never reported a result)" : cutText(plainText(data.output).trimEnd());
+    const text = data.synthetic
+      ? "(the agent never reported a result)"
+      : cutText(plainText(data.output).trimEnd(), resultCharsMax);
     const result = { text, isError: data.is_error, durationMs: data.duration_ms };
     const entry = this.#openTools.get(data.id);
     this.#openTools.delete(data.id);
@@ -278,22 +295,50 @@ function promptText({ kind, by, text }: EventOf<"user_message">["data"]): string
   return `${said}${by === undefined ? "" : `${plainLine(by, 80)}: `}${plainText(text).trim()}`;
 }
 
-function inputText(input: unknown): string {
-  if (input === null || input === undefined) return "";
-  const command = z.looseObject({ command: z.string() }).safeParse(input).data?.command;
-  if (command !== undefined) return cutText(visible(`$ ${command}`));
-  return cutText(visible(typeof input === "string" ? input : (JSON.stringify(input, undefined, 2) ?? "")));
+/** All of it: a command as one reads it, and what else the call says. */
+function inputText(input: unknown, diffs: readonly FileDiff[]): string {
+  const called = z.looseObject({ command: z.string() }).safeParse(input).data;
+  if (called === undefined) return callText(input, diffs);
+  const { command, ...rest } = called;
+  return [visible(`$ ${command}`), callText(rest, diffs)].filter((text) => text !== "").join("\n");
 }
 
-function safeDiffs(tool: { kind: string; input: unknown }): FileDiff[] {
-  return editDiffs(tool).map(({ path, lines }) => ({
+/** Without the field that the title of a call ends with: the path of an edit. */
+function withoutSaid(input: unknown, title: string): unknown {
+  if (typeof input !== "object" || input === null || Array.isArray(input)) return input;
+  const isSaid = (value: unknown) => typeof value === "string" && value !== "" && title.endsWith(`  ${value}`);
+  return Object.fromEntries(Object.entries(input).filter(([, value]) => !isSaid(value)));
+}
+
+function safeDiffs(diffs: readonly FileDiff[]): FileDiff[] {
+  return diffs.map(({ path, lines }) => ({
     path: visibleLine(path, 500),
     lines: lines.map(({ sign, text }) => ({ sign, text: visible(text) })),
   }));
 }
 
-function cutText(text: string): string {
-  return text.length <= resultCharsMax ? text : `${text.slice(0, resultCharsMax)}\n… the rest is in the log`;
+/** What is longer is opened by whoever wants to read it. */
+function isShort(diffs: readonly FileDiff[]): boolean {
+  const lines = diffs.flatMap((diff) => diff.lines);
+  return lines.length <= openLinesMax && lines.reduce((chars, { text }) => chars + text.length, 0) <= resultCharsMax;
+}
+
+function cutText(text: string, charsMax: number): string {
+  return text.length <= charsMax ? text : `${text.slice(0, charsMax)}\n… the rest is in the log`;
+}
+
+/** Parts of about so many characters, each a number of whole lines where they are not too long for that. */
+function chunksOf(text: string, chars: number): string[] {
+  const chunks: string[] = [];
+  for (let from = 0; ; ) {
+    const lineEnd = text.indexOf("\n", from + chars);
+    let to = lineEnd === -1 ? text.length : lineEnd;
+    const isCut = to - from > 2 * chars;
+    if (isCut) to = from + 2 * chars - (/[\ud800-\udbff]/.test(text[from + 2 * chars - 1] ?? "") ? 1 : 0);
+    chunks.push(text.slice(from, to));
+    if (to === text.length) return chunks;
+    from = isCut ? to : to + 1;
+  }
 }
 
 function endsInCode({ text, isInCode }: { text: string; isInCode: boolean }): boolean {
@@ -302,10 +347,11 @@ function endsInCode({ text, isInCode }: { text: string; isInCode: boolean }): bo
 }
 
 function charsOf(entry: Entry): number {
-  if (entry.kind !== "tool") return entry.text.length;
+  if (entry.kind !== "tool" && entry.kind !== "text") return entry.text.length;
   const changed = entry.diffs.reduce(
     (sum, { lines }) => lines.reduce((chars, { text }) => chars + text.length, sum),
     0,
   );
+  if (entry.kind === "text") return entry.text.length + changed;
   return entry.title.length + entry.input.length + changed + (entry.result?.text.length ?? 0);
 }

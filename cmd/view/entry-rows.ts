@@ -5,8 +5,8 @@ import type { Entry } from "./conversation.ts";
 import { markdownLines } from "./markdown.ts";
 import { cutLine, type Line, lineText, plain, type Span, type Style, textWidth, wrapLine } from "./styled-line.ts";
 
-/** Of what is open; the whole is in the log. */
-const openRowsMax = 400;
+/** Of a result; the whole is in the log. */
+const resultRowsMax = 400;
 /** A line may be a whole file. What is laid out with each piece that comes must not be. */
 const lineCharsMax = 2000;
 
@@ -24,8 +24,9 @@ export function entryRows(entry: Entry, { width, isSelected }: Look): Line[] {
 
 /** What a search looks through: also what is folded away. */
 export function entryText(entry: Entry): string {
-  if (entry.kind !== "tool") return entry.text;
+  if (entry.kind !== "tool" && entry.kind !== "text") return entry.text;
   const changed = entry.diffs.map(({ path, lines }) => [path, ...lines.map(({ text }) => text)].join("\n"));
+  if (entry.kind === "text") return [entry.text, ...changed].join("\n");
   return [entry.title, entry.input, ...changed, entry.result?.text ?? ""].join("\n");
 }
 
@@ -39,7 +40,7 @@ function rowsOf(entry: Entry, look: Look): Line[] {
       return toolRows(entry, look);
     case "text":
       return [
-        ...wrapped(entry.text, entry.style, { width: look.width, hang: "  " }),
+        ...(entry.text === "" ? [] : wholeRows(entry.text, entry.style, { width: look.width, hang: "  " })),
         ...diffRows(entry.diffs, look.width),
       ];
     case "output":
@@ -61,17 +62,19 @@ function toolRows(entry: Extract<Entry, { kind: "tool" }>, look: Look): Line[] {
   const head = toolHead(entry, look);
   if (!entry.isOpen) return [head];
   const width = Math.max(1, look.width - 2);
-  const inner = [
-    ...(entry.input === "" ? [] : wrapped(entry.input, "dim", { width, hang: "" })),
-    ...diffRows(entry.diffs, width),
-    ...(entry.result === undefined || (entry.diffs.length > 0 && !entry.result.isError)
-      ? []
-      : wrapped(entry.result.text || "(no output)", entry.result.isError ? "red" : undefined, { width, hang: "" })),
-  ];
-  const shown = inner.slice(0, openRowsMax);
-  if (inner.length > shown.length)
-    shown.push(plain(`… ${inner.length - shown.length} more rows: agentd export has all`, "dim"));
-  return [head, ...shown.map((row): Line => [{ text: "  " }, ...row])];
+  const result = resultRows(entry, width);
+  const shown = result.slice(0, resultRowsMax);
+  if (result.length > shown.length)
+    shown.push(plain(`… ${result.length - shown.length} more rows: agentd export has all`, "dim"));
+  const called = entry.input === "" ? [] : wholeRows(entry.input, "dim", { width, hang: "" });
+  const rows = [...called, ...diffRows(entry.diffs, width), ...shown];
+  return [head, ...rows.map((row): Line => [{ text: "  " }, ...row])];
+}
+
+/** That an edit was done says its head. */
+function resultRows({ diffs, result }: Extract<Entry, { kind: "tool" }>, width: number): Line[] {
+  if (result === undefined || (diffs.length > 0 && !result.isError)) return [];
+  return wrapped(result.text || "(no output)", result.isError ? "red" : undefined, { width, hang: "" });
 }
 
 function toolHead({ title, diffs, result, isOpen }: Extract<Entry, { kind: "tool" }>, look: Look): Line {
@@ -111,15 +114,39 @@ const diffStyles = { "+": "green", "-": "red", "@": "dim", " ": undefined } as c
 function diffRows(diffs: readonly FileDiff[], width: number): Line[] {
   return diffs.flatMap(({ path, lines }) => [
     ...(diffs.length > 1 ? [plain(path, "bold")] : []),
-    ...lines.flatMap(({ sign, text }) => {
-      const line = plain(`${sign === "@" ? "" : sign}${cutChars(text)}`, diffStyles[sign]);
-      return wrapLine(untabbed(line), width, " ");
-    }),
+    ...lines.flatMap(({ sign, text }) =>
+      wholeRows(`${sign === "@" ? "" : sign}${text}`, diffStyles[sign], { width, hang: " " }),
+    ),
   ]);
 }
 
 function wrapped(text: string, style: Style | undefined, { width, hang }: { width: number; hang: string }): Line[] {
   return text.split("\n").flatMap((line) => wrapLine(untabbed(plain(cutChars(line), style)), width, hang));
+}
+
+/** The same of what somebody decides by: nothing is cut. A long line is laid out in pieces, since all at once takes its length squared. */
+function wholeRows(text: string, style: Style | undefined, { width, hang }: { width: number; hang: string }): Line[] {
+  return text.split("\n").flatMap((line) =>
+    piecesOf(line).flatMap((piece, at) => {
+      const room = at === 0 ? width : Math.max(1, width - hang.length);
+      const rows = wrapLine(untabbed(plain(piece, style)), room, at === 0 ? hang : "");
+      return at === 0 || hang === "" ? rows : rows.map((row): Line => [{ text: hang }, ...row]);
+    }),
+  );
+}
+
+function piecesOf(line: string): string[] {
+  const pieces: string[] = [];
+  for (let from = 0; ; ) {
+    const to = from + lineCharsMax;
+    if (to >= line.length) return [...pieces, line.slice(from)];
+    const space = line.lastIndexOf(" ", to - 1);
+    // At a space, where there is one soon before; never within a pair.
+    const isInsidePair = /[\ud800-\udbff]/.test(line[to - 1] ?? "");
+    const end = space > to - 200 ? space + 1 : to - (isInsidePair ? 1 : 0);
+    pieces.push(line.slice(from, end));
+    from = end;
+  }
 }
 
 function cutChars(line: string): string {

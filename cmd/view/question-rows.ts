@@ -19,11 +19,21 @@ export function questionRows(
     { text: about, style: "bold" },
     { text: waiting, style: "dim" },
   ];
-  const rows = [...wrapLine(head, width, "  "), ...choiceRows(question, width)];
+  const rows = [...wrapLine(head, width, "  "), ...aboveRows(question, about), ...choiceRows(question, width)];
   const keys = wrapLine(keyLine(question), width, "  ");
   const room = Math.max(1, rowsMax - keys.length);
   const shown = rows.length > room ? [...rows.slice(0, room - 1), plain("  … above", "dim")] : rows;
   return [...shown, ...keys].slice(0, rowsMax);
+}
+
+/** So much of a call is seen at a glance. */
+const shortChars = 400;
+
+/** Whoever decides is told where the rest of it stands. */
+function aboveRows({ kind, tool }: InputRequired, about: string): Line[] {
+  const isLong = about.endsWith("…") || (JSON.stringify(tool?.input) ?? "").length > shortChars;
+  if (kind === "question" || !isLong) return [];
+  return [plain("  The whole call stands above: PgUp", "dim")];
 }
 
 function firstLine({ message, questions = [] }: InputRequired): string {

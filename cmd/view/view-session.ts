@@ -9,7 +9,7 @@ import { OwnWords } from "../own-words.ts";
 import type { Screen } from "../screen.ts";
 import { detachMsMax, interruptByKey, obey, type Talk } from "../typed-acts.ts";
 import type { Typed } from "../typed-line.ts";
-import { remark, type WatchEnd } from "../watch.ts";
+import { remark, statusOfLastResult, type WatchEnd } from "../watch.ts";
 import { SessionScene } from "./session-scene.ts";
 import { untilAborted } from "./until-aborted.ts";
 
@@ -19,6 +19,12 @@ export interface ViewOptions {
   locate: () => Promise<DaemonAddress>;
   from: number | "end";
   colour: boolean;
+  /** Lines about the watching, above all that happens. */
+  notes?: readonly string[];
+  /** What was said before this session: lines as a log has them. */
+  before?: readonly string[];
+  /** Goes on as soon as the session has ended; else its end stays until it was read. */
+  isLeftAtEnd?: boolean;
 }
 
 /** Of a longer log the end is read: no more than that is kept to scroll through. */
@@ -41,6 +47,8 @@ export async function viewSession({ screen, sessionId, locate, colour, ...option
   };
   const interrupt = onInterrupt(() => talk, { leave, hasEnded: () => scene.connection === "ended" });
   const scene = new SessionScene({ sessionId, colour, questions, refresh: screen.refresh, act, interrupt, leave });
+  for (const line of options.before ?? []) scene.conversation.line(line);
+  for (const text of options.notes ?? []) scene.conversation.note(text);
   const note = (text: string) => scene.note(text);
   const talk: Talk = { sessionId, locate, follower, ownWords: new OwnWords(), questions, note };
   scene.view = first;
@@ -61,7 +69,7 @@ export async function viewSession({ screen, sessionId, locate, colour, ...option
       readFrom,
     });
     if (exit === undefined) return { type: "detached", offset: follower.offset };
-    await untilAborted(leaving.signal);
+    if (options.isLeftAtEnd !== true) await untilAborted(leaving.signal);
     return exit;
   } finally {
     leaving.abort();
@@ -84,13 +92,15 @@ interface Following {
 async function follow(following: Following): Promise<Extract<WatchEnd, { type: "exit" }> | undefined> {
   const { follower, scene, screen, facts } = following;
   const away = new Away();
+  let lastResult: string | undefined;
   for await (const item of follower) {
+    if (item.type === "lines") lastResult = statusOfLastResult(item.lines) ?? lastResult;
     if (item.type === "exit") {
       scene.connection = "ended";
       scene.exitCode = item.exitCode;
       facts.ask();
       screen.refresh();
-      return { type: "exit", exitCode: item.exitCode, lastResult: undefined };
+      return { type: "exit", exitCode: item.exitCode, lastResult };
     }
     take(item, following, away);
     screen.refresh();
