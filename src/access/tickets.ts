@@ -1,12 +1,18 @@
-/** What a browser shows where it cannot send a header: good for one stream of one session, once, and soon for nothing. */
+/** What a browser shows where it cannot send a header: good for one stream of one session or chat, once, and soon for nothing. */
 import { randomBytes } from "node:crypto";
 import { covers, type Scope, type TicketCreated } from "../protocol/access.ts";
 import { AgentdError } from "../protocol/error.ts";
 import type { Caller } from "./caller.ts";
 
+/** What a ticket is for: a chat may have the name of a session, and is another thing. */
+export interface TicketUse {
+  kind: "session" | "chat";
+  name: string;
+}
+
 interface Ticket {
   caller: Caller;
-  session: string;
+  use: TicketUse;
   goodUntil: number;
 }
 
@@ -20,7 +26,7 @@ export class Tickets {
 
   give(
     caller: Caller,
-    { session, scope = caller.scope }: { session: string; scope?: Scope | undefined },
+    { use, scope = caller.scope }: { use: TicketUse; scope?: Scope | undefined },
   ): TicketCreated {
     if (!covers(caller.scope, scope))
       throw new AgentdError(
@@ -34,15 +40,16 @@ export class Tickets {
         details: { retry_after: lifeMs / 1000 },
       });
     const ticket = randomBytes(32).toString("base64url");
-    this.#open.set(ticket, { caller: { ...caller, scope }, session, goodUntil: now + lifeMs });
+    this.#open.set(ticket, { caller: { ...caller, scope }, use, goodUntil: now + lifeMs });
     return { ticket, expires_at: new Date(now + lifeMs).toISOString() };
   }
 
-  /** Who was given it, for this session; from now on it is good for nothing. */
-  take(ticket: string, session: string): Caller | undefined {
+  /** Who was given it, for this; from now on it is good for nothing. */
+  take(ticket: string, { kind, name }: TicketUse): Caller | undefined {
     const found = this.#open.get(ticket);
     this.#open.delete(ticket);
-    return found && found.session === session && found.goodUntil > Date.now() ? found.caller : undefined;
+    if (!found || found.use.kind !== kind || found.use.name !== name) return undefined;
+    return found.goodUntil > Date.now() ? found.caller : undefined;
   }
 
   #forgetOld(now: number): void {

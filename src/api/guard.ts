@@ -3,7 +3,7 @@ import type { FastifyRequest } from "fastify";
 import * as z from "zod";
 import { anyCaller, type Caller } from "../access/caller.ts";
 import type { RequestRate } from "../access/request-rate.ts";
-import type { Tickets } from "../access/tickets.ts";
+import type { Tickets, TicketUse } from "../access/tickets.ts";
 import type { Tokens } from "../access/tokens.ts";
 import { covers, type Scope } from "../protocol/access.ts";
 import { AgentdError } from "../protocol/error.ts";
@@ -120,12 +120,15 @@ function identify(request: FastifyRequest, access: RouteAccess, { tokens, ticket
 }
 
 const Ticketed = z.object({ ticket: z.string() });
-const OfSession = z.object({ id: z.string() });
+const OfStream = z.union([
+  z.object({ id: z.string() }).transform(({ id }): TicketUse => ({ kind: "session", name: id })),
+  z.object({ name: z.string() }).transform(({ name }): TicketUse => ({ kind: "chat", name })),
+]);
 
 function ticketHolder(request: FastifyRequest, tickets: Tickets): Caller | undefined {
   const query = Ticketed.safeParse(request.query);
-  const params = OfSession.safeParse(request.params);
-  return query.success && params.success ? tickets.take(query.data.ticket, params.data.id) : undefined;
+  const use = OfStream.safeParse(request.params);
+  return query.success && use.success ? tickets.take(query.data.ticket, use.data) : undefined;
 }
 
 /** The name in a Host header, lower case, without port; undefined when it is malformed. */

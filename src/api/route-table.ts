@@ -41,7 +41,7 @@ export const routeTable: Readonly<Record<string, RouteAccess>> = {
   "GET /sessions/:id/blobs/:name": { scope: "read" },
   // Whoever may only read is answered with an error to whatever else it sends.
   "GET /ws/sessions/:id": { scope: "read", takesTicket: true },
-  "GET /ws/chats/:name": { scope: "read" },
+  "GET /ws/chats/:name": { scope: "read", takesTicket: true },
   "POST /tickets": { scope: "read", act: "ticket" },
   "POST /sessions": { scope: "write", act: "create" },
   "PATCH /sessions/:id": { scope: "write", act: "change" },

@@ -151,7 +151,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   sessionRoutes(app, { supervisor, idempotency, dataDir: config.dataDir });
   gcRoute(app, { supervisor });
   auditRoute(app, options.access);
-  tokenRoutes(app, { supervisor, ...options.access });
+  tokenRoutes(app, { supervisor, chats: options.chats, ...options.access });
   turnRoutes(app, { supervisor, idempotency });
   chatRoutes(app, { chats: options.chats, idempotency });
   logRoutes(app, { supervisor, dataDir: config.dataDir });

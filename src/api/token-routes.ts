@@ -1,6 +1,6 @@
 /** Named tokens, and tickets for those who cannot send one. */
 import type { FastifyInstance } from "fastify";
-import type { Tickets } from "../access/tickets.ts";
+import type { Tickets, TicketUse } from "../access/tickets.ts";
 import type { Tokens } from "../access/tokens.ts";
 import {
   type TicketCreated,
@@ -9,6 +9,7 @@ import {
   TokenRequest,
   type TokenView,
 } from "../protocol/access.ts";
+import type { Chats } from "../chats/chats.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import { noteAbout } from "./audit-trail.ts";
 import { bodyOf } from "./body.ts";
@@ -20,7 +21,7 @@ interface ByName {
 
 export function tokenRoutes(
   app: FastifyInstance,
-  { tokens, tickets, supervisor }: { tokens: Tokens; tickets: Tickets; supervisor: Supervisor },
+  { tokens, tickets, supervisor, chats }: { tokens: Tokens; tickets: Tickets; supervisor: Supervisor; chats: Chats },
 ): void {
   app.get("/tokens", async (): Promise<TokenView[]> => tokens.list());
 
@@ -43,11 +44,19 @@ export function tokenRoutes(
   });
 
   app.post("/tickets", async (request, reply): Promise<TicketCreated> => {
-    const { session_id, scope } = bodyOf(request, TicketRequest, "give a ticket");
-    // By name or id: whoever comes with the ticket says the same.
-    const { session } = await supervisor.get(session_id);
-    noteAbout(request, { session_id: session.id });
+    const { session_id, chat, scope } = bodyOf(request, TicketRequest, "give a ticket");
+    let use: TicketUse;
+    if (session_id !== undefined) {
+      // By name or id: whoever comes with the ticket says the same.
+      const { session } = await supervisor.get(session_id);
+      noteAbout(request, { session_id: session.id });
+      use = { kind: "session", name: session_id };
+    } else {
+      const { view } = await chats.get(chat ?? "");
+      noteAbout(request, { subject: view.name });
+      use = { kind: "chat", name: view.name };
+    }
     reply.code(201);
-    return tickets.give(callerOf(request), { session: session_id, scope });
+    return tickets.give(callerOf(request), { use, scope });
   });
 }

@@ -54,12 +54,18 @@ export type TokenView = z.infer<typeof TokenView>;
 export const TokenCreated = TokenView.extend({ token: z.string() });
 export type TokenCreated = z.infer<typeof TokenCreated>;
 
-/** `POST /tickets`: what opens one stream of one session, once. */
-export const TicketRequest = z.strictObject({
-  session_id: z.string().min(1).max(200),
-  /** No more than the caller may; by default as much. */
-  scope: Scope.optional(),
-});
+/** `POST /tickets`: what opens one stream of one session, or of one chat, once. */
+export const TicketRequest = z
+  .strictObject({
+    session_id: z.string().min(1).max(200).optional(),
+    /** Its name. */
+    chat: z.string().min(1).max(200).optional(),
+    /** No more than the caller may; by default as much. */
+    scope: Scope.optional(),
+  })
+  .refine(({ session_id, chat }) => (session_id === undefined) !== (chat === undefined), {
+    error: "a ticket is for one stream: name either session_id or chat",
+  });
 
 export const TicketCreated = z.object({ ticket: z.string(), expires_at: z.string() });
 export type TicketCreated = z.infer<typeof TicketCreated>;

@@ -249,6 +249,16 @@ test("a ticket that waits is good for nothing once its token has gone, in each w
   await daemon.delete("/tokens/giver-revoked");
   await daemon.post("/tokens/giver-replaced/rotate");
   await eventually(async () => (await requests(daemon.url, brief).get("/sessions")).status === 401);
+  const chatTickets: Record<string, string> = {};
+  for (const how of ["going", "left"]) {
+    const token = await made(`chat-${how}`);
+    chatTickets[how] = (await requests(daemon.url, token).post("/tickets", { chat: "large" })).body.ticket;
+  }
+  await daemon.delete("/tokens/giver-chat-going");
+  const chatUrl = (how: string) =>
+    `${daemon.url.replace("http", "ws")}/ws/chats/large?session=next&ticket=${chatTickets[how]}`;
+  await expect(ClientSocket.open(chatUrl("going"))).rejects.toThrow(/401/);
+  await (await ClientSocket.open(chatUrl("left"))).close();
   const found = Object.entries(tickets).map(async ([how, ticket]) => [how, await statusWith(ticket)]);
   expect(await Promise.all(found)).toEqual([
     ["revoked", 401],

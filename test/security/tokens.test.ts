@@ -10,6 +10,8 @@ import { call, routes } from "./routes.ts";
 
 const agents = {
   echo: { command: process.execPath, args: [new URL("../fixtures/agents/echo.mjs", import.meta.url).pathname] },
+  // Of chats to which nothing is said, so it is not started.
+  chats: { harness: "claude", command: new URL("../fixtures/agents/claude-counts.mjs", import.meta.url).pathname },
 };
 const guarded = routes.filter(({ scope }) => scope !== "open");
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
@@ -173,8 +175,26 @@ describe("a ticket", () => {
     await expect(ClientSocket.open(`${socketUrl()}?ticket=${unused}`)).rejects.toThrow(/401/);
   });
 
-  test("is refused for a session that there is not", async () => {
+  test("of a chat opens that chat's socket, once", async () => {
+    expect((await daemon.post("/chats", { name: "spoken", config: { agent: "chats" } })).status).toBe(201);
+    const url = `${daemon.url.replace("http", "ws")}/ws/chats/spoken?session=next`;
+    const { ticket } = (await ask(held.write, { chat: "spoken", scope: "read" })).body;
+    const socket = await ClientSocket.open(`${url}&ticket=${ticket}`);
+    socket.send({ type: "prompt", data: "by a ticket that may only read" });
+    expect((await socket.frame("error")).code).toBe("insufficient_scope");
+    await socket.close();
+    await expect(ClientSocket.open(`${url}&ticket=${ticket}`)).rejects.toThrow(/401/);
+    expect((await daemon.get("/chats/spoken")).body.session_chain).toEqual([]);
+  });
+
+  test("is refused for what there is not, for nothing, and for two things at once", async () => {
     expect((await ask(held.read, { session_id: "none" })).body.error).toBe("session_not_found");
+    expect((await ask(held.read, { chat: "none" })).body.error).toBe("chat_not_found");
+    for (const body of [{}, { session_id: sessionId, chat: "spoken" }])
+      expect((await ask(held.read, body)).body).toMatchObject({
+        error: "invalid_request",
+        message: expect.stringContaining("name either session_id or chat"),
+      });
   });
 });
 

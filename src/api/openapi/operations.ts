@@ -311,7 +311,7 @@ export const operations: Readonly<Record<string, Operation>> = {
   },
   ...chatOperations,
   "POST /tickets": {
-    summary: "Gives a ticket that opens one stream of one session, once, for those who cannot send a header",
+    summary: "Gives a ticket that opens one stream of one session or chat, once, for those who cannot send a header",
     tag: "access",
     body: TicketRequest,
     answers: { 201: { means: "The ticket", body: TicketCreated } },

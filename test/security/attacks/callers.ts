@@ -337,6 +337,42 @@ const tickets: Row[] = [
   }),
 ];
 
+/** The same of a chat, whose name a session has too. */
+function chatTicket(name: string, misuse: (ground: Ground, ticket: string) => Promise<string>): Row {
+  return {
+    name: `a chat's ticket ${name}`,
+    meets: "401 `unauthorized`",
+    attempt: async (ground) => misuse(ground, await chatTicketOf(ground)),
+    control: {
+      name: "on the chat it is for, once",
+      meets: "101",
+      attempt: async (ground) => chatUpgradeBy(ground, "spoken", await chatTicketOf(ground)),
+    },
+  };
+}
+
+async function chatTicketOf(ground: Ground): Promise<string> {
+  for (const name of ["spoken", "another"]) await ground.daemon.post("/chats", { name, config: { agent: "stand-in" } });
+  return (await ground.as("write").post("/tickets", { chat: "spoken" })).body.ticket;
+}
+
+function chatUpgradeBy(ground: Ground, name: string, by: string): Promise<string> {
+  return ground.outcome({ path: `/ws/chats/${name}?session=next&ticket=${by}`, isUpgrade: true });
+}
+
+const chatTickets: Row[] = [
+  chatTicket("a second time", async (ground, by) => {
+    await chatUpgradeBy(ground, "spoken", by);
+    return chatUpgradeBy(ground, "spoken", by);
+  }),
+  chatTicket("on another chat", (ground, by) => chatUpgradeBy(ground, "another", by)),
+  chatTicket("on a session of that name", async (ground, by) => {
+    await ground.daemon.post("/sessions", { agent: "echo", interactive: true, name: "spoken" });
+    return upgradeBy(ground, "spoken", by);
+  }),
+  chatTicket("on its history", (ground, by) => ground.outcome({ path: `/chats/spoken/messages?ticket=${by}` })),
+];
+
 const others: Row[] = [
   {
     name: "another's Idempotency-Key with the same body, to read its answer",
@@ -503,7 +539,7 @@ async function inStore({ daemon }: Ground, text: string): Promise<string> {
 export const callers: AttackGroup<Ground> = {
   title: "Callers",
   who: "reaches the port; has no token, an old one, or one with a scope that is too small",
-  open: () => Ground.open(),
+  open: () => Ground.open({ config: { agents: { "stand-in": { harness: "claude", ...fixture("claude-counts") } } } }),
   close: (ground) => ground.close(),
-  attacks: [...withoutToken, ...spentTokens, ...scopes, ...tickets, ...others, ...starts],
+  attacks: [...withoutToken, ...spentTokens, ...scopes, ...tickets, ...chatTickets, ...others, ...starts],
 };
