@@ -24,10 +24,7 @@ export class Tickets {
   /** In the order they were given out, so the oldest is first. */
   readonly #open = new Map<string, Ticket>();
 
-  give(
-    caller: Caller,
-    { use, scope = caller.scope }: { use: TicketUse; scope?: Scope | undefined },
-  ): TicketCreated {
+  give(caller: Caller, { use, scope = caller.scope }: { use: TicketUse; scope?: Scope | undefined }): TicketCreated {
     if (!covers(caller.scope, scope))
       throw new AgentdError(
         "insufficient_scope",

@@ -2,6 +2,7 @@
 import type { FastifyInstance } from "fastify";
 import type { Tickets, TicketUse } from "../access/tickets.ts";
 import type { Tokens } from "../access/tokens.ts";
+import type { Chats } from "../chats/chats.ts";
 import {
   type TicketCreated,
   TicketRequest,
@@ -9,7 +10,6 @@ import {
   TokenRequest,
   type TokenView,
 } from "../protocol/access.ts";
-import type { Chats } from "../chats/chats.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import { noteAbout } from "./audit-trail.ts";
 import { bodyOf } from "./body.ts";

@@ -68,7 +68,10 @@ describe.skipIf(browserPath === undefined)("100,000 events", () => {
     const feed = page.getByRole("feed", { name: "Conversation" });
     const articles = feed.getByRole("article");
     await feed.getByText("The agent ended with").waitFor({ timeout: 50_000 });
-    expect(await articles.last().getAttribute("aria-setsize")).toBe(String(turns * 3 + 2));
+    // The end is there at once, the rest of a log of this length soon after.
+    await eventually(async () => (await articles.last().getAttribute("aria-setsize")) === String(turns * 3 + 2), {
+      deadlineMs: 50_000,
+    });
     return { page, feed, articles, rowsInPage: () => articles.count() };
   };
 

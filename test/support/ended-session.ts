@@ -1,5 +1,5 @@
 /** A session that has ended, as a daemon leaves it behind: a record and a log. */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 
 /** `body` is lines of events without their numbers; answers with the path of the log. */
@@ -23,14 +23,25 @@ export function putEndedSession(dataDir: string, id: string, body: Iterable<{ ty
   };
   const ended = { status: "completed", reason: "finished", exit_code: 0, at: at + 500 };
   writeFileSync(join(folder, "session.json"), JSON.stringify({ version: 1, spec, ended }), { mode: 0o600 });
-  const lines: string[] = [];
+  const log = join(folder, "events.ndjson");
+  const file = openSync(log, "w", 0o600);
+  let seq = 0;
+  let text = "";
   const add = (event: { type: string; data: object }, more: object = {}) => {
-    const seq = lines.length + 1;
-    lines.push(JSON.stringify({ ...event, timestamp: at + seq, ...more, sidecar_seq: seq, seq }));
+    seq++;
+    text += `${JSON.stringify({ ...event, timestamp: at + seq, ...more, sidecar_seq: seq, seq })}\n`;
+    // It may be of any length.
+    if (text.length > 1_000_000) text = written(file, text);
   };
   for (const event of body) add(event);
   add({ type: "exit", data: { code: 0 } }, { exit_code: 0 });
-  const log = join(folder, "events.ndjson");
-  writeFileSync(log, `${lines.join("\n")}\n`, { mode: 0o600 });
+  written(file, text);
+  closeSync(file);
   return log;
+}
+
+/** Nothing of it is left to write. */
+function written(file: number, text: string): "" {
+  for (let bytes = Buffer.from(text); bytes.length > 0; ) bytes = bytes.subarray(writeSync(file, bytes));
+  return "";
 }

@@ -1,39 +1,51 @@
 /** The conversation as a list that may be of any length, with a cursor, folds, and a search in the whole log. */
 import { useSignal } from "@preact/signals";
-import { useMemo, useRef } from "preact/hooks";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 import { useKeys } from "../page/keys.ts";
-import type { Follower } from "./follower.ts";
 import type { Item } from "./item-table.ts";
 import { AgentText, ItemView } from "./item-view.tsx";
-import { searchLog } from "./search-log.ts";
+import type { Thread } from "./thread.ts";
 import { type ListPlace, VirtualList } from "./virtual-list.tsx";
 
-export function ConversationList({ follower, place }: { follower: Follower; place: ListPlace }) {
-  const { conversation, reader } = follower;
+/** So near to the first row that what stands before it is read. */
+const nearRows = 40;
+
+export function ConversationList({ thread, place }: { thread: Thread; place: ListPlace }) {
+  const { conversation, reader } = thread;
+  // Keys of items: they stay what they are when others are put before them.
   const cursor = useSignal<number | undefined>(undefined);
-  const opened = useMemo(() => new Set<number>(), [follower]);
+  const opened = useMemo(() => new Set<number>(), [thread]);
   // Drawn anew when something came, was read again, or opened.
-  follower.version.value;
-  const { count } = conversation.items;
+  thread.version.value;
+  const { count, first } = conversation.items;
+  const last = first + count - 1;
   const move = (to: number) => {
     if (count === 0) return;
-    cursor.value = Math.max(0, Math.min(count - 1, to));
+    cursor.value = Math.max(first, Math.min(last, to));
     place.isAtEnd = false;
-    place.show(cursor.value);
-    follower.version.value++;
+    place.show(cursor.value - place.firstKey);
+    thread.version.value++;
   };
-  const toggle = (index: number) => {
-    if (!opened.delete(index)) opened.add(index);
+  /** Shown once the list has the row: it may have been read a moment ago. */
+  const toShow = useRef<number | undefined>(undefined);
+  useEffect(() => {
+    if (toShow.current === undefined) return;
+    const key = toShow.current;
+    toShow.current = undefined;
+    move(key);
+  });
+  const toggle = (key: number) => {
+    if (!opened.delete(key)) opened.add(key);
     place.isAtEnd = false;
-    follower.version.value++;
+    thread.version.value++;
   };
-  const firstShown = () => place.heights.indexAt(place.listTop);
+  const firstShown = () => place.firstKey + place.heights.indexAt(place.listTop);
   useKeys({
     j: () => move(cursor.value === undefined ? firstShown() : cursor.value + 1),
     k: () => move(cursor.value === undefined ? firstShown() : cursor.value - 1),
-    g: () => move(0),
+    g: () => move(first),
     G: () => {
-      move(count - 1);
+      move(last);
       place.toEnd();
     },
     Enter: () => {
@@ -42,34 +54,40 @@ export function ConversationList({ follower, place }: { follower: Follower; plac
   });
   return (
     <>
-      <Search
-        follower={follower}
-        onFound={(index) => {
-          // What was found may be within a call.
-          opened.add(index);
-          move(index);
-        }}
-      />
+      {thread.search && (
+        <Search
+          thread={thread}
+          onFound={(key) => {
+            // What was found may be within a call.
+            opened.add(key);
+            toShow.current = key;
+            thread.version.value++;
+          }}
+        />
+      )}
       <div class="conversation">
         <VirtualList
           place={place}
+          firstKey={first}
           count={count}
           label="Conversation"
-          cursor={cursor.value}
-          estimate={(index) => estimate(conversation.items.at(index))}
-          rowClass={(index) => classOf(conversation.items.at(index))}
+          cursor={cursor.value === undefined ? undefined : cursor.value - first}
+          estimate={(index) => estimate(conversation.items.at(first + index))}
+          rowClass={(index) => classOf(conversation.items.at(first + index))}
           row={(index) => {
-            const open = conversation.openText(index);
+            const key = first + index;
+            const open = conversation.openText(key);
             if (open !== undefined) return <AgentText text={open} wasTakenBack={false} />;
-            const lines = conversation.lines.get(index);
+            const lines = conversation.lines.get(key);
             if (!lines) return <p class="dim">…</p>;
-            return <ItemView lines={lines} isOpen={opened.has(index)} onToggle={() => toggle(index)} />;
+            return <ItemView lines={lines} isOpen={opened.has(key)} onToggle={() => toggle(key)} />;
           }}
-          onShown={(first, last) => {
+          onShown={(from, to) => {
             const missing: number[] = [];
-            for (let index = first; index <= Math.min(last, count - 1); index++)
-              if (!conversation.lines.get(index) && conversation.openText(index) === undefined) missing.push(index);
+            for (let key = first + from; key <= Math.min(first + to, last); key++)
+              if (!conversation.lines.get(key) && conversation.openText(key) === undefined) missing.push(key);
             reader.want(missing);
+            if (from < nearRows) thread.wantEarlier();
           }}
         />
         {count === 0 && <p class="dim empty">Nothing yet.</p>}
@@ -78,7 +96,7 @@ export function ConversationList({ follower, place }: { follower: Follower; plac
   );
 }
 
-function Search({ follower, onFound }: { follower: Follower; onFound(index: number): void }) {
+function Search({ thread, onFound }: { thread: Thread; onFound(key: number): void }) {
   const field = useRef<HTMLInputElement>(null);
   const outcome = useSignal("");
   const searched = useRef<AbortController | undefined>(undefined);
@@ -91,13 +109,13 @@ function Search({ follower, onFound }: { follower: Follower; onFound(index: numb
     outcome.value = "searching…";
     try {
       const words = field.current?.value ?? "";
-      const found = await searchLog(follower, words, stop.signal);
+      const found = await thread.search?.(words, stop.signal);
       if (stop.signal.aborted) return;
       outcome.value = found === undefined ? "not found" : "";
       if (found !== undefined) onFound(found);
     } catch (error) {
       outcome.value = "";
-      follower.note(error);
+      thread.note(error);
     }
   };
   return (

@@ -1,5 +1,5 @@
 /**
- * A session's log as a conversation: events in, items out. Of texts it holds only what is still being written, the questions
+ * A session's log as a conversation: events in, items out, at its end as they come and at its beginning piece by piece. Of texts it holds only what is still being written, the questions
  * that are open, and the lines that were looked at last. Pure: it reads no clock and asks no daemon.
  */
 import type { EventOf, InputRequired, Usage } from "../../protocol/event.ts";
@@ -7,6 +7,7 @@ import type { LogLine } from "../../protocol/line.ts";
 import { firstLine } from "../text/shown.ts";
 import { flags, type ItemKind, ItemTable, type Span } from "./item-table.ts";
 import { LineStore } from "./line-store.ts";
+import { LooseEnds } from "./loose-ends.ts";
 
 /** A turn for the timeline. */
 export interface Turn {
@@ -40,12 +41,68 @@ export class Conversation {
   exit: EventOf<"exit">["data"] | undefined;
   /** What the agent is at, where it says so between its messages. */
   doing = "";
-  /** How far the log was read. */
-  offset = 0;
+  /** The log was read from here… */
+  start: number;
+  /** …to here. */
+  offset: number;
+  /** The questions that were closed last. */
+  readonly answered = new Set<string>();
   readonly #texts = new Map<string, { index: number; text: string }>();
   readonly #tools = new Map<string, { index: number; line: LogLine; bytes: number }>();
   readonly #turnsById = new Map<string, Turn>();
   #output: { index: number; type: string; lines: LogLine[]; span: Span } | undefined;
+  readonly #loose = new LooseEnds();
+  /** What stands behind it, when this is a part that is read later. */
+  readonly #later: Conversation | undefined;
+  /** How texts begin that are still written there. */
+  readonly #heads = new Map<string, string>();
+
+  constructor(start = 0, later?: Conversation) {
+    this.start = start;
+    this.offset = start;
+    this.#later = later;
+  }
+
+  /** What stands before all that was read: the lines from `start` on, oldest first. */
+  takeEarlier(lines: Iterable<{ line: LogLine; span: Span }>, start: number): void {
+    const earlier = new Conversation(start, this);
+    for (const { line, span } of lines) earlier.take(line, span);
+    const shift = this.items.prepend(earlier.items);
+    this.lines.adopt(earlier.lines, shift);
+    for (const [id, head] of earlier.#heads) {
+      const open = this.#texts.get(id);
+      if (open) open.text = head + open.text;
+    }
+    putBefore(this.#texts, earlier.#texts, shift);
+    putBefore(this.#tools, earlier.#tools, shift);
+    putBefore(this.inputs, earlier.inputs, shift);
+    this.#joinTurns(earlier, shift);
+    this.#loose.adopt(earlier.#loose, shift);
+    this.start = start;
+  }
+
+  #joinTurns(earlier: Conversation, shift: number): void {
+    for (const [id, count] of earlier.#loose.callCounts) {
+      const late = this.#loose.turns.get(id);
+      if (late) late.toolCount += count;
+      else this.#loose.countCall(id, count);
+    }
+    const joined = earlier.turns.map((turn) => {
+      turn.index += shift;
+      if (turn.status !== undefined) return turn;
+      const late = this.#loose.turns.get(turn.id);
+      turn.toolCount += late?.toolCount ?? this.#loose.callCounts.get(turn.id) ?? 0;
+      if (!late) {
+        this.#turnsById.set(turn.id, turn);
+        return turn;
+      }
+      this.#loose.turns.delete(turn.id);
+      const { title, index, toolCount } = turn;
+      return Object.assign(late, { title, index, toolCount, startedAt: Math.max(late.startedAt, turn.startedAt) });
+    });
+    const own = this.turns.filter((turn) => !joined.includes(turn));
+    this.turns.splice(0, this.turns.length, ...[...joined, ...own].slice(-turnsMax));
+  }
 
   /** The text of a message that is still being written. */
   openText(index: number): string | undefined {
@@ -74,10 +131,7 @@ export class Conversation {
         this.#takeResult(line, span);
         return;
       case "input_required":
-        remember(this.inputs, line.data.request_id, {
-          input: line.data,
-          index: this.#add("input", line, span, subOf(line.data)),
-        });
+        this.#takeQuestion(line, span);
         return;
       case "input_resolved":
         this.#takeAnswer(line, span);
@@ -128,11 +182,17 @@ export class Conversation {
         open.text += text;
         return;
       }
+      const end = this.#later?.endOf(item_id);
+      if (end === "open") this.#heads.set(item_id, (this.#heads.get(item_id) ?? "") + text);
+      if (end !== undefined) return;
       remember(this.#texts, item_id, { index: this.items.add("agent", span, subOf(line.data)), text });
       return;
     }
     this.doing = "";
     this.#texts.delete(item_id);
+    // Its pieces may have begun before what was read.
+    this.#loose.noteWhole(item_id);
+    this.#heads.delete(item_id);
     if (open) {
       this.items.setSpan(open.index, span);
       this.lines.set(open.index, [line], span.end - span.start);
@@ -141,11 +201,35 @@ export class Conversation {
   }
 
   #takeCall(line: LogLine & EventOf<"tool_use">, span: Span): void {
+    const turn = this.#turnsById.get(line.data.turn_id);
+    if (turn) turn.toolCount++;
+    else this.#loose.countCall(line.data.turn_id);
+    if (this.#later?.takeBeginning("results", line.data.id, span)) return;
     const index = this.#add("tool", line, span, subOf(line.data));
     this.doing = firstLine(line.data.name, 40);
     remember(this.#tools, line.data.id, { index, line, bytes: span.end - span.start });
-    const turn = this.#turnsById.get(line.data.turn_id);
-    if (turn) turn.toolCount++;
+  }
+
+  /** Of an end that was there before it: they are one item, where the end is. Tells whether there was one. */
+  takeBeginning(kind: "results" | "answers", id: string, span: Span): boolean {
+    const key = this.#loose[kind].get(id);
+    if (key === undefined) return false;
+    this.#loose[kind].delete(id);
+    this.items.setSecond(key, span);
+    this.lines.drop(key);
+    return true;
+  }
+
+  /** Of a message whose pieces are read later: it came whole, or is still written. */
+  endOf(itemId: string): "whole" | "open" | undefined {
+    if (this.#loose.wholes.has(itemId)) return "whole";
+    return this.#texts.has(itemId) ? "open" : undefined;
+  }
+
+  #takeQuestion(line: LogLine & EventOf<"input_required">, span: Span): void {
+    if (this.#later?.takeBeginning("answers", line.data.request_id, span)) return;
+    const index = this.#add("input", line, span, subOf(line.data));
+    remember(this.inputs, line.data.request_id, { input: line.data, index });
   }
 
   #takeCallResult(line: LogLine & EventOf<"tool_result">, span: Span): void {
@@ -153,7 +237,7 @@ export class Conversation {
     const flagged = line.data.is_error ? flags.failed : 0;
     const call = this.#tools.get(line.data.id);
     if (!call) {
-      this.#add("tool", line, span, flagged);
+      this.#loose.note(this.#loose.results, line.data.id, this.#add("tool", line, span, flagged));
       return;
     }
     this.#tools.delete(line.data.id);
@@ -166,8 +250,7 @@ export class Conversation {
     const { turn_id, status, usage, cost_usd, duration_ms } = line.data;
     const index = this.#add("result", line, span, status === "success" ? 0 : flags.failed);
     this.doing = "";
-    const begun = { title: "begun by the agent", at: line.timestamp - duration_ms, index };
-    const turn = this.#turnsById.get(turn_id) ?? this.#turnOf(turn_id, begun);
+    const turn = this.#turnsById.get(turn_id) ?? this.#lateTurn(turn_id, line.timestamp - duration_ms, index);
     this.#turnsById.delete(turn_id);
     Object.assign(turn, { status, usage, costUsd: cost_usd, endedAt: line.timestamp });
     // One that had to wait begins when the one before it ends.
@@ -177,8 +260,11 @@ export class Conversation {
   #takeAnswer(line: LogLine & EventOf<"input_resolved">, span: Span): void {
     const asked = this.inputs.get(line.data.request_id);
     this.inputs.delete(line.data.request_id);
+    this.answered.add(line.data.request_id);
+    const [oldest] = this.answered;
+    if (this.answered.size > openMax && oldest !== undefined) this.answered.delete(oldest);
     if (!asked) {
-      this.#add("input", line, span);
+      this.#loose.note(this.#loose.answers, line.data.request_id, this.#add("input", line, span));
       return;
     }
     this.items.setSecond(asked.index, span);
@@ -202,6 +288,15 @@ export class Conversation {
     this.lines.set(index, this.#output.lines, span.end - span.start);
   }
 
+  /** One whose beginning was not read; those that the agent begins have none. */
+  #lateTurn(id: string, at: number, index: number): Turn {
+    const isCut = this.start > 0 && !id.includes(".");
+    const turn = this.#turnOf(id, { title: isCut ? "its prompt is further up" : "begun by the agent", at, index });
+    turn.toolCount = this.#loose.callCounts.get(id) ?? 0;
+    this.#loose.note(this.#loose.turns, id, turn);
+    return turn;
+  }
+
   #turnOf(id: string, { title, at, index }: { title: string; at: number; index: number }): Turn {
     const turn: Turn = {
       ...{ id, title, index, startedAt: at, endedAt: undefined, status: undefined },
@@ -216,6 +311,13 @@ export class Conversation {
 
 function subOf(data: { parent_id?: string | undefined }): number {
   return data.parent_id === undefined ? 0 : flags.sub;
+}
+
+function putBefore<T extends { index: number }>(open: Map<string, T>, earlier: Map<string, T>, shift: number): void {
+  const own = [...open];
+  open.clear();
+  for (const [id, value] of earlier) remember(open, id, { ...value, index: value.index + shift });
+  for (const [id, value] of own) remember(open, id, value);
 }
 
 function remember<T>(open: Map<string, T>, id: string, value: T): void {

@@ -1,16 +1,22 @@
-/** One session in the page: its log followed from the beginning, its view asked for while it lives. */
+/** One session in the page: the end of its log, what comes, and what stood before it; its view asked for while it lives. */
 import { signal } from "@preact/signals";
 import { pause } from "../../client/retry.ts";
 import type { SessionView } from "../../protocol/http.ts";
-import { address, client, noteFault } from "../page/standing.ts";
+import { client, noteFault } from "../page/standing.ts";
 import { Conversation } from "./conversation.ts";
 import { LineReader } from "./line-reader.ts";
+import { readBack, readSpan } from "./log-lines.ts";
+import { Past } from "./past.ts";
+import { searchLog } from "./search-log.ts";
+import type { Thread } from "./thread.ts";
 
 /** How often what came is drawn, and the view asked for. */
 const drawMs = 50;
 const viewMs = 2000;
+/** Spans nearer than this are read as one. */
+const gapMax = 32 * 1024;
 
-export class Follower {
+export class Follower implements Thread {
   readonly id: string;
   readonly conversation = new Conversation();
   readonly reader: LineReader;
@@ -18,15 +24,23 @@ export class Follower {
   readonly version = signal(0);
   readonly view = signal<SessionView | undefined>(undefined);
   readonly fault = signal("");
+  readonly past: Past;
   readonly #over = new AbortController();
   #drawing: ReturnType<typeof setTimeout> | undefined;
 
   constructor(id: string) {
     this.id = id;
     this.reader = new LineReader({
-      id,
       conversation: this.conversation,
-      address,
+      read: (span) => readSpan(id, span, this.#over.signal),
+      gapMax,
+      onRead: () => this.#draw(),
+      onFault: (error) => this.note(error),
+    });
+    this.past = new Past({
+      conversation: this.conversation,
+      signal: this.#over.signal,
+      read: (before) => readBack(id, before, this.#over.signal),
       onRead: () => this.#draw(),
       onFault: (error) => this.note(error),
     });
@@ -50,15 +64,31 @@ export class Follower {
     if (!this.#over.signal.aborted) this.fault.value = noteFault(error);
   }
 
+  wantEarlier(): void {
+    this.past.want();
+  }
+
+  search(words: string, signal: AbortSignal): Promise<number | undefined> {
+    return searchLog(this, words, signal);
+  }
+
   async refresh(): Promise<void> {
     this.view.value = await this.handle.view();
   }
 
   async #follow(): Promise<void> {
     const { signal: over } = this.#over;
-    let start = 0;
     try {
-      for await (const event of this.handle.events({ signal: over, giveUpAfterMs: Number.POSITIVE_INFINITY })) {
+      // The end first, of however long a log; what stands before it is read meanwhile.
+      await this.refresh();
+      await this.#openAtEnd(this.view.value?.log_bytes ?? 0);
+      void this.past.readEagerly();
+      let start = this.conversation.offset;
+      for await (const event of this.handle.events({
+        since: start,
+        signal: over,
+        giveUpAfterMs: Number.POSITIVE_INFINITY,
+      })) {
         this.conversation.take(event, { start, end: event.offset });
         start = event.offset;
         this.#draw();
@@ -67,6 +97,14 @@ export class Follower {
     } catch (error) {
       this.note(error);
     }
+  }
+
+  async #openAtEnd(bytes: number): Promise<void> {
+    if (bytes === 0) return;
+    const { lines, span } = await readBack(this.id, bytes, this.#over.signal);
+    this.conversation.offset = span.end;
+    this.conversation.takeEarlier(lines, span.start);
+    this.#draw();
   }
 
   async #look(): Promise<void> {

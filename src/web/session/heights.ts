@@ -24,6 +24,17 @@ export class Heights {
     this.set(this.#count - 1, height);
   }
 
+  /** Rows that come before all others. */
+  prepend(heights: readonly number[]): void {
+    const all = new Float32Array(heights.length + this.#count);
+    all.set(heights);
+    all.set(this.#values.subarray(0, this.#count), heights.length);
+    while (this.#capacity < all.length) this.#capacity *= 2;
+    this.#count = all.length;
+    this.#total = all.reduce((sum, height) => sum + height, 0);
+    this.#take(all);
+  }
+
   /** By how much it changed. */
   set(index: number, height: number): number {
     const change = Math.fround(height) - this.at(index);
@@ -56,8 +67,11 @@ export class Heights {
   }
 
   #grow(): void {
-    const values = this.#values;
     this.#capacity *= 2;
+    this.#take(this.#values);
+  }
+
+  #take(values: Float32Array): void {
     this.#values = new Float32Array(this.#capacity);
     this.#values.set(values);
     this.#sums = new Float64Array(this.#capacity + 1);

@@ -1,6 +1,6 @@
 /**
  * What a conversation is made of, without a word of its text: for each part its kind and where its lines are in the log.
- * 35 bytes a part, so that a hundred thousand of them are nothing; their text is read again when they are looked at.
+ * An item's key stays what it is: those that are read later and stand before all others have keys below 0. 35 bytes a part, so that a hundred thousand of them are nothing; their text is read again when they are looked at.
  */
 
 export const itemKinds = ["user", "agent", "tool", "result", "input", "note", "error", "output", "exit"] as const;
@@ -33,28 +33,54 @@ export class ItemTable {
   #flags = new Uint8Array(this.#capacity);
   /** Four numbers an item: the start and end of its first lines, and of its second. */
   #spans = new Float64Array(this.#capacity * 4);
-  #count = 0;
+  /** Keys are from `first` to before `end`; 0 stands so far into the arrays. */
+  #first = 0;
+  #end = 0;
+  #zero = 0;
+  /** Where the second line stands before the first, which is never of one that was followed: by that second line. */
+  readonly #early = new Map<number, number>();
 
   get count(): number {
-    return this.#count;
+    return this.#end - this.#first;
   }
 
-  /** Returns its index. */
+  get first(): number {
+    return this.#first;
+  }
+
+  /** Returns its key. */
   add(kind: ItemKind, span: Span, flagged = 0): number {
-    if (this.#count === this.#capacity) this.#grow();
-    const index = this.#count++;
-    this.#kinds[index] = itemKinds.indexOf(kind);
-    this.#flags[index] = flagged;
-    this.setSpan(index, span);
-    return index;
+    if (this.#zero + this.#end === this.#capacity) this.#grow(this.#zero, this.#capacity + 1);
+    const key = this.#end++;
+    this.#kinds[this.#zero + key] = itemKinds.indexOf(kind);
+    this.#flags[this.#zero + key] = flagged;
+    this.setSpan(key, span);
+    return key;
   }
 
-  at(index: number): Item {
-    const at = index * 4;
+  /** All of another table, before what is here. Returns what its keys become greater by. */
+  prepend(earlier: ItemTable): number {
+    const { count } = earlier;
+    const room = this.#zero + this.#first;
+    // Room for as many again as there are, so that piece by piece costs no more than all at once.
+    if (room < count) this.#grow(this.#zero + count + this.count, this.#capacity + count + this.count);
+    const at = this.#zero + this.#first - count;
+    const from = earlier.#zero + earlier.#first;
+    this.#kinds.set(earlier.#kinds.subarray(from, from + count), at);
+    this.#flags.set(earlier.#flags.subarray(from, from + count), at);
+    this.#spans.set(earlier.#spans.subarray(from * 4, (from + count) * 4), at * 4);
+    const shift = this.#first - count - earlier.#first;
+    for (const [offset, key] of earlier.#early) this.#early.set(offset, key + shift);
+    this.#first -= count;
+    return shift;
+  }
+
+  at(key: number): Item {
+    const at = (this.#zero + key) * 4;
     const [start = 0, end = 0, secondStart = 0, secondEnd = 0] = this.#spans.subarray(at, at + 4);
-    const flagged = this.#flags[index] ?? 0;
+    const flagged = this.#flags[this.#zero + key] ?? 0;
     return {
-      kind: this.kindAt(index),
+      kind: this.kindAt(key),
       span: { start, end },
       second: secondEnd > 0 ? { start: secondStart, end: secondEnd } : undefined,
       isSub: (flagged & flags.sub) !== 0,
@@ -62,30 +88,34 @@ export class ItemTable {
     };
   }
 
-  kindAt(index: number): ItemKind {
-    return itemKinds[this.#kinds[index] ?? 0] ?? "note";
+  kindAt(key: number): ItemKind {
+    return itemKinds[this.#kinds[this.#zero + key] ?? 0] ?? "note";
   }
 
-  setSpan(index: number, { start, end }: Span): void {
-    this.#spans[index * 4] = start;
-    this.#spans[index * 4 + 1] = end;
+  setSpan(key: number, { start, end }: Span): void {
+    const at = (this.#zero + key) * 4;
+    this.#spans[at] = start;
+    this.#spans[at + 1] = end;
   }
 
-  setSecond(index: number, { start, end }: Span): void {
-    this.#spans[index * 4 + 2] = start;
-    this.#spans[index * 4 + 3] = end;
+  setSecond(key: number, { start, end }: Span): void {
+    const at = (this.#zero + key) * 4;
+    this.#spans[at + 2] = start;
+    this.#spans[at + 3] = end;
+    if (start < (this.#spans[at] ?? 0)) this.#early.set(start, key);
   }
 
-  flag(index: number, flagged: number): void {
-    this.#flags[index] = (this.#flags[index] ?? 0) | flagged;
+  flag(key: number, flagged: number): void {
+    const at = this.#zero + key;
+    this.#flags[at] = (this.#flags[at] ?? 0) | flagged;
   }
 
   /** The item whose first lines hold this offset, or the last one that begins before it. */
   indexAt(offset: number): number {
-    let [low, high] = [0, this.#count - 1];
+    let [low, high] = [this.#first, this.#end - 1];
     while (low < high) {
       const middle = Math.ceil((low + high) / 2);
-      if ((this.#spans[middle * 4] ?? 0) <= offset) low = middle;
+      if ((this.#spans[(this.#zero + middle) * 4] ?? 0) <= offset) low = middle;
       else high = middle - 1;
     }
     return low;
@@ -93,21 +123,30 @@ export class ItemTable {
 
   /** The same for any line: one that is the second of an item that began earlier belongs to that. */
   indexHolding(offset: number): number {
-    const index = this.indexAt(offset);
-    for (let earlier = index; earlier >= Math.max(0, index - lookBackMax); earlier--)
-      if (this.#spans[earlier * 4 + 2] === offset && (this.#spans[earlier * 4 + 3] ?? 0) > 0) return earlier;
-    return index;
+    const known = this.#early.get(offset);
+    if (known !== undefined) return known;
+    const key = this.indexAt(offset);
+    for (let earlier = key; earlier >= Math.max(this.#first, key - lookBackMax); earlier--) {
+      const at = (this.#zero + earlier) * 4;
+      if (this.#spans[at + 2] === offset && (this.#spans[at + 3] ?? 0) > 0) return earlier;
+    }
+    return key;
   }
 
-  #grow(): void {
-    this.#capacity *= 2;
-    this.#kinds = grown(this.#kinds, new Uint8Array(this.#capacity));
-    this.#flags = grown(this.#flags, new Uint8Array(this.#capacity));
-    this.#spans = grown(this.#spans, new Float64Array(this.#capacity * 4));
+  /** To at least so many, doubled until it fits, with 0 where it is to be. */
+  #grow(zero: number, capacityMin: number): void {
+    const [from, to] = [this.#zero + this.#first, this.#zero + this.#end];
+    while (this.#capacity < capacityMin) this.#capacity *= 2;
+    const at = zero + this.#first;
+    const kinds = new Uint8Array(this.#capacity);
+    kinds.set(this.#kinds.subarray(from, to), at);
+    const flagged = new Uint8Array(this.#capacity);
+    flagged.set(this.#flags.subarray(from, to), at);
+    const spans = new Float64Array(this.#capacity * 4);
+    spans.set(this.#spans.subarray(from * 4, to * 4), at * 4);
+    this.#kinds = kinds;
+    this.#flags = flagged;
+    this.#spans = spans;
+    this.#zero = zero;
   }
-}
-
-function grown<T extends Uint8Array | Float64Array>(from: T, to: T): T {
-  to.set(from);
-  return to;
 }

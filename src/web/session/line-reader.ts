@@ -1,18 +1,21 @@
 /** Reads again the lines of items that come into view and are no longer in memory, many of them by one request. */
-import type { DaemonAddress } from "../../client/address.ts";
-import { readLogRange } from "../../client/sessions.ts";
-import { type LogLine, parseLogLine } from "../../protocol/line.ts";
+import type { LogLine } from "../../protocol/line.ts";
 import type { Conversation } from "./conversation.ts";
 import type { Span } from "./item-table.ts";
 
-/** Spans nearer than this are read as one. */
-const gapMax = 32 * 1024;
 const readMax = 1024 * 1024;
 
+export interface Located {
+  line: LogLine;
+  span: Span;
+}
+
 export interface LineReaderOptions {
-  id: string;
   conversation: Conversation;
-  address(): DaemonAddress;
+  /** The lines that begin within a span. */
+  read(span: Span): Promise<readonly Located[]>;
+  /** Spans nearer than this are read as one. */
+  gapMax: number;
   /** Told that there is more to show. */
   onRead(): void;
   onFault(error: unknown): void;
@@ -42,11 +45,13 @@ export class LineReader {
         this.#wanted = [];
         if (batch.length === 0) return;
         const spans = batch.flatMap((index) => spansOf(conversation, index));
-        const lines: { start: number; line: LogLine }[] = [];
-        for (const group of groups(spans)) lines.push(...(await this.#read(group)));
+        const lines: Located[] = [];
+        for (const group of groups(spans, this.#options.gapMax)) lines.push(...(await this.#options.read(group)));
         for (const index of batch) {
           const own = spansOf(conversation, index);
-          const found = lines.filter(({ start }) => own.some((span) => start >= span.start && start < span.end));
+          const found = lines.filter(({ span: { start } }) =>
+            own.some((span) => start >= span.start && start < span.end),
+          );
           const bytes = own.reduce((sum, span) => sum + span.end - span.start, 0);
           conversation.lines.set(
             index,
@@ -62,21 +67,6 @@ export class LineReader {
       this.#isReading = false;
     }
   }
-
-  async #read({ start, end }: Span): Promise<{ start: number; line: LogLine }[]> {
-    const { id, address } = this.#options;
-    const bytes = await readLogRange(address(), { id, from: start, to: end });
-    const decoder = new TextDecoder();
-    const lines: { start: number; line: LogLine }[] = [];
-    for (let at = 0; at < bytes.length; ) {
-      const newline = bytes.indexOf(0x0a, at);
-      const lineEnd = newline === -1 ? bytes.length : newline;
-      const line = parsed(decoder.decode(bytes.subarray(at, lineEnd)));
-      if (line) lines.push({ start: start + at, line });
-      at = lineEnd + 1;
-    }
-    return lines;
-  }
 }
 
 function spansOf(conversation: Conversation, index: number): Span[] {
@@ -85,7 +75,7 @@ function spansOf(conversation: Conversation, index: number): Span[] {
 }
 
 /** Neighbours as one, so that a screen costs a request or two. */
-function groups(spans: readonly Span[]): Span[] {
+function groups(spans: readonly Span[], gapMax: number): Span[] {
   const merged: Span[] = [];
   for (const span of spans.toSorted((a, b) => a.start - b.start)) {
     const last = merged.at(-1);
@@ -94,13 +84,4 @@ function groups(spans: readonly Span[]): Span[] {
     else merged.push({ ...span });
   }
   return merged;
-}
-
-/** A file that was torn may hold what is none of our lines. */
-function parsed(text: string): LogLine | undefined {
-  try {
-    return parseLogLine(text);
-  } catch {
-    return undefined;
-  }
 }

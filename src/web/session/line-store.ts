@@ -21,6 +21,17 @@ export class LineStore {
     return found.lines;
   }
 
+  /** What another holds, under keys that are greater by so much. */
+  adopt(earlier: LineStore, shift: number): void {
+    for (const [index, { lines, bytes }] of earlier.#lines) this.set(index + shift, lines, bytes);
+  }
+
+  /** To be read again. */
+  drop(index: number): void {
+    this.#bytes -= this.#lines.get(index)?.bytes ?? 0;
+    this.#lines.delete(index);
+  }
+
   set(index: number, lines: readonly LogLine[], bytes: number): void {
     const isLong = bytes > lineBytesMax;
     const held = { lines: isLong ? lines.map(withoutLongTexts) : lines, bytes: isLong ? lineBytesMax : bytes };

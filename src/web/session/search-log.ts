@@ -8,17 +8,23 @@ const pieceBytes = 1024 * 1024;
 /** Where the last search ended, so that the same words again lead to the next place. */
 const places = new WeakMap<Follower, { words: string; offset: number }>();
 
-/** Index of the next item with these words; from the beginning again behind the last one. Undefined when there is none. */
+/** Key of the next item with these words; in what was read first, then from the beginning, and from there again behind the last one. Undefined when there is none. */
 export async function searchLog(follower: Follower, words: string, signal: AbortSignal): Promise<number | undefined> {
   if (words.trim() === "") return undefined;
   const last = places.get(follower);
-  const from = last?.words === words ? last.offset : 0;
+  const { conversation, past } = follower;
+  const from = last?.words === words ? last.offset : conversation.start;
   const found =
-    (await find(follower, { words, from, to: follower.conversation.offset, signal })) ??
+    (await find(follower, { words, from, to: conversation.offset, signal })) ??
     (from === 0 ? undefined : await find(follower, { words, from: 0, to: from, signal }));
   if (found === undefined) return undefined;
   places.set(follower, { words, offset: found.end });
-  return follower.conversation.items.indexHolding(found.start);
+  await past.backTo(found.start, signal);
+  if (found.start >= conversation.start) return conversation.items.indexHolding(found.start);
+  if (signal.aborted) return undefined;
+  throw new RangeError(
+    `Found at byte ${found.start} of the log, which is too far up to be shown with all that follows: read it there, or search again for the next place`,
+  );
 }
 
 /** The first line that has them, in the texts that people see or as they stand in the log. */

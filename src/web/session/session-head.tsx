@@ -22,9 +22,9 @@ export function SessionHead({ follower, onInterrupt, onStop }: SessionHeadProps)
       <h1>{view ? visible(view.name ?? view.session_id.slice(0, 8)) : follower.id.slice(0, 8)}</h1>
       {view && <Standing view={view} doing={isOver ? "" : conversation.doing} />}
       {view && <Figures view={view} />}
-      {view && conversation.offset < view.log_bytes && (
+      {view && conversation.start > 0 && (
         <span class="dim" role="status">
-          reading {bytesText(conversation.offset)} of {bytesText(view.log_bytes)}
+          the last {bytesText(conversation.offset - conversation.start)} of {bytesText(conversation.offset)}
         </span>
       )}
       {view && !isOver && (

@@ -24,7 +24,13 @@ export function SessionView({ id }: { id: string }) {
   useKeys({ i: () => void acts.interrupt() });
   const open = useComputed(() => {
     follower.version.value;
-    return [...follower.conversation.inputs.values()].map(({ input }) => input);
+    const { inputs, answered } = follower.conversation;
+    const read = [...inputs.values()].map(({ input }) => input);
+    // One that stands further up than was read is in the view.
+    const further = (follower.view.value?.inputs ?? []).filter(
+      ({ request_id }) => !inputs.has(request_id) && !answered.has(request_id),
+    );
+    return [...further, ...read];
   });
   const view = follower.view.value;
   const isOver = follower.conversation.exit !== undefined || view?.ended_at !== undefined;
@@ -52,14 +58,14 @@ export function SessionView({ id }: { id: string }) {
           {follower.fault.value}
         </p>
       )}
-      {tab.value === "Conversation" && <ConversationList follower={follower} place={place} />}
+      {tab.value === "Conversation" && <ConversationList thread={follower} place={place} />}
       {tab.value === "Turns" && (
         <TurnsView
           follower={follower}
-          onShow={(index) => {
+          onShow={(key) => {
             tab.value = "Conversation";
             place.isAtEnd = false;
-            place.scrollTo(place.heights.before(index));
+            place.scrollTo(place.heights.before(key - place.firstKey));
           }}
         />
       )}

@@ -6,7 +6,7 @@ import type { Follower } from "./follower.ts";
 /** More of them no table is read for. */
 const shownMax = 500;
 
-export function TurnsView({ follower, onShow }: { follower: Follower; onShow(index: number): void }) {
+export function TurnsView({ follower, onShow }: { follower: Follower; onShow(key: number): void }) {
   follower.version.value;
   const turns = follower.conversation.turns.slice(-shownMax);
   if (turns.length === 0) return <p class="dim empty">No turn yet.</p>;
@@ -17,6 +17,16 @@ export function TurnsView({ follower, onShow }: { follower: Follower; onShow(ind
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard
     <section class="scrolls" tabIndex={0} aria-label="Turns">
+      {follower.conversation.start > 0 && (
+        <p class="dim">
+          Of what was read of the log.{" "}
+          {follower.past.hasMore && (
+            <button type="button" class="link" onClick={() => follower.wantEarlier()}>
+              Read further back
+            </button>
+          )}
+        </p>
+      )}
       <Timeline turns={turns} from={from} to={to} />
       <table class="turns">
         <thead>

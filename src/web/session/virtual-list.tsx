@@ -18,6 +18,8 @@ export class ListPlace {
   top = 0;
   height = 800;
   isAtEnd = true;
+  /** Key of the first row: it falls as rows come before all others. */
+  firstKey = 0;
   box: HTMLElement | undefined;
 
   /** List pixels to a pixel of the scroll bar. */
@@ -32,6 +34,23 @@ export class ListPlace {
 
   get listTop(): number {
     return this.top * this.scale;
+  }
+
+  /** Rows before all others; what is on the screen stays where it is. */
+  prepend(heights: readonly number[]): void {
+    const { listTop, isAtEnd } = this;
+    const before = this.heights.total;
+    this.heights.prepend(heights);
+    this.firstKey -= heights.length;
+    this.stretch();
+    this.scrollTo(listTop + this.heights.total - before);
+    this.isAtEnd = isAtEnd;
+  }
+
+  /** The browser knows of no scroll position beyond the end of what it has. */
+  stretch(): void {
+    const spacer = this.box?.firstElementChild;
+    if (spacer instanceof HTMLElement) spacer.style.height = `${this.spacerPx}px`;
   }
 
   scrollTo(listTop: number): void {
@@ -76,6 +95,8 @@ export class ListPlace {
 
 export interface VirtualListProps {
   place: ListPlace;
+  /** Of the first row; a row keeps its key. */
+  firstKey: number;
   count: number;
   label: string;
   /** The row that keys act on. */
@@ -92,6 +113,8 @@ export function VirtualList(props: VirtualListProps) {
   const { heights } = place;
   const [, redraw] = useReducer((drawn: number) => drawn + 1, 0);
   const box = useRef<HTMLElement>(null);
+  if (props.firstKey < place.firstKey)
+    place.prepend(Array.from({ length: place.firstKey - props.firstKey }, (_, index) => props.estimate(index)));
   while (heights.count < count) heights.push(props.estimate(heights.count));
   const first = heights.indexAt(place.listTop - beyondPx);
   const last = heights.indexAt(place.listTop + place.height + beyondPx);
@@ -119,7 +142,7 @@ export function VirtualList(props: VirtualListProps) {
   for (let index = first; index <= last && index < count; index++)
     rows.push(
       <article
-        key={index}
+        key={index + props.firstKey}
         data-index={index}
         class={props.rowClass(index)}
         style={{ top: `${heights.before(index) + shift}px` }}
@@ -164,11 +187,7 @@ function measure(place: ListPlace): boolean {
     if (change !== 0) hasChanged = true;
     if (index < anchor) above += change;
   }
-  if (hasChanged) {
-    // The browser knows of no scroll position beyond the end of what it has.
-    const spacer = box.firstElementChild;
-    if (spacer instanceof HTMLElement) spacer.style.height = `${place.spacerPx}px`;
-  }
+  if (hasChanged) place.stretch();
   if (place.isAtEnd) place.toEnd();
   else if (above !== 0) place.scrollTo(place.listTop + above);
   return hasChanged;

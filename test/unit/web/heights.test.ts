@@ -27,6 +27,23 @@ test("sums and places are those of a plain list, however rows were added and mea
   );
 });
 
+test("rows before all others move those that are there", () => {
+  fc.assert(
+    fc.property(fc.array(pixels, { maxLength: 1500 }), fc.array(pixels, { maxLength: 1500 }), (later, earlier) => {
+      const heights = new Heights();
+      for (const height of later) heights.push(height);
+      heights.prepend(earlier);
+      heights.push(7);
+      const plain = new Heights();
+      for (const height of [...earlier, ...later, 7]) plain.push(height);
+      expect([heights.count, heights.total]).toEqual([plain.count, plain.total]);
+      for (let index = 0; index <= plain.count; index += 97)
+        expect([heights.at(index), heights.before(index)]).toEqual([plain.at(index), plain.before(index)]);
+    }),
+    { numRuns: 60 },
+  );
+});
+
 test("nothing is above the first row, and an empty list has no height", () => {
   const heights = new Heights();
   expect([heights.total, heights.count, heights.indexAt(10), heights.indexAt(-5)]).toEqual([0, 0, 0, 0]);

@@ -1,0 +1,144 @@
+/** A log that is read from its end: whatever pieces it comes in, what is made of it is what reading it from the beginning makes. */
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { type LogLine, parseLogLine } from "../../../src/protocol/line.ts";
+import { Conversation } from "../../../src/web/session/conversation.ts";
+
+const usage = { input_tokens: 5, output_tokens: 2, cache_read_input_tokens: 1, cache_creation_input_tokens: 0 };
+
+const shapes = {
+  prompt: (id: string) => ({ type: "user_message", data: { turn_id: id, kind: "prompt", text: `do ${id}` } }),
+  piece: (id: string) => ({
+    type: "agent_message",
+    data: { turn_id: "t1", item_id: id, text: `piece of ${id}. `, delta: true },
+  }),
+  whole: (id: string) => ({
+    type: "agent_message",
+    data: { turn_id: "t1", item_id: id, text: `all of ${id}`, delta: false },
+  }),
+  call: (id: string, turn_id = "t1") => ({
+    type: "tool_use",
+    data: { turn_id, id, name: "Bash", kind: "execute", input: { command: id } },
+  }),
+  came: (id: string) => ({
+    type: "tool_result",
+    data: { turn_id: "t1", id, name: "Bash", output: id, is_error: id === "1", duration_ms: 1 },
+  }),
+  asked: (id: string) => ({
+    type: "input_required",
+    data: { request_id: id, turn_id: "t1", kind: "permission", message: `may ${id}`, options: [] },
+  }),
+  answered: (id: string) => ({ type: "input_resolved", data: { request_id: id, decision: "deny", by: "client" } }),
+  end: (id: string) => ({
+    type: "result",
+    data: { turn_id: id, session_id: "s", status: "success", cost_usd: 1, duration_ms: 2, num_turns: 1, usage },
+  }),
+};
+type Lines = { line: LogLine; span: { start: number; end: number } }[];
+
+/** Each event takes ten bytes of the log. */
+function linesOf(events: readonly object[]): Lines {
+  return events.map((event, at) => ({
+    line: parseLogLine(JSON.stringify({ ...event, timestamp: 1000 + at, sidecar_seq: at + 1, seq: at + 1 })),
+    span: { start: at * 10, end: at * 10 + 10 },
+  }));
+}
+
+function forwards(lines: Lines): Conversation {
+  const conversation = new Conversation();
+  for (const { line, span } of lines) conversation.take(line, span);
+  return conversation;
+}
+
+/** Opened when `known` lines were there, the others come; what stands before is read in pieces that end at `cuts`. */
+function backwards(lines: Lines, known: number, cuts: readonly number[]): Conversation {
+  const conversation = new Conversation(known * 10);
+  const coming = lines.slice(known);
+  const ends = [...new Set(cuts.map((cut) => cut % (known + 1)))].filter((cut) => cut < known).sort((a, b) => b - a);
+  let to = known;
+  for (const from of known === 0 ? [] : [...new Set([...ends, 0])]) {
+    conversation.takeEarlier(lines.slice(from, to), from * 10);
+    to = from;
+    // Meanwhile it goes on.
+    const next = coming.shift();
+    if (next) conversation.take(next.line, next.span);
+  }
+  for (const { line, span } of coming) conversation.take(line, span);
+  return conversation;
+}
+
+/** What people see of each item, in whatever order ends and beginnings that were read apart stand. */
+function told(conversation: Conversation): string[] {
+  const { items } = conversation;
+  return Array.from({ length: items.count }, (_, at) => {
+    const { kind, span, second, hasFailed } = items.at(items.first + at);
+    const spans = [span, ...(second ? [second] : [])].map(({ start }) => start).sort((a, b) => a - b);
+    const open = conversation.openText(items.first + at);
+    // Of a text that is still written no line is read again.
+    return JSON.stringify([kind, hasFailed, open ?? spans]);
+  }).sort();
+}
+
+const turnsOf = ({ turns }: Conversation) =>
+  turns.map(({ index: _index, title, ...turn }) => ({ ...turn, title: title.startsWith("do ") ? title : "" }));
+
+/** A story in which everything ends at most once, and after it began; calls are within turns. */
+const story = fc
+  .array(fc.record({ what: fc.constantFrom("text", "tool", "question", "turn"), ends: fc.boolean() }), {
+    maxLength: 30,
+  })
+  .map((steps) => {
+    const events: object[] = [];
+    const toEnd: object[] = [];
+    let turn: string | undefined;
+    for (const [at, { what, ends }] of steps.entries()) {
+      const id = String(at);
+      if (what === "turn") {
+        if (turn !== undefined) events.push(shapes.end(turn));
+        turn = ends ? `t${id}` : `t${id}.1`;
+        // One that the agent begins has no prompt.
+        if (ends) events.push(shapes.prompt(turn));
+        continue;
+      }
+      if (what === "text") events.push(shapes.piece(id), shapes.piece(id));
+      if (what === "tool") events.push(shapes.call(id, turn ?? "t"));
+      if (what === "question") events.push(shapes.asked(id));
+      const end = { text: shapes.whole(id), tool: shapes.came(id), question: shapes.answered(id) };
+      if (ends) toEnd.push(end[what]);
+      const next = at % 3 === 0 ? toEnd.shift() : undefined;
+      if (next) events.push(next);
+    }
+    return linesOf([...events, ...toEnd.slice(0, toEnd.length >> 1)]);
+  });
+
+test("pieces from the end make what the whole makes: items, open texts, questions, turns", () => {
+  fc.assert(
+    fc.property(story, fc.nat(60), fc.array(fc.nat(60), { maxLength: 6 }), (lines, at, cuts) => {
+      const whole = forwards(lines);
+      const pieces = backwards(lines, Math.min(at, lines.length), cuts);
+      expect(told(pieces)).toEqual(told(whole));
+      expect([...pieces.inputs.keys()].sort()).toEqual([...whole.inputs.keys()].sort());
+      expect(turnsOf(pieces)).toEqual(turnsOf(whole));
+      expect([pieces.start, pieces.offset]).toEqual([0, whole.offset]);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test("an item is found by where its lines stand, a call that was read after its result too", () => {
+  const lines = linesOf([shapes.call("1"), shapes.whole("m"), shapes.came("1"), shapes.prompt("t9")]);
+  const conversation = backwards(lines, 4, [2]);
+  const { items } = conversation;
+  const kindAt = (offset: number) => items.kindAt(items.indexHolding(offset));
+  expect([0, 10, 20, 30].map(kindAt)).toEqual(["tool", "agent", "tool", "user"]);
+  expect(items.at(items.indexHolding(0))).toMatchObject({ span: { start: 20 }, second: { start: 0 }, hasFailed: true });
+});
+
+test("many pieces keep their order", () => {
+  const lines = linesOf(Array.from({ length: 5000 }, (_, at) => shapes.prompt(`t${at}`)));
+  const conversation = new Conversation(lines.length * 10);
+  for (let to = lines.length; to > 0; to -= 50) conversation.takeEarlier(lines.slice(to - 50, to), (to - 50) * 10);
+  const { items } = conversation;
+  const starts = Array.from({ length: items.count }, (_, at) => items.at(items.first + at).span.start);
+  expect(starts).toEqual(lines.map(({ span }) => span.start));
+});
