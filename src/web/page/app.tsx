@@ -1,6 +1,8 @@
 /** The page: who is let in sees the view that the address names, and the way to the others. */
 import { useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect } from "preact/hooks";
+import { ChatView } from "../chats/chat-view.tsx";
+import { ChatsView } from "../chats/chats-view.tsx";
 import { FiguresView } from "../figures/figures-view.tsx";
 import { SessionView } from "../session/session-view.tsx";
 import { NewSession } from "../sessions/new-session.tsx";
@@ -57,6 +59,7 @@ function Inside() {
         <nav aria-label="Views">
           <Way to={{ name: "sessions" }}>Sessions</Way>
           <Way to={{ name: "new" }}>New</Way>
+          <Way to={{ name: "chats" }}>Chats</Way>
           <Way to={{ name: "figures" }}>Figures</Way>
         </nav>
         <button type="button" class="quiet" onClick={() => (isHelpOpen.value = true)} aria-label="Keys and help">
@@ -84,6 +87,10 @@ function View({ at }: { at: Route }) {
       return <SessionView key={at.id} id={at.id} />;
     case "new":
       return <NewSession />;
+    case "chats":
+      return <ChatsView />;
+    case "chat":
+      return <ChatView key={at.chat} name={at.chat} />;
     case "figures":
       return <FiguresView />;
     default:

@@ -6,11 +6,12 @@ const keys = [
   ["g, G", "the first, the last"],
   ["Enter", "open: a session, a tool call"],
   ["/", "search"],
-  ["Escape", "out of a field; back to the sessions"],
+  ["Escape", "out of a field; no; back to the sessions, or the chats"],
   ["p", "write a prompt"],
   ["i", "interrupt the turn"],
   ["a, s, d", "approve, approve for the session, deny"],
-  ["n", "a new session"],
+  ["X", "delete: it asks first"],
+  ["n", "a new session; a new chat"],
   ["?", "this"],
 ] as const;
 

@@ -23,6 +23,8 @@ export function useKeys(keys: Keys): void {
 export function listenForKeys(target: Window): void {
   target.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    // A question before the page hears its own keys.
+    if (document.querySelector("dialog.confirm[open]")) return;
     const element = event.target instanceof HTMLElement ? event.target : undefined;
     if (element && isTyping(element)) {
       if (event.key === "Escape") element.blur();

@@ -1,0 +1,179 @@
+/** One chat in the page: the end of its history, what stood before, and the session that runs in it, then the next. */
+import { signal } from "@preact/signals";
+import { getChat } from "../../client/chats.ts";
+import { pause } from "../../client/retry.ts";
+import { getSession } from "../../client/sessions.ts";
+import type { ChatMessages, ChatView } from "../../protocol/chat.ts";
+import { AgentdError } from "../../protocol/error.ts";
+import type { SessionView } from "../../protocol/http.ts";
+import type { LogLine } from "../../protocol/line.ts";
+import { address, client, noteFault } from "../page/standing.ts";
+import { Conversation } from "../session/conversation.ts";
+import { LineReader } from "../session/line-reader.ts";
+import { Past } from "../session/past.ts";
+import type { Thread } from "../session/thread.ts";
+import { linesMax, locatedOf, named, readBefore, readChatSpan, readPage, startOf } from "./chat-lines.ts";
+
+const drawMs = 50;
+const lookMs = 1000;
+/** Messages nearer than this are read as one. */
+const gapMax = 200;
+/** A message that is being written began within so much of its session's log. */
+const backBytes = 1024 * 1024;
+/** What the history has too, and what is to be answered. */
+const told: ReadonlySet<LogLine["type"]> = new Set([
+  "user_message",
+  "agent_message",
+  "tool_use",
+  "tool_result",
+  "result",
+  "error",
+  "input_required",
+  "input_resolved",
+]);
+
+export class ChatThread implements Thread {
+  readonly name: string;
+  readonly conversation = new Conversation();
+  readonly reader: LineReader;
+  readonly version = signal(0);
+  readonly fault = signal("");
+  readonly view = signal<ChatView | undefined>(undefined);
+  /** The session that runs. */
+  readonly session = signal<SessionView | undefined>(undefined);
+  /** The message that waits for it to end. */
+  readonly waiting = signal<string | undefined>(undefined);
+  readonly #past: Past;
+  readonly #over = new AbortController();
+  #isOpened = false;
+  /** Where the last session of the history stands in the chat. */
+  #place: { session: string; position: number } | undefined;
+  #drawing: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(name: string) {
+    this.name = name;
+    const told = { onRead: () => this.#draw(), onFault: (error: unknown) => this.note(error) };
+    const { conversation } = this;
+    this.reader = new LineReader({ conversation, gapMax, read: (span) => readChatSpan(name, span), ...told });
+    this.#past = new Past({
+      ...{ conversation, signal: this.#over.signal, read: (before: number) => readBefore(name, before) },
+      ...told,
+    });
+  }
+
+  /** Returns how to stop it. */
+  start(): () => void {
+    void this.#follow();
+    void this.#look();
+    return () => {
+      this.#over.abort();
+      clearTimeout(this.#drawing);
+    };
+  }
+
+  get handle() {
+    return client().chats.at(this.name);
+  }
+
+  /** Of the session that runs. */
+  get sessionHandle() {
+    const id = this.view.value?.current_session;
+    if (id === undefined) throw new AgentdError("chat_not_running", `chat is not running: "${this.name}" is idle`);
+    return client().sessions.at(id);
+  }
+
+  note(error: unknown): void {
+    if (!this.#over.signal.aborted) this.fault.value = noteFault(error);
+  }
+
+  wantEarlier(): void {
+    this.#past.want();
+  }
+
+  /** The chat as it is, the session that runs in it, and what waits. */
+  async refresh(): Promise<ChatView> {
+    const view = await getChat(address(), this.name);
+    const { current_session: current, next_session: next } = view;
+    this.session.value = current === undefined ? undefined : await getSession(address(), current);
+    if (next === undefined) this.waiting.value = undefined;
+    else if (this.view.value?.next_session !== next) this.#noteWaiting(await readPage(this.name), next);
+    this.view.value = view;
+    return view;
+  }
+
+  #noteWaiting({ messages }: ChatMessages, next: string): void {
+    const text = messages.find(({ session_id }) => session_id === next)?.data["text"];
+    this.waiting.value = typeof text === "string" ? text : undefined;
+  }
+
+  async #follow(): Promise<void> {
+    const { signal: over } = this.#over;
+    while (!over.aborted) {
+      try {
+        const { current_session: id } = await this.refresh();
+        // Before the history is asked for: what it has not yet comes from here on.
+        const bytes = this.session.value?.log_bytes ?? 0;
+        await this.#catchUp();
+        if (id !== undefined && this.#place?.session === id)
+          await this.#followSession(id, this.#place.position, Math.max(0, bytes - backBytes));
+      } catch (error) {
+        this.note(error);
+        if (error instanceof AgentdError && error.code === "chat_not_found") return;
+      }
+      await pause(lookMs, over);
+    }
+  }
+
+  /** What the history has and we have not; of a message that waits, nothing: it comes with its session. */
+  async #catchUp(): Promise<void> {
+    const { conversation, name } = this;
+    const pages = [await readPage(name)];
+    for (;;) {
+      const [first] = pages;
+      const isJoined = !this.#isOpened || !first?.has_more || (first.before ?? 0) <= conversation.offset;
+      if (isJoined) break;
+      pages.unshift(await readPage(name, first.before));
+    }
+    const next = this.view.value?.next_session;
+    const messages = pages.flatMap((page) => page.messages).filter(({ session_id }) => session_id !== next);
+    const lines = locatedOf(messages);
+    const last = messages.at(-1);
+    if (last) this.#place = { session: last.session_id, position: Math.floor(last.offset / linesMax) };
+    if (this.#isOpened) {
+      for (const { line, span } of lines) if (span.start >= conversation.offset) conversation.take(line, span);
+    } else if (last && pages[0]) {
+      conversation.offset = last.offset + 1;
+      conversation.takeEarlier(lines, startOf(pages[0]));
+    }
+    this.#isOpened = true;
+    this.#draw();
+  }
+
+  async #followSession(id: string, position: number, since: number): Promise<void> {
+    const { signal: over } = this.#over;
+    const { conversation } = this;
+    for await (const { offset: _offset, ...line } of client().sessions.at(id).events({ since, signal: over })) {
+      const at = position * linesMax + line.seq - 1;
+      if (at < conversation.offset || !told.has(line.type)) continue;
+      conversation.take(named(line, id), { start: at, end: at + 1 });
+      this.#draw();
+    }
+  }
+
+  async #look(): Promise<void> {
+    const { signal: over } = this.#over;
+    while (!over.aborted) {
+      await pause(2 * lookMs, over);
+      if (over.aborted || document.hidden) continue;
+      // What goes wrong here goes wrong above too, and is said there.
+      await this.refresh().catch(() => undefined);
+    }
+  }
+
+  #draw(): void {
+    this.#drawing ??= setTimeout(() => {
+      this.#drawing = undefined;
+      this.version.value++;
+    }, drawMs);
+  }
+}
