@@ -1,13 +1,15 @@
 /** A tool call: one line, which opens to what went in and what came out. */
+import { useSignal } from "@preact/signals";
 import { useMemo } from "preact/hooks";
 import { visible } from "../../client/visible.ts";
 import type { LogLine } from "../../protocol/line.ts";
 import { DiffView } from "../text/diff-view.tsx";
 import { besidesEdits, editsOf } from "../text/edits.ts";
-import { durationText } from "../text/format.ts";
+import { countText, durationText } from "../text/format.ts";
 import { firstLine, shownOutput, shownValue } from "../text/shown.ts";
 
-const outputCharsMax = 200_000;
+/** So much at first: of a longer one all is a press away. */
+const charsMax = 200_000;
 /** Of its input, what tells one call from another at a glance. */
 const tellingKeys = ["command", "file_path", "filePath", "path", "pattern", "query", "url", "description", "prompt"];
 
@@ -32,7 +34,7 @@ export function ToolView(props: { lines: readonly LogLine[]; isOpen: boolean; on
           {call && <ToolInput kind={call.kind} input={call.input} />}
           {result && (
             <Scrolling class={result.is_error ? "stderr" : "stdout"}>
-              {result.synthetic ? "(the agent never reported a result)" : shortened(shownOutput(result.output))}
+              {result.synthetic ? "(the agent never reported a result)" : shownOutput(result.output)}
             </Scrolling>
           )}
         </div>
@@ -41,27 +43,39 @@ export function ToolView(props: { lines: readonly LogLine[]; isOpen: boolean; on
   );
 }
 
+/** Tools that change files: what they change is shown as such. */
+const changing: ReadonlySet<string> = new Set(["edit", "delete", "move"]);
+
 /** What a tool is called with: changes of files as such, where it edits, and all else as it is. No field is left out. */
 export function ToolInput({ kind, input }: { kind: string; input: unknown }) {
   return useMemo(() => {
-    const edits = kind === "edit" ? editsOf(input) : undefined;
-    if (!edits) return <Scrolling class="input">{shortened(shownValue(input))}</Scrolling>;
+    const edits = changing.has(kind) ? editsOf(input) : undefined;
+    if (!edits) return <Scrolling class="input">{shownValue(input)}</Scrolling>;
     const rest = besidesEdits(input);
     return (
       <>
         <DiffView edits={edits} />
-        {Object.keys(rest).length > 0 && <Scrolling class="input">{shortened(shownValue(rest))}</Scrolling>}
+        {Object.keys(rest).length > 0 && <Scrolling class="input">{shownValue(rest)}</Scrolling>}
       </>
     );
   }, [kind, input]);
 }
 
 function Scrolling({ class: name, children }: { class: string; children: string }) {
+  const isWhole = useSignal(children.length <= charsMax);
+  const shown = isWhole.value ? children : `${children.slice(0, charsMax)}\n…`;
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard
-    <pre class={name} tabIndex={0}>
-      {children === "" ? "(nothing)" : children}
-    </pre>
+    <>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard */}
+      <pre class={name} tabIndex={0}>
+        {shown === "" ? "(nothing)" : shown}
+      </pre>
+      {!isWhole.value && (
+        <button type="button" class="link" onClick={() => (isWhole.value = true)}>
+          Show {countText(children.length - charsMax)} more characters
+        </button>
+      )}
+    </>
   );
 }
 
@@ -72,9 +86,4 @@ function titleOf(input: unknown): string {
   if (typeof value === "string") return firstLine(value, 160);
   const text = JSON.stringify(input);
   return text === "{}" ? "" : firstLine(text, 160);
-}
-
-function shortened(text: string): string {
-  if (text.length <= outputCharsMax) return text;
-  return `${text.slice(0, outputCharsMax)}\n… ${text.length - outputCharsMax} more characters; the log has them`;
 }

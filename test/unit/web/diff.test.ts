@@ -67,7 +67,30 @@ test.each([
     [{ sign: "…", text: "@@ -1 +1 @@" }, ...changed],
   ],
 ])("%s is read as a change of its file", (_name, input, lines) => {
-  expect(editsOf(input)).toEqual([{ path: "a", lines }]);
+  expect(editsOf(input)).toMatchObject([{ path: "a", lines }]);
+});
+
+test("what becomes of a file besides stands by its name: new, deleted, moved, or in the agent's own word", () => {
+  const diff = "@@ -1 +1 @@\n-one\n+two\n";
+  const changes = [
+    { path: "a", kind: "add", diff: "two\n" },
+    { path: "b", kind: "delete", diff: "gone\n-- not a sign\n" },
+    { path: "c", kind: "update", move_path: "d", diff },
+    { path: "e", kind: "toString", diff },
+    { path: "f", kind: "update", diff },
+  ];
+  expect(editsOf({ changes })?.map(({ path, fate }) => [path, fate])).toEqual([
+    ["a", "new file"],
+    ["b", "deleted"],
+    ["c", "moved to d"],
+    ["e", "toString"],
+    ["f", undefined],
+  ]);
+  expect(editsOf({ changes })?.[1]?.lines).toEqual([
+    { sign: "-", text: "gone" },
+    { sign: "-", text: "-- not a sign" },
+  ]);
+  expect(besidesEdits({ changes })).toEqual({});
 });
 
 test.each([
@@ -95,6 +118,18 @@ test.each([
     "a field within a piece",
     { path: "a", edits: [{ old_string: "x", new_string: "y", all: true }] },
     { edits: [{ old_string: "x", new_string: "y", all: true }] },
+  ],
+  ["a change's own path again", { file_path: "a", changes: [{ path: "a", diff: "+x" }] }, {}],
+  ["another path beside changes", { file_path: "b", changes: [{ path: "a", diff: "+x" }] }, { file_path: "b" }],
+  [
+    "a field within a change",
+    {
+      changes: [
+        { path: "a", diff: "+x" },
+        { path: "b", diff: "+x", mode: "0755" },
+      ],
+    },
+    { changes: [{ path: "b", mode: "0755" }] },
   ],
   ["what else there is to patches", { changes: [{ path: "a", diff: "+x" }], run: "evil" }, { run: "evil" }],
 ])("what a diff does not show is told apart: %s", (_what, input, rest) => {
