@@ -22,7 +22,10 @@ describe.skipIf(browserPath === undefined)("chats in the console", () => {
   const say = async (page: Page, text: string) => {
     await page.getByLabel("Prompt").fill(text);
     await page.keyboard.press("Enter");
-    await eventually(async () => (await page.getByLabel("Prompt").inputValue()) === "");
+    await eventually(async () => (await page.getByLabel("Prompt").inputValue()) === "", {
+      deadlineMs: 30_000,
+      what: `the acceptance of ${text}`,
+    });
   };
   const view = async (name: string) => (await counts.daemon.get(`/chats/${name}`)).body;
   const idle = (name: string) =>
@@ -60,11 +63,16 @@ describe.skipIf(browserPath === undefined)("chats in the console", () => {
     await page.getByText("Waits for this turn").waitFor({ state: "detached" });
     const { session_chain } = await idle("by-hand");
     expect(session_chain).toHaveLength(2);
-    await eventually(async () => (await feed(page).getByText("t1 · success").count()) === 2);
+    const endedTurns = (count: number) =>
+      eventually(async () => (await feed(page).getByText("t1 · success").count()) === count, {
+        deadlineMs: 30_000,
+        what: `the end of ${count} turns`,
+      });
+    await endedTurns(2);
     await page.getByText("2 sessions").waitFor();
     await page.getByLabel("Prompt").fill("");
     await say(page, "words=1 the third");
-    await eventually(async () => (await feed(page).getByText("t1 · success").count()) === 3);
+    await endedTurns(3);
     const said = ["steps=1 words=120 pause=20 the first", "steps=1 words=3 the second", "words=1 the third"];
     expect(await texts(page)).toEqual(said);
 
@@ -72,7 +80,7 @@ describe.skipIf(browserPath === undefined)("chats in the console", () => {
     const rows = () => feed(page).getByRole("article").allInnerTexts();
     const followed = await rows();
     await page.reload();
-    await eventually(async () => (await rows()).join() === followed.join());
+    await eventually(async () => (await rows()).join() === followed.join(), { what: followed.join() });
     // Chromium says so of the refusal that was looked for.
     expect(complaints.filter((text) => !text.includes("429 (Too Many Requests)"))).toEqual([]);
   });

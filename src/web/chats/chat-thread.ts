@@ -3,7 +3,7 @@ import { signal } from "@preact/signals";
 import { getChat } from "../../client/chats.ts";
 import { pause } from "../../client/retry.ts";
 import { getSession } from "../../client/sessions.ts";
-import type { ChatMessages, ChatView } from "../../protocol/chat.ts";
+import type { ChatMessage, ChatMessages, ChatView } from "../../protocol/chat.ts";
 import { AgentdError } from "../../protocol/error.ts";
 import type { SessionView } from "../../protocol/http.ts";
 import type { LogLine } from "../../protocol/line.ts";
@@ -134,8 +134,7 @@ export class ChatThread implements Thread {
       if (isJoined) break;
       pages.unshift(await readPage(name, first.before));
     }
-    const next = this.view.value?.next_session;
-    const messages = pages.flatMap((page) => page.messages).filter(({ session_id }) => session_id !== next);
+    const messages = withoutWaiting(pages.flatMap((page) => page.messages));
     const lines = locatedOf(messages);
     const last = messages.at(-1);
     if (last) this.#place = { session: last.session_id, position: Math.floor(last.offset / linesMax) };
@@ -176,4 +175,11 @@ export class ChatThread implements Thread {
       this.version.value++;
     }, drawMs);
   }
+}
+
+/** One that waits stands there without a turn, and stands elsewhere once its session has it. One that failed has its error behind it. */
+function withoutWaiting(messages: readonly ChatMessage[]): ChatMessage[] {
+  const isWaiting = ({ type, data }: ChatMessage) =>
+    type === "user_message" && data["kind"] === "prompt" && data["turn_id"] === null;
+  return messages.filter((message, at) => !isWaiting(message) || messages[at + 1]?.session_id === message.session_id);
 }
