@@ -7,7 +7,6 @@
  *     const session = await daemon.sessions.create({ agent: "claude", prompt: "Explain this repository" });
  */
 import { readFile } from "node:fs/promises";
-import type { FastifyPluginAsync } from "fastify";
 import type * as z from "zod";
 import { type Client, clientAt } from "./client/client.ts";
 import { addressOf } from "./client/daemon-address.ts";
@@ -53,7 +52,8 @@ export interface EmbeddedDaemon {
    * prefix are the daemon's, behind the server's hooks and with its own tokens; names that the server is reached by must be in
    * `served_names`. While the daemon does not run they are answered with 503.
    */
-  readonly plugin: FastifyPluginAsync;
+  // biome-ignore lint/suspicious/noExplicitAny: fastify's own type would ask for fastify of those who mount nothing
+  readonly plugin: (app: any) => Promise<void>;
 }
 
 /** The sidecar's program, for those who launch one themselves: `node PATH`, see docs/decisions/sidecar.md. */

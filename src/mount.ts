@@ -2,7 +2,7 @@
 import { type IncomingMessage, ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 
 export interface Mounted {
   isRunning(): boolean;
@@ -15,7 +15,7 @@ type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) 
 /** Those of every mount, of this daemon and others. */
 const ours = new WeakSet<object>();
 
-export function mountPlugin(daemon: Mounted): FastifyPluginAsync {
+export function mountPlugin(daemon: Mounted): (app: FastifyInstance) => Promise<void> {
   return async (app) => {
     const prefix = plainPrefix(app.prefix);
     const upgrades = new WeakMap<IncomingMessage, { socket: Socket; head: Buffer }>();

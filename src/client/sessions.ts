@@ -156,6 +156,7 @@ export async function deleteSession(address: DaemonAddress, id: string): Promise
 /**
  * The log file from `since` on, also of sessions that only the disk remembers. A `since` inside a line
  * begins with the next one: asking from one byte earlier shows whether a line ends there.
+ * @internal
  */
 export async function* readLog(address: DaemonAddress, id: string, since: number): AsyncGenerator<Buffer, void> {
   const headers: Record<string, string> = since > 0 ? { range: `bytes=${since - 1}-` } : {};

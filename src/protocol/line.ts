@@ -50,7 +50,7 @@ export function encodeDaemonLine(
   return `${encodeSidecarLine(event, numbers).slice(0, -2)},"seq":${numbers.seq}}\n`;
 }
 
-/** A batch of whole lines with `seq` in each. */
+/** A batch of whole lines with `seq` in each. @internal */
 export interface Numbered {
   bytes: Buffer;
   /** Where in the batch that came in those lines begin whose events say something about the session's life. */
@@ -61,6 +61,7 @@ export interface Numbered {
  * Splices `seq` into each line of a batch of whole sidecar lines. Latin-1 keeps each byte as one character, so
  * nothing is decoded; cutting and joining such strings is several times faster than copying between buffers.
  * Throws a RangeError when the batch is not `count` lines that end in `}\n`.
+ * @internal
  */
 export function spliceSeq(batch: Buffer, firstSeq: number, count: number): Numbered {
   const text = batch.toString("latin1");
@@ -88,7 +89,7 @@ function isTelling(text: string, start: number): boolean {
   return !quiet.some((type) => text.startsWith(type, start + typeStart));
 }
 
-/** The event type of the line that starts at `start`, read without parsing the line. */
+/** The event type of the line that starts at `start`, read without parsing the line. @internal */
 export function peekType(batch: Buffer, start: number): string {
   const end = batch.indexOf(0x22, start + typeStart);
   return batch.toString("latin1", start + typeStart, end);

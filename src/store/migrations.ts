@@ -119,6 +119,9 @@ const migrations: Readonly<Record<string, Migration>> = {
   },
 };
 
+/** What the newest one is called stands in the changelog: an older version does not start behind it. */
+export const storeSteps: readonly string[] = Object.keys(migrations);
+
 /** Brings the tables to this version's form. Throws when a newer version made them, and changes nothing then. */
 export async function migrate(db: Kysely<Tables>, place: string): Promise<void> {
   const migrator = new Migrator({ db, provider: { getMigrations: async () => ({ ...migrations }) } });

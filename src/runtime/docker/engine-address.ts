@@ -18,7 +18,7 @@ export interface EngineAddress {
   environment: Readonly<Record<string, string | undefined>>;
 }
 
-/** Its types leave out the agent. */
+/** Its types leave out the agent. @internal */
 type Connection = Docker.DockerOptions & { agent?: Agent };
 
 /** Whether it may see another file system than we do: whatever is not reached by a socket of this machine. */
@@ -26,7 +26,7 @@ export function isRemote({ host }: EngineAddress): boolean {
   return /^[a-z]+:\/\//i.test(host) && !host.startsWith("unix://");
 }
 
-/** What dockerode needs to know. Throws `runtime_unavailable` for an address that is none, or not a safe one. */
+/** What dockerode needs to know. Throws `runtime_unavailable` for an address that is none, or not a safe one. @internal */
 export function connectionTo(address: EngineAddress): Connection {
   const { host, environment } = address;
   // Undefined keeps dockerode from what the environment says.
