@@ -1,4 +1,4 @@
-/** `agentd images build`: the images that sessions in containers and their proxy are made of. */
+/** `agentd images build`: the images that sessions in containers and their proxy are made of, and that of the daemon. */
 import * as z from "zod";
 import { buildImages } from "../src/images.ts";
 import type { CommandContext } from "./client-options.ts";
@@ -9,6 +9,7 @@ export const ImagesOptions = z.object({
   dockerHost: z.string().optional(),
   agentBase: z.string().optional(),
   proxyBase: z.string().optional(),
+  daemonBase: z.string().optional(),
 });
 
 export async function buildAll(
@@ -24,11 +25,12 @@ export async function buildAll(
     else terminal.out(`${plainLine(line, 2000)}\n`);
   };
   await buildImages({
-    kinds: kind === "agent" || kind === "proxy" ? [kind] : ["agent", "proxy"],
+    kinds: kind === "agent" || kind === "proxy" || kind === "daemon" ? [kind] : ["agent", "proxy"],
     host: options.dockerHost,
     bases: {
       ...(options.agentBase === undefined ? {} : { agent: options.agentBase }),
       ...(options.proxyBase === undefined ? {} : { proxy: options.proxyBase }),
+      ...(options.daemonBase === undefined ? {} : { daemon: options.daemonBase }),
     },
     onLine: show,
   }).finally(progress.end);

@@ -356,14 +356,15 @@ function addContainers(program: Command, context: CommandContext): void {
   images
     .command("build")
     .description("build them with the Docker engine")
-    .addHelpText("after", "\nExample:\n  agentd images build agent")
-    .addArgument(new Argument("[image]", "which one; both by default").choices(["agent", "proxy"]))
+    .addHelpText("after", "\nExamples:\n  agentd images build agent\n  agentd images build daemon")
+    .addArgument(new Argument("[image]", "which one; agent and proxy by default").choices(["agent", "proxy", "daemon"]))
     .option(
       "--docker-host <address>",
       "the engine: unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST (else DOCKER_HOST, else unix:///var/run/docker.sock)",
     )
     .option("--agent-base <image>", "what the agents' image begins with (default node:24-bookworm-slim)")
     .option("--proxy-base <image>", "what the proxy's image begins with (default debian:bookworm-slim)")
+    .option("--daemon-base <image>", "what the daemon's own image begins with (default node:24-bookworm-slim)")
     .action(async (image: string | undefined, options: unknown) =>
       context.exit(await buildAll(image, ImagesOptions.parse(options), context)),
     );

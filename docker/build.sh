@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Builds the images of the docker runtime: docker/build.sh [agent|proxy|all]
+# Builds the images of the docker runtime: docker/build.sh [agent|proxy|all], and that of the daemon itself: docker/build.sh daemon
 #
-#   AGENT_BASE, PROXY_BASE   base images (defaults stand in the Dockerfiles; docker/base-image.sh makes some without a registry)
-#   AGENT_IMAGE, PROXY_IMAGE names (agentruntime-agent:latest, agentruntime-proxy:latest)
+#   AGENT_BASE, PROXY_BASE, DAEMON_BASE   base images (defaults stand in the Dockerfiles; docker/base-image.sh makes some without a registry)
+#   AGENT_IMAGE, PROXY_IMAGE, DAEMON_IMAGE names (agentruntime-agent:latest, agentruntime-proxy:latest, agentruntime-daemon:latest)
 #
 # The same as `agentd images build`, by the docker command. Needs dist/sidecar.js: npm run build.
 set -euo pipefail
@@ -16,8 +16,9 @@ build() {
 }
 
 case ${1:-all} in
-agent | proxy | all) ;;
-*) echo "usage: docker/build.sh [agent|proxy|all]" >&2; exit 2 ;;
+agent | proxy | daemon | all) ;;
+*) echo "usage: docker/build.sh [agent|proxy|daemon|all]" >&2; exit 2 ;;
 esac
-if [ "${1:-all}" != proxy ]; then build agent "${AGENT_IMAGE:-agentruntime-agent:latest}" "${AGENT_BASE:-}"; fi
-if [ "${1:-all}" != agent ]; then build proxy "${PROXY_IMAGE:-agentruntime-proxy:latest}" "${PROXY_BASE:-}"; fi
+case ${1:-all} in agent | all) build agent "${AGENT_IMAGE:-agentruntime-agent:latest}" "${AGENT_BASE:-}" ;; esac
+case ${1:-all} in proxy | all) build proxy "${PROXY_IMAGE:-agentruntime-proxy:latest}" "${PROXY_BASE:-}" ;; esac
+if [ "${1:-all}" = daemon ]; then build daemon "${DAEMON_IMAGE:-agentruntime-daemon:latest}" "${DAEMON_BASE:-}"; fi

@@ -1,7 +1,7 @@
 /** The daemon's own things in the data dir: the lock that makes it the only one, its address, its token. */
 import { createHash, randomBytes, randomUUID } from "node:crypto";
 import { chmod, link, lstat, open, readdir, readFile, realpath, rename, rm, writeFile } from "node:fs/promises";
-import { tmpdir, userInfo } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as z from "zod";
 import { makeDataDir, makeFolder } from "./make-folder.ts";
@@ -244,12 +244,14 @@ const runDirBytesMax = 107 - 18;
 /** A short private folder for sockets: in the data dir when its path is short enough, else in the temp dir. */
 export async function ensureRunDir(dataDir: string): Promise<string> {
   const own = join(dataDir, "run");
+  // Not by its name: a user in a container may have none.
+  const uid = process.getuid?.();
   const isShort = Buffer.byteLength(own) <= runDirBytesMax;
   const hash = createHash("sha256").update(dataDir).digest("hex").slice(0, 12);
-  const dir = isShort ? own : join(tmpdir(), `agentd-${userInfo().uid}-${hash}`);
+  const dir = isShort ? own : join(tmpdir(), `agentd-${uid}-${hash}`);
   await makeFolder(dir);
   const found = await lstat(dir);
-  if (!found.isDirectory() || found.uid !== userInfo().uid || (found.mode & 0o077) !== 0) {
+  if (!found.isDirectory() || found.uid !== uid || (found.mode & 0o077) !== 0) {
     throw new AgentdError(
       "internal",
       `Cannot use the run folder "${dir}": it must be a folder of this user that nobody else can enter (found mode ${(found.mode & 0o777).toString(8)}, owner ${found.uid}). Remove it`,

@@ -1,4 +1,4 @@
-/** Building the images of containers, for the command line. */
+/** Building the images of containers, and of a daemon in one, for the command line. */
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -18,6 +18,7 @@ export interface ImagesWish {
 export const imageTags: Readonly<Record<ImageKind, string>> = {
   agent: "agentruntime-agent:latest",
   proxy: "agentruntime-proxy:latest",
+  daemon: "agentruntime-daemon:latest",
 };
 
 export async function buildImages({ kinds, host, bases, onLine }: ImagesWish): Promise<void> {

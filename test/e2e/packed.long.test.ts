@@ -8,12 +8,13 @@ import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import * as z from "zod";
-import { version } from "../../package.json" with { type: "json" };
+import manifest from "../../package.json" with { type: "json" };
 import { ClientSocket } from "../support/client-socket.ts";
 import { eventually } from "../support/eventually.ts";
 import { requests } from "../support/start-daemon.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
+const { version } = manifest;
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const Packed = z.tuple([
   z.object({ filename: z.string(), size: z.number(), files: z.array(z.object({ path: z.string() })) }),

@@ -20,6 +20,8 @@ install_missing() {
   command -v docker >/dev/null && command -v dockerd >/dev/null || missing+=(docker.io)
   command -v iptables >/dev/null || missing+=(iptables)
   command -v debootstrap >/dev/null || missing+=(debootstrap)
+  # That the example of a daemon in a container is what it says.
+  command -v docker-compose >/dev/null || docker compose version >/dev/null 2>&1 || missing+=(docker-compose)
   [ "${#missing[@]}" -eq 0 ] && return
   apt-get update -qq
   # policy-rc.d: no service is started by the installation; there may be no service manager, and it is started below.

@@ -1,12 +1,12 @@
-/** Builds the images of the docker runtime with the engine's own builder. */
-import { existsSync } from "node:fs";
+/** Builds the images of the docker runtime, and that of the daemon itself, with the engine's own builder. */
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type Docker from "dockerode";
 import { AgentdError } from "../../protocol/error.ts";
 import { engineFault, openEngine } from "./engine.ts";
 import type { EngineAddress } from "./engine-address.ts";
 
-export type ImageKind = "agent" | "proxy";
+export type ImageKind = "agent" | "proxy" | "daemon";
 
 export interface BuildOptions {
   engine: EngineAddress;
@@ -20,7 +20,7 @@ export interface BuildOptions {
   onLine(line: string): void;
 }
 
-/** What each image is made of, relative to the package. */
+/** What each image is made of, relative to the package: files, and whole folders. */
 const sources: Readonly<Record<ImageKind, readonly string[]>> = {
   agent: ["docker/Dockerfile.agent", "dist/sidecar.js"],
   proxy: [
@@ -31,6 +31,7 @@ const sources: Readonly<Record<ImageKind, readonly string[]>> = {
     "docker/egress-policy.pl",
     "docker/probe.pl",
   ],
+  daemon: ["docker", "dist", "package.json"],
 };
 
 /** Resolves with the image's size in bytes. Rejects with what the builder said last when a step fails. */
@@ -46,7 +47,7 @@ export async function buildImage(options: BuildOptions): Promise<number> {
   const engine = await openEngine(options.engine);
   try {
     const stream = await engine.buildImage(
-      { context: packageDir, src: [...sources[kind]] },
+      { context: packageDir, src: sources[kind].flatMap((path) => filesOf(packageDir, path)) },
       {
         t: tag,
         dockerfile: `docker/Dockerfile.${kind}`,
@@ -60,6 +61,14 @@ export async function buildImage(options: BuildOptions): Promise<number> {
   } catch (error) {
     throw engineFault(error, act);
   }
+}
+
+/** File by file: what .dockerignore says of folders is for the docker command. */
+function filesOf(packageDir: string, path: string): string[] {
+  if (!statSync(join(packageDir, path)).isDirectory()) return [path];
+  return readdirSync(join(packageDir, path), { recursive: true, encoding: "utf8" })
+    .map((name) => join(path, name))
+    .filter((name) => statSync(join(packageDir, name)).isFile());
 }
 
 /** The engine answers 200 and tells of a failed step in the stream: its end alone says nothing. */
@@ -83,7 +92,7 @@ async function follow(
   });
   if (failure === undefined) return;
   const advice = /manifest|pull access|registry|no such host|dial tcp|not found/i.test(failure)
-    ? ". If no registry can be reached, name a base image that is there with --agent-base or --proxy-base (docker/base-image.sh makes one)"
+    ? ". If no registry can be reached, name a base image that is there with --agent-base, --proxy-base or --daemon-base (docker/base-image.sh makes one)"
     : "";
   throw new AgentdError("launch_failed", `Cannot ${act}: ${failure.trim()}${last ? `, behind: ${last}` : ""}${advice}`);
 }

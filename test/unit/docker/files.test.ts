@@ -18,10 +18,10 @@ test.each([
 
 test("the images that are built are those that a daemon starts", () => {
   const { docker } = ConfigFile.parse({});
-  expect(imageTags).toEqual({ agent: docker.image, proxy: docker.proxy_image });
+  expect(imageTags).toMatchObject({ agent: docker.image, proxy: docker.proxy_image });
 });
 
-test.each(["agent", "proxy"])("Dockerfile.%s is for the builder in the engine", (kind) => {
+test.each(["agent", "proxy", "daemon"])("Dockerfile.%s is for the builder in the engine", (kind) => {
   const text = read(`docker/Dockerfile.${kind}`).replace(/^#.*$/gm, "");
   expect(text).toMatch(/^ARG BASE_IMAGE=.*\nFROM \$\{BASE_IMAGE\}$/m);
   expect(text).not.toMatch(/--mount|--chmod|--link|<<|^# syntax/m);
