@@ -147,7 +147,7 @@ test("a daemon that stays up serves its console and the readable reference", asy
     headers: { authorization: `Bearer ${token}` },
   });
   expect(await socket.event(({ type }) => type === "exit")).toMatchObject({ data: { code: 0 } });
-  socket.close();
+  await socket.close();
 });
 
 const program = `
