@@ -120,8 +120,10 @@ describe.skipIf(browserPath === undefined)("the console", () => {
       .getByRole("button", { name: /Bash.*true/ })
       .first()
       .waitFor();
+    await page.keyboard.press("x");
+    await page.getByRole("dialog", { name: "Stop the session?" }).getByText("Cancel").click();
     await page.getByRole("button", { name: "Stop" }).click();
-    await page.getByRole("button", { name: "Really stop?" }).click();
+    await page.getByRole("button", { name: "Stop it" }).click();
     await feed(page).getByText("The agent ended with").waitFor();
     await eventually(async () => (await page.getByLabel("Prompt").count()) === 0);
     expect(complaints).toEqual([]);

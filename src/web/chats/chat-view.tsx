@@ -28,11 +28,7 @@ export function ChatView({ name }: { name: string }) {
   });
   const open = useComputed(() => {
     thread.version.value;
-    const { inputs, answered } = thread.conversation;
-    const further = (thread.session.value?.inputs ?? []).filter(
-      ({ request_id }) => !inputs.has(request_id) && !answered.has(request_id),
-    );
-    return [...further, ...[...inputs.values()].map(({ input }) => input)];
+    return thread.conversation.openInputs(thread.session.value?.inputs ?? []);
   });
   const [asked] = open.value;
   const isRunning = thread.view.value?.state === "running";
@@ -55,7 +51,7 @@ export function ChatView({ name }: { name: string }) {
       {thread.waiting.value !== undefined && (
         <p class="queued dim">Waits for this turn to end: {firstLine(thread.waiting.value, 200)}</p>
       )}
-      <Composer isBusy={isRunning} onSay={acts.say} />
+      <Composer isBusy={isRunning} takesImages={false} onSay={acts.say} />
       {isAsked.value && <DeleteQuestion name={name} onYes={acts.delete} onClose={() => (isAsked.value = false)} />}
     </div>
   );

@@ -9,8 +9,10 @@ const keys = [
   ["Escape", "out of a field; no; back to the sessions, or the chats"],
   ["p", "write a prompt"],
   ["i", "interrupt the turn"],
+  ["u", "choose images for the prompt"],
+  ["w", "withdraw the prompt that was queued last"],
   ["a, s, d", "approve, approve for the session, deny"],
-  ["X", "delete: it asks first"],
+  ["x, X", "stop, delete: it asks first"],
   ["n", "a new session; a new chat"],
   ["?", "this"],
 ] as const;

@@ -1,25 +1,50 @@
 /** Where people write: a prompt waits its turn, a steer goes into the turn that runs. What was not accepted stays there. */
-import { useSignal } from "@preact/signals";
+import { type Signal, useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
+import { visible } from "../../client/visible.ts";
+import type { Image } from "../../protocol/agent-options.ts";
+import { messageOf } from "../../protocol/error.ts";
 import { useKeys } from "../page/keys.ts";
+import { bytesText } from "../text/format.ts";
+import { type AttachedImage, isPicture, mediaTypes, withFiles } from "./attached-images.ts";
 
 export interface ComposerProps {
   isBusy: boolean;
+  /** Whether pictures may go with a prompt. */
+  takesImages: boolean;
   /** Tells whether it was accepted. */
-  onSay(kind: "prompt" | "steer", text: string): Promise<boolean>;
+  onSay(kind: "prompt" | "steer", text: string, images: readonly Image[]): Promise<boolean>;
 }
 
-export function Composer({ isBusy, onSay }: ComposerProps) {
+export function Composer({ isBusy, takesImages, onSay }: ComposerProps) {
   const text = useSignal("");
+  const images = useSignal<readonly AttachedImage[]>([]);
+  const fault = useSignal("");
   const isSending = useSignal(false);
   const field = useRef<HTMLTextAreaElement>(null);
-  useKeys({ p: () => field.current?.focus() });
+  const chooser = useRef<HTMLInputElement>(null);
+  useKeys({ p: () => field.current?.focus(), ...(takesImages ? { u: () => chooser.current?.click() } : {}) });
   const say = async (kind: "prompt" | "steer") => {
     if (text.value.trim() === "" || isSending.value) return;
     isSending.value = true;
-    if (await onSay(kind, text.value)) text.value = "";
+    // Whoever sent from the field may have left it meanwhile.
+    const isInField = document.activeElement === field.current;
+    // A steer carries none: they wait for the next prompt.
+    const sent = kind === "prompt" ? images.value.map(({ image }) => image) : [];
+    if (await onSay(kind, text.value, sent)) {
+      text.value = "";
+      if (kind === "prompt") images.value = [];
+    }
     isSending.value = false;
-    field.current?.focus();
+    if (!isInField) field.current?.focus();
+  };
+  const attach = async (files: readonly File[]) => {
+    fault.value = "";
+    try {
+      images.value = await withFiles(images.value, files);
+    } catch (error) {
+      fault.value = messageOf(error);
+    }
   };
   return (
     <form
@@ -29,6 +54,7 @@ export function Composer({ isBusy, onSay }: ComposerProps) {
         void say("prompt");
       }}
     >
+      <Attached images={images} fault={fault.value} />
       <textarea
         ref={field}
         aria-label="Prompt"
@@ -38,12 +64,19 @@ export function Composer({ isBusy, onSay }: ComposerProps) {
         onInput={(event) => {
           text.value = event.currentTarget.value;
         }}
+        onPaste={(event) => {
+          const pasted = [...(event.clipboardData?.files ?? [])];
+          if (!takesImages || !pasted.some(isPicture)) return;
+          event.preventDefault();
+          void attach(pasted);
+        }}
         onKeyDown={(event) => {
           if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
           event.preventDefault();
           void say(isBusy && (event.ctrlKey || event.metaKey) ? "steer" : "prompt");
         }}
       />
+      {takesImages && <Chooser chooser={chooser} onFiles={attach} />}
       <button type="submit" class="main" disabled={isSending.value}>
         {isBusy ? "Queue" : "Send"}
       </button>
@@ -53,5 +86,66 @@ export function Composer({ isBusy, onSay }: ComposerProps) {
         </button>
       )}
     </form>
+  );
+}
+
+function Chooser(props: {
+  chooser: { current: HTMLInputElement | null };
+  onFiles(files: readonly File[]): Promise<void>;
+}) {
+  return (
+    <>
+      <input
+        ref={props.chooser}
+        class="unseen"
+        type="file"
+        multiple
+        accept={mediaTypes.join(",")}
+        aria-hidden="true"
+        tabIndex={-1}
+        onChange={(event) => {
+          const files = [...(event.currentTarget.files ?? [])];
+          // The same file again is a choice too.
+          event.currentTarget.value = "";
+          void props.onFiles(files);
+        }}
+      />
+      <button type="button" onClick={() => props.chooser.current?.click()}>
+        Image <kbd>u</kbd>
+      </button>
+    </>
+  );
+}
+
+/** What goes with the next prompt, each to be taken away again. */
+function Attached({ images, fault }: { images: Signal<readonly AttachedImage[]>; fault: string }) {
+  if (images.value.length === 0 && fault === "") return null;
+  return (
+    <div class="attached">
+      {images.value.length > 0 && (
+        <ul aria-label="Attached images">
+          {images.value.map((attached, at) => (
+            <li key={at}>
+              {visible(attached.name)} <span class="dim">{bytesText(attached.bytes)}</span>{" "}
+              <button
+                type="button"
+                class="link"
+                aria-label={`Remove ${visible(attached.name)}`}
+                onClick={() => {
+                  images.value = images.value.filter((other) => other !== attached);
+                }}
+              >
+                remove
+              </button>
+            </li>
+          ))}
+        </ul>
+      )}
+      {fault !== "" && (
+        <p class="fault" role="alert">
+          {fault}
+        </p>
+      )}
+    </div>
   );
 }

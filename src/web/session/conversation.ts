@@ -104,6 +104,12 @@ export class Conversation {
     this.turns.splice(0, this.turns.length, ...[...joined, ...own].slice(-turnsMax));
   }
 
+  /** What is asked now; with those of the daemon's list that stand further up than was read. */
+  openInputs(listed: readonly InputRequired[]): InputRequired[] {
+    const isFurther = ({ request_id: id }: InputRequired) => !this.inputs.has(id) && !this.answered.has(id);
+    return [...listed.filter(isFurther), ...[...this.inputs.values()].map(({ input }) => input)];
+  }
+
   /** The text of a message that is still being written. */
   openText(index: number): string | undefined {
     for (const open of this.#texts.values()) if (open.index === index) return open.text;

@@ -1,5 +1,4 @@
 /** Above a session: what it is, how it stands, what it has used, and how to end it. */
-import { useSignal } from "@preact/signals";
 import { visible } from "../../client/visible.ts";
 import type { SessionView } from "../../protocol/http.ts";
 import { bytesText, costText, countText } from "../text/format.ts";
@@ -8,11 +7,12 @@ import type { Follower } from "./follower.ts";
 interface SessionHeadProps {
   follower: Follower;
   onInterrupt(): Promise<unknown>;
-  onStop(): Promise<unknown>;
+  /** Both ask first. */
+  onStop(): void;
+  onDelete(): void;
 }
 
-export function SessionHead({ follower, onInterrupt, onStop }: SessionHeadProps) {
-  const isSure = useSignal(false);
+export function SessionHead({ follower, onInterrupt, onStop, onDelete }: SessionHeadProps) {
   follower.version.value;
   const { conversation } = follower;
   const view = follower.view.value;
@@ -27,23 +27,20 @@ export function SessionHead({ follower, onInterrupt, onStop }: SessionHeadProps)
           the last {bytesText(conversation.offset - conversation.start)} of {bytesText(conversation.offset)}
         </span>
       )}
-      {view && !isOver && (
+      {view && (
         <span class="acts">
-          <button type="button" disabled={view.activity === "idle"} onClick={() => void onInterrupt()}>
-            Interrupt <kbd>i</kbd>
-          </button>
-          <button
-            type="button"
-            class="danger"
-            onBlur={() => {
-              isSure.value = false;
-            }}
-            onClick={() => {
-              if (isSure.value) void onStop();
-              isSure.value = !isSure.value;
-            }}
-          >
-            {isSure.value ? "Really stop?" : "Stop"}
+          {!isOver && (
+            <>
+              <button type="button" disabled={view.activity === "idle"} onClick={() => void onInterrupt()}>
+                Interrupt <kbd>i</kbd>
+              </button>
+              <button type="button" class="danger" onClick={onStop}>
+                Stop <kbd>x</kbd>
+              </button>
+            </>
+          )}
+          <button type="button" class="danger" onClick={onDelete}>
+            Delete <kbd>X</kbd>
           </button>
         </span>
       )}

@@ -1,13 +1,18 @@
 /** One session: what was said and done, what it asks, and what can be said to it. */
-import { useComputed, useSignal } from "@preact/signals";
+import { type Signal, useComputed, useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
+import type { Image } from "../../protocol/agent-options.ts";
 import type { InputAnswer } from "../../protocol/command.ts";
+import { Confirm } from "../page/confirm.tsx";
 import { useKeys } from "../page/keys.ts";
+import { go } from "../page/route.ts";
 import { AnswerPanel } from "./answer-panel.tsx";
+import { useCapabilities } from "./capabilities.ts";
 import { Composer } from "./composer.tsx";
 import { ConversationList } from "./conversation-list.tsx";
 import { Follower } from "./follower.ts";
 import { NetworkView } from "./network-view.tsx";
+import { QueueView } from "./queue-view.tsx";
 import { SessionHead } from "./session-head.tsx";
 import { TurnsView } from "./turns-view.tsx";
 import { ListPlace } from "./virtual-list.tsx";
@@ -21,23 +26,36 @@ export function SessionView({ id }: { id: string }) {
   const tab = useSignal<Tab>("Conversation");
   useEffect(() => follower.start(), [follower]);
   const acts = actsOf(follower);
-  useKeys({ i: () => void acts.interrupt() });
+  const question = useSignal<"stop" | "delete" | undefined>(undefined);
   const open = useComputed(() => {
     follower.version.value;
-    const { inputs, answered } = follower.conversation;
-    const read = [...inputs.values()].map(({ input }) => input);
-    // One that stands further up than was read is in the view.
-    const further = (follower.view.value?.inputs ?? []).filter(
-      ({ request_id }) => !inputs.has(request_id) && !answered.has(request_id),
-    );
-    return [...further, ...read];
+    return follower.conversation.openInputs(follower.view.value?.inputs ?? []);
   });
   const view = follower.view.value;
   const isOver = follower.conversation.exit !== undefined || view?.ended_at !== undefined;
   const [asked] = open.value;
+  const takesImages = useCapabilities(view?.agent)?.images !== "none";
+  useKeys({
+    i: () => void acts.interrupt(),
+    x: () => {
+      if (!isOver) question.value = "stop";
+    },
+    X: () => {
+      question.value = "delete";
+    },
+    w: () => {
+      const last = follower.view.value?.queue.at(-1);
+      if (last) void acts.withdraw(last.turn_id);
+    },
+  });
   return (
     <div class="session">
-      <SessionHead follower={follower} onInterrupt={acts.interrupt} onStop={acts.stop} />
+      <SessionHead
+        follower={follower}
+        onInterrupt={acts.interrupt}
+        onStop={() => (question.value = "stop")}
+        onDelete={() => (question.value = "delete")}
+      />
       <div class="tabs" role="tablist" aria-label="Parts of the session">
         {tabs.map((name) => (
           <button
@@ -77,9 +95,39 @@ export function SessionView({ id }: { id: string }) {
           onAnswer={(answer) => acts.answer(asked.request_id, answer)}
         />
       )}
-      {!isOver && <Composer isBusy={view !== undefined && view.activity !== "idle"} onSay={acts.say} />}
+      {view && !isOver && <QueueView view={view} onWithdraw={acts.withdraw} />}
+      {!isOver && (
+        <Composer isBusy={view !== undefined && view.activity !== "idle"} takesImages={takesImages} onSay={acts.say} />
+      )}
+      <Question asked={question} isOver={isOver} acts={acts} />
     </div>
   );
+}
+
+interface QuestionProps {
+  asked: Signal<"stop" | "delete" | undefined>;
+  isOver: boolean;
+  acts: Pick<ReturnType<typeof actsOf>, "stop" | "delete">;
+}
+
+/** Before what cannot be undone. */
+function Question({ asked, isOver, acts }: QuestionProps) {
+  const onClose = () => {
+    asked.value = undefined;
+  };
+  if (asked.value === "stop")
+    return (
+      <Confirm title="Stop the session?" act="Stop it" onYes={acts.stop} onClose={onClose}>
+        <p>Its turn is cut off, and what is queued never runs. It stays listed, with its log.</p>
+      </Confirm>
+    );
+  if (asked.value === "delete")
+    return (
+      <Confirm title="Delete the session?" act="Delete it" onYes={acts.delete} onClose={onClose}>
+        <p>{isOver ? "It goes" : "It is ended, and goes"} off the list. Its log stays on the daemon's disk.</p>
+      </Confirm>
+    );
+  return null;
 }
 
 /** What people do to a session. What goes wrong is shown above the conversation, until something goes well. */
@@ -96,9 +144,23 @@ function actsOf(follower: Follower) {
     }
   };
   return {
-    say: (kind: "prompt" | "steer", text: string) => tried(() => follower.handle[kind](text)),
+    say: (kind: "prompt" | "steer", text: string, images: readonly Image[]) =>
+      tried(() =>
+        kind === "prompt"
+          ? follower.handle.prompt(text, images.length === 0 ? {} : { images })
+          : follower.handle.steer(text),
+      ),
+    withdraw: (turnId: string) => tried(() => follower.handle.withdraw(turnId)),
     interrupt: () => tried(() => follower.handle.interrupt()),
-    stop: () => tried(() => follower.handle.stop("now")),
+    stop: () => void tried(() => follower.handle.stop("now")),
+    delete: async () => {
+      try {
+        await follower.handle.delete();
+        go({ name: "sessions" });
+      } catch (error) {
+        follower.note(error);
+      }
+    },
     answer: async (requestId: string, answer: InputAnswer) => {
       await tried(() => follower.handle.respond(requestId, answer));
     },
