@@ -2,7 +2,17 @@
 import { request as httpRequest } from "node:http";
 import type { Served } from "./kept-daemon.ts";
 
-export const steps = ["create", "prompt", "steer", "approve", "interrupt", "withdraw", "stop", "delete"] as const;
+export const steps = [
+  "create",
+  "prompt",
+  "steer",
+  "approve",
+  "interrupt",
+  "withdraw",
+  "stop",
+  "delete",
+  "message",
+] as const;
 export type Step = (typeof steps)[number];
 
 /**

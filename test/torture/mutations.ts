@@ -72,6 +72,30 @@ export const mutations: readonly Mutation[] = [
     ],
   },
   {
+    name: "forget-chat-message-key",
+    fault: "what came of a message of a chat is not found again by its key",
+    edits: [
+      {
+        file: "src/api/chat-routes.ts",
+        find: "const sent = await chats.sent(name, SendingIntent.parse(intent).session_id);",
+        put: "const sent = (await chats.sent(name, SendingIntent.parse(intent).session_id)) && undefined;",
+      },
+    ],
+  },
+  {
+    name: "lose-chat-message",
+    fault: "a message of a chat that waits is forgotten when its daemon dies",
+    edits: [
+      {
+        file: "src/chats/beginnings.ts",
+        find: "for (const { chat } of await book.waiting()) void",
+        put: `for (const step of await book.waiting())
+      if (!(await supervisor.find(step.session_id))) await book.drop(step);
+    for (const { chat } of await book.waiting()) void`,
+      },
+    ],
+  },
+  {
     name: "create-keyed-twice",
     fault: "a creation that is sent again, with the same key, makes another session",
     edits: [

@@ -8,7 +8,11 @@ export function printReport(report: TortureReport): string {
   const rows = Object.entries(faults)
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([what, count]) => `  ${String(count).padStart(5)}  ${what}`);
-  const outcomes = Object.entries(total.outcomes).map(([status, count]) => `${count} ${status}`);
+  const inWords = (found: Record<string, number>) =>
+    Object.entries(found)
+      .map(([status, count]) => `${count} ${status}`)
+      .join(", ");
+  const { chats } = report;
   return [
     `faults injected (seed ${report.seed}):`,
     ...rows,
@@ -18,7 +22,8 @@ export function printReport(report: TortureReport): string {
     `daemon starts ${report.daemonStarts}, sessions ${report.sessions}, clients connected again ${report.reconnects}`,
     `events checked ${total.events}, the agents' own numbers ${total.numbers}`,
     `lost ${total.lost}, doubled ${total.doubled}, tail not taken in by killed sidecars ${total.tail}`,
-    `prompts and steers accepted ${total.prompts}, answers accepted ${total.answers}, turns ended: ${outcomes.join(", ")}`,
+    `prompts and steers accepted ${total.prompts}, answers accepted ${total.answers}, turns ended: ${inWords(total.outcomes)}`,
+    `messages of chats accepted ${chats.accepted}, lost ${chats.lost}, doubled ${chats.doubled}, gone on into another session ${chats.replaced}, ended: ${inWords(chats.outcomes)}`,
     ...(report.problems.length === 0 ? ["nothing found"] : [`FOUND ${report.problems.length}:`]),
     ...report.problems.map((problem) => `  - ${problem}`),
     ...(report.keptAt === undefined ? [] : [`its folders are kept in ${report.keptAt}`]),

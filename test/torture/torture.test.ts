@@ -7,5 +7,6 @@ test("whatever is killed, stopped, filled, torn or cut off: all that was promise
   console.log(printReport(report));
   expect(report.problems).toEqual([]);
   expect(report.total.numbers).toBeGreaterThan(0);
+  expect(report.chats.accepted).toBeGreaterThan(0);
   expect(Object.keys(report.faults).length).toBeGreaterThan(0);
 }, 180_000);

@@ -12,6 +12,8 @@ import { unlessAborted } from "../support/until-signalled.ts";
 import { Actor, type Cast } from "./actor.ts";
 import { bringToAnEnd, checkRest, endAll } from "./aftermath.ts";
 import { Caller } from "./caller.ts";
+import { type ChatVerdict, checkChat, settleChats } from "./chat-aftermath.ts";
+import { Chatter } from "./chatter.ts";
 import { checkTale, type Verdict } from "./check-tale.ts";
 import { makeClock } from "./clock.ts";
 import { drawFault, Faults, type Weights } from "./faults.ts";
@@ -47,6 +49,8 @@ export interface TortureReport {
   sessions: number;
   /** Sums over all sessions. */
   total: Omit<Verdict, "problems">;
+  /** The same over all chats. */
+  chats: Omit<ChatVerdict, "problems">;
   reconnects: number;
   daemonStarts: number;
   problems: string[];
@@ -192,18 +196,25 @@ async function play({
       isClosed,
     }).play();
   });
-  const played = Promise.all(playing);
+  const chatters = Array.from({ length: Math.max(1, Math.floor(options.actors / 4)) }, (_, i) => {
+    const name = `c${i}`;
+    return new Chatter({ name, random: random.fork(name), caller, insistence, tales, isOver });
+  });
+  const played = Promise.all([...playing, ...chatters.map((chatter) => chatter.play())]);
   // It is waited for below; what goes wrong before then must not end the process, which has a daemon to stop.
   played.catch(() => undefined);
   const accidents = random.fork("accidents");
   while (!isOver())
     await faults.inject(drawFault(accidents, { steps, hasDisk: disk !== undefined, unusual: options.weights }));
   await played;
+  const chats = chatters.map(({ chat }) => chat);
+  await settleChats(chats, { caller, tales, problems });
   await bringToAnEnd({ caller, insistence, tales, problems });
   await checkRest({ daemon, dataDir, tales, problems, caller });
   const verdicts = tales.map((tale) => checkTale(tale, { dataDir, journalDir }));
+  const ofChats = chats.map((chat) => checkChat(chat, { dataDir, journalDir }));
   // What the logs say comes first: it names the fault, of which the rest is what follows.
-  problems.unshift(...verdicts.flatMap((verdict) => verdict.problems));
+  problems.unshift(...[...verdicts, ...ofChats].flatMap((verdict) => verdict.problems));
   return {
     seed: options.seed,
     faults: faults.done,
@@ -211,6 +222,7 @@ async function play({
     keys: insistence.figures,
     sessions: tales.filter(({ isCreated }) => isCreated).length,
     total: sum(verdicts),
+    chats: sumChats(ofChats),
     reconnects: tales.flatMap(({ watchers }) => watchers).reduce((all, { connections }) => all + connections - 1, 0),
     daemonStarts: daemon.starts,
     problems,
@@ -224,6 +236,19 @@ function countsAgent(journalDir: string): Record<string, unknown> {
     command: fileURLToPath(new URL("../fixtures/agents/claude-counts.mjs", import.meta.url)),
     env: { COUNTS_JOURNAL: journalDir },
   };
+}
+
+function sumChats(verdicts: readonly ChatVerdict[]): TortureReport["chats"] {
+  const total: TortureReport["chats"] = { accepted: 0, lost: 0, doubled: 0, replaced: 0, outcomes: {} };
+  for (const { accepted, lost, doubled, replaced, outcomes } of verdicts) {
+    total.accepted += accepted;
+    total.lost += lost;
+    total.doubled += doubled;
+    total.replaced += replaced;
+    for (const [status, count] of Object.entries(outcomes))
+      total.outcomes[status] = (total.outcomes[status] ?? 0) + count;
+  }
+  return total;
 }
 
 function sum(verdicts: readonly Verdict[]): Omit<Verdict, "problems"> {
