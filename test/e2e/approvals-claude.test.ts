@@ -50,7 +50,12 @@ describe("a permission", () => {
   it("does not use up the time of a turn or of the session while it is open", async () => {
     const id = await claude.create({ ...ask, turn_timeout: "4s", timeout: "6s", prompt: "[[bash:touch slow]]" });
     const [input] = await open(id);
-    await new Promise((resolve) => setTimeout(resolve, 6500));
+    // Until those two limits have ended turns and sessions that began later and worked.
+    const late = await claude.create({ interactive: true, turn_timeout: "4s", prompt: "[[slow:60]]" });
+    const tooLate = await claude.create({ interactive: true, timeout: "6s", prompt: "[[slow:60]]" });
+    expect(results(await claude.log(late, hasResults(1)))).toEqual([{ turn: "t1", status: "limit" }]);
+    expect((await claude.log(tooLate)).at(-1)?.type).toBe("exit");
+    await claude.daemon.delete(`/sessions/${late}`);
     await answer(id, input.request_id, { decision: "approve_once" });
     expect(results(await claude.log(id, hasResults(1)))).toEqual([{ turn: "t1", status: "success" }]);
     await claude.daemon.delete(`/sessions/${id}`);

@@ -62,18 +62,18 @@ describe.skipIf(tmuxPath === undefined)("questions on a terminal", () => {
 
   test("a long call that waits for leave can be read whole before it is answered", async () => {
     const words = Array.from({ length: 700 }, (_, at) => `w${at}`);
-    const tmux = await attach(await claude.create({ ...ask, prompt: `[[bash:touch ${words.join(" ")}]]` }));
-    await tmux.sees("? Allow: Bash  touch w0 w1");
+    const tmux = await attach(await claude.create({ ...ask, prompt: `[[bash:touch "${words.join(" ")}"]]` }));
+    await tmux.sees('? Allow: Bash  touch "w0 w1');
     await tmux.sees("The whole call stands above: PgUp");
-    const seen = await tmux.sees(/w699$/m);
-    for (let page = 0; page < 5 && !seen.some((row) => row.includes("command: touch w0 w1")); page++) {
+    const seen = await tmux.sees(/w699"$/m);
+    for (let page = 0; page < 5 && !seen.some((row) => row.includes('command: touch "w0 w1')); page++) {
       const [before] = await tmux.screen();
       await tmux.keys("PageUp");
       await eventually(async () => (await tmux.screen())[0] !== before, { what: "the page above" });
       seen.push(...(await tmux.screen()));
     }
     const call = seen.filter((row) => /^ {2}/.test(row)).join(" ");
-    expect(words.filter((word) => !call.includes(`${word} `) && !call.endsWith(word))).toEqual([]);
+    expect(words.filter((word) => !new RegExp(`\\b${word}\\b`).test(call))).toEqual([]);
   });
 
   test("an edit that waits for leave shows its lines", async () => {

@@ -1,10 +1,19 @@
 /** Keys of a terminal, with a stream in its place: what is a key, what is text, and that typing answers nothing. */
 
 import { PassThrough } from "node:stream";
-import { setTimeout as delay } from "node:timers/promises";
+import { setImmediate as nextRound } from "node:timers/promises";
 import type { ReadStream } from "node:tty";
-import { expect, test } from "vitest";
-import { openTypedInput } from "../../../cmd/typed-input.ts";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { openTypedInput, typingMs } from "../../../cmd/typed-input.ts";
+
+/** The clock stands still but for what the tests let pass. */
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["performance"] });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+const beQuiet = () => vi.advanceTimersByTime(typingMs);
 
 function terminal({ isTTY = true } = {}) {
   const stream = new PassThrough();
@@ -30,17 +39,17 @@ function terminal({ isTTY = true } = {}) {
   });
   const type = async (text: string) => {
     stream.write(text);
-    await delay(20);
+    // Streams hand on within a round.
+    await nextRound();
+    await nextRound();
   };
   return { input, told, modes, type };
 }
 
-const quietMs = 520;
-
 test("a key answers while keys are wanted, and lines are lines again afterwards", async () => {
   const { input, told, modes, type } = terminal();
   input.wantKeys(true);
-  await delay(quietMs);
+  beQuiet();
   await type("a");
   input.wantKeys(false);
   await type("and on\n");
@@ -54,7 +63,7 @@ test("who is in the midst of typing answers nothing", async () => {
   input.wantKeys(true);
   await type("a");
   await type("dd tests\n");
-  await delay(quietMs);
+  beQuiet();
   await type("s");
   input.close();
   expect(told).toEqual({ lines: ["add tests"], keys: ["s"], echoed: "a", interrupts: 0, ends: 1 });
@@ -64,7 +73,7 @@ test("who is in the midst of typing answers nothing", async () => {
 test("another key begins a line, and Ctrl+C interrupts", async () => {
   const { input, told, type } = terminal();
   input.wantKeys(true);
-  await delay(quietMs);
+  beQuiet();
   await type("\x03");
   await type("/");
   await type("deny no\n");
@@ -75,7 +84,7 @@ test("another key begins a line, and Ctrl+C interrupts", async () => {
 test("without a terminal everything is a line", async () => {
   const { input, told, modes, type } = terminal({ isTTY: false });
   input.wantKeys(true);
-  await delay(quietMs);
+  beQuiet();
   await type("a\n");
   input.close();
   expect(told).toMatchObject({ lines: ["a"], keys: [] });

@@ -61,7 +61,7 @@ const allNumbers = Array.from({ length: said }, (_, i) => String(i + 1));
 
 test.each([
   ["now and then", nowAndThen, async () => undefined],
-  // So slowly that there is always more in the pipe.
+  // It is read so slowly that there is always more in the pipe: the reader is slow, the test waits for nothing.
   ["without a pause", onAndOn, () => new Promise<void>((resolve) => setTimeout(resolve, 5))],
 ])(
   "who holds the pipe of an agent that is gone, and writes %s, does not keep it from having ended",

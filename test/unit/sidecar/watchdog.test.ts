@@ -64,18 +64,23 @@ describe("the watchdog", () => {
   it("warns, then gives up once, and rests while nothing is read", async () => {
     const seen: string[] = [];
     let isResting = true;
+    let looks = 0;
     let now = 0;
     const watchdog = startWatchdog({
       thresholds: { warnS: 0.04, killS: 0.08 },
       now: () => now,
       steady: () => now,
       waiting: () => ({ on: "model" }),
-      isResting: () => isResting,
+      isResting: () => {
+        looks++;
+        return isResting;
+      },
       onWarning: ({ subtype }) => seen.push(subtype),
       onStall: ({ subtype }) => seen.push(subtype),
     });
     now = 1_000;
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    const before = looks;
+    await eventually(() => looks > before + 3, { what: "some looks" });
     expect(seen).toEqual([]);
     isResting = false;
     now = 1_050;
