@@ -89,6 +89,32 @@ describe("an export", () => {
   });
 });
 
+test("a long history that was imported is paged through, 500 at most at once, and forgotten with its chat", async () => {
+  const [head = ""] = (await exported()).split("\n");
+  const lines = Array.from({ length: 1234 }, (_, at) => {
+    const data = { turn_id: "t1", item_id: `i${at}`, text: `said ${at} ${"ä".repeat(at % 400)}`, delta: false };
+    const timestamp = new Date(at * 1000).toISOString();
+    return JSON.stringify({ session_id: "s", type: "agent_message", data, offset: at * 3, timestamp });
+  });
+  const made = await counts.daemon.post("/chats/import", { export: [head, ...lines].join("\n"), name: "long" });
+  expect(made.status, made.text).toBe(201);
+  const pages: { data: { text: string }; offset: number }[][] = [];
+  for (let before = ""; ; ) {
+    const page = (await counts.daemon.get(`/chats/long/messages?limit=9999${before}`)).body;
+    pages.unshift(page.messages);
+    if (!page.has_more) break;
+    before = `&before=${page.before}`;
+  }
+  expect(pages.map((page) => page.length)).toEqual([234, 500, 500]);
+  expect(pages.flat().map(({ data }) => data.text)).toEqual(lines.map((line) => JSON.parse(line).data.text));
+  expect(pages.flat().map(({ offset }) => offset)).toEqual(lines.map((_, at) => at));
+  expect((await counts.daemon.get("/chats/long/messages")).body.total).toBe(100);
+  await counts.daemon.delete("/chats/long");
+  await counts.daemon.post("/chats", { name: "long", config: { agent: "counts" } });
+  expect((await counts.daemon.get("/chats/long/messages")).body.messages).toEqual([]);
+  await counts.daemon.delete("/chats/long");
+});
+
 test("what is no export is refused by its line, and leaves nothing", async () => {
   const before = folders();
   const refused = async (text: string, more: Record<string, unknown> = {}) => {

@@ -202,6 +202,14 @@ describe("a session to talk in", () => {
     expect(counts.events(id).find(({ type }) => type === "result")?.data["status"]).toBe("success");
   });
 
+  test("ends although its sidecar gives signs of life: those are nobody's words", async () => {
+    // A sidecar gives one each 10 s: if they counted, this session would never end.
+    await create("alive", { idle_timeout: "12s" });
+    const { session_id } = (await counts.daemon.post("/chats/alive/attach")).body;
+    await idle("alive");
+    expect((await counts.daemon.get(`/sessions/${session_id}`)).body).toMatchObject({ status: "completed" });
+  });
+
   test("makes room for a message when its turn is over", async () => {
     await create("room");
     const { session_id } = (await counts.daemon.post("/chats/room/attach")).body;
