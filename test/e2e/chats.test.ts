@@ -133,6 +133,30 @@ describe("a chat", () => {
       expect((await counts.daemon.get(path)).body.error).toBe("chat_not_found");
   });
 
+  test("is listed oldest first, has an address only while it runs, and refuses before it reads what is refused", async () => {
+    for (const name of ["zz-older", "aa-newer"]) await create(name);
+    const names = (await counts.daemon.get("/chats")).body.map((one: { name: string }) => one.name);
+    expect(names.indexOf("zz-older")).toBeLessThan(names.indexOf("aa-newer"));
+    expect((await chat("zz-older")).ws_url).toBeUndefined();
+    const { session_id } = (await send("zz-older", long)).body;
+    await eventually(async () => (await chat("zz-older")).current_session === session_id);
+    expect((await chat("zz-older")).ws_url).toMatch(/^ws:\/\/.*\/ws\/chats\/zz-older$/);
+    const unreadable = await counts.daemon.patch("/chats/zz-older/config", { config: { colour: "red" } });
+    expect([unreadable.status, unreadable.body.error]).toEqual([409, "chat_not_idle"]);
+    await counts.daemon.delete("/chats/zz-older");
+    for (const body of [{}, { message: "" }, { message: 1 }, { message: "x", more: 1 }]) {
+      const refused = await counts.daemon.post("/chats/aa-newer/messages", body);
+      expect([body, refused.status, refused.body.error]).toEqual([body, 400, "invalid_request"]);
+    }
+    const absent = [
+      await counts.daemon.post("/chats/none/messages", { message: "x" }),
+      await counts.daemon.post("/chats/none/attach"),
+      await counts.daemon.patch("/chats/none/config", { config: {} }),
+      await counts.daemon.delete("/chats/none"),
+    ];
+    expect(absent.map(({ status, body }) => [status, body.error])).toEqual(absent.map(() => [404, "chat_not_found"]));
+  });
+
   test("shows no keys to who may only read", async () => {
     await create("secret", {
       env: { SOME_TOKEN: "hush-hush" },

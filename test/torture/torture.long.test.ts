@@ -38,6 +38,7 @@ test.each([
   "skip-seq-at-adoption",
   "drop-queued-at-recovery",
   "create-keyed-twice",
+  "lose-chat-message",
   "trim-spool-too-early",
 ])("the fault %s, put in on purpose, is found", async (name) => {
   const { seconds, problem } = await huntMutation(mutationNamed(name), { seed: 100, limitMs: 240_000, actors: 4 });
