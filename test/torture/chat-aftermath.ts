@@ -34,7 +34,7 @@ export async function settleChats(
       await sleep(100);
       view = await learnSessions(chat, world);
     }
-    // One that could not be made before the end has nothing to say.
+    // Then it is gone: what it took is lost, and said to be.
     if (!view) continue;
     if (view["state"] === "running") problems.push(`${chat.name}: it does not come to rest: ${JSON.stringify(view)}`);
     chat.end = {

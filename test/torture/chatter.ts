@@ -26,14 +26,21 @@ export class Chatter {
     this.chat = newChatTale(options.name);
   }
 
-  async play(): Promise<void> {
-    const { random, isOver, insistence, name } = this.#options;
+  /** Makes the chat, before anything goes wrong: nothing can be said in it before it is there. */
+  async begin(): Promise<void> {
+    const { random, caller, name } = this.#options;
     const call = { method: "POST", path: "/chats", body: { name, config: { agent: "counts" } }, key: random.uuid() };
-    // Nothing can be said in it before it is there.
-    while ((await insistence.send(call, random, isOver))?.status !== 201) if (isOver()) return;
-    for (let count = 1; !isOver(); count++) {
+    const made = await caller.call(call);
+    if (made?.status !== 201) throw new Error(`Cannot make the chat ${name}: ${JSON.stringify(made)}`);
+  }
+
+  async play(): Promise<void> {
+    const { random, isOver } = this.#options;
+    // The first one has a key: so it comes to something in any case.
+    await this.#say(1, { isKeyed: true });
+    for (let count = 2; !isOver(); count++) {
       const act = random.weighted({ say: 6, again: 1, interrupt: 1, wait: 3 });
-      if (act === "say") await this.#say(count);
+      if (act === "say") await this.#say(count, { isKeyed: random.chance(keyedShare) });
       else if (act === "again") await this.#again();
       else if (act === "interrupt") await this.#interrupt();
       else await sleep(random.between(10, 400));
@@ -41,13 +48,13 @@ export class Chatter {
     }
   }
 
-  async #say(count: number): Promise<void> {
+  async #say(count: number, { isKeyed }: { isKeyed: boolean }): Promise<void> {
     const { random, caller, insistence, isOver, name } = this.#options;
     const doing = `steps=${random.between(1, 2)} words=${random.between(1, 40)} pause=${random.pick([0, 0, 1, 5])} ask=0`;
     const text = `${doing} [${name}.${count}]`;
     this.chat.sent.add(text);
     const call: Call = { method: "POST", path: `/chats/${name}/messages`, body: { message: text }, step: "message" };
-    if (!random.chance(keyedShare)) return noteAnswer(this.chat, text, await caller.call(call));
+    if (!isKeyed) return noteAnswer(this.chat, text, await caller.call(call));
     const keyed = { ...call, key: random.uuid() };
     const answer = await insistence.send(keyed, random, isOver);
     if (answer) noteAnswer(this.chat, text, answer);

@@ -181,6 +181,11 @@ async function play({
       `{"type":"input_resolved","data":{"request_id":"${requestId}"`,
     );
   const insistence = new Insistence(caller);
+  const chatters = Array.from({ length: Math.max(1, Math.floor(options.actors / 4)) }, (_, i) => {
+    const name = `c${i}`;
+    return new Chatter({ name, random: random.fork(name), caller, insistence, tales, isOver });
+  });
+  for (const chatter of chatters) await chatter.begin();
   const casts = [counting, ...(options.extra?.casts ?? [])];
   const playing = Array.from({ length: options.actors }, (_, i) => {
     const name = `a${i}`;
@@ -195,10 +200,6 @@ async function play({
       isOver,
       isClosed,
     }).play();
-  });
-  const chatters = Array.from({ length: Math.max(1, Math.floor(options.actors / 4)) }, (_, i) => {
-    const name = `c${i}`;
-    return new Chatter({ name, random: random.fork(name), caller, insistence, tales, isOver });
   });
   const played = Promise.all([...playing, ...chatters.map((chatter) => chatter.play())]);
   // It is waited for below; what goes wrong before then must not end the process, which has a daemon to stop.
