@@ -272,6 +272,8 @@ async function openRuntimes(
     authorities: docker.ca_file,
     extraAuthorities: config.extraAuthorities,
     limits: { pids: docker.pids, scratchBytes: docker.scratch_size },
+    // The daemon of one `agentd run` starts one session.
+    readyContainers: config.leaveWhenIdle ? 0 : docker.ready_containers,
     user: { uid: docker.uid, gid: docker.gid },
     deniedSince: await lastDenialAt(config.dataDir),
     ...told,

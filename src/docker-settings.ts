@@ -30,6 +30,8 @@ export const DockerSettings = z.strictObject({
   pids: z.number().int().positive().default(1024),
   /** Of each temporary place in memory (/tmp, a work dir that nobody named). */
   scratch_size: MemorySize.prefault("1g"),
+  /** Containers of the kind that began last which wait for the next session while sessions are there. */
+  ready_containers: z.number().int().min(0).max(16).default(0),
   /** Whom containers run as where the work dir belongs to root, or where there is none. */
   uid: z.number().int().positive().default(1000),
   gid: z.number().int().positive().default(1000),

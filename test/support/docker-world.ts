@@ -2,7 +2,7 @@
  * A little internet for containers: a network of public addresses on which names are answered by one TLS server, which
  * hands those of models to the scripted ones on this machine. Nothing of it leaves the machine.
  */
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { chmod, mkdir, open, readFile, writeFile } from "node:fs/promises";
 import { connect, createServer, type Server } from "node:net";
 import { join } from "node:path";
@@ -187,13 +187,15 @@ async function makeCertificate(folder: string, names: readonly string[]): Promis
   await chmod(at("ca.pem"), 0o644);
 }
 
-/** Containers and networks that agentd made for this data dir's daemon, by what its sessions are called. */
+/** Containers that agentd made; those of one session by label, or, where the container waited for its session, by name. */
 export async function agentdContainers(sessionId?: string): Promise<Docker.ContainerInfo[]> {
-  const label = [
-    "agentruntime.managed=1",
-    ...(sessionId === undefined ? [] : [`agentruntime.session_id=${sessionId}`]),
-  ];
-  return engine.listContainers({ all: true, filters: { label } });
+  const all = await engine.listContainers({ all: true, filters: { label: ["agentruntime.managed=1"] } });
+  if (sessionId === undefined) return all;
+  return all.filter(({ Labels, Names }) => {
+    const text = `${Labels["agentruntime.daemon"]} ${sessionId}`;
+    const name = `/agentruntime-${createHash("sha256").update(text).digest("hex").slice(0, 12)}`;
+    return Labels["agentruntime.session_id"] === sessionId || Names.includes(name);
+  });
 }
 
 export async function agentdNetworks(): Promise<string[]> {

@@ -67,6 +67,9 @@ class CopiedPremises implements Premises {
     this.#options = options;
   }
 
+  /** What is copied is copied when its session is there. */
+  readonly prepare = undefined;
+
   /** Files have the owner that they have here; over there nobody else is. */
   async ownerFor(): Promise<Owner> {
     return this.#options.user;

@@ -9,6 +9,10 @@ export class Kept {
     return this.#containers.size;
   }
 
+  get ids(): Iterable<string> {
+    return this.#containers.keys();
+  }
+
   has(sessionId: string): boolean {
     return this.#containers.has(sessionId);
   }

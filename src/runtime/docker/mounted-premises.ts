@@ -1,14 +1,16 @@
 /** Folders of this machine in a container of an engine on this machine: they are mounted, the sidecar's socket too. */
-import { chmod, chown, lstat, mkdir, writeFile } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { chmod, chown, lstat, mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type Docker from "dockerode";
 import { AgentdError } from "../../protocol/error.ts";
+import type { PlaceSpec } from "../runtime.ts";
 import { connectToSocket } from "../socket-door.ts";
 import type { Authorities } from "./authorities.ts";
 import type { Names } from "./names.ts";
 import { type Owner, ownerOf } from "./owner.ts";
 import { inside, placeInContainer } from "./places.ts";
-import type { Furnished, Guest, Premises } from "./premises.ts";
+import type { Furnished, Guest, Premises, Prepared, Prospect } from "./premises.ts";
 
 export interface HostPlaces {
   socketDir: string;
@@ -28,16 +30,21 @@ export interface HostPlaces {
   loginDir: string | undefined;
 }
 
-export function mountedPremises(options: {
+export interface MountedOptions {
   names: Names;
   authorities: Authorities;
   /** Whom a container runs as where the work dir does not say. */
   user: Owner;
   sidecarDirOf(sessionDir: string): string;
-}): Premises {
+  /** For the folders of containers that wait, where sessions' folders are. */
+  readyDir: string;
+}
+
+export function mountedPremises(options: MountedOptions): Premises {
   return {
     ownerFor: (workDir) => ownerOf({ workDir, configured: options.user, daemon: ourselves() }),
     furnish: async (guest) => furnishedWith(await makePlaces(options, guest)),
+    prepare: (prospect) => preparedPlaces(options, prospect),
     connect: ({ socket_path }) => connectToSocket(socket_path),
     // It was here all the time.
     retrieve: async () => undefined,
@@ -46,35 +53,88 @@ export function mountedPremises(options: {
   };
 }
 
-async function makePlaces(
-  { names, authorities, sidecarDirOf }: Parameters<typeof mountedPremises>[0],
-  { spec, bootstrap, owner, image }: Guest,
-): Promise<HostPlaces> {
-  const { sessionDir, runDir, workDir, privateHome } = spec;
+/** What is moved, since it is the session's alone. */
+type OwnPlaces = Pick<HostPlaces, "socketDir" | "sidecarDir" | "privateHome" | "passwd" | "group">;
+
+function ownPlaces({ sidecarDirOf }: MountedOptions, { sessionDir, runDir, privateHome }: PlaceSpec): OwnPlaces {
   if (privateHome === undefined) throw new Error("a session in a container needs a home of its own");
-  const socketDir = join(runDir, "c");
-  const sidecarDir = sidecarDirOf(sessionDir);
+  return {
+    socketDir: join(runDir, "c"),
+    sidecarDir: sidecarDirOf(sessionDir),
+    privateHome,
+    passwd: join(runDir, "passwd"),
+    group: join(runDir, "group"),
+  };
+}
+
+async function makeOwnPlaces(places: OwnPlaces, owner: Owner): Promise<void> {
+  const { socketDir, sidecarDir, privateHome, passwd, group } = places;
   for (const folder of [socketDir, sidecarDir, privateHome]) {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     await handOver(folder, owner);
   }
-  const passwd = join(runDir, "passwd");
-  const group = join(runDir, "group");
   await writeFile(passwd, `root:x:0:0::/root:/bin/sh\nagent:x:${owner.uid}:${owner.gid}::/home/agent:/bin/bash\n`);
   await writeFile(group, `root:x:0:\nagent:x:${owner.gid}:\n`);
   for (const file of [passwd, group]) await chmod(file, 0o644);
+}
+
+async function makePlaces(options: MountedOptions, { spec, bootstrap, owner, image }: Guest): Promise<HostPlaces> {
+  const own = ownPlaces(options, spec);
+  await makeOwnPlaces(own, owner);
   const { keeperSocket, hostDoors, loginFile } = placeInContainer(spec);
   return {
-    socketDir,
-    sidecarDir,
-    privateHome,
-    workDir,
-    passwd,
-    group,
-    authorities: await authorities.fileFor(image, names.labels("agent", bootstrap.session_id)),
+    ...own,
+    workDir: spec.workDir,
+    authorities: await options.authorities.fileFor(image, options.names.labels("agent", bootstrap.session_id)),
     keeperDir: bootstrap.model_door && dirname(keeperSocket.path),
     hostDoorsDir: bootstrap.host_doors && hostDoors?.path,
     loginDir: bootstrap.login_file && loginFile && dirname(loginFile.path),
+  };
+}
+
+/** A mount holds the folder, whatever that is called: it is moved to the session's place under the container that waits. */
+async function preparedPlaces(options: MountedOptions, prospect: Prospect): Promise<Prepared> {
+  const token = randomBytes(6).toString("hex");
+  // Each beside where it is moved to: on one file system.
+  const dataRoom = join(options.readyDir, token);
+  const runRoom = join(prospect.runRoot, `ready-${token}`);
+  const places: OwnPlaces = {
+    socketDir: join(runRoom, "c"),
+    sidecarDir: join(dataRoom, "box"),
+    privateHome: join(dataRoom, "home"),
+    passwd: join(runRoom, "passwd"),
+    group: join(runRoom, "group"),
+  };
+  const rooms = [dataRoom, runRoom];
+  /** Until the sidecar has answered these are the container's that waited, and go with it. */
+  const moved: string[] = [];
+  const removeRooms = () => Promise.all(rooms.map((room) => rm(room, { recursive: true, force: true })));
+  const remove = async () => {
+    await removeRooms();
+    for (const path of moved) await rm(path, { recursive: true, force: true });
+  };
+  try {
+    for (const room of rooms) await mkdir(room, { recursive: true, mode: 0o700 });
+    await makeOwnPlaces(places, prospect.owner);
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+  const { workDir, authorities } = prospect;
+  const others = { keeperDir: undefined, hostDoorsDir: undefined, loginDir: undefined };
+  return {
+    furnished: furnishedWith({ ...places, workDir, authorities, ...others }),
+    moveTo: async (spec) => {
+      const wanted = ownPlaces(options, spec);
+      await mkdir(dirname(wanted.privateHome), { recursive: true, mode: 0o700 });
+      // One that is there and not empty is somebody's, such as the home of a conversation that goes on: this rejects.
+      for (const key of ["privateHome", "sidecarDir", "socketDir", "passwd", "group"] as const) {
+        await rename(places[key], wanted[key]);
+        moved.push(wanted[key]);
+      }
+      await removeRooms();
+    },
+    remove,
   };
 }
 

@@ -20,7 +20,15 @@ export const label = {
   token: "agentruntime.token",
 } as const;
 
-export type Role = "agent" | "proxy" | "session-network" | "egress-network" | "session-volume" | "proxy-volume";
+/** `ready`: a container that was there before its session, which its name tells. */
+export type Role =
+  | "agent"
+  | "ready"
+  | "proxy"
+  | "session-network"
+  | "egress-network"
+  | "session-volume"
+  | "proxy-volume";
 
 /** Whose things they are. */
 export interface Origin {
@@ -48,6 +56,11 @@ export class Names {
   /** Of a session's container: a digest, because ids that callers choose may begin alike. */
   ofSession(sessionId: string): string {
     return `agentruntime-${digest(`${this.daemon} ${sessionId}`)}`;
+  }
+
+  /** Of a container that waits for a session. */
+  ofReady(token: string): string {
+    return `agentruntime-ready-${digest(`${this.daemon} ${token}`)}`;
   }
 
   ofNetwork(cidr: string): string {

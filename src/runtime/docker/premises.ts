@@ -21,11 +21,31 @@ export interface Furnished {
   authorities: string | undefined;
 }
 
+/** Folders for a container that waits for a session. */
+export interface Prepared {
+  furnished: Furnished;
+  /** They become the session's. Rejects when it has some already: then they are nobody's. */
+  moveTo(spec: PlaceSpec): Promise<void>;
+  remove(): Promise<void>;
+}
+
+/** What of a session's container is decided before the session is there. */
+export interface Prospect {
+  image: string;
+  owner: Owner;
+  workDir: string | undefined;
+  authorities: string | undefined;
+  /** Where sessions have their folders for short-lived files. */
+  runRoot: string;
+}
+
 export interface Premises {
   /** As whom the container runs. */
   ownerFor(workDir: string | undefined): Promise<Owner>;
   /** Rejects when something that the session has cannot be there. */
   furnish(guest: Guest): Promise<Furnished>;
+  /** Undefined where folders cannot be moved under a container that runs. */
+  readonly prepare: ((prospect: Prospect) => Promise<Prepared>) | undefined;
   connect(address: SidecarAddress, containerId: string): Promise<Duplex>;
   /** The container has ended: what it left is on this machine when this resolves. Nothing where it is already. */
   retrieve(sessionId: string): Promise<void>;

@@ -36,8 +36,22 @@ export class SessionNetworks {
   /** A network of this session's alone. The proxy may not be on it yet: see `guard`. */
   async take(sessionId: string): Promise<SessionNetwork> {
     const network = this.#ready.shift() ?? (await this.#create());
-    this.#bySession.set(sessionId, network);
+    this.assign(sessionId, network);
     return network;
+  }
+
+  /** One that is no session's yet, with the proxy on it: nothing gets through there before it is, since it has no policy. */
+  async spare(): Promise<SessionNetwork> {
+    return this.#ready.shift() ?? (await this.#make());
+  }
+
+  assign(sessionId: string, network: SessionNetwork): void {
+    this.#bySession.set(sessionId, network);
+  }
+
+  /** A spare one that became no session's. */
+  async discard(network: SessionNetwork): Promise<void> {
+    await this.#remove(network);
   }
 
   /** Resolves when a working proxy is on the session's network, and its policy in force. */

@@ -9,6 +9,8 @@ import { label, type Names, type Role } from "./names.ts";
 const kinds = ["container", "network", "volume"] as const;
 
 const sessionVolume: Role = "session-volume";
+/** One that waited for its session has an agent in it since then; without its daemon it runs for no other reason. */
+const agentRoles: readonly (string | undefined)[] = ["agent", "ready"] satisfies Role[];
 
 interface Found extends Leftover {
   daemon: string;
@@ -88,7 +90,7 @@ function found(
 ): Found[] {
   const [daemon, dataDir] = [labels[label.daemon], labels[label.dataDir]];
   if (daemon === undefined || dataDir === undefined || labels[label.role] === sessionVolume) return [];
-  const isRunningAgent = isRunning && labels[label.role] === "agent";
+  const isRunningAgent = isRunning && agentRoles.includes(labels[label.role]);
   const [mark, machine] = [labels[label.mark], labels[label.machine]];
   return [{ kind, name, sessionId: labels[label.session], daemon, dataDir, mark, machine, isRunningAgent }];
 }
