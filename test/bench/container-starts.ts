@@ -1,0 +1,56 @@
+/** How a session in a container, and a container alone, are started to be measured. */
+import { PassThrough } from "node:stream";
+import type Docker from "dockerode";
+import type { Daemon } from "../support/start-daemon.ts";
+
+const agentImage = "agentruntime-agent:latest";
+/** Says a word as soon as it runs, and waits for its end. */
+export const script = "echo hello; cat";
+/** As the sidecar is started. */
+export const nodeAlone = [
+  ...["/usr/bin/tini", "--", "/opt/agentruntime/loader", "/usr/local/bin/node"],
+  ...["-e", "console.log('hello')"],
+];
+export const shellAgent = { harness: "generic", command: "sh", args: ["-c", script] };
+
+/** Resolves when a client has the agent's first word. */
+export async function firstEventOf(daemon: Daemon, sessionId: string): Promise<void> {
+  const client = await daemon.ws(sessionId, 0);
+  await new Promise<void>((resolve) => {
+    const look = () => {
+      if (client.events.some(({ type }) => type === "stdout")) resolve();
+    };
+    client.socket.on("message", look);
+    look();
+  });
+  await client.close();
+}
+
+/** As `docker run` would: create, attach, start, to the first byte; the limits of a session, the engine's own network. */
+export async function runAlone(engine: Docker, command: readonly string[]): Promise<Docker.Container> {
+  const container = await engine.createContainer({
+    Image: agentImage,
+    Entrypoint: [...command],
+    User: "1000:1000",
+    OpenStdin: true,
+    HostConfig: {
+      CapDrop: ["ALL"],
+      SecurityOpt: ["no-new-privileges"],
+      ReadonlyRootfs: true,
+      Memory: 256 * 1024 ** 2,
+      MemorySwap: 256 * 1024 ** 2,
+    },
+  });
+  try {
+    const stream = await container.attach({ stream: true, stdin: true, stdout: true, stderr: true, hijack: true });
+    const out = new PassThrough();
+    container.modem.demuxStream(stream, out, out);
+    const word = new Promise((resolve) => out.once("data", resolve));
+    await container.start();
+    await word;
+    return container;
+  } catch (error) {
+    await container.remove({ force: true });
+    throw error;
+  }
+}
