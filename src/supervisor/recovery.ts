@@ -46,8 +46,19 @@ export async function recover(context: Context): Promise<void> {
   const live = context.registry.all().flatMap(({ session, attendance }) => (attendance ? [session.id] : []));
   const spared = new Set([...unfinished, ...live]);
   await sweepRunDir(context, spared);
-  for (const runtime of context.runtimes.values())
-    await runtime.sweepOthers(spared, { isDryRun: false, withStrangers: false });
+  await sweepLeftovers(context, spared);
+}
+
+/** Sessions have been taken over by now: what of others cannot be removed must not keep the daemon from serving them. */
+async function sweepLeftovers({ runtimes, log }: Context, spared: ReadonlySet<string>): Promise<void> {
+  for (const runtime of runtimes.values()) {
+    try {
+      await runtime.sweepOthers(spared, { isDryRun: false, withStrangers: false });
+    } catch (error) {
+      const what = `Cannot remove what belongs to no session (runtime ${runtime.name}): ${messageOf(error)}`;
+      log("error", `${what}. The next start tries it again, and so does "agentd gc"`);
+    }
+  }
 }
 
 /**
