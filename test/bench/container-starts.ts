@@ -13,6 +13,12 @@ export const nodeAlone = [
 ];
 export const shellAgent = { harness: "generic", command: "sh", args: ["-c", script] };
 
+/** Starts a session that stays: without one the proxy goes after 10 s, and the next start would make it anew. */
+export async function holdProxy(daemon: Daemon): Promise<void> {
+  const { status, text } = await daemon.post("/sessions", { agent: "first", prompt: "go", interactive: true });
+  if (status !== 201) throw new Error(`Cannot start a session: ${text}`);
+}
+
 /** Resolves when a client has the agent's first word. */
 export async function firstEventOf(daemon: Daemon, sessionId: string): Promise<void> {
   const client = await daemon.ws(sessionId, 0);

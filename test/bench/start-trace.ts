@@ -13,12 +13,12 @@ import { dockerHost } from "../support/docker-world.ts";
 import { type Daemon, startDaemon } from "../support/start-daemon.ts";
 import { tempDir } from "../support/temp-dir.ts";
 import { endStartedOnSignal } from "../support/until-signalled.ts";
-import { firstEventOf, nodeAlone, runAlone, script, shellAgent } from "./container-starts.ts";
+import { firstEventOf, holdProxy, nodeAlone, runAlone, script, shellAgent } from "./container-starts.ts";
 import { tapEngine } from "./engine-tap.ts";
 import { percentile } from "./process-figures.ts";
 
 /** In this time what is kept ready for the next start is made. */
-const apartMs = 3_000;
+const apartMs = 2_000;
 
 type Trace = Map<string, number>;
 /** Resolves with what takes away what was started. */
@@ -41,7 +41,7 @@ try {
   for (let i = 0; i <= Number(flags.starts); i++) {
     for (const [kind, start] of Object.entries(kinds)) {
       const trace = await traced(start);
-      // The first one makes the proxy.
+      // The first round is for caches.
       if (i > 0) traces.set(kind, [...(traces.get(kind) ?? []), trace]);
     }
   }
@@ -52,9 +52,11 @@ try {
   await folder.remove();
 }
 
-function begin(ready_containers: number): Promise<Daemon> {
+async function begin(ready_containers: number): Promise<Daemon> {
   const docker = { host: tap.host, memory: "256m", ready_containers };
-  return startDaemon({ config: { runtime: "docker", agents: { first: shellAgent }, docker } });
+  const daemon = await startDaemon({ config: { runtime: "docker", agents: { first: shellAgent }, docker } });
+  await holdProxy(daemon);
+  return daemon;
 }
 
 function startSession(daemon: Daemon): Start {
