@@ -23,6 +23,7 @@ const usage = {
 };
 const refused = { reason: "name", verdict: "denied" };
 const endedId = "44444444-0000-4000-8000-000000000000";
+const busyId = "66666666-0000-4000-8000-000000000000";
 const liveId = "55555555-0000-4000-8000-000000000000";
 
 const denials = [
@@ -106,6 +107,13 @@ describe.skipIf(browserPath === undefined)("the console looks well and reads wel
     [counts, browser] = await Promise.all([startCountsDaemon({ dataDir }), openBrowser()]);
     const spent = await counts.create({ name: "mend-the-build", prompt: "steps=1 words=3 pause=0" });
     await counts.until(spent, (events) => results(events).length === 1);
+    await counts.daemon.post("/chats", { name: "review", config: { agent: "counts" } });
+    await counts.daemon.post("/chats/review/messages", { message: "steps=2 words=30 pause=0 Look at the last commit" });
+    const { status } = await counts.daemon.post("/chats", { name: "not-begun", config: { agent: "counts" } });
+    expect(status).toBe(201);
+    const busy = await counts.create({ session_id: busyId, name: "busy", prompt: "steps=1 words=100000 pause=1000" });
+    for (const text of ["Then write a test that fails without it", "And tell me what it cost"])
+      await counts.daemon.post(`/sessions/${busy}/prompt`, { text });
     await counts.create({
       session_id: liveId,
       name: "tidy-up",
@@ -154,6 +162,37 @@ describe.skipIf(browserPath === undefined)("the console looks well and reads wel
         expect(await page.getByText("other.example:8443").count()).toBe(0);
       },
     ],
+    [
+      "queue",
+      `#/sessions/${busyId}`,
+      async (page) => {
+        await page.getByText("And tell me what it cost").waitFor();
+        await page.locator("input[type=file]").setInputFiles({
+          name: "screen.png",
+          mimeType: "image/png",
+          buffer: Buffer.from("x"),
+        });
+        await page.getByText("screen.png").waitFor();
+      },
+    ],
+    [
+      "delete",
+      `#/sessions/${busyId}`,
+      async (page) => {
+        await page.getByText("And tell me what it cost").waitFor();
+        await page.keyboard.press("X");
+        await page.getByRole("dialog").waitFor();
+      },
+    ],
+    ["chats", "#/chats", (page) => page.getByText("review").waitFor()],
+    [
+      "chat",
+      "#/chats/review",
+      async (page) => {
+        await page.getByText("t1 · success").waitFor();
+        await page.getByText("idle").waitFor();
+      },
+    ],
     ["new", "#/new", (page) => page.getByRole("option", { name: "counts" }).waitFor({ state: "attached" })],
     [
       "figures",
@@ -162,12 +201,12 @@ describe.skipIf(browserPath === undefined)("the console looks well and reads wel
         await page.getByText("pixel.example:443").waitFor();
         await page.getByText("other.example:8443").waitFor();
         await page
-          .getByRole("img", { name: /Live sessions: now 2, 1 busy/ })
+          .getByRole("img", { name: /Live sessions: now 3, 2 busy/ })
           .locator("polyline")
           .waitFor({ state: "attached" });
         await page.getByRole("img", { name: /Events a second/ }).waitFor();
-        await page.getByRole("row", { name: "counts $0.0010" }).waitFor();
-        await page.getByRole("row", { name: "counts 2" }).waitFor();
+        await page.getByRole("row", { name: /^counts \$0\.00\d\d$/ }).waitFor();
+        await page.getByRole("row", { name: /^counts \d+$/ }).waitFor();
       },
     ],
     [

@@ -86,7 +86,7 @@ function TurnEnd({ data }: { data: EventOf<"result">["data"] }) {
     data.status,
     ...(data.reason === undefined ? [] : [visible(data.reason)]),
     durationText(data.duration_ms),
-    `${countText(input)} tokens in`,
+    `${countText(input)} ${input === 1 ? "token" : "tokens"} in`,
     `${countText(usage.output_tokens)} out`,
     costText(data.cost_usd),
   ];
