@@ -30,7 +30,10 @@ async function answering(): Promise<{ first: string; port: string }> {
 }
 
 const waits = () =>
-  eventually(async () => (await counts.daemon.get("/chats/c")).body.next_session, { what: "a message that waits" });
+  eventually(async () => (await counts.daemon.get("/chats/c")).body.next_session, {
+    deadlineMs: 60_000,
+    what: "a message that waits",
+  });
 
 async function dieAndComeBack(first: string, port: string): Promise<void> {
   const dying = counts.daemon;
@@ -41,7 +44,7 @@ async function dieAndComeBack(first: string, port: string): Promise<void> {
         () => false,
         () => true,
       ),
-    { what: "the daemon's death" },
+    { deadlineMs: 60_000, what: "the daemon's death" },
   );
   await dying.kill9();
   await counts.restart(["--port", port]);
