@@ -24,7 +24,8 @@ async function answering(): Promise<{ first: string; port: string }> {
   writeFileSync(file, JSON.stringify({ ...config, limits: { ready_sidecars: 0 } }));
   await counts.restart(["--port", port], {
     nodeArgs: ["--import", dieAt],
-    env: { DIE_AT: "sidecar.json", DIE_WHEN: "after", DIE_NOT: session_id },
+    // Before: so that the next daemon finds nothing of that sidecar to go on with.
+    env: { DIE_AT: "sidecar.json", DIE_WHEN: "before", DIE_NOT: session_id },
   });
   return { first: session_id, port };
 }
