@@ -24,7 +24,7 @@ test("options are those of the command, down to the commands of a group", () => 
   expect(words("ls", "--a")).toEqual(["--agent", "--all"]);
   expect(words("serve", "--leave")).toEqual([]);
   expect(words("images", "")).toEqual(["build", "help"]);
-  expect(words("images", "build", "")).toEqual(["agent", "proxy"]);
+  expect(words("images", "build", "")).toEqual(["agent", "proxy", "daemon"]);
   expect(words("images", "build", "--agent")).toEqual(["--agent-base"]);
   expect(words("attach", "--", "--js")).toEqual(["(sessions)"]);
 });
