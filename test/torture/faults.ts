@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { sessionProcesses } from "../support/processes.ts";
 import { sidecarOf } from "../support/started.ts";
-import { type Caller, type Moment, moments, type Step, steps } from "./caller.ts";
+import { type Caller, type Moment, moments, type Step } from "./caller.ts";
 import type { Clock } from "./clock.ts";
 import { journalOf } from "./journal.ts";
 import type { KeptDaemon } from "./kept-daemon.ts";
@@ -90,7 +90,7 @@ export function drawFault(
     kind,
     gapMs: random.between(20, 500),
     ...(isAtStep
-      ? { at: isDeadly(kind) ? left.draw(random) : { step: random.pick(steps), moment: random.pick(moments) } }
+      ? { at: isDeadly(kind) ? left.draw(random) : { step: random.pick(left.steps), moment: random.pick(moments) } }
       : {}),
     delayUs: random.chance(0.3) ? 0 : random.between(0, 4000),
     holdMs: random.chance(0.5) ? random.between(0, 200) : random.between(200, 1500),

@@ -30,6 +30,8 @@ export async function huntMutation(
         durationMs: roundMs,
         actors: options.actors,
         dist,
+        // Who would not see it only takes the processor from what shows it.
+        ...(mutation.isOfChats ? {} : { chatters: 0 }),
         ...(mutation.weights ? { weights: mutation.weights } : {}),
         ...(options.signal ? { signal: options.signal } : {}),
       }).then(

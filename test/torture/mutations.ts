@@ -11,6 +11,8 @@ export interface Mutation {
   edits: readonly { file: string; find: string; put: string }[];
   /** Accidents that show it, to be had more often than usual. */
   weights?: Weights;
+  /** Only who talks in chats can see it. */
+  isOfChats?: true;
 }
 
 export const mutations: readonly Mutation[] = [
@@ -73,6 +75,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: "forget-chat-message-key",
+    isOfChats: true,
     fault: "what came of a message of a chat is not found again by its key",
     edits: [
       {
@@ -84,6 +87,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: "lose-chat-message",
+    isOfChats: true,
     fault: "a message of a chat that waits is forgotten when its daemon dies",
     edits: [
       {

@@ -2,7 +2,7 @@
  * At which step of which request somebody is killed: each moment of each step comes up once before any comes up again,
  * and one at which nobody came by is put back. So a run shows where it has struck, and where it never did.
  */
-import { type Moment, moments, type Step, steps } from "./caller.ts";
+import { type Moment, moments, type Step } from "./caller.ts";
 import type { Random } from "./random.ts";
 
 export interface StepMoment {
@@ -11,12 +11,18 @@ export interface StepMoment {
 }
 
 export class StepDeck {
+  /** Those that are taken in this run. */
+  readonly steps: readonly Step[];
   #left: StepMoment[] = [];
   readonly #hits = new Map<string, number>();
 
+  constructor(taken: readonly Step[]) {
+    this.steps = taken;
+  }
+
   /** The one that is to be next. */
   draw(random: Random): StepMoment {
-    if (this.#left.length === 0) this.#left = steps.flatMap((step) => moments.map((moment) => ({ step, moment })));
+    if (this.#left.length === 0) this.#left = this.steps.flatMap((step) => moments.map((moment) => ({ step, moment })));
     return random.pick(this.#left);
   }
 
@@ -34,7 +40,7 @@ export class StepDeck {
 
   /** How often each was struck, also those that never were. */
   get hits(): Record<string, number> {
-    const all = steps.flatMap((step) => moments.map((moment) => nameOf({ step, moment })));
+    const all = this.steps.flatMap((step) => moments.map((moment) => nameOf({ step, moment })));
     return Object.fromEntries(all.map((name) => [name, this.#hits.get(name) ?? 0]));
   }
 }

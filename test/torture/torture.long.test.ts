@@ -15,10 +15,17 @@ const foundOnce: readonly [seed: number, what: string][] = [
 ];
 
 test.each(foundOnce)("seed %i, which once found %s, finds nothing", async (seed) => {
-  const report = await torture({ seed, durationMs: 20_000, actors: 4 });
+  const report = await torture({ seed, durationMs: 20_000, actors: 4, chatters: 0 });
   console.log(printReport(report));
   expect(report.problems).toEqual([]);
   expect(report.total.numbers).toBeGreaterThan(0);
+});
+
+test("chats beside sessions: nothing is found", async () => {
+  const report = await torture({ seed: 11, durationMs: 20_000, actors: 4, chatters: 2 });
+  console.log(printReport(report));
+  expect(report.problems).toEqual([]);
+  expect(report.chats.accepted).toBeGreaterThan(0);
 });
 
 test("sessions that are stopped on a disk that stays full for longer than a stop lose nothing", async () => {
@@ -26,6 +33,7 @@ test("sessions that are stopped on a disk that stays full for longer than a stop
     seed: 3,
     durationMs: 60_000,
     actors: 4,
+    chatters: 0,
     weights: { "fill disk and stop session": 60 },
   });
   console.log(printReport(report));

@@ -11,7 +11,7 @@ import { tempDir } from "../support/temp-dir.ts";
 import { unlessAborted } from "../support/until-signalled.ts";
 import { Actor, type Cast } from "./actor.ts";
 import { bringToAnEnd, checkRest, endAll } from "./aftermath.ts";
-import { Caller } from "./caller.ts";
+import { Caller, steps } from "./caller.ts";
 import { type ChatVerdict, checkChat, settleChats } from "./chat-aftermath.ts";
 import { Chatter } from "./chatter.ts";
 import { checkTale, type Verdict } from "./check-tale.ts";
@@ -28,6 +28,8 @@ export interface TortureOptions {
   seed: number;
   durationMs: number;
   actors: number;
+  /** Those who talk in chats, besides; one for four actors when absent. With none a seed draws what it drew before there were any. */
+  chatters?: number;
   /** Besides the counting agent: real ones, and how the daemon starts them. */
   extra?: { casts: readonly Cast[]; agents: Record<string, unknown>; env: Record<string, string> };
   /** Ends the run, and all that it started, in the midst of it. */
@@ -133,13 +135,13 @@ async function run(options: TortureOptions, place: Place): Promise<TortureReport
       roomSince = () => now;
     },
   };
-  const steps = new StepDeck();
+  const deck = new StepDeck(options.chatters === 0 ? steps.filter((step) => step !== "message") : steps);
   const served = () => daemon.serving();
   const caller: Caller = new Caller(served, (step, moment) => faults.onMoment(step, moment));
-  const faults = new Faults({ dataDir, journalDir, daemon, tales, disk: watched, clock, steps, caller });
+  const faults = new Faults({ dataDir, journalDir, daemon, tales, disk: watched, clock, steps: deck, caller });
   daemon.begin();
   try {
-    const played = play({ options, place, random, daemon, faults, steps, caller, tales, problems });
+    const played = play({ options, place, random, daemon, faults, steps: deck, caller, tales, problems });
     return await unlessAborted(played, options.signal);
   } finally {
     await daemon.stop();
@@ -166,7 +168,7 @@ async function play({
   random,
   daemon,
   faults,
-  steps,
+  steps: deck,
   caller,
   tales,
   problems,
@@ -181,7 +183,7 @@ async function play({
       `{"type":"input_resolved","data":{"request_id":"${requestId}"`,
     );
   const insistence = new Insistence(caller);
-  const chatters = Array.from({ length: Math.max(1, Math.floor(options.actors / 4)) }, (_, i) => {
+  const chatters = Array.from({ length: options.chatters ?? Math.max(1, Math.floor(options.actors / 4)) }, (_, i) => {
     const name = `c${i}`;
     return new Chatter({ name, random: random.fork(name), caller, insistence, tales, isOver });
   });
@@ -206,7 +208,7 @@ async function play({
   played.catch(() => undefined);
   const accidents = random.fork("accidents");
   while (!isOver())
-    await faults.inject(drawFault(accidents, { steps, hasDisk: disk !== undefined, unusual: options.weights }));
+    await faults.inject(drawFault(accidents, { steps: deck, hasDisk: disk !== undefined, unusual: options.weights }));
   await played;
   const chats = chatters.map(({ chat }) => chat);
   await settleChats(chats, { caller, tales, problems });
@@ -219,7 +221,7 @@ async function play({
   return {
     seed: options.seed,
     faults: faults.done,
-    steps: steps.hits,
+    steps: deck.hits,
     keys: insistence.figures,
     sessions: tales.filter(({ isCreated }) => isCreated).length,
     total: sum(verdicts),
