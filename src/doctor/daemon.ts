@@ -48,7 +48,7 @@ export async function checkPort({ config, dataDir }: Examined): Promise<Finding[
 }
 
 /** The living daemon of the data dir. */
-async function servedBy(dataDir: string): Promise<DaemonFile | undefined> {
+export async function servedBy(dataDir: string): Promise<DaemonFile | undefined> {
   try {
     const file = DaemonFile.parse(JSON.parse(await readFile(join(dataDir, "daemon.json"), "utf8")));
     return isSameProcess(file.pid, file.pid_started) ? file : undefined;

@@ -53,7 +53,8 @@ async function syncFile(path: string): Promise<void> {
   }
 }
 
-function openFault(path: string, error: unknown): AgentdError {
+/** In the words of a start that fails, with what to do. */
+export function openFault(path: string, error: unknown): AgentdError {
   const code = errnoOf(error) ?? "";
   const message = messageOf(error);
   return new AgentdError("store_failed", `Cannot open the store "${path}": ${whatToDo(code, message)}`, {

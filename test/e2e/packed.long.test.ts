@@ -74,8 +74,10 @@ function npm(home: string, args: readonly string[], program: "npm" | "npx" = "np
 }
 
 /** `agentd` as it was installed. */
+const program = () => join(prefix, "bin", "agentd");
+
 function agentd(home: string, args: readonly string[]) {
-  return execa("agentd", args, { ...clean(home, { NO_COLOR: "1" }), reject: false });
+  return execa(program(), args, { ...clean(home, { NO_COLOR: "1" }), reject: false });
 }
 
 async function configure(home: string): Promise<void> {
@@ -119,7 +121,7 @@ test("a daemon that stays up serves its console and the readable reference", asy
   const home = await emptyHome("served");
   await configure(home);
   const dataDir = join(home, ".local/share/agentruntime");
-  const daemon = execa("agentd", ["serve", "--port", "0", "--on-shutdown", "stop"], { ...clean(home), reject: false });
+  const daemon = execa(program(), ["serve", "--port", "0", "--on-shutdown", "stop"], { ...clean(home), reject: false });
   onTestFinished(async () => {
     daemon.kill("SIGTERM");
     await daemon;
@@ -132,8 +134,8 @@ test("a daemon that stays up serves its console and the readable reference", asy
     { deadlineMs: 20_000, what: "the daemon's start" },
   );
   const page = await (await fetch(`${url}/`)).text();
-  const [, program = ""] = /<script[^>]* src="\.?\/?([^"]+)"/.exec(page) ?? [];
-  const answers = await Promise.all(["/", `/${program}`, "/docs", "/openapi.json"].map((path) => fetch(url + path)));
+  const [, script = ""] = /<script[^>]* src="\.?\/?([^"]+)"/.exec(page) ?? [];
+  const answers = await Promise.all(["/", `/${script}`, "/docs", "/openapi.json"].map((path) => fetch(url + path)));
   expect(answers.map(({ status, headers }) => [status, headers.get("content-type")?.split(";")[0]])).toEqual([
     [200, "text/html"],
     [200, "application/javascript"],
@@ -150,7 +152,7 @@ test("a daemon that stays up serves its console and the readable reference", asy
   await socket.close();
 });
 
-const program = `
+const dependent = `
 import { access } from "node:fs/promises";
 import { createDaemon, sidecarPath, type DaemonConfig } from "agentruntime";
 import { createClient } from "agentruntime/client";
@@ -169,7 +171,7 @@ test("a project that depends on it has the daemon, the client and their types, s
   const home = await emptyHome("project");
   await writeFile(join(home, "package.json"), JSON.stringify({ name: "project", private: true, type: "module" }));
   await npm(home, ["install", tarball]);
-  await writeFile(join(home, "program.ts"), program);
+  await writeFile(join(home, "program.ts"), dependent);
   // Node's own types are in no package of ours: what the program itself takes of Node is declared here.
   await writeFile(
     join(home, "node.d.ts"),

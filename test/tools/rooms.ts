@@ -75,7 +75,7 @@ export const rooms: readonly Room[] = [
   { name: "src/client", rooms: ["src/protocol"] },
   {
     name: "src/doctor",
-    rooms: ["src/supervisor", "src/runtime", "src/client", "src/process", "src/protocol"],
+    rooms: ["src/supervisor", "src/session", "src/store", "src/runtime", "src/client", "src/process", "src/protocol"],
     typesOf: ["src/config.ts"],
   },
   { name: "src/probe", rooms: ["src/client", "src/protocol"] },
