@@ -46,7 +46,7 @@ describe.skipIf(browserPath === undefined)("chats in the console", () => {
     await page.getByRole("combobox", { name: "Agent" }).selectOption("counts");
     await page.getByLabel("Name").press("Enter");
     await page.getByRole("heading", { name: "by-hand" }).waitFor();
-    await feed(page).waitFor();
+    await page.getByText("Nothing yet.").waitFor();
 
     await say(page, "steps=1 words=120 pause=20 the first");
     // While it is written.

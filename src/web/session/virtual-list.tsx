@@ -158,9 +158,10 @@ export function VirtualList(props: VirtualListProps) {
     <section
       ref={box}
       class="list"
-      role="feed"
+      // Without articles it is none.
+      role={count > 0 ? "feed" : undefined}
       aria-label={label}
-      // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard
+      // What scrolls must be reached by the keyboard.
       tabIndex={0}
       onScroll={() => {
         place.read();
