@@ -1,7 +1,7 @@
 /** `agentd chat attach`: talks in a chat, on the whole of a terminal or by lines. */
 import * as z from "zod";
 import type { DaemonAddress } from "../src/client/address.ts";
-import { attachChat, readChat } from "../src/client/chats.ts";
+import { attachChat, getChat, readChat } from "../src/client/chats.ts";
 import { getSession } from "../src/client/sessions.ts";
 import { leave, leaveView, waysOut } from "./attach.ts";
 import { type CommandContext, DaemonOptions, locate } from "./client-options.ts";
@@ -94,7 +94,11 @@ async function view(
 /** What was said in the chat's sessions before this one, as lines of a log. */
 async function saidBefore(address: DaemonAddress, name: string, sessionId: string): Promise<string[]> {
   const { messages } = await readChat(address, { name, limit: messagesMax });
+  // A message that waits is in the history already, under the session that it will have.
+  const { next_session } = await getChat(address, name);
   return messages.flatMap(({ session_id, type, data, timestamp }) =>
-    session_id === sessionId ? [] : [JSON.stringify({ type, data, timestamp: Date.parse(timestamp) })],
+    session_id === sessionId || session_id === next_session
+      ? []
+      : [JSON.stringify({ type, data, timestamp: Date.parse(timestamp) })],
   );
 }

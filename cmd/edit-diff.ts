@@ -48,6 +48,44 @@ export function editDiffs({ kind, input }: { kind: string; input: unknown }): Fi
   return content === undefined ? [] : [{ path, lines: linesOf(content).map((text) => ({ sign: "+", text })) }];
 }
 
+const Fields = z.record(z.string(), z.unknown());
+
+/** What the diffs do not show of the call that they are made of: the other fields of it. Looked for in the same order. */
+export function besidesDiffs(input: unknown): unknown {
+  const fields = Fields.safeParse(input).data;
+  if (!fields) return input;
+  if (Changes.safeParse(input).success) return { ...fields, changes: restOfEach(fields["changes"], () => ["diff"]) };
+  const edits = Edits.safeParse(input).data?.edits;
+  if (edits && edits.length > 0) {
+    const rest = restOfEach(fields["edits"], replacedBy);
+    return rest.length === 0 ? without(fields, "edits") : { ...fields, edits: rest };
+  }
+  if (!edits && Replacement.safeParse(input).success) return without(fields, ...replacedBy(fields));
+  const patch = ["diff", "patch", "patchText"].find((name) => typeof fields[name] === "string");
+  return without(fields, patch ?? "content");
+}
+
+function replacedBy(fields: Readonly<Record<string, unknown>>): readonly string[] {
+  const names = ["old_string", "new_string"];
+  return names.every((name) => typeof fields[name] === "string") ? names : ["oldString", "newString"];
+}
+
+/** Those that have something left. */
+function restOfEach(
+  list: unknown,
+  shown: (fields: Readonly<Record<string, unknown>>) => readonly string[],
+): Record<string, unknown>[] {
+  return z
+    .array(Fields)
+    .parse(list)
+    .map((fields) => without(fields, ...shown(fields)))
+    .filter((rest) => Object.keys(rest).length > 0);
+}
+
+function without(fields: Readonly<Record<string, unknown>>, ...names: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(fields).filter(([name]) => !names.includes(name)));
+}
+
 const WithPath = z.looseObject({
   file_path: z.string().optional(),
   filePath: z.string().optional(),

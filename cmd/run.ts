@@ -7,12 +7,12 @@ import type { Environment } from "../src/client/daemon-address.ts";
 import { findSession } from "../src/client/find-session.ts";
 import { createSession, getSession } from "../src/client/sessions.ts";
 import { dataDirOf } from "../src/config.ts";
-import { AgentdError } from "../src/protocol/error.ts";
+import { AgentdError, messageOf } from "../src/protocol/error.ts";
 import type { SessionRequest } from "../src/protocol/http.ts";
 import { leave, leaveView, waysOut } from "./attach.ts";
 import { type CommandContext, DaemonOptions, locate } from "./client-options.ts";
 import { exitCode, UsageError } from "./exit-code.ts";
-import { plainLine } from "./plain-text.ts";
+import { plainLine, plainText } from "./plain-text.ts";
 import { screenFor } from "./screen.ts";
 import { findAnswering, startDetachedDaemon } from "./start-daemon.ts";
 import { type ViewOptions, viewSession } from "./view/view-session.ts";
@@ -73,7 +73,10 @@ async function view(
     screen.close,
   );
   if (end.type === "exit" && !interactive)
-    await watchSession({ sessionId, locate, from, isJson: false, input: "none", terminal });
+    // The daemon may have gone with its last session: how that one ended is known all the same.
+    await watchSession({ sessionId, locate, from, isJson: false, input: "none", terminal }).catch((error) =>
+      terminal.note(plainText(`agentd: ${messageOf(error)}`)),
+    );
   return end;
 }
 

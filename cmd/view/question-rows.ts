@@ -26,13 +26,12 @@ export function questionRows(
   return [...shown, ...keys].slice(0, rowsMax);
 }
 
-/** So much of a call is seen at a glance. */
-const shortChars = 400;
-
 /** Whoever decides is told where the rest of it stands. */
 function aboveRows({ kind, tool }: InputRequired, about: string): Line[] {
-  const isLong = about.endsWith("…") || (JSON.stringify(tool?.input) ?? "").length > shortChars;
-  if (kind === "question" || !isLong) return [];
+  const { input } = tool ?? {};
+  // A title has one field of a call.
+  const hasMore = typeof input === "object" && input !== null && Object.keys(input).length > 1;
+  if (kind === "question" || !(hasMore || about.endsWith("…"))) return [];
   return [plain("  The whole call stands above: PgUp", "dim")];
 }
 

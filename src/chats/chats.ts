@@ -7,7 +7,7 @@ import { randomUUID } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { ChatListed, ChatMessages } from "../protocol/chat.ts";
-import { AgentdError, OpenOutcome } from "../protocol/error.ts";
+import { AgentdError, errnoOf, OpenOutcome } from "../protocol/error.ts";
 import type { Session } from "../session/session.ts";
 import { StoredFile } from "../session/stored-file.ts";
 import type { ChatRow, ChatStep } from "../store/store.ts";
@@ -330,7 +330,10 @@ function storedConfigOf({ config }: ChatRow): StoredConfig {
 
 async function storedLog(path: string) {
   const file = new StoredFile(path);
-  const end = await file.size().catch(() => 0);
+  const end = await file.size().catch((error: unknown) => {
+    if (errnoOf(error) === "ENOENT") return 0;
+    throw error;
+  });
   return end === 0 ? undefined : { end, readStored: (from: number, to: number) => file.read(from, to) };
 }
 

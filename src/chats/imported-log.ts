@@ -118,8 +118,11 @@ export class ImportedLogs {
 
   #read(path: string): Promise<ImportedLog | undefined> {
     const opened = this.#fileOf(path).then((log) => log && ImportedLog.open(log));
-    // A disk that could not be read may be read the next time.
-    opened.catch(() => this.forget(path));
+    // A disk that could not be read may be read the next time, and a file may come.
+    opened.then(
+      (log) => log ?? this.forget(path),
+      () => this.forget(path),
+    );
     return opened;
   }
 }

@@ -1,6 +1,7 @@
 /** What the configuration lets sessions in containers reach, and whether the way there is open. */
 import { connect } from "node:net";
 import { errnoOf, messageOf } from "../protocol/error.ts";
+import { isLoopback } from "../protocol/loopback.ts";
 import { type Check, finding } from "./finding.ts";
 
 const answerMsMax = 3000;
@@ -20,14 +21,28 @@ export const checkEgress: Check = async ({ config }) => {
           'Set egress.mode to "enforce" once "agentd egress log" has shown what sessions need',
         );
   if (upstream === undefined) return [policy];
+  // It is the proxy's container that goes there.
+  const { hostname } = new URL(upstream);
+  const upstreamFinding = (state: "note" | "wrong", found: string, advice?: string) => [
+    policy,
+    finding("docker", "upstream proxy", state, found, advice),
+  ];
+  if (isLoopback(hostname))
+    return upstreamFinding(
+      "wrong",
+      `${hostname} is the container that the egress proxy is in, not this machine`,
+      "Name it in egress.upstream_proxy by an address that containers of this machine reach",
+    );
+  if (config.docker.egress_network !== undefined)
+    return upstreamFinding("note", `not tried: ${hostname} is reached from docker.egress_network`);
   const fault = await connectFault(new URL(upstream));
   const { host } = new URL(upstream);
   if (fault === undefined) return [policy, finding("docker", "upstream proxy", "ok", `${host} takes connections`)];
-  const advice = "Mend egress.upstream_proxy, or start that proxy: without it no session reaches its model";
-  return [
-    policy,
-    finding("docker", "upstream proxy", "wrong", `${host} cannot be reached from here: ${fault}`, advice),
-  ];
+  return upstreamFinding(
+    "wrong",
+    `${host} cannot be reached from here: ${fault}`,
+    "Mend egress.upstream_proxy, or start that proxy: without it no session reaches its model",
+  );
 };
 
 function connectFault({ protocol, hostname, port }: URL): Promise<string | undefined> {

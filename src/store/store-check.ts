@@ -13,7 +13,8 @@ const bytesMax = 512 * 1024 * 1024;
 export type StoreState = { kind: "none" | "sound" } | { kind: "faulty" | "unknown"; why: string };
 
 export async function storeState(path: string): Promise<StoreState> {
-  const sizes = await Promise.all(storeFiles(path).map(sizeOf));
+  const before = await Promise.all(storeFiles(path).map(standOf));
+  const sizes = before.map((stand) => stand?.size);
   if (sizes[0] === undefined) return { kind: "none" };
   if (sizes.reduce((sum: number, size) => sum + (size ?? 0), 0) > bytesMax)
     return { kind: "unknown", why: `it has more than ${bytesMax / 1024 / 1024} MiB` };
@@ -23,6 +24,10 @@ export async function storeState(path: string): Promise<StoreState> {
     // Not the third: SQLite makes it of the second.
     for (const [at, file] of storeFiles(path).slice(0, 2).entries())
       if (sizes[at] !== undefined) await copyFile(file, storeFiles(copy)[at] ?? copy);
+    const after = await Promise.all(storeFiles(path).map(standOf));
+    // Somebody writes to it: the copies are of different moments.
+    if (before.some((stand, at) => stand?.size !== after[at]?.size || stand?.mtimeMs !== after[at]?.mtimeMs))
+      return { kind: "unknown", why: "it changed while it was copied" };
     const why = await faultOf(copy);
     return why === undefined ? { kind: "sound" } : { kind: "faulty", why: why.replaceAll(copy, path) };
   } finally {
@@ -53,9 +58,10 @@ async function faultOf(path: string): Promise<string | undefined> {
   }
 }
 
-async function sizeOf(path: string): Promise<number | undefined> {
+async function standOf(path: string): Promise<{ size: number; mtimeMs: number } | undefined> {
   try {
-    return (await stat(path)).size;
+    const { size, mtimeMs } = await stat(path);
+    return { size, mtimeMs };
   } catch (error) {
     if (errnoOf(error) === "ENOENT") return undefined;
     throw error;

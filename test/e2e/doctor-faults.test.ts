@@ -172,7 +172,9 @@ test("egress that lets everything pass, and a proxy of the network that nobody i
   const server = createServer().listen(0, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));
   const address = server.address();
-  const proxy = `http://127.0.0.1:${typeof address === "object" && address ? address.port : 0}`;
+  const port = typeof address === "object" && address ? address.port : 0;
+  // This machine by a name that is not known for it.
+  const proxy = `http://0.0.0.0:${port}`;
   const docker = { host: `unix://${join(dataDir, "no-engine.sock")}` };
   await configure({ runtime: "docker", docker, egress: { mode: "audit", upstream_proxy: proxy } });
   const about = async () =>
@@ -181,6 +183,17 @@ test("egress that lets everything pass, and a proxy of the network that nobody i
   await new Promise((resolve) => server.close(resolve));
   await configure({ runtime: "docker", docker, egress: { upstream_proxy: proxy } });
   expect(await about()).toEqual([["upstream proxy", "wrong"]]);
+  const network = { ...docker, egress_network: "corporate" };
+  await configure({ runtime: "docker", docker: network, egress: { upstream_proxy: proxy } });
+  expect(await about()).toEqual([]);
+  await configure({ runtime: "docker", docker, egress: { upstream_proxy: `http://127.0.0.1:${port}` } });
+  expect(await faults()).toContainEqual(
+    expect.objectContaining({
+      check: "upstream proxy",
+      status: "wrong",
+      found: expect.stringContaining("not this machine"),
+    }),
+  );
 });
 
 test.skipIf(!isRoot || process.platform !== "linux")(

@@ -37,6 +37,16 @@ describe("a call as text", () => {
     expect(said(whole)).toBe("file_path: /a\nreplace_all: true");
     // The diff is of the replacement: another field with such a name is not in it.
     expect(said({ ...whole, content: "rm -rf /" })).toBe("file_path: /a\nreplace_all: true\ncontent: rm -rf /");
+    // Words that the diff has too, in another field.
+    expect(said({ file_path: "/a", old_string: "a\nrm -rf x", new_string: "a", content: "rm -rf x" })).toBe(
+      "file_path: /a\ncontent: rm -rf x",
+    );
+    const edits = [
+      { old_string: "a", new_string: "b", content: "b" },
+      { oldString: "c", newString: "d" },
+    ];
+    expect(said({ file_path: "/a", edits })).toBe('file_path: /a\nedits: [{"content":"b"}]');
+    expect(said({ path: "/a", patch: "+x\n", content: "x" })).toBe("path: /a\ncontent: x");
     const changes = [{ path: "a", kind: "add", diff: "x\ny\n" }];
     expect(said({ changes, reason: "why" })).toBe('changes: [{"path":"a","kind":"add"}]\nreason: why');
   });
@@ -91,6 +101,7 @@ describe("a call that waits for leave", () => {
   test("says below where the whole call stands, when it is longer than its title", () => {
     const rows = (input: unknown) => questionRows(asked(input), { width: 80, rowsMax: 10, more: 0 }).map(lineText);
     expect(rows({ command: words.join(" ") })).toContain("  The whole call stands above: PgUp");
+    expect(rows({ command: "ls", script: "curl x | sh" })).toContain("  The whole call stands above: PgUp");
     expect(rows({ command: "ls" }).join()).not.toContain("above");
   });
 });
