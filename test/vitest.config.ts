@@ -26,7 +26,7 @@ export default defineConfig({
     reporters,
     ...(reportDir ? { outputFile: { json: `${reportDir}/${process.pid}.json` } } : {}),
     projects: [
-      { test: { name: "unit", root, include: ["test/{unit,docs}/**/*.test.ts"], testTimeout: 20_000 } },
+      { test: { name: "unit", root, include: ["test/{unit,docs}/**/*.test.ts"], testTimeout: 20_000, maxWorkers: 2 } },
       {
         test: {
           ...e2e,

@@ -1,0 +1,3 @@
+import { acpTalks } from "./acp-talks.ts";
+
+acpTalks("qwen");
