@@ -78,8 +78,8 @@ test.each<[string, mode: number, gid: number, told: RegExp, advice: RegExp]>([
     env: { HOME: dataDir },
     reject: false,
   });
-  const { findings } = JSON.parse(stdout) as { findings: { about: string; found: string; advice?: string }[] };
-  expect(findings.filter(({ about }) => about === "docker")).toEqual([
+  const { findings } = JSON.parse(stdout) as { findings: { check: string; found: string; advice?: string }[] };
+  expect(findings.filter(({ check }) => check === "engine")).toEqual([
     expect.objectContaining({
       status: "wrong",
       found: expect.stringMatching(told),
