@@ -158,7 +158,10 @@ export class Conversation {
     } catch (error) {
       // What was not answered may have arrived.
       if (!(error instanceof OpenOutcome))
-        await this.session.appendOwn([refusedItem(kind, messageOf(error))]).catch(this.#options.onFault);
+        await this.session.appendOwn([refusedItem(kind, messageOf(error))]).catch((fault: unknown) => {
+          // Behind the end nothing is written: the exit says why nobody has it.
+          if (!(fault instanceof AgentdError && fault.code === "session_ended")) this.#options.onFault(fault);
+        });
       throw error;
     }
   }
