@@ -2,7 +2,7 @@
  * A session's events from an offset to its end, by server-sent events over `fetch`: in Node, browsers and edge workers
  * alike. Each event once and in order, over as many connections as it takes; nobody notices the reconnects.
  */
-import { type LogLine, parseLogLine } from "../protocol/line.ts";
+import { knownLogLine, type LogLine } from "../protocol/line.ts";
 import type { DaemonAddress } from "./address.ts";
 import { openCall } from "./http.ts";
 import { canPass, pause } from "./retry.ts";
@@ -46,7 +46,9 @@ export async function* readEvents(
         isAgain = true;
         if (data === undefined) continue;
         retryMs = retryMsMin;
-        const line = parseLogLine(data);
+        // A daemon of a later version may tell what nobody knew of when this was written.
+        const line = knownLogLine(data);
+        if (!line) continue;
         yield { ...line, offset: id };
         if (line.type === "exit") return;
       }

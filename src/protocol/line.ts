@@ -121,3 +121,12 @@ export function parseLogLine(text: string): LogLine {
   const value: unknown = JSON.parse(text);
   return { ...SessionEvent.parse(value), ...LineNumbers.parse(value) };
 }
+
+/** The same for readers of logs that a newer version may have written, or a crash torn: of what they do not know, nothing. */
+export function knownLogLine(text: string): LogLine | undefined {
+  try {
+    return parseLogLine(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -6,6 +6,7 @@ import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { type Client, createClient } from "../../src/client/client.ts";
 import { type ClaudeDaemon, startClaudeDaemon } from "../support/claude-daemon.ts";
+import { putEndedSession } from "../support/ended-session.ts";
 import { eventually } from "../support/eventually.ts";
 import { startDaemon } from "../support/start-daemon.ts";
 import { tempDir } from "../support/temp-dir.ts";
@@ -96,6 +97,31 @@ test("a turn's result is waited for over a daemon that is away at that moment", 
   expect(await waiting).toMatchObject({ turn_id: turn.id, status: "success" });
   await second.stop();
   await first.stop();
+});
+
+test("what a later version tells is passed over, and all else comes once", async () => {
+  const dir = await tempDir();
+  const id = "66666666-0000-4000-8000-000000000001";
+  const said = (text: string) => ({ type: "stdout", data: { text } });
+  putEndedSession(join(dir.path, "data"), id, [said("a"), { type: "of_tomorrow", data: { text: "b" } }, said("c")]);
+  const daemon = await startDaemon({ dataDir: join(dir.path, "data") });
+  onTestFinished(async () => {
+    await daemon.stop();
+    await dir.remove();
+  });
+  const session = createClient(daemon).sessions.at(id);
+  const events: unknown[] = [];
+  let last = 0;
+  for await (const { seq, type, offset } of session.events()) {
+    events.push([seq, type]);
+    last = offset;
+  }
+  expect(events).toEqual([
+    [1, "stdout"],
+    [3, "stdout"],
+    [4, "exit"],
+  ]);
+  expect(last).toBe((await session.view()).log_bytes);
 });
 
 test("a log that has no exit and never will is not waited for", async () => {
