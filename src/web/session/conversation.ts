@@ -39,14 +39,14 @@ export class Conversation {
   /** Open questions, oldest first. */
   readonly inputs = new Map<string, { input: InputRequired; index: number }>();
   exit: EventOf<"exit">["data"] | undefined;
-  /** What the agent is at, where it says so between its messages. */
-  doing = "";
   /** The log was read from here… */
   start: number;
   /** …to here. */
   offset: number;
   /** The questions that were closed last. */
   readonly answered = new Set<string>();
+  /** Undefined before the first line that tells. */
+  #doing: string | undefined;
   readonly #texts = new Map<string, { index: number; text: string }>();
   readonly #tools = new Map<string, { index: number; line: LogLine; bytes: number }>();
   readonly #turnsById = new Map<string, Turn>();
@@ -63,6 +63,11 @@ export class Conversation {
     this.#later = later;
   }
 
+  /** What the agent is at, where it says so between its messages. */
+  get doing(): string {
+    return this.#doing ?? "";
+  }
+
   /** What stands before all that was read: the lines from `start` on, oldest first. */
   takeEarlier(lines: Iterable<{ line: LogLine; span: Span }>, start: number): void {
     const earlier = new Conversation(start, this);
@@ -75,7 +80,9 @@ export class Conversation {
     }
     putBefore(this.#texts, earlier.#texts, shift);
     putBefore(this.#tools, earlier.#tools, shift);
-    putBefore(this.inputs, earlier.inputs, shift);
+    if (!this.exit) putBefore(this.inputs, earlier.inputs, shift);
+    this.exit ??= earlier.exit;
+    this.#doing ??= earlier.#doing;
     this.#joinTurns(earlier, shift);
     this.#loose.adopt(earlier.#loose, shift);
     this.start = start;
@@ -143,7 +150,7 @@ export class Conversation {
         this.#takeAnswer(line, span);
         return;
       case "progress":
-        this.doing = line.data.kind === "reasoning" ? "thinking" : this.doing;
+        if (line.data.kind === "reasoning") this.#doing = "thinking";
         if (!quietProgress.has(line.data.kind)) this.#add("note", line, span);
         return;
       case "system":
@@ -158,7 +165,9 @@ export class Conversation {
         return;
       case "exit":
         this.exit = line.data;
-        this.doing = "";
+        // Nobody waits for an answer any more.
+        this.inputs.clear();
+        this.#doing = "";
         this.#add("exit", line, span, line.data.code === 0 ? 0 : flags.failed);
         return;
       default:
@@ -181,7 +190,7 @@ export class Conversation {
 
   #takeText(line: LogLine & EventOf<"agent_message">, span: Span): void {
     const { item_id, text, delta, superseded } = line.data;
-    this.doing = "writing";
+    this.#doing = "writing";
     const open = this.#texts.get(item_id);
     if (delta) {
       if (open) {
@@ -194,7 +203,7 @@ export class Conversation {
       remember(this.#texts, item_id, { index: this.items.add("agent", span, subOf(line.data)), text });
       return;
     }
-    this.doing = "";
+    this.#doing = "";
     this.#texts.delete(item_id);
     // Its pieces may have begun before what was read.
     this.#loose.noteWhole(item_id);
@@ -212,7 +221,7 @@ export class Conversation {
     else this.#loose.countCall(line.data.turn_id);
     if (this.#later?.takeBeginning("results", line.data.id, span)) return;
     const index = this.#add("tool", line, span, subOf(line.data));
-    this.doing = firstLine(line.data.name, 40);
+    this.#doing = firstLine(line.data.name, 40);
     remember(this.#tools, line.data.id, { index, line, bytes: span.end - span.start });
   }
 
@@ -239,7 +248,7 @@ export class Conversation {
   }
 
   #takeCallResult(line: LogLine & EventOf<"tool_result">, span: Span): void {
-    this.doing = "";
+    this.#doing = "";
     const flagged = line.data.is_error ? flags.failed : 0;
     const call = this.#tools.get(line.data.id);
     if (!call) {
@@ -255,7 +264,7 @@ export class Conversation {
   #takeResult(line: LogLine & EventOf<"result">, span: Span): void {
     const { turn_id, status, usage, cost_usd, duration_ms } = line.data;
     const index = this.#add("result", line, span, status === "success" ? 0 : flags.failed);
-    this.doing = "";
+    this.#doing = "";
     const turn = this.#turnsById.get(turn_id) ?? this.#lateTurn(turn_id, line.timestamp - duration_ms, index);
     this.#turnsById.delete(turn_id);
     Object.assign(turn, { status, usage, costUsd: cost_usd, endedAt: line.timestamp });

@@ -33,6 +33,7 @@ const shapes = {
     type: "result",
     data: { turn_id: id, session_id: "s", status: "success", cost_usd: 1, duration_ms: 2, num_turns: 1, usage },
   }),
+  exit: { type: "exit", data: { code: 0 } },
 };
 type Lines = { line: LogLine; span: { start: number; end: number } }[];
 
@@ -51,83 +52,149 @@ function forwards(lines: Lines): Conversation {
 }
 
 /** Opened when `known` lines were there, the others come; what stands before is read in pieces that end at `cuts`. */
-function backwards(lines: Lines, known: number, cuts: readonly number[]): Conversation {
+function backwards(lines: Lines, known: number, cuts: readonly number[]) {
   const conversation = new Conversation(known * 10);
+  /** When each line was read. */
+  const steps = new Map<number, number>();
+  const note = (read: Lines) => {
+    const step = steps.size;
+    for (const { span } of read) steps.set(span.start, step);
+  };
   const coming = lines.slice(known);
+  const goOn = (next: Lines[number]) => {
+    conversation.take(next.line, next.span);
+    note([next]);
+  };
   const ends = [...new Set(cuts.map((cut) => cut % (known + 1)))].filter((cut) => cut < known).sort((a, b) => b - a);
   let to = known;
   for (const from of known === 0 ? [] : [...new Set([...ends, 0])]) {
     conversation.takeEarlier(lines.slice(from, to), from * 10);
+    note(lines.slice(from, to));
     to = from;
     // Meanwhile it goes on.
     const next = coming.shift();
-    if (next) conversation.take(next.line, next.span);
+    if (next) goOn(next);
   }
-  for (const { line, span } of coming) conversation.take(line, span);
-  return conversation;
+  for (const next of coming) goOn(next);
+  return { conversation, steps };
 }
 
-/** What people see of each item, in whatever order ends and beginnings that were read apart stand. */
+/** What people see of each item, from the first to the last. */
 function told(conversation: Conversation): string[] {
   const { items } = conversation;
   return Array.from({ length: items.count }, (_, at) => {
-    const { kind, span, second, hasFailed } = items.at(items.first + at);
-    const spans = [span, ...(second ? [second] : [])].map(({ start }) => start).sort((a, b) => a - b);
+    const { kind, hasFailed } = items.at(items.first + at);
     const open = conversation.openText(items.first + at);
     // Of a text that is still written no line is read again.
-    return JSON.stringify([kind, hasFailed, open ?? spans]);
-  }).sort();
+    return JSON.stringify([kind, hasFailed, open ?? startsOf(conversation, items.first + at)]);
+  });
 }
 
-const turnsOf = ({ turns }: Conversation) =>
-  turns.map(({ index: _index, title, ...turn }) => ({ ...turn, title: title.startsWith("do ") ? title : "" }));
+/** Where its lines stand, whichever of them is its first. */
+function startsOf({ items }: Conversation, key: number): number[] {
+  const { span, second } = items.at(key);
+  return [span, ...(second ? [second] : [])].map(({ start }) => start).sort((a, b) => a - b);
+}
+
+/** The same for pieces: an item stands where the first of its lines that was read does, and of those that were read together the first. */
+function toldInPieces(lines: Lines, steps: ReadonlyMap<number, number>): string[] {
+  const places = new Map<string, { step: number; start: number }>();
+  for (const { line, span } of lines) {
+    const step = steps.get(span.start) ?? 0;
+    const place = places.get(itemOf(line));
+    if (!place || step < place.step) places.set(itemOf(line), { step, start: span.start });
+  }
+  const starts = [...places.values()].map(({ start }) => start);
+  return told(forwards(lines))
+    .map((text, at) => ({ text, start: starts[at] ?? 0 }))
+    .sort((a, b) => a.start - b.start)
+    .map(({ text }) => text);
+}
+
+/** Lines with the same name are one item. */
+function itemOf({ type, data, seq }: LogLine): string {
+  if (type === "agent_message") return `text ${data.item_id}`;
+  if (type === "tool_use" || type === "tool_result") return `call ${data.id}`;
+  if (type === "input_required" || type === "input_resolved") return `question ${data.request_id}`;
+  return `line ${seq}`;
+}
+
+/** Items whose lines are held are those lines' items. */
+function expectOwnLines(conversation: Conversation): void {
+  const { items } = conversation;
+  for (let key = items.first; key < items.first + items.count; key++) {
+    const lines = conversation.openText(key) === undefined ? conversation.lines.get(key) : undefined;
+    if (lines) expect(lines.map(({ seq }) => (seq - 1) * 10)).toEqual(startsOf(conversation, key));
+  }
+}
+
+const turnsOf = ({ turns, items }: Conversation) =>
+  turns.map(({ index, title, ...turn }) => ({
+    ...{ ...turn, at: items.at(index).span.start },
+    title: title.startsWith("do ") ? title : "",
+  }));
 
 /** A story in which everything ends at most once, and after it began; calls are within turns. */
 const story = fc
-  .array(fc.record({ what: fc.constantFrom("text", "tool", "question", "turn"), ends: fc.boolean() }), {
-    maxLength: 30,
-  })
-  .map((steps) => {
-    const events: object[] = [];
-    const toEnd: object[] = [];
-    let turn: string | undefined;
-    for (const [at, { what, ends }] of steps.entries()) {
-      const id = String(at);
-      if (what === "turn") {
-        if (turn !== undefined) events.push(shapes.end(turn));
-        turn = ends ? `t${id}` : `t${id}.1`;
-        // One that the agent begins has no prompt.
-        if (ends) events.push(shapes.prompt(turn));
-        continue;
-      }
-      if (what === "text") events.push(shapes.piece(id), shapes.piece(id));
-      if (what === "tool") events.push(shapes.call(id, turn ?? "t"));
-      if (what === "question") events.push(shapes.asked(id));
-      const end = { text: shapes.whole(id), tool: shapes.came(id), question: shapes.answered(id) };
-      if (ends) toEnd.push(end[what]);
-      const next = at % 3 === 0 ? toEnd.shift() : undefined;
-      if (next) events.push(next);
-    }
-    return linesOf([...events, ...toEnd.slice(0, toEnd.length >> 1)]);
-  });
+  .tuple(steps(), fc.boolean())
+  .map(([events, isOver]) => linesOf(isOver ? [...events, shapes.exit] : events));
 
-test("pieces from the end make what the whole makes: items, open texts, questions, turns", () => {
+function steps(): fc.Arbitrary<object[]> {
+  return fc
+    .array(fc.record({ what: fc.constantFrom("text", "tool", "question", "turn"), ends: fc.boolean() }), {
+      maxLength: 30,
+    })
+    .map((steps) => {
+      const events: object[] = [];
+      const toEnd: object[] = [];
+      let turn: string | undefined;
+      for (const [at, { what, ends }] of steps.entries()) {
+        const id = String(at);
+        if (what === "turn") {
+          if (turn !== undefined) events.push(shapes.end(turn));
+          turn = ends ? `t${id}` : `t${id}.1`;
+          // One that the agent begins has no prompt.
+          if (ends) events.push(shapes.prompt(turn));
+          continue;
+        }
+        if (what === "text") events.push(shapes.piece(id), shapes.piece(id));
+        if (what === "tool") events.push(shapes.call(id, turn ?? "t"));
+        if (what === "question") events.push(shapes.asked(id));
+        const end = { text: shapes.whole(id), tool: shapes.came(id), question: shapes.answered(id) };
+        if (ends) toEnd.push(end[what]);
+        const next = at % 3 === 0 ? toEnd.shift() : undefined;
+        if (next) events.push(next);
+      }
+      return [...events, ...toEnd.slice(0, toEnd.length >> 1)];
+    });
+}
+
+test("pieces from the end make what the whole makes: items in their order, open texts, questions, turns, the end", () => {
   fc.assert(
     fc.property(story, fc.nat(60), fc.array(fc.nat(60), { maxLength: 6 }), (lines, at, cuts) => {
       const whole = forwards(lines);
-      const pieces = backwards(lines, Math.min(at, lines.length), cuts);
-      expect(told(pieces)).toEqual(told(whole));
-      expect([...pieces.inputs.keys()].sort()).toEqual([...whole.inputs.keys()].sort());
+      const { conversation: pieces, steps } = backwards(lines, Math.min(at, lines.length), cuts);
+      expect(told(pieces)).toEqual(toldInPieces(lines, steps));
+      expectOwnLines(pieces);
+      expect([...pieces.inputs.keys()]).toEqual([...whole.inputs.keys()]);
       expect(turnsOf(pieces)).toEqual(turnsOf(whole));
-      expect([pieces.start, pieces.offset]).toEqual([0, whole.offset]);
+      const ends = ({ start, offset, exit, doing }: Conversation) => ({ start, offset, exit, doing });
+      expect(ends(pieces)).toEqual(ends(whole));
     }),
     { numRuns: 500 },
   );
 });
 
+test("what ended asks nothing any more, whether its end was read first or last", () => {
+  const lines = linesOf([shapes.asked("q"), shapes.prompt("t1"), shapes.exit]);
+  expect(forwards(lines).inputs.size).toBe(0);
+  const { conversation } = backwards(lines, 3, [2, 1]);
+  expect([conversation.inputs.size, conversation.exit]).toEqual([0, { code: 0 }]);
+});
+
 test("an item is found by where its lines stand, a call that was read after its result too", () => {
   const lines = linesOf([shapes.call("1"), shapes.whole("m"), shapes.came("1"), shapes.prompt("t9")]);
-  const conversation = backwards(lines, 4, [2]);
+  const { conversation } = backwards(lines, 4, [2]);
   const { items } = conversation;
   const kindAt = (offset: number) => items.kindAt(items.indexHolding(offset));
   expect([0, 10, 20, 30].map(kindAt)).toEqual(["tool", "agent", "tool", "user"]);
