@@ -17,10 +17,11 @@ export function isPicture({ type }: File): boolean {
   return Image.shape.media_type.safeParse(type).success;
 }
 
-/** With these besides. Throws, in words for people, when they are no pictures, or too many, or too large. */
-export async function withFiles(held: readonly AttachedImage[], files: readonly File[]): Promise<AttachedImage[]> {
-  const all = [...held];
+/** What goes besides those that are held. Throws, in words for people, when they are no pictures, or too many, or too large. */
+export async function readPictures(files: readonly File[], held: readonly AttachedImage[]): Promise<AttachedImage[]> {
+  const read: AttachedImage[] = [];
   for (const file of files) {
+    const all = [...held, ...read];
     const type = Image.shape.media_type.safeParse(file.type);
     if (!type.success) throw refusal(file, "it is none of PNG, JPEG, GIF and WebP");
     if (file.size > bytesMax) throw refusal(file, "it has more than 5 MiB");
@@ -28,9 +29,9 @@ export async function withFiles(held: readonly AttachedImage[], files: readonly 
     if (all.reduce((sum, { bytes }) => sum + bytes, file.size) > totalBytesMax)
       throw refusal(file, "all together have more than 10 MiB");
     const data = await base64Of(file);
-    all.push({ name: file.name, bytes: file.size, image: { media_type: type.data, data } });
+    read.push({ name: file.name, bytes: file.size, image: { media_type: type.data, data } });
   }
-  return all;
+  return read;
 }
 
 function refusal(file: File, why: string): RangeError {

@@ -1,50 +1,29 @@
 /** Where people write: a prompt waits its turn, a steer goes into the turn that runs. What was not accepted stays there. */
-import { type Signal, useSignal } from "@preact/signals";
-import { useRef } from "preact/hooks";
+import type { Signal } from "@preact/signals";
+import { useMemo, useRef } from "preact/hooks";
 import { visible } from "../../client/visible.ts";
-import type { Image } from "../../protocol/agent-options.ts";
-import { messageOf } from "../../protocol/error.ts";
 import { useKeys } from "../page/keys.ts";
 import { bytesText } from "../text/format.ts";
-import { type AttachedImage, isPicture, mediaTypes, withFiles } from "./attached-images.ts";
+import { type AttachedImage, isPicture, mediaTypes } from "./attached-images.ts";
+import { Draft, type Say } from "./draft.ts";
 
 export interface ComposerProps {
   isBusy: boolean;
   /** Whether pictures may go with a prompt. */
   takesImages: boolean;
-  /** Tells whether it was accepted. */
-  onSay(kind: "prompt" | "steer", text: string, images: readonly Image[]): Promise<boolean>;
+  onSay: Say;
 }
 
 export function Composer({ isBusy, takesImages, onSay }: ComposerProps) {
-  const text = useSignal("");
-  const images = useSignal<readonly AttachedImage[]>([]);
-  const fault = useSignal("");
-  const isSending = useSignal(false);
+  const draft = useMemo(() => new Draft(), []);
   const field = useRef<HTMLTextAreaElement>(null);
   const chooser = useRef<HTMLInputElement>(null);
   useKeys({ p: () => field.current?.focus(), ...(takesImages ? { u: () => chooser.current?.click() } : {}) });
   const say = async (kind: "prompt" | "steer") => {
-    if (text.value.trim() === "" || isSending.value) return;
-    isSending.value = true;
     // Whoever sent from the field may have left it meanwhile.
     const isInField = document.activeElement === field.current;
-    // A steer carries none: they wait for the next prompt.
-    const sent = kind === "prompt" ? images.value.map(({ image }) => image) : [];
-    if (await onSay(kind, text.value, sent)) {
-      text.value = "";
-      if (kind === "prompt") images.value = [];
-    }
-    isSending.value = false;
+    await draft.send(kind, onSay);
     if (!isInField) field.current?.focus();
-  };
-  const attach = async (files: readonly File[]) => {
-    fault.value = "";
-    try {
-      images.value = await withFiles(images.value, files);
-    } catch (error) {
-      fault.value = messageOf(error);
-    }
   };
   return (
     <form
@@ -54,21 +33,21 @@ export function Composer({ isBusy, takesImages, onSay }: ComposerProps) {
         void say("prompt");
       }}
     >
-      <Attached images={images} fault={fault.value} />
+      <Attached images={draft.images} fault={draft.fault.value} />
       <textarea
         ref={field}
         aria-label="Prompt"
         rows={2}
         placeholder={isBusy ? "The next prompt, or a word into this turn" : "A prompt"}
-        value={text.value}
+        value={draft.text.value}
         onInput={(event) => {
-          text.value = event.currentTarget.value;
+          draft.text.value = event.currentTarget.value;
         }}
         onPaste={(event) => {
           const pasted = [...(event.clipboardData?.files ?? [])];
           if (!takesImages || !pasted.some(isPicture)) return;
           event.preventDefault();
-          void attach(pasted);
+          void draft.attach(pasted);
         }}
         onKeyDown={(event) => {
           if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
@@ -76,12 +55,12 @@ export function Composer({ isBusy, takesImages, onSay }: ComposerProps) {
           void say(isBusy && (event.ctrlKey || event.metaKey) ? "steer" : "prompt");
         }}
       />
-      {takesImages && <Chooser chooser={chooser} onFiles={attach} />}
-      <button type="submit" class="main" disabled={isSending.value}>
+      {takesImages && <Chooser chooser={chooser} onFiles={(files) => draft.attach(files)} />}
+      <button type="submit" class="main" disabled={draft.isSending.value}>
         {isBusy ? "Queue" : "Send"}
       </button>
       {isBusy && (
-        <button type="button" title="Ctrl+Enter" disabled={isSending.value} onClick={() => void say("steer")}>
+        <button type="button" title="Ctrl+Enter" disabled={draft.isSending.value} onClick={() => void say("steer")}>
           Steer
         </button>
       )}
