@@ -26,13 +26,12 @@ export function ConversationList({ thread, place }: { thread: Thread; place: Lis
     place.show(cursor.value - place.firstKey);
     thread.version.value++;
   };
-  /** Shown once the list has the row: it may have been read a moment ago. */
-  const toShow = useRef<number | undefined>(undefined);
   useEffect(() => {
-    if (toShow.current === undefined) return;
-    const key = toShow.current;
-    toShow.current = undefined;
-    move(key);
+    const { toShow } = place;
+    if (toShow === undefined) return;
+    place.toShow = undefined;
+    place.bring(toShow - place.firstKey);
+    move(toShow);
   });
   const toggle = (key: number) => {
     if (!opened.delete(key)) opened.add(key);
@@ -60,7 +59,7 @@ export function ConversationList({ thread, place }: { thread: Thread; place: Lis
           onFound={(key) => {
             // What was found may be within a call.
             opened.add(key);
-            toShow.current = key;
+            place.toShow = key;
             thread.version.value++;
           }}
         />

@@ -82,8 +82,7 @@ export function SessionView({ id }: { id: string }) {
           follower={follower}
           onShow={(key) => {
             tab.value = "Conversation";
-            place.isAtEnd = false;
-            place.scrollTo(place.heights.before(key - place.firstKey));
+            place.toShow = key;
           }}
         />
       )}

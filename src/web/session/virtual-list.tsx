@@ -20,6 +20,8 @@ export class ListPlace {
   isAtEnd = true;
   /** Key of the first row: it falls as rows come before all others. */
   firstKey = 0;
+  /** Key of the row that is to be shown once the list has it: it may have been read a moment ago, or the list be drawn nowhere. */
+  toShow: number | undefined;
   box: HTMLElement | undefined;
 
   /** List pixels to a pixel of the scroll bar. */
@@ -58,6 +60,14 @@ export class ListPlace {
     this.isAtEnd = this.#isNearEnd();
   }
 
+  /** Drawn there from now on, where it stood before. */
+  enter(box: HTMLElement): void {
+    this.box = box;
+    const { isAtEnd } = this;
+    this.scrollTo(this.listTop);
+    this.isAtEnd = isAtEnd;
+  }
+
   toEnd(): void {
     this.#apply(this.spacerPx - this.height);
     this.isAtEnd = true;
@@ -71,9 +81,17 @@ export class ListPlace {
     else if (bottom > this.listTop + this.height) this.scrollTo(Math.min(top, bottom - this.height));
   }
 
+  /** At the top of the screen, unless all of it is on the screen. */
+  bring(index: number): void {
+    const top = this.heights.before(index);
+    const isSeen = top >= this.listTop && top + this.heights.at(index) <= this.listTop + this.height;
+    if (!isSeen) this.scrollTo(top);
+  }
+
   /** What the browser says. */
   read(): void {
-    if (!this.box) return;
+    // One that was taken off the page has neither height nor place: its own stay known for when it is back.
+    if (!this.box?.isConnected) return;
     const before = this.top;
     this.top = this.box.scrollTop;
     this.height = this.box.clientHeight;
@@ -120,7 +138,7 @@ export function VirtualList(props: VirtualListProps) {
   const last = heights.indexAt(place.listTop + place.height + beyondPx);
 
   useLayoutEffect(() => {
-    place.box = box.current ?? undefined;
+    if (box.current && place.box !== box.current) place.enter(box.current);
     if (measure(place)) redraw(undefined);
     if (count > 0) props.onShown(first, last);
   });
