@@ -19,7 +19,8 @@ export interface Call {
 /** The answer, parsed. Answers are tolerated when they say more than the schema. */
 export async function callDaemon<T>(address: DaemonAddress, call: Call, schema: z.ZodType<T>): Promise<T> {
   const response = await openCall(address, call);
-  const parsed = schema.safeParse(await response.json());
+  const text = await wholeBody(address, response.text(), call.signal);
+  const parsed = schema.safeParse(JSON.parse(text));
   if (parsed.success) return parsed.data;
   throw new Error(
     `The daemon at ${address.url} answered ${call.method ?? "GET"} ${call.path} with something unexpected: ${firstIssue(parsed.error)}. Are both of the same version?`,
@@ -31,6 +32,20 @@ export async function openCall(address: DaemonAddress, call: Call): Promise<Resp
   const response = await send(address, call);
   if (response.ok || response.status === call.acceptStatus) return response;
   throw readErrorAnswer(response.status, await response.text());
+}
+
+/** An answer that breaks off says as little as none: whoever asked may ask again. */
+export async function wholeBody<T>(
+  address: DaemonAddress,
+  body: Promise<T>,
+  signal: AbortSignal | undefined,
+): Promise<T> {
+  try {
+    return await body;
+  } catch (cause) {
+    if (signal?.aborted) throw cause;
+    throw unreachable(address, cause);
+  }
 }
 
 async function send(address: DaemonAddress, call: Call): Promise<Response> {

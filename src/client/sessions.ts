@@ -15,7 +15,7 @@ import {
   SessionView,
 } from "../protocol/http.ts";
 import type { DaemonAddress } from "./address.ts";
-import { callDaemon, openCall } from "./http.ts";
+import { callDaemon, openCall, wholeBody } from "./http.ts";
 
 const Anything = z.unknown();
 
@@ -179,7 +179,8 @@ export async function readLogRange(
 ): Promise<Uint8Array> {
   const headers = { range: `bytes=${from}-${to - 1}` };
   const response = await openCall(address, { path: `${sessionPath(id)}/log`, headers, acceptStatus: 416, signal });
-  return response.status === 416 ? new Uint8Array() : new Uint8Array(await response.arrayBuffer());
+  if (response.status === 416) return new Uint8Array();
+  return new Uint8Array(await wholeBody(address, response.arrayBuffer(), signal));
 }
 
 function sessionPath(id: string): string {

@@ -2,10 +2,10 @@
 import { readChat } from "../../client/chats.ts";
 import type { ChatMessage, ChatMessages } from "../../protocol/chat.ts";
 import { SessionEvent } from "../../protocol/event.ts";
-import type { LogLine } from "../../protocol/line.ts";
 import { address } from "../page/standing.ts";
 import type { Span } from "../session/item-table.ts";
 import type { Located } from "../session/line-reader.ts";
+import { named } from "./session-names.ts";
 
 /** As many places has a session in its chat; see docs/chats.md. */
 export const linesMax = 1_000_000_000;
@@ -45,18 +45,4 @@ export function locatedOf(messages: readonly ChatMessage[]): Located[] {
     const numbers = { timestamp: Date.parse(timestamp), sidecar_seq: 0, seq: (offset % linesMax) + 1 };
     return [{ line: named({ ...event, ...numbers }, session_id), span: { start: offset, end: offset + 1 } }];
   });
-}
-
-/** Agents count anew in each session: their names for calls and messages are told apart by it. */
-export function named(line: LogLine, sessionId: string): LogLine {
-  switch (line.type) {
-    case "agent_message":
-      return { ...line, data: { ...line.data, item_id: `${sessionId} ${line.data.item_id}` } };
-    case "tool_use":
-      return { ...line, data: { ...line.data, id: `${sessionId} ${line.data.id}` } };
-    case "tool_result":
-      return { ...line, data: { ...line.data, id: `${sessionId} ${line.data.id}` } };
-    default:
-      return line;
-  }
 }

@@ -4,15 +4,19 @@ import { getChat } from "../../client/chats.ts";
 import { pause } from "../../client/retry.ts";
 import { getSession } from "../../client/sessions.ts";
 import type { ChatMessage, ChatMessages, ChatView } from "../../protocol/chat.ts";
+import type { InputAnswer } from "../../protocol/command.ts";
 import { AgentdError } from "../../protocol/error.ts";
 import type { SessionView } from "../../protocol/http.ts";
 import type { LogLine } from "../../protocol/line.ts";
 import { address, client, noteFault } from "../page/standing.ts";
 import { Conversation } from "../session/conversation.ts";
+import { Faults } from "../session/faults.ts";
 import { LineReader } from "../session/line-reader.ts";
 import { Past } from "../session/past.ts";
 import type { Thread } from "../session/thread.ts";
-import { linesMax, locatedOf, named, readBefore, readChatSpan, readPage, startOf } from "./chat-lines.ts";
+import { linesMax, locatedOf, readBefore, readChatSpan, readPage, startOf } from "./chat-lines.ts";
+import { keepAsked } from "./chat-questions.ts";
+import { askedBy, named } from "./session-names.ts";
 
 const drawMs = 50;
 const lookMs = 1000;
@@ -37,7 +41,6 @@ export class ChatThread implements Thread {
   readonly conversation = new Conversation();
   readonly reader: LineReader;
   readonly version = signal(0);
-  readonly fault = signal("");
   readonly view = signal<ChatView | undefined>(undefined);
   /** The session that runs. */
   readonly session = signal<SessionView | undefined>(undefined);
@@ -45,6 +48,7 @@ export class ChatThread implements Thread {
   readonly waiting = signal<string | undefined>(undefined);
   readonly #past: Past;
   readonly #over = new AbortController();
+  readonly faults = new Faults({ over: this.#over.signal, wordsOf: noteFault });
   #isOpened = false;
   /** Where the last session of the history stands in the chat. */
   #place: { session: string; position: number } | undefined;
@@ -52,12 +56,17 @@ export class ChatThread implements Thread {
 
   constructor(name: string) {
     this.name = name;
-    const told = { onRead: () => this.#draw(), onFault: (error: unknown) => this.note(error) };
-    const { conversation } = this;
-    this.reader = new LineReader({ conversation, gapMax, read: (span) => readChatSpan(name, span), ...told });
+    const { conversation, faults } = this;
+    const onRead = () => this.#draw();
+    this.reader = new LineReader({
+      ...{ conversation, gapMax, onRead },
+      read: (span) => faults.persist("lines", () => readChatSpan(name, span)),
+      onFault: (error) => faults.noteOf("lines", error),
+    });
     this.#past = new Past({
-      ...{ conversation, signal: this.#over.signal, read: (before: number) => readBefore(name, before) },
-      ...told,
+      ...{ conversation, signal: this.#over.signal, onRead },
+      read: (before) => faults.persist("past", () => readBefore(name, before)),
+      onFault: (error) => faults.noteOf("past", error),
     });
   }
 
@@ -82,8 +91,10 @@ export class ChatThread implements Thread {
     return client().sessions.at(id);
   }
 
-  note(error: unknown): void {
-    if (!this.#over.signal.aborted) this.fault.value = noteFault(error);
+  /** To the session that asked, whichever runs by now. */
+  async respond(chatRequestId: string, answer: InputAnswer): Promise<void> {
+    const { sessionId, requestId } = askedBy(chatRequestId);
+    await client().sessions.at(sessionId).respond(requestId, answer);
   }
 
   wantEarlier(): void {
@@ -114,10 +125,11 @@ export class ChatThread implements Thread {
         // Before the history is asked for: what it has not yet comes from here on.
         const bytes = this.session.value?.log_bytes ?? 0;
         await this.#catchUp();
+        this.faults.isWell("following");
         if (id !== undefined && this.#place?.session === id)
           await this.#followSession(id, this.#place.position, Math.max(0, bytes - backBytes));
       } catch (error) {
-        this.note(error);
+        this.faults.noteOf("following", error);
         if (error instanceof AgentdError && error.code === "chat_not_found") return;
       }
       await pause(lookMs, over);
@@ -134,6 +146,7 @@ export class ChatThread implements Thread {
       if (isJoined) break;
       pages.unshift(await readPage(name, first.before));
     }
+    keepAsked(conversation, this.session.value);
     const messages = withoutWaiting(pages.flatMap((page) => page.messages));
     const lines = locatedOf(messages);
     const last = messages.at(-1);
@@ -164,8 +177,12 @@ export class ChatThread implements Thread {
     while (!over.aborted) {
       await pause(2 * lookMs, over);
       if (over.aborted || document.hidden) continue;
-      // What goes wrong here goes wrong above too, and is said there.
-      await this.refresh().catch(() => undefined);
+      try {
+        await this.refresh();
+        this.faults.isWell("look");
+      } catch (error) {
+        this.faults.noteOf("look", error);
+      }
     }
   }
 

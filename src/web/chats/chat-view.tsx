@@ -11,6 +11,7 @@ import { Composer } from "../session/composer.tsx";
 import { ConversationList } from "../session/conversation-list.tsx";
 import { ListPlace } from "../session/virtual-list.tsx";
 import { firstLine } from "../text/shown.ts";
+import { openInChat } from "./chat-questions.ts";
 import { ChatThread } from "./chat-thread.ts";
 
 export function ChatView({ name }: { name: string }) {
@@ -28,16 +29,16 @@ export function ChatView({ name }: { name: string }) {
   });
   const open = useComputed(() => {
     thread.version.value;
-    return thread.conversation.openInputs(thread.session.value?.inputs ?? []);
+    return openInChat(thread.conversation, thread.session.value);
   });
   const [asked] = open.value;
   const isRunning = thread.view.value?.state === "running";
   return (
     <div class="session">
       <ChatHead thread={thread} onInterrupt={acts.interrupt} onDelete={() => (isAsked.value = true)} />
-      {thread.fault.value !== "" && (
+      {thread.faults.shown.value !== "" && (
         <p class="fault" role="alert">
-          {thread.fault.value}
+          {thread.faults.shown.value}
         </p>
       )}
       <ConversationList thread={thread} place={place} />
@@ -117,29 +118,21 @@ function DeleteQuestion(props: { name: string; onYes(withSessions: boolean): voi
 
 /** What people do to a chat. What goes wrong is shown above the conversation, until something goes well. */
 function actsOf(thread: ChatThread) {
-  const tried = async (act: () => Promise<unknown>): Promise<boolean> => {
-    try {
-      await act();
-      thread.fault.value = "";
-      return true;
-    } catch (error) {
-      thread.note(error);
-      return false;
-    }
-  };
-  const andLook = async (act: () => Promise<unknown>) => {
-    await act();
-    await thread.refresh();
-  };
+  const tried = (act: () => Promise<unknown>) => thread.faults.tried(act, () => thread.refresh());
   return {
     say: (kind: "prompt" | "steer", text: string) =>
-      tried(() => andLook(() => (kind === "prompt" ? thread.handle.send(text) : thread.sessionHandle.steer(text)))),
-    interrupt: () => tried(() => andLook(() => thread.sessionHandle.interrupt())),
+      tried(async () => (kind === "prompt" ? thread.handle.send(text) : thread.sessionHandle.steer(text))),
+    interrupt: () => tried(async () => thread.sessionHandle.interrupt()),
     answer: async (requestId: string, answer: InputAnswer) => {
-      await tried(() => andLook(() => thread.sessionHandle.respond(requestId, answer)));
+      await tried(() => thread.respond(requestId, answer));
     },
     delete: async (withSessions: boolean) => {
-      if (await tried(() => thread.handle.delete({ withSessions }))) go({ name: "chats" });
+      try {
+        await thread.handle.delete({ withSessions });
+        go({ name: "chats" });
+      } catch (error) {
+        thread.faults.note(error);
+      }
     },
   };
 }

@@ -114,7 +114,7 @@ function Search({ thread, onFound }: { thread: Thread; onFound(key: number): voi
       if (found !== undefined) onFound(found);
     } catch (error) {
       outcome.value = "";
-      thread.note(error);
+      thread.faults.note(error);
     }
   };
   return (

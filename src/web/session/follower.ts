@@ -1,11 +1,13 @@
 /** One session in the page: the end of its log, what comes, and what stood before it; its view asked for while it lives. */
 import { signal } from "@preact/signals";
-import { pause } from "../../client/retry.ts";
+import { canPass, pause } from "../../client/retry.ts";
+import { readLogRange } from "../../client/sessions.ts";
 import type { SessionView } from "../../protocol/http.ts";
-import { client, noteFault } from "../page/standing.ts";
+import { address, client, noteFault } from "../page/standing.ts";
 import { Conversation } from "./conversation.ts";
+import { Faults } from "./faults.ts";
 import { LineReader } from "./line-reader.ts";
-import { readBack, readSpan } from "./log-lines.ts";
+import { type ReadBytes, readBack, readSpan } from "./log-lines.ts";
 import { Past } from "./past.ts";
 import { searchLog } from "./search-log.ts";
 import type { Thread } from "./thread.ts";
@@ -23,26 +25,29 @@ export class Follower implements Thread {
   /** Counts what is to be drawn. */
   readonly version = signal(0);
   readonly view = signal<SessionView | undefined>(undefined);
-  readonly fault = signal("");
   readonly past: Past;
   readonly #over = new AbortController();
+  readonly faults = new Faults({ over: this.#over.signal, wordsOf: noteFault });
+  readonly #readBytes: ReadBytes = ({ start: from, end: to }) =>
+    readLogRange(address(), { id: this.id, from, to, signal: this.#over.signal });
   #drawing: ReturnType<typeof setTimeout> | undefined;
 
   constructor(id: string) {
     this.id = id;
+    const read = this.#readBytes;
     this.reader = new LineReader({
       conversation: this.conversation,
-      read: (span) => readSpan(id, span, this.#over.signal),
+      read: (span) => this.faults.persist("lines", () => readSpan(read, span)),
       gapMax,
       onRead: () => this.#draw(),
-      onFault: (error) => this.note(error),
+      onFault: (error) => this.faults.noteOf("lines", error),
     });
     this.past = new Past({
       conversation: this.conversation,
       signal: this.#over.signal,
-      read: (before) => readBack(id, before, this.#over.signal),
+      read: (before) => this.faults.persist("past", () => readBack(read, before)),
       onRead: () => this.#draw(),
-      onFault: (error) => this.note(error),
+      onFault: (error) => this.faults.noteOf("past", error),
     });
   }
 
@@ -60,10 +65,6 @@ export class Follower implements Thread {
     return client().sessions.at(this.id);
   }
 
-  note(error: unknown): void {
-    if (!this.#over.signal.aborted) this.fault.value = noteFault(error);
-  }
-
   wantEarlier(): void {
     this.past.want();
   }
@@ -79,9 +80,7 @@ export class Follower implements Thread {
   async #follow(): Promise<void> {
     const { signal: over } = this.#over;
     try {
-      // The end first, of however long a log; what stands before it is read meanwhile.
-      await this.refresh();
-      await this.#openAtEnd(this.view.value?.log_bytes ?? 0);
+      await this.faults.persist("opening", () => this.#open());
       void this.past.readEagerly();
       let start = this.conversation.offset;
       for await (const event of this.handle.events({
@@ -93,15 +92,18 @@ export class Follower implements Thread {
         start = event.offset;
         this.#draw();
       }
-      if (!over.aborted) await this.refresh();
+      if (!over.aborted) await this.faults.persist("opening", () => this.refresh());
     } catch (error) {
-      this.note(error);
+      this.faults.noteOf("opening", error);
     }
   }
 
-  async #openAtEnd(bytes: number): Promise<void> {
+  /** The end first, of however long a log; what stands before it is read meanwhile. */
+  async #open(): Promise<void> {
+    await this.refresh();
+    const bytes = this.view.value?.log_bytes ?? 0;
     if (bytes === 0) return;
-    const { lines, span } = await readBack(this.id, bytes, this.#over.signal);
+    const { lines, span } = await readBack(this.#readBytes, bytes);
     this.conversation.offset = span.end;
     this.conversation.takeEarlier(lines, span.start);
     this.#draw();
@@ -109,16 +111,14 @@ export class Follower implements Thread {
 
   async #look(): Promise<void> {
     const { signal: over } = this.#over;
-    let lost = "";
     while (!over.aborted && !this.conversation.exit) {
       try {
         if (!document.hidden || !this.view.value) await this.refresh();
         // Back again: what was said of its absence is no longer so.
-        if (lost !== "" && this.fault.value === lost) this.fault.value = "";
+        this.faults.isWell("look");
       } catch (error) {
-        this.note(error);
-        if (!this.view.value) return;
-        lost = this.fault.value;
+        this.faults.noteOf("look", error);
+        if (!this.view.value && !canPass(error)) return;
       }
       await pause(viewMs, over);
     }

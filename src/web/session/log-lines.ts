@@ -1,7 +1,8 @@
-/** Lines of a session's log by where they stand: of a span, or those before an offset. */
-import { readLogRange } from "../../client/sessions.ts";
-import { type LogLine, parseLogLine } from "../../protocol/line.ts";
-import { address } from "../page/standing.ts";
+/**
+ * Lines of a session's log by where they stand: of a span, or those before an offset. What is none, because a file was torn, or is of a
+ * version that is newer than ours, is passed over.
+ */
+import { knownLogLine } from "../../protocol/line.ts";
 import type { Span } from "./item-table.ts";
 import type { Located } from "./line-reader.ts";
 
@@ -10,13 +11,12 @@ const pieceBytes = 1024 * 1024;
 const pieceBytesMax = 128 * 1024 * 1024;
 const newline = 0x0a;
 
-/** The lines within it; a file that was torn may hold what is none of ours. */
-export async function readSpan(id: string, { start, end }: Span, signal?: AbortSignal): Promise<Located[]> {
-  const bytes = await readLogRange(address(), { id, from: start, to: end, signal });
-  return linesOf(bytes, start).flatMap(({ text, span }) => {
-    const line = parsed(text);
-    return line ? [{ line, span }] : [];
-  });
+/** The bytes of a log within a span; fewer where it ends before. */
+export type ReadBytes = (span: Span) => Promise<Uint8Array>;
+
+/** The lines within it. */
+export async function readSpan(readBytes: ReadBytes, span: Span): Promise<Located[]> {
+  return linesOf(await readBytes(span), span.start);
 }
 
 export interface Piece {
@@ -26,17 +26,15 @@ export interface Piece {
 }
 
 /** Some of the whole lines before an offset, the nearest, oldest first: about 1 MiB. */
-export async function readBack(id: string, before: number, signal: AbortSignal): Promise<Piece> {
+export async function readBack(readBytes: ReadBytes, before: number): Promise<Piece> {
   for (let bytes = pieceBytes; ; bytes *= 4) {
     const from = Math.max(0, before - bytes);
-    const read = await readLogRange(address(), { id, from, to: before, signal });
+    const read = await readBytes({ start: from, end: before });
     // A piece begins within a line, unless it is the first.
     const head = from === 0 ? 0 : read.indexOf(newline) + 1;
     const tail = read.lastIndexOf(newline) + 1;
     if (head < tail && (from === 0 || head > 0)) {
-      const lines = linesOf(read.subarray(head, tail), from + head);
-      const located = lines.map(({ text, span }) => ({ line: parseLogLine(text), span }));
-      return { lines: located, span: { start: from + head, end: from + tail } };
+      return { lines: linesOf(read.subarray(head, tail), from + head), span: { start: from + head, end: from + tail } };
     }
     if (from === 0) return { lines: [], span: { start: 0, end: from + tail } };
     if (bytes >= pieceBytesMax)
@@ -44,22 +42,15 @@ export async function readBack(id: string, before: number, signal: AbortSignal):
   }
 }
 
-function linesOf(bytes: Uint8Array, start: number): { text: string; span: Span }[] {
+function linesOf(bytes: Uint8Array, start: number): Located[] {
   const decoder = new TextDecoder();
-  const lines: { text: string; span: Span }[] = [];
+  const lines: Located[] = [];
   for (let at = 0; at < bytes.length; ) {
     const found = bytes.indexOf(newline, at);
     const end = found === -1 ? bytes.length : found + 1;
-    lines.push({ text: decoder.decode(bytes.subarray(at, end)), span: { start: start + at, end: start + end } });
+    const line = knownLogLine(decoder.decode(bytes.subarray(at, end)));
+    if (line) lines.push({ line, span: { start: start + at, end: start + end } });
     at = end;
   }
   return lines;
-}
-
-function parsed(text: string): LogLine | undefined {
-  try {
-    return parseLogLine(text);
-  } catch {
-    return undefined;
-  }
 }

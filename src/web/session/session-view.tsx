@@ -71,9 +71,9 @@ export function SessionView({ id }: { id: string }) {
           </button>
         ))}
       </div>
-      {follower.fault.value !== "" && (
+      {follower.faults.shown.value !== "" && (
         <p class="fault" role="alert">
-          {follower.fault.value}
+          {follower.faults.shown.value}
         </p>
       )}
       {tab.value === "Conversation" && <ConversationList thread={follower} place={place} />}
@@ -131,17 +131,7 @@ function Question({ asked, isOver, acts }: QuestionProps) {
 
 /** What people do to a session. What goes wrong is shown above the conversation, until something goes well. */
 function actsOf(follower: Follower) {
-  const tried = async (act: () => Promise<unknown>): Promise<boolean> => {
-    try {
-      await act();
-      follower.fault.value = "";
-      await follower.refresh();
-      return true;
-    } catch (error) {
-      follower.note(error);
-      return false;
-    }
-  };
+  const tried = (act: () => Promise<unknown>) => follower.faults.tried(act, () => follower.refresh());
   return {
     say: (kind: "prompt" | "steer", text: string, images: readonly Image[]) =>
       tried(() =>
@@ -157,7 +147,7 @@ function actsOf(follower: Follower) {
         await follower.handle.delete();
         go({ name: "sessions" });
       } catch (error) {
-        follower.note(error);
+        follower.faults.note(error);
       }
     },
     answer: async (requestId: string, answer: InputAnswer) => {
