@@ -22,6 +22,10 @@ export async function searchLog(follower: Follower, words: string, signal: Abort
   await past.backTo(found.start, signal);
   if (found.start >= conversation.start) return conversation.items.indexHolding(found.start);
   if (signal.aborted) return undefined;
+  if (past.hasMore)
+    throw new Error(
+      `Found at byte ${found.start} of the log, but what stands between could not be read: search again, or read it there`,
+    );
   throw new RangeError(
     `Found at byte ${found.start} of the log, which is too far up to be shown with all that follows: read it there, or search again for the next place`,
   );
