@@ -182,6 +182,7 @@ class DockerRuntime implements Runtime {
       premises: this.#premises,
       inUse: this.#inUse,
       isReady: (name) => this.#launcher.isReady(name),
+      settleReady: () => this.#launcher.settle(),
       sidecarDirOf: (sessionId) => sidecarDirOf(options.sessionDirOf(sessionId)),
       release,
       log: options.log,
@@ -296,6 +297,7 @@ class DockerRuntime implements Runtime {
     const waiting = new AbortController();
     await Promise.race([tidying, delay(tidyMs, undefined, { signal: waiting.signal }).catch(() => undefined)]);
     waiting.abort();
+    this.#launcher.close();
     this.#proxy.close();
     this.#watch.close();
     hangUp(this.#engine);

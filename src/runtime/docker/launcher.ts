@@ -16,7 +16,8 @@ import type { SessionNetwork } from "./networks.ts";
 import type { Owner } from "./owner.ts";
 import type { Premises } from "./premises.ts";
 import { proxyPort } from "./proxy.ts";
-import { type Kind, ReadyContainers, type Taken } from "./ready-containers.ts";
+import { ReadyContainers } from "./ready-containers.ts";
+import type { Kind } from "./ready-kind.ts";
 import type { SessionNetworks } from "./session-networks.ts";
 import { startContainer } from "./start-container.ts";
 
@@ -94,6 +95,15 @@ export class Launcher {
     await this.#options.networks.drain();
   }
 
+  /** What of them could not be removed is tried again. Resolves with what still stands in the way. */
+  async settle(): Promise<string[]> {
+    return (await this.#ready?.settle()) ?? [];
+  }
+
+  close(): void {
+    this.#ready?.close();
+  }
+
   /** Undefined for a session of which none can wait: what only it has is mounted when its container is made. */
   async #kindOf({ bootstrap, spec, container, owner }: Order): Promise<Kind | undefined> {
     const { model_door, host_doors, login_file, session_id } = bootstrap;
@@ -127,7 +137,7 @@ export class Launcher {
       await opened.tell(this.#bootstrapFor(order, taken), timeoutMs);
       return opened.container.id;
     } catch (error) {
-      await this.#giveUp(id, taken);
+      await taken.discard();
       // Without a way out there is no session, whatever container it has.
       await guarded;
       const reason = messageOf(error);
@@ -136,11 +146,6 @@ export class Launcher {
     } finally {
       opened.hangUp();
     }
-  }
-
-  async #giveUp(sessionId: string, taken: Taken): Promise<void> {
-    await taken.discard();
-    await this.#options.networks.close(sessionId);
   }
 
   async #launchNew(order: Order, act: string): Promise<string> {

@@ -110,8 +110,9 @@ async function preparedPlaces(options: MountedOptions, prospect: Prospect): Prom
   const moved: string[] = [];
   const removeRooms = () => Promise.all(rooms.map((room) => rm(room, { recursive: true, force: true })));
   const remove = async () => {
+    // Once only: by a next try the session may have folders of its own making there.
+    for (const path of moved.splice(0)) await rm(path, { recursive: true, force: true });
     await removeRooms();
-    for (const path of moved) await rm(path, { recursive: true, force: true });
   };
   try {
     for (const room of rooms) await mkdir(room, { recursive: true, mode: 0o700 });

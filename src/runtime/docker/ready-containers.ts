@@ -4,29 +4,19 @@
  * and with it its sidecar; what is left of it the next start removes.
  */
 import { randomUUID } from "node:crypto";
-import { stat } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
-import type { ContainerSpec } from "../../protocol/container.ts";
 import { messageOf } from "../../protocol/error.ts";
 import type { PlaceSpec } from "../runtime.ts";
 import { type ContainerLimits, containerOptions } from "./container-options.ts";
 import type { Engine } from "./engine.ts";
 import type { Names } from "./names.ts";
 import type { SessionNetwork } from "./networks.ts";
-import type { Owner } from "./owner.ts";
 import type { Premises, Prepared } from "./premises.ts";
+import { foldersOf, type Kind, type Seen, seenNow } from "./ready-kind.ts";
+import { type Part, Remains } from "./remains.ts";
 import { removeContainer } from "./remove-container.ts";
 import type { SessionNetworks } from "./session-networks.ts";
 import { type OpenContainer, openContainer } from "./start-container.ts";
-
-/** All that is decided when a container is made; a session takes only one that is in all of it as its own would be. */
-export interface Kind {
-  container: ContainerSpec;
-  owner: Owner;
-  workDir: string | undefined;
-  authorities: string | undefined;
-  runRoot: string;
-}
 
 export interface ReadyContainersOptions {
   engine: Engine;
@@ -40,17 +30,26 @@ export interface ReadyContainersOptions {
   log(level: "warn", message: string): void;
 }
 
+interface Naming {
+  /** It has its session's name, or may have. */
+  isSessions: boolean;
+}
+
 interface Waiting {
   kind: Kind;
   name: string;
   opened: OpenContainer;
   network: SessionNetwork;
   prepared: Prepared;
-  /** What its mounts and its image were when it was made. */
-  sources: readonly string[];
-  imageId: string;
+  seen: Seen;
   timer: NodeJS.Timeout;
-  hasEnded: boolean;
+  /** All that was made for it, the last first. */
+  parts: readonly Part[];
+  naming: Naming;
+  /** A session has it, or it is being removed: its end is no news. */
+  isOver: boolean;
+  /** By itself, while it was to wait. */
+  hasDied: boolean;
 }
 
 /** One that a session has taken: it is this session's to use or to discard. */
@@ -60,7 +59,7 @@ export interface Taken {
   authorities: string | undefined;
   /** Name and folders become the session's. */
   become(sessionId: string, spec: PlaceSpec): Promise<void>;
-  /** Nothing of it is left, but its network where that is a session's. */
+  /** Nothing of it is the session's any more. What cannot be removed now is tried again: never rejects. */
   discard(): Promise<void>;
 }
 
@@ -73,6 +72,7 @@ export class ReadyContainers {
   readonly #waiting: Waiting[] = [];
   /** Names of all that are being made, that wait or that are being taken. */
   readonly #own = new Set<string>();
+  readonly #remains = new Remains();
   #wanted: Kind | undefined;
   #filling: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -87,17 +87,14 @@ export class ReadyContainers {
 
   /** One that waits, lives, and still has the folders and the image that are there now. */
   async take(kind: Kind): Promise<Taken | undefined> {
-    const at = this.#waiting.findIndex((one) => !one.hasEnded && isDeepStrictEqual(one.kind, kind));
+    const at = this.#waiting.findIndex((one) => isDeepStrictEqual(one.kind, kind));
     const [one] = at === -1 ? [] : this.#waiting.splice(at, 1);
     if (!one) return undefined;
-    clearTimeout(one.timer);
-    const [sources, imageId] = await Promise.all([sourcesOf(kind), this.#imageId(kind)]).catch(() => []);
-    if (imageId !== one.imageId || !isDeepStrictEqual(sources, one.sources)) {
-      await this.#discard(one);
-      await this.#options.networks.discard(one.network).catch(() => undefined);
-      return undefined;
-    }
-    return this.#taken(one);
+    this.#claim(one);
+    const seen = await seenNow(this.#options.engine, kind).catch(() => undefined);
+    if (isDeepStrictEqual(seen, one.seen)) return this.#taken(one);
+    await this.#remove(one.name, one.parts);
+    return undefined;
   }
 
   /** In the background, once no session has been started for a moment: none is to wait for it. */
@@ -116,20 +113,39 @@ export class ReadyContainers {
     clearTimeout(this.#timer);
     this.#wanted = undefined;
     await this.#filling;
+    await this.settle();
     await Promise.all(this.#waiting.splice(0).map((one) => this.#end(one)));
   }
 
+  /** What could not be removed is tried again. Resolves with what still stands in the way. */
+  settle(): Promise<string[]> {
+    return this.#remains.settle();
+  }
+
+  close(): void {
+    this.#remains.close();
+  }
+
   async #fill(): Promise<void> {
-    for (let kind = this.#wanted; kind && !this.#isFull(kind); kind = this.#wanted) {
-      try {
+    const batch = { deaths: 0 };
+    try {
+      for (let kind = this.#wanted; kind && !this.#isFull(kind); kind = this.#wanted) {
+        const [fault] = await this.settle();
+        // There are to be no more of them than can be removed.
+        if (fault !== undefined) throw new Error(`one from before is still there (${fault})`);
         // Those of kinds that are not asked for any more make room.
-        if (this.#waiting.length >= this.#options.count) await this.#end(this.#waiting.shift());
-        this.#waiting.push(await this.#make(kind));
-      } catch (error) {
-        // The next session makes its own, and says what is wrong.
-        this.#options.log("warn", `Cannot keep a container ready: ${messageOf(error)}`);
-        return;
+        const last = this.#waiting.length >= this.#options.count ? this.#waiting.shift() : undefined;
+        if (last) await this.#end(last);
+        const one = await this.#make(kind, batch);
+        this.#waiting.push(one);
+        // Before it was in the list nobody could take it out of there.
+        if (one.hasDied) await this.#give(one);
+        // Else they would be made as fast as they die.
+        if (batch.deaths > 0) throw new Error("it ended before a session came");
       }
+    } catch (error) {
+      // The next session makes its own, and says what is wrong.
+      this.#options.log("warn", `Cannot keep a container ready: ${messageOf(error)}`);
     }
   }
 
@@ -138,100 +154,108 @@ export class ReadyContainers {
     return isThere && this.#waiting.length >= this.#options.count;
   }
 
-  async #make(kind: Kind): Promise<Waiting> {
+  async #make(kind: Kind, batch: { deaths: number }): Promise<Waiting> {
     const { engine, names, networks, prepare, limits, stopSeconds } = this.#options;
     const name = names.ofReady(randomUUID());
     const { container, owner } = kind;
-    const undo: (() => Promise<unknown>)[] = [];
+    const parts: Part[] = [];
     this.#own.add(name);
     try {
-      const [sources, imageId] = await Promise.all([sourcesOf(kind), this.#imageId(kind)]);
+      const seen = await seenNow(engine, kind);
       const network = await networks.spare();
-      undo.unshift(() => networks.discard(network));
+      parts.unshift(() => networks.discard(network));
       const prepared = await prepare({ ...kind, image: container.image });
-      undo.unshift(() => prepared.remove());
-      undo.unshift(() => removeContainer(engine, name));
+      parts.unshift(() => prepared.remove());
+      parts.unshift(() => removeContainer(engine, name));
       const { furnished } = prepared;
       const labels = names.labels("ready");
       const opened = await openContainer(
         engine,
         containerOptions({ name, labels, container, owner, network, furnished, limits, stopSeconds }),
       );
-      undo.unshift(async () => opened.hangUp());
+      const naming = { isSessions: false };
+      parts.splice(0, 1, () => this.#removeContainer(opened, naming));
       await opened.container.start();
       // What was exchanged while it was mounted may be the one or the other.
-      if (!isDeepStrictEqual(await sourcesOf(kind), sources)) throw new Error("a folder that it sees was exchanged");
+      if (!isDeepStrictEqual(await foldersOf(kind), seen.folders))
+        throw new Error("a folder that it sees was exchanged");
       const timer = setTimeout(() => void this.#give(one), waitMs).unref();
-      const one: Waiting = { kind, name, opened, network, prepared, sources, imageId, timer, hasEnded: false };
-      void opened.ended.then(() => {
-        one.hasEnded = true;
-        void this.#give(one);
-      });
+      const state = { naming, isOver: false, hasDied: false };
+      const one: Waiting = { kind, name, opened, network, prepared, seen, timer, parts, ...state };
+      void opened.ended.then(() => this.#heedEnd(one, batch));
       return one;
     } catch (error) {
-      for (const step of undo) await step().catch(() => undefined);
-      this.#own.delete(name);
+      await this.#remove(name, parts);
       throw error;
     }
+  }
+
+  #heedEnd(one: Waiting, batch: { deaths: number }): void {
+    if (one.isOver) return;
+    one.hasDied = true;
+    batch.deaths += 1;
+    void this.#give(one);
   }
 
   /** It waited too long, or ended by itself; one that was taken is no longer ours to end. */
   async #give(one: Waiting): Promise<void> {
     const at = this.#waiting.indexOf(one);
-    if (at !== -1) await this.#end(this.#waiting.splice(at, 1)[0]);
+    if (at === -1) return;
+    this.#waiting.splice(at, 1);
+    await this.#end(one);
   }
 
   #taken(one: Waiting): Taken {
-    const { opened, network, prepared, name, kind } = one;
+    const { opened, network, prepared, name, kind, parts, naming } = one;
     return {
       opened,
       network,
       authorities: kind.authorities && prepared.furnished.authorities,
       become: async (sessionId, spec) => {
         await prepared.moveTo(spec);
+        naming.isSessions = true;
         await opened.container.rename({ name: this.#options.names.ofSession(sessionId) });
         this.#own.delete(name);
       },
-      discard: () => this.#discard(one),
+      discard: () => this.#remove(name, parts),
     };
   }
 
-  async #end(one: Waiting | undefined): Promise<void> {
-    if (!one) return;
+  #claim(one: Waiting): void {
+    one.isOver = true;
     clearTimeout(one.timer);
+  }
+
+  async #end(one: Waiting): Promise<void> {
+    this.#claim(one);
+    await this.#remove(one.name, one.parts);
+  }
+
+  async #remove(name: string, parts: readonly Part[]): Promise<void> {
+    const faults = await this.#remains.remove(parts);
+    // What could not be removed is found as anybody's leftover, too.
+    this.#own.delete(name);
+    if (faults.length === 0) return;
+    const found = `Cannot remove all of a container that was kept ready: ${faults.join("; ")}`;
+    this.#options.log("warn", `${found}. It is tried again every few seconds`);
+  }
+
+  /** By its id: it may have been given its session's name. */
+  async #removeContainer({ container, hangUp }: OpenContainer, naming: Naming): Promise<void> {
+    const { engine, names } = this.#options;
+    hangUp();
     try {
-      await this.#discard(one);
-      await this.#options.networks.discard(one.network);
+      await removeContainer(engine, container.id);
     } catch (error) {
-      this.#options.log("warn", `Cannot remove a container that was kept ready: ${messageOf(error)}`);
+      if (naming.isSessions) {
+        // The session gets another one of that name.
+        const renamed = container.rename({ name: names.ofReady(randomUUID()) });
+        naming.isSessions = await renamed.then(
+          () => false,
+          () => true,
+        );
+      }
+      throw error;
     }
   }
-
-  async #discard({ opened, prepared, name }: Waiting): Promise<void> {
-    opened.hangUp();
-    try {
-      // By its id: it may have been given its session's name.
-      await removeContainer(this.#options.engine, opened.container.id);
-      await prepared.remove();
-    } finally {
-      // What could not be removed is found as anybody's leftover.
-      this.#own.delete(name);
-    }
-  }
-
-  async #imageId({ container }: Kind): Promise<string> {
-    return (await this.#options.engine.getImage(container.image).inspect()).Id;
-  }
-}
-
-/** What is at the paths that are mounted: one that was exchanged since is another folder than the container sees. */
-async function sourcesOf({ workDir, container, authorities }: Kind): Promise<string[]> {
-  const binds = container.mounts.filter(({ type }) => type === "bind").map(({ source }) => source);
-  const paths = [workDir, authorities, ...binds].filter((path) => path !== undefined);
-  return Promise.all(
-    paths.map(async (path) => {
-      const { dev, ino } = await stat(path);
-      return `${dev} ${ino}`;
-    }),
-  );
 }

@@ -23,8 +23,8 @@ export class SessionNetworks {
   readonly #options: SessionNetworksOptions;
   readonly #bySession = new Map<string, SessionNetwork>();
   readonly #ready: SessionNetwork[] = [];
-  /** Names of all that were made or found here. */
-  readonly #own = new Set<string>();
+  /** By their names, all that were made here. */
+  readonly #own = new Map<string, SessionNetwork>();
   #filling: Promise<void> | undefined;
   #isFilling = false;
   #timer: NodeJS.Timeout | undefined;
@@ -49,9 +49,15 @@ export class SessionNetworks {
     this.#bySession.set(sessionId, network);
   }
 
-  /** A spare one that became no session's. */
+  /** A spare one that became no session's, or is not to be the one that it was assigned to. */
   async discard(network: SessionNetwork): Promise<void> {
-    await this.#remove(network);
+    for (const [sessionId, assigned] of this.#bySession) if (assigned === network) this.#bySession.delete(sessionId);
+    if (this.#isAnothers(network)) return;
+    try {
+      await this.#options.policies.remove(network.subnet.agent);
+    } finally {
+      await this.#remove(network);
+    }
   }
 
   /** Resolves when a working proxy is on the session's network, and its policy in force. */
@@ -86,8 +92,10 @@ export class SessionNetworks {
   async close(sessionId: string): Promise<void> {
     const network = await this.#find(sessionId);
     if (!network) return;
-    await this.#options.policies.remove(network.subnet.agent);
-    await this.#remove(network);
+    if (!this.#isAnothers(network)) {
+      await this.#options.policies.remove(network.subnet.agent);
+      await this.#remove(network);
+    }
     this.#bySession.delete(sessionId);
   }
 
@@ -126,7 +134,7 @@ export class SessionNetworks {
     });
   }
 
-  /** Ready ones go. One that cannot be removed keeps nobody waiting: the next start of the daemon takes it away. */
+  /** Ready ones go. One that cannot be removed keeps nobody waiting: a sweep takes it away, or the next start of the daemon. */
   async drain(): Promise<void> {
     clearTimeout(this.#timer);
     this.#isFilling = false;
@@ -165,7 +173,7 @@ export class SessionNetworks {
 
   async #create(): Promise<SessionNetwork> {
     const network = await this.#options.networks.create();
-    this.#own.add(network.name);
+    this.#own.set(network.name, network);
     return network;
   }
 
@@ -186,9 +194,19 @@ export class SessionNetworks {
     return found;
   }
 
+  /** It was removed, though nobody heard of that, and its addresses and so its name were given out again. */
+  #isAnothers(network: SessionNetwork): boolean {
+    const own = this.#own.get(network.name);
+    return own === undefined ? this.#options.networks.isBeingMade(network) : own !== network;
+  }
+
   async #remove(network: SessionNetwork): Promise<void> {
     this.#options.proxy.detach(network.name);
-    await this.#options.networks.remove(network);
-    this.#own.delete(network.name);
+    try {
+      await this.#options.networks.remove(network);
+    } finally {
+      // One that could not be removed is found as anybody's leftover: else it would be hidden as long as this daemon lives.
+      this.#own.delete(network.name);
+    }
   }
 }

@@ -22,6 +22,8 @@ export interface SweeperOptions {
   inUse: InUse;
   /** Of a container that waits for a session. */
   isReady(containerName: string): boolean;
+  /** Tries again to remove what of those could not be. Resolves with what still stands in the way. */
+  settleReady(): Promise<string[]>;
   /** The folder in which the session's sidecar wrote. */
   sidecarDirOf(sessionId: string): string;
   /** Removes what is kept for sessions, when there are none. */
@@ -96,6 +98,7 @@ export class Sweeper {
     );
     const strangers = withStrangers && isHere ? await findStrangers(engine, names) : [];
     if (isDryRun) return [...leftovers, ...strangers];
+    await this.#options.settleReady();
     await removeStrangers(engine, strangers);
     for (const { kind, name } of leftovers) if (kind === "container") await removeContainer(engine, name);
     for (const id of new Set(leftovers.flatMap(({ sessionId }) => sessionId ?? []))) await this.#sweepAnyway(id);

@@ -1,0 +1,37 @@
+/** What is decided when a container is made, and cannot be changed under one that waits. */
+import { stat } from "node:fs/promises";
+import type { ContainerSpec } from "../../protocol/container.ts";
+import type { Engine } from "./engine.ts";
+import type { Owner } from "./owner.ts";
+
+/** A session takes only a container that is in all of it as its own would be. */
+export interface Kind {
+  container: ContainerSpec;
+  owner: Owner;
+  workDir: string | undefined;
+  authorities: string | undefined;
+  runRoot: string;
+}
+
+/** What its names stood for. */
+export interface Seen {
+  imageId: string;
+  folders: readonly string[];
+}
+
+export async function seenNow(engine: Engine, kind: Kind): Promise<Seen> {
+  const [{ Id }, folders] = await Promise.all([engine.getImage(kind.container.image).inspect(), foldersOf(kind)]);
+  return { imageId: Id, folders };
+}
+
+/** What is at the paths that are mounted: one that was exchanged since is another folder than the container sees. */
+export async function foldersOf({ workDir, container, authorities }: Kind): Promise<string[]> {
+  const binds = container.mounts.filter(({ type }) => type === "bind").map(({ source }) => source);
+  const paths = [workDir, authorities, ...binds].filter((path) => path !== undefined);
+  return Promise.all(
+    paths.map(async (path) => {
+      const { dev, ino } = await stat(path);
+      return `${dev} ${ino}`;
+    }),
+  );
+}
