@@ -9,7 +9,7 @@ export async function removeContainer(engine: Engine, idOrName: string): Promise
   } catch (error) {
     if (isMissing(error)) return;
     // Its removal is under way: it is waited for.
-    if (statusOf(error) !== 409) throw engineFault(error, "remove a session's container");
+    if (statusOf(error) !== 409) throw engineFault(error, `remove the container "${idOrName}"`);
     await container.wait({ condition: "removed" }).catch(() => undefined);
   }
 }

@@ -4,6 +4,7 @@
  */
 import type { EgressPolicy } from "../../protocol/egress.ts";
 import { messageOf } from "../../protocol/error.ts";
+import type { Faults } from "./faults.ts";
 import type { Networks, SessionNetwork } from "./networks.ts";
 import type { Policies, StagedPolicies } from "./policies.ts";
 import type { EgressProxy } from "./proxy.ts";
@@ -112,13 +113,14 @@ export class SessionNetworks {
   }
 
   /** What is nobody's, policies without a network among it. */
-  async removeStrays(): Promise<void> {
+  async removeStrays(faults: Faults): Promise<void> {
     const { networks, policies } = this.#options;
-    for (const network of await this.list()) if (network.sessionId === undefined) await this.#remove(network);
+    const strays = (await this.list()).filter(({ sessionId }) => sessionId === undefined);
+    for (const network of strays) if (!this.#isAnothers(network)) await faults.try(() => this.#remove(network));
     // In this order: a policy is written when its network is there.
     const owners = await policies.owners();
     const addresses = new Set((await networks.list()).map(({ subnet }) => subnet.agent));
-    for (const address of owners.keys()) if (!addresses.has(address)) await policies.remove(address);
+    for (const address of owners.keys()) if (!addresses.has(address)) await faults.try(() => policies.remove(address));
   }
 
   /** In the background, once no session has been started for a moment: none is to wait for it. */

@@ -3,6 +3,7 @@ import { lstat } from "node:fs/promises";
 import { errnoOf } from "../../protocol/error.ts";
 import type { Leftover } from "../runtime.ts";
 import { type Engine, engineFault, isMissing } from "./engine.ts";
+import type { Faults } from "./faults.ts";
 import { label, type Names, type Role } from "./names.ts";
 
 /** In the order in which they can be removed. */
@@ -43,17 +44,19 @@ export async function findStrangers(engine: Engine, names: Names): Promise<Lefto
     }));
 }
 
-export async function removeStrangers(engine: Engine, strangers: readonly Leftover[]): Promise<void> {
-  for (const kind of kinds) {
-    for (const { name } of strangers.filter((one) => one.kind === kind && !one.isKept)) {
-      try {
-        if (kind === "container") await engine.getContainer(name).remove({ force: true, v: true });
-        else if (kind === "network") await engine.getNetwork(name).remove();
-        else await engine.getVolume(name).remove();
-      } catch (error) {
-        if (!isMissing(error)) throw engineFault(error, `remove the ${kind} "${name}" of a daemon that is gone`);
-      }
-    }
+export async function removeStrangers(engine: Engine, strangers: readonly Leftover[], faults: Faults): Promise<void> {
+  for (const kind of kinds)
+    for (const { name } of strangers.filter((one) => one.kind === kind && !one.isKept))
+      await faults.try(() => removeStranger(engine, { kind, name }));
+}
+
+async function removeStranger(engine: Engine, { kind, name }: Pick<Leftover, "kind" | "name">): Promise<void> {
+  try {
+    if (kind === "container") await engine.getContainer(name).remove({ force: true, v: true });
+    else if (kind === "network") await engine.getNetwork(name).remove();
+    else await engine.getVolume(name).remove();
+  } catch (error) {
+    if (!isMissing(error)) throw engineFault(error, `remove the ${kind} "${name}" of a daemon that is gone`);
   }
 }
 

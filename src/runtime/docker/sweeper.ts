@@ -3,6 +3,7 @@ import { messageOf } from "../../protocol/error.ts";
 import type { Leftover } from "../runtime.ts";
 import type { Engine } from "./engine.ts";
 import { isAway } from "./engine-away.ts";
+import { Faults } from "./faults.ts";
 import type { InUse } from "./in-use.ts";
 import { tellLateSpool } from "./late-spool.ts";
 import { label, type Names } from "./names.ts";
@@ -98,12 +99,13 @@ export class Sweeper {
     );
     const strangers = withStrangers && isHere ? await findStrangers(engine, names) : [];
     if (isDryRun) return [...leftovers, ...strangers];
-    await this.#options.settleReady();
-    await removeStrangers(engine, strangers);
-    for (const { kind, name } of leftovers) if (kind === "container") await removeContainer(engine, name);
-    for (const id of new Set(leftovers.flatMap(({ sessionId }) => sessionId ?? []))) await this.#sweepAnyway(id);
-    await networks.removeStrays();
-    if (liveSessions.size === 0) await this.#options.release();
+    const faults = new Faults(engine);
+    for (const fault of await this.#options.settleReady()) faults.add(fault);
+    await removeStrangers(engine, strangers, faults);
+    await this.#removeLeftovers(leftovers, faults);
+    await networks.removeStrays(faults);
+    if (liveSessions.size === 0) await faults.try(() => this.#options.release());
+    faults.throw("All else that belongs to no session is gone");
     const kept = new Set((await premises.list()).map(({ name }) => name));
     const told = leftovers.map((one) => (kept.has(one.name) ? { ...one, isKept: true } : one));
     return [...told, ...strangers];
@@ -168,14 +170,17 @@ export class Sweeper {
     return retrieved;
   }
 
-  /** What cannot be removed must keep no daemon from its start. */
-  async #sweepAnyway(sessionId: string): Promise<void> {
-    try {
-      if ((await this.#sweepLate(sessionId)).isAway) this.#owed.add(sessionId);
-    } catch (error) {
-      this.#options.log("error", `Cannot clean up behind session "${sessionId}": ${messageOf(error)}`, {
-        session_id: sessionId,
-      });
+  /** One that cannot be removed keeps none behind it. */
+  async #removeLeftovers(leftovers: readonly Leftover[], faults: Faults): Promise<void> {
+    const ids = new Set(leftovers.flatMap(({ sessionId }) => sessionId ?? []));
+    for (const { kind, name, sessionId } of leftovers) {
+      if (kind !== "container" || (await faults.try(() => removeContainer(this.#options.engine, name)))) continue;
+      // Its network and its folders stay as long as it does.
+      if (sessionId !== undefined) ids.delete(sessionId);
     }
+    for (const id of ids)
+      await faults.try(async () => {
+        if ((await this.#sweepLate(id)).isAway) this.#owed.add(id);
+      });
   }
 }

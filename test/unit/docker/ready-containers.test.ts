@@ -1,77 +1,11 @@
 /** Containers that wait for a session, on an engine that does not do what it is asked. */
-import { chmod, mkdir, rename } from "node:fs/promises";
-import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
-import type { Bootstrap } from "../../../src/protocol/bootstrap.ts";
-import { type DockerRuntimeOptions, dockerRuntime } from "../../../src/runtime/docker/docker.ts";
-import type { PlaceSpec } from "../../../src/runtime/runtime.ts";
-import { type ContainerEngine, end, type FakeContainer, startContainerEngine } from "../../support/container-engine.ts";
+import { rename } from "node:fs/promises";
+import { expect, test } from "vitest";
+import { type ContainerEngine, end, type FakeContainer } from "../../support/container-engine.ts";
+import { makeWorkDir, startDockerRuntime } from "../../support/docker-runtime.ts";
 import { eventually } from "../../support/eventually.ts";
-import { tempDir } from "../../support/temp-dir.ts";
 
 const isReady = ({ Labels }: FakeContainer) => Labels["agentruntime.role"] === "ready";
-
-async function begin(changed: Partial<DockerRuntimeOptions> = {}) {
-  const folder = await tempDir();
-  const engine = await startContainerEngine(join(folder.path, "engine"));
-  const logs: string[] = [];
-  const at = (...names: string[]) => join(folder.path, ...names);
-  const user = { uid: process.getuid?.() || 1000, gid: process.getgid?.() || 1000 };
-  const runtime = await dockerRuntime({
-    engine: { host: engine.host, certificates: undefined, answerMs: 5000, environment: {} },
-    dataDir: at("data"),
-    dataDirMark: "mark",
-    sessionDirOf: (id) => at("data", "sessions", id),
-    launchTimeoutMs: 5000,
-    image: "agent",
-    proxyImage: "proxy",
-    copyBytesMax: 1,
-    subnets: "10.231.0.0/16",
-    egressNetwork: undefined,
-    upstream: undefined,
-    authorities: undefined,
-    extraAuthorities: "",
-    limits: { pids: 10, scratchBytes: 1 },
-    readyContainers: 1,
-    user,
-    deniedSince: 0,
-    onDenied: () => undefined,
-    log: (_, message) => void logs.push(message),
-    ...changed,
-  });
-  onTestFinished(async () => {
-    engine.refuses = () => false;
-    await runtime.close();
-    await engine.stop();
-    await folder.remove();
-  });
-  await makeWorkDir(at("work"));
-  return { engine, runtime, logs, at, launch: (id: string) => runtime.launch(bootstrapOf(id), specOf(id, at)) };
-}
-
-/** Whoever the container runs as may write there. */
-async function makeWorkDir(path: string): Promise<void> {
-  await mkdir(path);
-  await chmod(path, 0o777);
-}
-
-function specOf(id: string, at: (...names: string[]) => string): PlaceSpec {
-  return {
-    sessionId: id,
-    sessionDir: at("data", "sessions", id),
-    runDir: at("data", "run", id),
-    workDir: at("work"),
-    privateHome: at("data", "sessions", id, "home"),
-    container: { image: "agent", memory_bytes: 1, cpus: 1, security_opt: [], mounts: [] },
-    egress: { mode: "enforce", allow: [] },
-  };
-}
-
-/** What a runtime looks at; the rest is the sidecar's, and there is none. */
-function bootstrapOf(id: string): Bootstrap {
-  const agent = { name: "sh", harness: "generic", command: ["sh"], env: {} };
-  return { session_id: id, token: "t", protocol: 1, agent } as unknown as Bootstrap;
-}
 
 function waiting({ containers }: ContainerEngine): Promise<FakeContainer> {
   return eventually(() => [...containers.values()].find((one) => isReady(one) && one.isRunning && one.stream), {
@@ -82,7 +16,7 @@ function waiting({ containers }: ContainerEngine): Promise<FakeContainer> {
 const all = { isDryRun: false, withStrangers: false };
 
 test("one that cannot be removed when it ended is a leftover with its network, and is gone once it can be; the proxy too", async () => {
-  const { engine, runtime, logs, launch } = await begin();
+  const { engine, runtime, logs, launch } = await startDockerRuntime();
   await launch("one");
   const waits = await waiting(engine);
   const mine = new Set(["one"]);
@@ -103,7 +37,7 @@ test("one that cannot be removed when it ended is a leftover with its network, a
 });
 
 test("one that sees another folder than the session would, and cannot be removed, costs no session its start", async () => {
-  const { engine, runtime, at, launch } = await begin();
+  const { engine, runtime, at, launch } = await startDockerRuntime();
   await launch("one");
   const waits = await waiting(engine);
   await rename(at("work"), at("work-before"));
@@ -119,7 +53,7 @@ test("one that sees another folder than the session would, and cannot be removed
 });
 
 test("one that does not take its bootstrap and cannot be removed leaves its session the name", async () => {
-  const { engine, runtime, launch } = await begin();
+  const { engine, runtime, launch } = await startDockerRuntime();
   await launch("one");
   const waits = await waiting(engine);
   engine.answer = (container) =>
@@ -137,7 +71,7 @@ test("one that does not take its bootstrap and cannot be removed leaves its sess
 });
 
 test("containers that die as they are made are made once for each session, and none of them counts as waiting", async () => {
-  const { engine, logs, launch } = await begin({ readyContainers: 2 });
+  const { engine, logs, launch } = await startDockerRuntime({ readyContainers: 2 });
   let begun = 0;
   engine.onStart = (container) => {
     if (!isReady(container)) return;
