@@ -12,7 +12,7 @@ import { AgentdError, errnoOf, messageOf } from "./protocol/error.ts";
 import { Hooks } from "./protocol/hooks.ts";
 import { isLoopback } from "./protocol/loopback.ts";
 import { CpuCount, MemorySize, PidCount } from "./protocol/resources.ts";
-import type { EngineAddress } from "./runtime/docker/engine-address.ts";
+import { type EngineAddress, isRemote } from "./runtime/docker/engine-address.ts";
 
 const AbsolutePath = z.string().startsWith("/", "an absolute path");
 const bytes = z.number().int().positive();
@@ -262,13 +262,22 @@ export function loadConfig(given: {
     leaveWhenIdle: flags.leaveWhenIdle ?? false,
     environment,
   };
-  if (!config.auth && config.listen.socket === undefined && !isLoopback(config.listen.host)) {
+  refuseImpossible(config);
+  return Object.freeze(config);
+}
+
+/** Settings each of which may be, but not together. */
+function refuseImpossible({ auth, listen, runtimes, docker, engine }: Config): void {
+  if (!auth && listen.socket === undefined && !isLoopback(listen.host))
     throw new AgentdError(
       "invalid_request",
-      `Cannot listen on "${config.listen.host}" without authentication: whoever reaches that address could run commands here. Drop --no-auth, or listen on 127.0.0.1`,
+      `Cannot listen on "${listen.host}" without authentication: whoever reaches that address could run commands here. Drop --no-auth, or listen on 127.0.0.1`,
     );
-  }
-  return Object.freeze(config);
+  if (docker.ready_containers > 0 && runtimes.includes("docker") && isRemote(engine))
+    throw new AgentdError(
+      "invalid_request",
+      `Cannot keep ${docker.ready_containers} containers ready (docker.ready_containers) on the engine at "${engine.host}": it sees no folder of this machine, and what a session works on is copied there when it begins. Leave docker.ready_containers out, or use an engine behind a Unix socket`,
+    );
 }
 
 /** Agents that are there without being configured: each is driven by the harness of its name. */

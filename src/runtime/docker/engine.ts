@@ -2,8 +2,9 @@
 import Docker from "dockerode";
 import { AgentdError, errnoOf, messageOf } from "../../protocol/error.ts";
 import { withDeadlines } from "./deadlines.ts";
-import { connectionTo, type EngineAddress, isRemote } from "./engine-address.ts";
+import { type EngineAddress, isRemote } from "./engine-address.ts";
 import { adviceFor, EngineAway } from "./engine-away.ts";
+import { connectionTo } from "./engine-connection.ts";
 import { refusedSocket } from "./socket-access.ts";
 
 export type Engine = Docker;

@@ -11,8 +11,8 @@ import Docker from "dockerode";
 import { beforeEach, expect, onTestFinished, test } from "vitest";
 import { hangUp, withDeadlines } from "../../../src/runtime/docker/deadlines.ts";
 import { engineFault } from "../../../src/runtime/docker/engine.ts";
-import { connectionTo } from "../../../src/runtime/docker/engine-address.ts";
 import { EngineAway } from "../../../src/runtime/docker/engine-away.ts";
+import { connectionTo } from "../../../src/runtime/docker/engine-connection.ts";
 import { makeCertificates } from "../../support/remote-engine.ts";
 import { type TempDir, tempDir } from "../../support/temp-dir.ts";
 
