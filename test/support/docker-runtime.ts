@@ -9,7 +9,7 @@ import { startContainerEngine } from "./container-engine.ts";
 import { tempDir } from "./temp-dir.ts";
 
 /** It ends with the test. */
-export async function startDockerRuntime(changed: Partial<DockerRuntimeOptions> = {}) {
+export async function startDockerRuntime(settings: Partial<DockerRuntimeOptions> = {}) {
   const folder = await tempDir();
   const engine = await startContainerEngine(join(folder.path, "engine"));
   const logs: string[] = [];
@@ -35,7 +35,7 @@ export async function startDockerRuntime(changed: Partial<DockerRuntimeOptions> 
     deniedSince: 0,
     onDenied: () => undefined,
     log: (_, message) => void logs.push(message),
-    ...changed,
+    ...settings,
   });
   onTestFinished(async () => {
     engine.refuses = () => false;
@@ -44,7 +44,14 @@ export async function startDockerRuntime(changed: Partial<DockerRuntimeOptions> 
     await folder.remove();
   });
   await makeWorkDir(at("work"));
-  return { engine, runtime, logs, at, launch: (id: string) => runtime.launch(bootstrapOf(id), specOf(id, at)) };
+  return {
+    engine,
+    runtime,
+    logs,
+    at,
+    launch: (id: string, changed: Partial<PlaceSpec> = {}) =>
+      runtime.launch(bootstrapOf(id), { ...specOf(id, at), ...changed }),
+  };
 }
 
 /** Whoever the container runs as may write there. */

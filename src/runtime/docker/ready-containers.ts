@@ -5,7 +5,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
-import { messageOf } from "../../protocol/error.ts";
+import { errnoOf, messageOf } from "../../protocol/error.ts";
 import type { PlaceSpec } from "../runtime.ts";
 import { type ContainerLimits, containerOptions } from "./container-options.ts";
 import type { Engine } from "./engine.ts";
@@ -73,6 +73,8 @@ export class ReadyContainers {
   /** Names of all that are being made, that wait or that are being taken. */
   readonly #own = new Set<string>();
   readonly #remains = new Remains();
+  /** Their folders cannot become a session's: none is of use. */
+  #isUseless = false;
   #wanted: Kind | undefined;
   #filling: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -99,6 +101,7 @@ export class ReadyContainers {
 
   /** In the background, once no session has been started for a moment: none is to wait for it. */
   fill(kind: Kind): void {
+    if (this.#isUseless) return;
     this.#wanted = kind;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
@@ -212,13 +215,24 @@ export class ReadyContainers {
       network,
       authorities: kind.authorities && prepared.furnished.authorities,
       become: async (sessionId, spec) => {
-        await prepared.moveTo(spec);
+        await prepared.moveTo(spec).catch((error: unknown) => this.#failMove(error));
         naming.isSessions = true;
         await opened.container.rename({ name: this.#options.names.ofSession(sessionId) });
         this.#own.delete(name);
       },
       discard: () => this.#remove(name, parts),
     };
+  }
+
+  /** Between two disks no folder can be moved, now or later. */
+  #failMove(error: unknown): never {
+    if (errnoOf(error) === "EXDEV" && !this.#isUseless) {
+      this.#isUseless = true;
+      const found = `Keeps no more containers ready: their folders are on another disk, or mount, than sessions' (${messageOf(error)})`;
+      this.#options.log("warn", `${found}. Put the whole data dir on one, or set docker.ready_containers to 0`);
+      void this.drain();
+    }
+    throw error;
   }
 
   #claim(one: Waiting): void {

@@ -1,6 +1,9 @@
 /** Containers that wait for a session, on an engine that does not do what it is asked. */
-import { rename } from "node:fs/promises";
-import { expect, test } from "vitest";
+import { existsSync, statSync } from "node:fs";
+import { mkdtemp, rename, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
 import { type ContainerEngine, end, type FakeContainer } from "../../support/container-engine.ts";
 import { makeWorkDir, startDockerRuntime } from "../../support/docker-runtime.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -86,3 +89,30 @@ test("containers that die as they are made are made once for each session, and n
   await launch("two");
   await waiting(engine);
 });
+
+/** Another disk than that of temporary folders. */
+const memory = "/dev/shm";
+
+test.skipIf(!existsSync(memory) || statSync(memory).dev === statSync(tmpdir()).dev)(
+  "folders that cannot be moved to the session's disk: it gets a container of its own, and no more are made",
+  async () => {
+    const { engine, logs, launch } = await startDockerRuntime();
+    const folder = await mkdtemp(join(memory, "agentd-test-"));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    await launch("one");
+    const waits = await waiting(engine);
+    await launch("two", { privateHome: join(folder, "home") });
+    expect(engine.containers.has(waits.Id)).toBe(false);
+    expect([...engine.containers.values()]).toContainEqual(
+      expect.objectContaining({ Labels: expect.objectContaining({ "agentruntime.session_id": "two" }) }),
+    );
+    expect(logs.filter((line) => line.includes("docker.ready_containers to 0"))).toEqual([
+      expect.stringContaining("another disk"),
+    ]);
+    // Two for sessions, and two that are kept for the next: what is made behind a start has been made.
+    await eventually(() => [...engine.networks.keys()].length === 2 + 2 + 1, {
+      what: "the networks for next sessions",
+    });
+    expect([...engine.containers.values()].filter(isReady)).toEqual([]);
+  },
+);
