@@ -49,8 +49,12 @@ export async function startDockerRuntime(settings: Partial<DockerRuntimeOptions>
     runtime,
     logs,
     at,
-    launch: (id: string, changed: Partial<PlaceSpec> = {}) =>
-      runtime.launch(bootstrapOf(id), { ...specOf(id, at), ...changed }),
+    launch: async (id: string, changed: Partial<PlaceSpec> = {}) => {
+      const spec = { ...specOf(id, at), ...changed };
+      // The daemon has made these by then.
+      for (const folder of [spec.sessionDir, spec.runDir]) await mkdir(folder, { recursive: true });
+      return runtime.launch(bootstrapOf(id), spec);
+    },
   };
 }
 

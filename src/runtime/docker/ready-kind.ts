@@ -1,7 +1,8 @@
 /** What is decided when a container is made, and cannot be changed under one that waits. */
-import { stat } from "node:fs/promises";
+import { realpath, stat } from "node:fs/promises";
 import type { ContainerSpec } from "../../protocol/container.ts";
 import type { Engine } from "./engine.ts";
+import { isWithin, readMounts } from "./mounts.ts";
 import type { Owner } from "./owner.ts";
 
 /** A session takes only a container that is in all of it as its own would be. */
@@ -24,14 +25,19 @@ export async function seenNow(engine: Engine, kind: Kind): Promise<Seen> {
   return { imageId: Id, folders };
 }
 
-/** What is at the paths that are mounted: one that was exchanged since is another folder than the container sees. */
+/**
+ * What is at the paths that are mounted: one that was exchanged since is another folder than the container sees, and of what was
+ * mounted below one since the container sees nothing.
+ */
 export async function foldersOf({ workDir, container, authorities }: Kind): Promise<string[]> {
   const binds = container.mounts.filter(({ type }) => type === "bind").map(({ source }) => source);
   const paths = [workDir, authorities, ...binds].filter((path) => path !== undefined);
-  return Promise.all(
+  const mounts = await readMounts();
+  const found = await Promise.all(
     paths.map(async (path) => {
-      const { dev, ino } = await stat(path);
-      return `${dev} ${ino}`;
+      const [{ dev, ino }, real] = await Promise.all([stat(path), realpath(path)]);
+      return [`${dev} ${ino}`, ...mounts.filter(({ point }) => isWithin(point, real)).map(({ line }) => line)];
     }),
   );
+  return found.flat();
 }

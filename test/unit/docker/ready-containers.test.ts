@@ -1,19 +1,24 @@
 /** Containers that wait for a session, on an engine that does not do what it is asked. */
 import { existsSync, statSync } from "node:fs";
-import { mkdtemp, rename, rm } from "node:fs/promises";
+import { mkdtemp, rename, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { type ContainerEngine, end, type FakeContainer } from "../../support/container-engine.ts";
 import { makeWorkDir, startDockerRuntime } from "../../support/docker-runtime.ts";
 import { eventually } from "../../support/eventually.ts";
+import { canMount, mountSmallDisk } from "../../torture/small-disk.ts";
 
 const isReady = ({ Labels }: FakeContainer) => Labels["agentruntime.role"] === "ready";
 
-function waiting({ containers }: ContainerEngine): Promise<FakeContainer> {
-  return eventually(() => [...containers.values()].find((one) => isReady(one) && one.isRunning && one.stream), {
-    what: "a container that waits",
-  });
+async function waiting({ containers }: ContainerEngine): Promise<FakeContainer> {
+  const found = await eventually(
+    () => [...containers.values()].find((one) => isReady(one) && one.isRunning && one.stream),
+    { what: "a container that waits" },
+  );
+  // It has been started, and its folders are looked at once more before it can be had: some calls of that kind, not many.
+  for (let looked = 0; looked < 500; looked++) await stat(tmpdir());
+  return found;
 }
 
 const all = { isDryRun: false, withStrangers: false };
@@ -53,6 +58,19 @@ test("one that sees another folder than the session would, and cannot be removed
   engine.refuses = () => false;
   await runtime.sweepOthers(new Set(["one", "two"]), all);
   expect(engine.containers.has(waits.Id)).toBe(false);
+});
+
+test.skipIf(!canMount)("what was mounted below the work dir since is seen by the next session", async () => {
+  const { engine, at, launch } = await startDockerRuntime();
+  await launch("one");
+  const waits = await waiting(engine);
+  const disk = mountSmallDisk(at("work", "a disk"), 1);
+  onTestFinished(() => disk.remove());
+  await launch("two");
+  expect(engine.containers.has(waits.Id)).toBe(false);
+  const next = await waiting(engine);
+  await launch("three");
+  expect(next.name).not.toMatch(/^agentruntime-ready-/);
 });
 
 test("one that does not take its bootstrap and cannot be removed leaves its session the name", async () => {
