@@ -49,6 +49,10 @@ async function containerOf(id: string): Promise<string | undefined> {
   return (await agentdContainers(id))[0]?.Id;
 }
 
+async function networksOf(id: string): Promise<string[]> {
+  return Object.keys((await engine.getContainer(id).inspect()).NetworkSettings.Networks);
+}
+
 async function isGone(id: string): Promise<boolean> {
   return (await agentdContainers()).every(({ Id }) => Id !== id);
 }
@@ -76,19 +80,17 @@ test(
     expect(await readdir(join(shell.daemon.dataDir, "sessions", id, "home"))).toContain("mine");
     // The next one is another container, on another network, with a home of its own.
     const next = await waiting(waits);
-    const found = await shell.run('ls "$HOME"; ls', { work_dir });
-    expect(found.lines).toEqual(["here", "made"]);
-    const [one, other] = await Promise.all(
-      [waits, next].map((name) =>
-        engine
-          .getContainer(name)
-          .inspect()
-          .catch(() => undefined),
-      ),
-    );
-    expect(Object.keys(one?.NetworkSettings.Networks ?? {})).not.toEqual(
-      Object.keys(other?.NetworkSettings.Networks ?? {}),
-    );
+    const [own, others] = [await networksOf(waits), await networksOf(next)];
+    expect([own.length, others.length, own[0] === others[0]]).toEqual([1, 1, false]);
+    const second = await shell.start('ls "$HOME"; ls; echo ready; read line', { work_dir, interactive: true });
+    const told = await shell.log(second, isPrinting("ready"));
+    expect(await containerOf(second)).toBe(next);
+    expect(told.filter(({ type }) => type === "stdout").map(({ data }) => data["text"])).toEqual([
+      "here",
+      "made",
+      "ready",
+    ]);
+    await shell.daemon.delete(`/sessions/${second}`);
     await shell.daemon.delete(`/sessions/${id}`);
     await eventually(() => isGone(waits), { what: "the end of its container" });
   },
