@@ -39,6 +39,7 @@ export async function probeContainers(config: Config): Promise<Finding[]> {
   try {
     const found = await probeIsolation({
       engine,
+      dataDir: config.dataDir,
       image: docker.image,
       subnets: docker.subnets,
       limits: { pids: docker.pids, scratchBytes: docker.scratch_size },

@@ -5,6 +5,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import type { Config } from "../config.ts";
 import type { LimitSupport } from "../process/group-limits.ts";
+import { socketPathOf } from "../runtime/docker/engine-address.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { SessionWatch } from "../session/watch.ts";
 import type { Store } from "../store/store.ts";
@@ -64,8 +65,7 @@ export async function workDirGuard({ config, runDir }: Pick<Context, "config" | 
   const { environment, dataDir, tokenFile, configFile, listen, agents, engine } = config;
   const home = environment["HOME"] || homedir();
   const logins = Object.values(agents).map(({ login }) => login);
-  const [, engineSocket] = /^(?:unix:\/\/)?(\/.+)$/.exec(engine.host) ?? [];
-  const files = [tokenFile, configFile, listen.socket, engineSocket, ...logins];
+  const files = [tokenFile, configFile, listen.socket, socketPathOf(engine), ...logins];
   const own = [runDir, ...files].filter((path) => path !== undefined);
   return { home: await realpath(home).catch(() => home), dataDir, own };
 }

@@ -78,6 +78,14 @@ function healthy(name: string): Promise<unknown> {
   );
 }
 
+/** What it printed on stdout. */
+async function readExec(exec: Awaited<ReturnType<ReturnType<typeof engine.getContainer>["exec"]>>): Promise<string> {
+  const stream = await exec.start({ hijack: false, stdin: false });
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(Buffer.from(chunk));
+  return Buffer.concat(chunks).toString("utf8");
+}
+
 test(
   "compose starts it without root; its sessions are containers beside it, which go on while it is replaced",
   async () => {
@@ -105,6 +113,19 @@ test(
     expect([created.status, created.body.error]).toEqual([201, undefined]);
     const id = String(created.body.session_id);
     await eventually(async () => (await readdir(work_dir)).includes("begun"), { deadlineMs: 30_000 });
+    // The image has this folder too; the engine would mount the machine's.
+    const elsewhere = await api.post("/sessions", { agent: "sh", prompt: "true", work_dir: "/var/tmp" });
+    expect([elsewhere.status, elsewhere.body.error]).toEqual([400, "invalid_work_dir"]);
+    expect(elsewhere.body.message).toContain("mounted into the daemon's container");
+    // Its own folder is one that the engine sees.
+    const probed = await engine.getContainer(name).exec({
+      Cmd: ["agentd", "doctor", "sh", "--probe", "--json"],
+      AttachStdout: true,
+    });
+    const said = await readExec(probed);
+    expect(said).toContain('"check": "privileges"');
+    expect(said).not.toContain('"check": "isolation"');
+    expect((await readdir(data)).filter((path) => path.startsWith("doctor-"))).toEqual([]);
     const containers = await containersOf(data);
     expect(containers.length).toBeGreaterThanOrEqual(2);
 

@@ -70,6 +70,9 @@ class CopiedPremises implements Premises {
   /** What is copied is copied when its session is there. */
   readonly prepare = undefined;
 
+  /** What the daemon sees can be copied. */
+  async admit(): Promise<void> {}
+
   /** Files have the owner that they have here; over there nobody else is. */
   async ownerFor(): Promise<Owner> {
     return this.#options.user;

@@ -140,7 +140,7 @@ class DockerRuntime implements Runtime {
           sessionDirOf: options.sessionDirOf,
           log: options.log,
         })
-      : mountedPremises({ ...rooms, readyDir: this.#readyDir });
+      : mountedPremises({ ...rooms, address: options.engine, readyDir: this.#readyDir });
     this.#watch = new EngineWatch({ engine, names: this.#names });
     this.#proxy = new EgressProxy({
       engine,

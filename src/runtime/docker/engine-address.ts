@@ -15,3 +15,8 @@ export interface EngineAddress {
 export function isRemote({ host }: EngineAddress): boolean {
   return /^[a-z]+:\/\//i.test(host) && !host.startsWith("unix://");
 }
+
+/** Of an engine on this machine. */
+export function socketPathOf({ host }: Pick<EngineAddress, "host">): string | undefined {
+  return /^(?:unix:\/\/)?(\/.+)$/.exec(host)?.[1];
+}

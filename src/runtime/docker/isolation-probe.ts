@@ -6,6 +6,7 @@ import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import * as z from "zod";
 import type { ContainerSpec } from "../../protocol/container.ts";
+import { errnoOf } from "../../protocol/error.ts";
 import { type ContainerLimits, containerOptions } from "./container-options.ts";
 import { type Engine, openEngine } from "./engine.ts";
 import type { EngineAddress } from "./engine-address.ts";
@@ -19,6 +20,7 @@ import { thisMachine } from "./whose.ts";
 export interface ProbeOptions {
   /** On this machine. */
   engine: EngineAddress;
+  dataDir: string;
   image: string;
   subnets: string;
   limits: ContainerLimits;
@@ -86,7 +88,7 @@ print(json.dumps({
 export async function probeIsolation(options: ProbeOptions): Promise<ProbeAnswer> {
   const engine = await openEngine(options.engine);
   const word = randomBytes(12).toString("hex");
-  const folder = await mkdtemp(join(tmpdir(), "agentd-doctor-"));
+  const folder = await makeFolder(options.dataDir);
   const names = new Names({ dataDir: folder, mark: folder, machine: thisMachine() });
   const networks = new Networks({ engine, names, range: options.subnets });
   const server = await wordServer(word);
@@ -146,6 +148,16 @@ async function run(engine: Engine, { options, names, network, places, args }: Ru
   if (text === "")
     throw new Error(`The probe's container said nothing but: ${(await said("stderr")).toString("utf8")}`);
   return text;
+}
+
+/** The engine of a daemon in a container sees its data dir, and no temporary folder. One that is not made yet is not made for this. */
+async function makeFolder(dataDir: string): Promise<string> {
+  try {
+    return await mkdtemp(join(dataDir, "doctor-"));
+  } catch (error) {
+    if (errnoOf(error) !== "ENOENT") throw error;
+    return await mkdtemp(join(tmpdir(), "agentd-doctor-"));
+  }
 }
 
 /** Nothing of them is used: they are there because a session has them. */

@@ -17,7 +17,7 @@ import type { Owner } from "./owner.ts";
 import type { Premises } from "./premises.ts";
 import { proxyPort } from "./proxy.ts";
 import { ReadyContainers } from "./ready-containers.ts";
-import type { Kind } from "./ready-kind.ts";
+import { boundBy, type Kind } from "./ready-kind.ts";
 import type { SessionNetworks } from "./session-networks.ts";
 import { startContainer } from "./start-container.ts";
 
@@ -72,7 +72,9 @@ export class Launcher {
     const { container, egress } = spec;
     if (!container || !egress) throw new Error("a session in a container needs its container and egress decided");
     const act = `start the container of session "${bootstrap.session_id}"`;
-    const owner = await this.#options.premises.ownerFor(spec.workDir);
+    const { premises } = this.#options;
+    await premises.admit([...(spec.workDir === undefined ? [] : [spec.workDir]), ...boundBy(container)]);
+    const owner = await premises.ownerFor(spec.workDir);
     const order = { bootstrap, spec, container, egress, owner };
     try {
       const kind = await this.#kindOf(order);

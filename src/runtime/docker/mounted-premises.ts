@@ -7,7 +7,9 @@ import { AgentdError } from "../../protocol/error.ts";
 import type { PlaceSpec } from "../runtime.ts";
 import { connectToSocket } from "../socket-door.ts";
 import type { Authorities } from "./authorities.ts";
+import type { EngineAddress } from "./engine-address.ts";
 import type { Names } from "./names.ts";
+import { refuseUnseen } from "./outer-engine.ts";
 import { type Owner, ownerOf } from "./owner.ts";
 import { inside, placeInContainer } from "./places.ts";
 import type { Furnished, Guest, Premises, Prepared, Prospect } from "./premises.ts";
@@ -36,12 +38,15 @@ export interface MountedOptions {
   /** Whom a container runs as where the work dir does not say. */
   user: Owner;
   sidecarDirOf(sessionDir: string): string;
+  /** Of the engine. */
+  address: EngineAddress;
   /** For the folders of containers that wait, where sessions' folders are. */
   readyDir: string;
 }
 
 export function mountedPremises(options: MountedOptions): Premises {
   return {
+    admit: (folders) => refuseUnseen(folders, options.address),
     ownerFor: (workDir) => ownerOf({ workDir, configured: options.user, daemon: ourselves() }),
     furnish: async (guest) => furnishedWith(await makePlaces(options, guest)),
     prepare: (prospect) => preparedPlaces(options, prospect),

@@ -40,6 +40,8 @@ export interface Prospect {
 }
 
 export interface Premises {
+  /** Rejects for the first of these folders of this machine that no container can have. */
+  admit(folders: readonly string[]): Promise<void>;
   /** As whom the container runs. */
   ownerFor(workDir: string | undefined): Promise<Owner>;
   /** Rejects when something that the session has cannot be there. */

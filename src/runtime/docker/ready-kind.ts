@@ -30,8 +30,7 @@ export async function seenNow(engine: Engine, kind: Kind): Promise<Seen> {
  * mounted below one since the container sees nothing.
  */
 export async function foldersOf({ workDir, container, authorities }: Kind): Promise<string[]> {
-  const binds = container.mounts.filter(({ type }) => type === "bind").map(({ source }) => source);
-  const paths = [workDir, authorities, ...binds].filter((path) => path !== undefined);
+  const paths = [workDir, authorities, ...boundBy(container)].filter((path) => path !== undefined);
   const mounts = await readMounts();
   const found = await Promise.all(
     paths.map(async (path) => {
@@ -40,4 +39,9 @@ export async function foldersOf({ workDir, container, authorities }: Kind): Prom
     }),
   );
   return found.flat();
+}
+
+/** Folders and files of this machine, besides the work dir. */
+export function boundBy({ mounts }: ContainerSpec): string[] {
+  return mounts.filter(({ type }) => type === "bind").map(({ source }) => source);
 }
