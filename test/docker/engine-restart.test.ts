@@ -90,6 +90,35 @@ test("an engine that is killed takes its sessions along when it comes back, and 
   await nothingLeft();
 }, 180_000);
 
+test("a container that waited while the engine was started anew goes when the engine is back, and with it network and proxy", async () => {
+  const own = await startShells({ settings: { host: engine.host, ready_containers: 1 } });
+  onTestFinished(() => own.stopDaemon());
+  const filters = { label: [`agentruntime.data_dir=${own.daemon.dataDir}`] };
+  const containers = () => engine.docker.listContainers({ all: true, filters });
+  const id = await own.start("echo ready; sleep 300");
+  await own.log(id, printing("ready"));
+  await eventually(
+    async () =>
+      (await containers()).some(({ Labels, State }) => Labels["agentruntime.role"] === "ready" && State === "running"),
+    { deadlineMs: 30_000, what: "a container that waits" },
+  );
+  await engine.stop();
+  await eventually(() => own.daemon.output().includes("Cannot remove all of a container that was kept ready"), {
+    deadlineMs: 30_000,
+    what: "the word that it is still there",
+  });
+  await engine.start({ liveRestore: false });
+  await own.log(id);
+  await eventually(
+    async () => (await containers()).length + (await engine.docker.listNetworks({ filters })).length === 0,
+    {
+      deadlineMs: 90_000,
+      everyMs: 200,
+      what: "the end of all that was made for sessions",
+    },
+  );
+}, 240_000);
+
 test("with live-restore sessions go on over the engine's restart, each line once, and their end is seen", async () => {
   await engine.stop();
   await engine.start({ liveRestore: true });
