@@ -240,7 +240,7 @@ class ClaudeHarness implements Harness {
 
   /** Passes on what has come of lines and commands. Resolves when the events are stored. */
   async #settle(): Promise<void> {
-    const { outputs, isStatusNew, replies, isGivingUp, answered } = this.#normalizer.take();
+    const { outputs, isStatusNew, replies, mustInterrupt, answered } = this.#normalizer.take();
     outputs.push(...this.#settleChanges(answered));
     const stored = outputs.length > 0 ? this.#host.emit(outputs) : undefined;
     const hello = this.#isReady ? undefined : answered.find(({ id }) => id === initializeId);
@@ -249,7 +249,7 @@ class ClaudeHarness implements Harness {
     // Until it is ready it shows as starting, whatever waits for it already.
     if (this.#isReady && (isStatusNew || isFirst)) this.#host.setStatus(this.#normalizer.status);
     for (const reply of replies) this.#tell(reply);
-    if (isGivingUp) this.#askToInterrupt();
+    if (mustInterrupt) this.#askToInterrupt();
     if (!this.#normalizer.running) {
       const waiting = this.#onIdle;
       this.#onIdle = [];

@@ -40,8 +40,11 @@ export interface Effects {
   isStatusNew: boolean;
   /** Lines to write to the agent: answers to what it asked. */
   replies: string[];
-  /** The key is refused; interrupt rather than watch it retry for minutes. */
-  isGivingUp: boolean;
+  /**
+   * The key is refused: rather than watch it retry for minutes. Or the turn was interrupted before it had begun, of which the
+   * agent takes no notice (2.1.329).
+   */
+  mustInterrupt: boolean;
   /** Control requests of ours that were answered, with the agent's reason when it refused. */
   answered: { id: string; refusal: string | undefined; agents: readonly string[] | undefined }[];
 }
@@ -66,7 +69,7 @@ export class Normalizer {
   readonly #out = new Outbox();
   #replies: string[] = [];
   #answered: Effects["answered"] = [];
-  #isGivingUp = false;
+  #mustInterrupt = false;
   permissionMode: PermissionMode;
 
   constructor(options: NormalizerOptions) {
@@ -202,12 +205,12 @@ export class Normalizer {
       outputs: this.#out.take(),
       isStatusNew: this.#out.isNews(this.status),
       replies: this.#replies,
-      isGivingUp: this.#isGivingUp,
+      mustInterrupt: this.#mustInterrupt,
       answered: this.#answered,
     };
     this.#replies = [];
     this.#answered = [];
-    this.#isGivingUp = false;
+    this.#mustInterrupt = false;
     return effects;
   }
 
@@ -228,7 +231,7 @@ export class Normalizer {
         return this.#init(raw.line, now);
       case "api_retry": {
         const { event, isHopeless } = this.#retries.announced(raw.line, this.#book, now);
-        if (isHopeless) this.#isGivingUp = true;
+        if (isHopeless) this.#mustInterrupt = true;
         return this.#out.emit(event);
       }
       case "background_tasks":
@@ -335,6 +338,7 @@ export class Normalizer {
     const uuids = init.user_message_uuids ?? [];
     if (!this.#book.beginNamed(uuids) && uuids.length === 0) this.#book.begin(now);
     const turn = this.#book.current;
+    if (turn?.interrupt) this.#mustInterrupt = true;
     if (turn && this.#identity.model !== undefined) turn.model ??= this.#identity.model;
   }
 

@@ -115,6 +115,7 @@ export class Attendance implements SessionObserver {
       harness: options.harness,
       link: () => this.#link,
       standing: () => this.#standing,
+      isStarting: () => this.#status.activity === "starting",
       openTurn: () => this.openTurn,
       caughtUp: async () => {
         if (this.#isRestored) await this.caughtUp();

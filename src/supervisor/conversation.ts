@@ -27,6 +27,8 @@ export interface ConversationOptions {
   link(): Link | undefined;
   standing(): Standing;
   /** The turn that runs, as far as the sidecar has said. */
+  /** The agent cannot be given anything yet. */
+  isStarting(): boolean;
   openTurn(): string | undefined;
   /** Resolves when what the sidecar did before this daemon came is known, or will not be any more. */
   caughtUp(): Promise<void>;
@@ -97,7 +99,10 @@ export class Conversation {
   }
 
   async interrupt(): Promise<void> {
+    await this.#options.caughtUp();
     this.#assertLive();
+    const isFirstToCome = this.#options.isStarting() && this.#options.openTurn() === undefined;
+    if (isFirstToCome && (await this.#turns.interruptFirst())) return;
     await this.#ask({ type: "interrupt", data: { reason: "user" } });
   }
 

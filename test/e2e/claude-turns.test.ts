@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ClaudeDaemon, ofType, results, startClaudeDaemon } from "../support/claude-daemon.ts";
+import { eventually } from "../support/eventually.ts";
 
 let claude: ClaudeDaemon;
 beforeAll(async () => {
@@ -40,6 +41,43 @@ describe("a one-shot session", () => {
     expect(results(events)).toEqual([{ turn: "t1", status: "success" }]);
     const seen = claude.model.requests.at(-1)?.text.trim();
     expect(seen).toBe(Buffer.from(text).toString());
+  });
+});
+
+describe("an interrupt that comes before the agent has begun", () => {
+  const asked = () => claude.model.requests.length;
+  const interrupted = async (id: string) => {
+    const before = asked();
+    expect((await claude.daemon.post(`/sessions/${id}/interrupt`)).status).toBe(202);
+    const events = await claude.log(id, (all) => results(all).length > 0);
+    expect(results(events)).toEqual([{ turn: "t1", status: "interrupted" }]);
+    expect(ofType(events, "tool_use")).toEqual([]);
+    expect(asked() - before).toBeLessThan(2);
+  };
+
+  it("while it starts: its first prompt is not begun, and the next one is", async () => {
+    const id = await claude.create({ prompt: "[[bash:touch begun]]", interactive: true });
+    await interrupted(id);
+    await claude.daemon.post(`/sessions/${id}/prompt`, { text: "[[say:and now]]" });
+    const events = await claude.log(id, (all) => results(all).length > 1);
+    expect(results(events)[1]).toEqual({ turn: "t2", status: "success" });
+    expect(ofType(events, "tool_use")).toEqual([]);
+    await claude.daemon.delete(`/sessions/${id}`);
+  });
+
+  it("while it starts for a single prompt: the session ends", async () => {
+    const id = await claude.create({ prompt: "[[bash:touch begun]]" });
+    await interrupted(id);
+    const events = await claude.log(id);
+    expect(events.at(-1)).toMatchObject({ type: "exit" });
+  });
+
+  it("when it has the prompt and has not looked at it", async () => {
+    const id = await claude.create({ interactive: true });
+    await eventually(async () => (await claude.daemon.get(`/sessions/${id}`)).body.activity === "idle");
+    await claude.daemon.post(`/sessions/${id}/prompt`, { text: "[[bash:sleep 30]]" });
+    await interrupted(id);
+    await claude.daemon.delete(`/sessions/${id}`);
   });
 });
 

@@ -125,10 +125,10 @@ test("the second refusal of the key is believed: the turn is interrupted and end
   const { normalizer, print } = session();
   normalizer.prompted({ turnId: "t1", uuid: "a" }, 0);
   print(...started("a"));
-  expect(print(retry(1, 401, "authentication_failed")).isGivingUp).toBe(false);
+  expect(print(retry(1, 401, "authentication_failed")).mustInterrupt).toBe(false);
   expect(normalizer.waiting).toEqual({ on: "retry", dueAt: 600 });
-  expect(print(retry(2, 401, "authentication_failed")).isGivingUp).toBe(true);
-  expect(print(retry(3, 401, "authentication_failed")).isGivingUp).toBe(false);
+  expect(print(retry(2, 401, "authentication_failed")).mustInterrupt).toBe(true);
+  expect(print(retry(3, 401, "authentication_failed")).mustInterrupt).toBe(false);
   const cut = result(["a"], {
     is_error: true,
     subtype: "error_during_execution",
