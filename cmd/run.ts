@@ -5,12 +5,13 @@ import * as z from "zod";
 import { type DaemonAddress, DaemonUnreachable } from "../src/client/address.ts";
 import type { Environment } from "../src/client/daemon-address.ts";
 import { findSession } from "../src/client/find-session.ts";
-import { createSession, getSession } from "../src/client/sessions.ts";
+import { createSession, getSession, interruptSession } from "../src/client/sessions.ts";
 import { dataDirOf } from "../src/config.ts";
 import { AgentdError, messageOf } from "../src/protocol/error.ts";
 import type { SessionRequest } from "../src/protocol/http.ts";
 import { leave, leaveView, waysOut } from "./attach.ts";
 import { type CommandContext, DaemonOptions, locate } from "./client-options.ts";
+import { hearInterrupt } from "./early-interrupt.ts";
 import { exitCode, UsageError } from "./exit-code.ts";
 import { plainLine, plainText } from "./plain-text.ts";
 import { screenFor } from "./screen.ts";
@@ -41,11 +42,14 @@ type SessionWish = Omit<z.input<typeof SessionRequest>, "agent" | "work_dir" | "
 export async function run(words: readonly string[], options: RunOptions, context: CommandContext): Promise<number> {
   const { terminal, env } = context;
   const request = await readRequest(words, options, env);
+  const early = hearInterrupt(terminal, () => process.exit(exitCode.failure));
   const { session_id: sessionId, agent, runtime } = await create(request, options, context);
   terminal.note(`Session ${sessionId}`);
   const starting = `Starting ${plainLine(agent, 80)}${runtime === "docker" ? " in a container" : ""}`;
   const watched = { sessionId, locate: () => locate(options, env), from: 0 };
   const screen = await screenFor(terminal, options);
+  if (early.isHeard) await interruptSession(await watched.locate(), sessionId);
+  early.stop();
   const end = screen
     ? await view({ ...watched, screen, notes: [starting, waysOut(sessionId)] }, options, context)
     : await watchSession({
