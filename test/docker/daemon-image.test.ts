@@ -39,7 +39,7 @@ async function isolated() {
     await chown(path, owner, owner);
   }
   const agents = { sh: { command: "bash", harness: "generic" } };
-  await writeFile(join(data, "config.json"), JSON.stringify({ agents, docker: { memory: "256m" } }));
+  await writeFile(join(data, "config.json"), JSON.stringify({ runtime: "docker", agents, docker: { memory: "256m" } }));
   const port = await freePort();
   const socket = dockerHost.replace("unix://", "");
   const env = {
