@@ -84,9 +84,10 @@ describe.skipIf(tmuxPath === undefined)("run on a terminal", () => {
   test("has lines with --plain, on a dumb terminal and into a pipe", async () => {
     const tmux = await open(daemon);
     const run = agentd("run", "--agent", "echo", "leave");
-    for (const command of [`${run} --plain; echo "code $?"`, `TERM=dumb ${run}; echo "code $?"`]) {
-      await tmux.run(`clear; ${command}`);
-      expect(await tmux.sees(/^code 3$/m)).toContain("echo: leave");
+    for (const [name, command] of Object.entries({ plain: `${run} --plain`, dumb: `TERM=dumb ${run}` })) {
+      // A name of its own: the screen before it may still be there.
+      await tmux.run(`clear; ${command}; echo "${name} $?"`);
+      expect(await tmux.sees(new RegExp(`^${name} 3$`, "m"))).toContain("echo: leave");
     }
     await tmux.run(`clear; ${run} | cat; echo "over"`);
     expect(await tmux.sees(/^over$/m)).toContain("echo: leave");

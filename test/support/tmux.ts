@@ -120,7 +120,8 @@ export async function openTmux({
         throw new Error(`The terminal was left as ${JSON.stringify(await mode())}`);
       // Keys are lines again, and shown.
       await run("stty -a | grep -c '[ ;]icanon' && stty -a | grep -c '[ ;]echo '; echo looked");
-      await sees(/^1\n1\nlooked$/m);
+      // The prompt stands before it when the line was typed before the shell had said it.
+      await sees(/^(?:\$ )?1\n1\nlooked$/m);
     },
     close,
   };
