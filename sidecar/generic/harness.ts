@@ -13,6 +13,8 @@ import { type AgentProcess, type LineBatch, startAgentProcess } from "../agent-p
 import { oversizedLineEvent } from "../blob-store.ts";
 import type { AgentEnd, Harness, HarnessHost, HarnessOutput, Waiting } from "../harness.ts";
 
+type Exit = Pick<AgentEnd, "signal">;
+
 interface OpenTurn {
   id: string;
   startedAt: number;
@@ -124,6 +126,8 @@ class GenericHarness implements Harness {
   finish(): void {
     this.#resolvePrompted();
     this.#process?.endInput();
+    // Its prompt was interrupted before it came: at the end of its input many a command goes on.
+    if (!this.#turn && !this.#bootstrap.interactive) void this.stop("interrupted");
   }
 
   async stop(reason: string): Promise<void> {
@@ -150,7 +154,8 @@ class GenericHarness implements Harness {
     const turn = this.#turn;
     this.#turn = undefined;
     if (turn) await this.#host.emit([{ event: resultEvent(turn, this.#ending(turn, exit.code)) }]);
-    this.#resolveEnded({ ...exit, ...categoryOf(turn, exit), stderrTail: agentProcess.stderrTail });
+    const category = turn ? categoryOf(turn, exit) : stoppedBefore(exit);
+    this.#resolveEnded({ ...exit, ...category, stderrTail: agentProcess.stderrTail });
   }
 
   #ending(turn: OpenTurn, code: number): TurnEnd {
@@ -178,12 +183,14 @@ function handOver(agentProcess: AgentProcess, text: string): void {
 }
 
 /** A command that dies of our own SIGINT has not crashed. */
-function categoryOf(
-  turn: OpenTurn | undefined,
-  { signal }: { signal?: string | undefined },
-): Pick<AgentEnd, "category"> {
-  if (turn?.interrupt === undefined || signal !== "SIGINT") return {};
-  return { category: turn.interrupt.reason === "limit" ? "timeout" : "stopped" };
+function categoryOf({ interrupt }: OpenTurn, { signal }: Exit): Pick<AgentEnd, "category"> {
+  if (interrupt === undefined || signal !== "SIGINT") return {};
+  return { category: interrupt.reason === "limit" ? "timeout" : "stopped" };
+}
+
+/** Likewise one that was never given its prompt, whichever signal it took. */
+function stoppedBefore({ signal }: Exit): Pick<AgentEnd, "category"> {
+  return signal === undefined ? {} : { category: "stopped" };
 }
 
 interface TurnEnd {

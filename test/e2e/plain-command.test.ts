@@ -1,11 +1,12 @@
-import { existsSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import WebSocket from "ws";
 import { eventually } from "../support/eventually.ts";
 import { readLog } from "../support/read-log.ts";
 import { startDaemon } from "../support/start-daemon.ts";
+import { tempDir } from "../support/temp-dir.ts";
 import { LogCheck } from "../tools/log-check.ts";
 
 const echo = fileURLToPath(new URL("../fixtures/agents/echo.mjs", import.meta.url));
@@ -79,6 +80,23 @@ describe("the log of a plain command", () => {
     const ended = await readLog(daemon, asked.body.session_id);
     expect(ended.find(({ type }) => type === "result")?.data["status"]).toBe("interrupted");
     expect(ended.at(-1)?.data).toMatchObject({ signal: "SIGINT", error_category: "stopped" });
+    await daemon.stop();
+  });
+
+  it("ends when it is interrupted before it has its prompt, though it would go on without", async () => {
+    const folder = await tempDir();
+    onTestFinished(() => folder.remove());
+    const gate = join(folder.path, "gate");
+    const hooks = { post_init: ["sh", "-c", `until [ -e ${gate} ]; do sleep 0.05; done`] };
+    const daemon = await startDaemon({ config: { ...config, hooks } });
+    const { body } = await daemon.post("/sessions", { agent: "slow", prompt: "x" });
+    const hasBegun = async () => (await daemon.get(`/sessions/${body.session_id}/log`)).text.includes("post_init");
+    await eventually(hasBegun, { what: "the hook" });
+    expect((await daemon.post(`/sessions/${body.session_id}/interrupt`)).status).toBe(202);
+    writeFileSync(gate, "");
+    const events = await readLog(daemon, body.session_id);
+    expect(events.filter(({ type }) => type === "result").map(({ data }) => data["status"])).toEqual(["interrupted"]);
+    expect(events.at(-1)?.data).toMatchObject({ signal: "SIGINT", error_category: "stopped" });
     await daemon.stop();
   });
 });
