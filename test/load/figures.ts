@@ -1,5 +1,5 @@
 /** What processes use, sampled over time, and how it grows. */
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { childrenOf, cpuMs, privateKib } from "../bench/process-figures.ts";
 
 export interface Sample {
@@ -16,13 +16,34 @@ export class Sampler {
   readonly #startedAt = performance.now();
   readonly #timer: NodeJS.Timeout;
 
+  #resolveGone: () => void = () => undefined;
+  /** Resolves when a sample was due and there was no daemon any more. */
+  readonly gone: Promise<void>;
+
   constructor(daemonPid: number, everyMs: number, onSample: (sample: Sample) => void = () => undefined) {
     this.#pid = daemonPid;
-    this.#timer = setInterval(() => onSample(this.#take()), everyMs);
+    this.gone = new Promise((resolve) => {
+      this.#resolveGone = resolve;
+    });
+    this.#timer = setInterval(() => {
+      const sample = this.#tryToTake();
+      if (sample) onSample(sample);
+    }, everyMs);
   }
 
   stop(): void {
     clearInterval(this.#timer);
+  }
+
+  #tryToTake(): Sample | undefined {
+    try {
+      return this.#take();
+    } catch (error) {
+      if (existsSync(`/proc/${this.#pid}/stat`)) throw error;
+      this.stop();
+      this.#resolveGone();
+      return undefined;
+    }
   }
 
   #take(): Sample {

@@ -52,7 +52,7 @@ await endStarted();
 for (const problem of failed.slice(0, 50)) console.log(`FOUND ${problem}`);
 process.exit(failed.length > 0 ? 1 : 0);
 
-async function run({ pid, post, delete: remove, dataDir }: Daemon): Promise<string[]> {
+async function run({ pid, output, post, delete: remove, dataDir }: Daemon): Promise<string[]> {
   const startedAt = performance.now();
   const ids = await inTurns(sessions, 8, async () => {
     const { status, body, text } = await post("/sessions", { agent: "load", interactive: true });
@@ -66,15 +66,18 @@ async function run({ pid, post, delete: remove, dataDir }: Daemon): Promise<stri
   reading.catch(() => undefined);
   await Promise.all(started.map(({ connected }) => connected));
   const sampler = new Sampler(pid, 5000);
+  const untilGone = sampler.gone.then(() => Promise.reject(new Error(`the daemon died: ${output().slice(-4096)}`)));
+  untilGone.catch(() => undefined);
   const before = cpuOf(pid);
   const begunAt = performance.now();
   await inTurns(ids.length, 16, (i) => post(`/sessions/${ids[i]}/prompt`, { text: "begin" }));
   // While the sidecars are there: their time is gone with them.
-  await new Promise((resolve) => setTimeout(resolve, (seconds - 2) * 1000 - (performance.now() - begunAt)));
+  const untilUsed = new Promise((resolve) => setTimeout(resolve, (seconds - 2) * 1000 - (performance.now() - begunAt)));
+  await Promise.race([untilUsed, untilGone]);
   const used = cpuOf(pid);
   const wallMs = performance.now() - begunAt;
   for (const id of ids) await post(`/sessions/${id}/stop`, { mode: "drain" });
-  const reports = await reading;
+  const reports = await Promise.race([reading, untilGone]);
   sampler.stop();
   const problems: string[] = [];
   let lines = 0;
