@@ -32,14 +32,25 @@ export async function firstEventOf(daemon: Daemon, sessionId: string): Promise<v
   await client.close();
 }
 
+/** The image as it is, told by hand what to run: its sidecar, until it says where it listens. */
+export const ownProgram = "the image's own program";
+
 /** As `docker run` would: create, attach, start, to the first byte; the limits of a session, the engine's own network. */
-export async function runAlone(engine: Docker, command: readonly string[]): Promise<Docker.Container> {
+export async function runAlone(
+  engine: Docker,
+  command: readonly string[] | typeof ownProgram,
+): Promise<Docker.Container> {
+  const what =
+    command === ownProgram
+      ? { Env: [`AGENT_CMD=${JSON.stringify(["sh", "-c", script])}`], HostConfig: { Tmpfs: { "/tmp": "" } } }
+      : { Entrypoint: [...command] };
   const container = await engine.createContainer({
     Image: agentImage,
-    Entrypoint: [...command],
+    ...what,
     User: "1000:1000",
     OpenStdin: true,
     HostConfig: {
+      ...what.HostConfig,
       CapDrop: ["ALL"],
       SecurityOpt: ["no-new-privileges"],
       ReadonlyRootfs: true,

@@ -13,7 +13,7 @@ import { dockerHost } from "../support/docker-world.ts";
 import { type Daemon, startDaemon } from "../support/start-daemon.ts";
 import { tempDir } from "../support/temp-dir.ts";
 import { endStartedOnSignal } from "../support/until-signalled.ts";
-import { firstEventOf, holdProxy, nodeAlone, runAlone, script, shellAgent } from "./container-starts.ts";
+import { firstEventOf, holdProxy, nodeAlone, ownProgram, runAlone, script, shellAgent } from "./container-starts.ts";
 import { tapEngine } from "./engine-tap.ts";
 import { percentile } from "./process-figures.ts";
 
@@ -35,6 +35,7 @@ const kinds: Record<string, Start> = {
   "session, container ready": startSession(readyDaemon),
   "node alone": startAlone(nodeAlone),
   "sh alone": startAlone(["sh", "-c", script]),
+  "the image's own sidecar alone": startAlone(ownProgram),
 };
 try {
   const traces = new Map<string, Trace[]>();
@@ -69,7 +70,7 @@ function startSession(daemon: Daemon): Start {
   };
 }
 
-function startAlone(command: readonly string[]): Start {
+function startAlone(command: Parameters<typeof runAlone>[1]): Start {
   return async (tell) => {
     const container = await runAlone(engine, command);
     tell("first byte");

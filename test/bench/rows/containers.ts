@@ -6,7 +6,7 @@ import { performance } from "node:perf_hooks";
 import { setTimeout as pause } from "node:timers/promises";
 import { agentdContainers, dockerHost, engine } from "../../support/docker-world.ts";
 import { type Daemon, startDaemon } from "../../support/start-daemon.ts";
-import { firstEventOf, holdProxy, nodeAlone, runAlone, script, shellAgent } from "../container-starts.ts";
+import { firstEventOf, holdProxy, nodeAlone, ownProgram, runAlone, script, shellAgent } from "../container-starts.ts";
 import { percentile } from "../process-figures.ts";
 import { proxyCost } from "../proxy-cost.ts";
 import type { Figure } from "../row.ts";
@@ -29,7 +29,7 @@ async function costOfSessions(): Promise<Figure[]> {
   const daemon = await begin(0);
   const readyDaemon = await begin(1);
   try {
-    const { own, ready, sh, node } = await measureStarts(daemon, readyDaemon);
+    const { own, ready, sh, node, image } = await measureStarts(daemon, readyDaemon);
     await readyDaemon.stop();
     const most = { atMost: 150 };
     return [
@@ -37,8 +37,10 @@ async function costOfSessions(): Promise<Figure[]> {
       { name: "the same in a container that was ready, p50", value: ready, unit: "ms" },
       { name: "a container of that image that runs sh, to its first word, p50", value: sh, unit: "ms" },
       { name: "one that runs Node as the sidecar does, p50", value: node, unit: "ms" },
-      { name: "what the daemon adds to that one", value: own - node, unit: "ms", target: most },
-      { name: "… with a container that was ready", value: ready - node, unit: "ms", target: most },
+      { name: "one that runs the image's own sidecar, until it listens", value: image, unit: "ms" },
+      { name: "what the daemon adds to that image alone", value: own - image, unit: "ms", target: most },
+      { name: "… to Node alone in that image", value: own - node, unit: "ms" },
+      { name: "… with a container that was ready, to Node alone", value: ready - node, unit: "ms", target: most },
       ...(await startMany(daemon)),
     ];
   } finally {
@@ -59,21 +61,24 @@ async function begin(ready_containers: number): Promise<Daemon> {
   return daemon;
 }
 
+const kinds = ["own", "ready", "sh", "node", "image"] as const;
+type Kind = (typeof kinds)[number];
+
 /** In turns, so that whatever else the machine does is in all of them; medians. */
 async function measureStarts(daemon: Daemon, readyDaemon: Daemon) {
-  const taken = { own: [] as number[], ready: [] as number[], sh: [] as number[], node: [] as number[] };
+  const taken = Object.fromEntries(kinds.map((kind) => [kind, [] as number[]])) as Record<Kind, number[]>;
   for (let i = 0; i <= starts; i++) {
     const all = {
       own: await startOne(daemon),
       ready: await startOne(readyDaemon),
       sh: await startAlone(["sh", "-c", script]),
       node: await startAlone(nodeAlone),
+      image: await startAlone(ownProgram),
     };
     // The first round is for caches.
-    if (i > 0) for (const kind of ["own", "ready", "sh", "node"] as const) taken[kind].push(all[kind]);
+    if (i > 0) for (const kind of kinds) taken[kind].push(all[kind]);
   }
-  const median = (some: number[]) => percentile(some, 0.5);
-  return { own: median(taken.own), ready: median(taken.ready), sh: median(taken.sh), node: median(taken.node) };
+  return Object.fromEntries(kinds.map((kind) => [kind, percentile(taken[kind], 0.5)])) as Record<Kind, number>;
 }
 
 async function startOne(daemon: Daemon): Promise<number> {
@@ -92,7 +97,7 @@ async function create(daemon: Daemon): Promise<string> {
   return body.session_id;
 }
 
-async function startAlone(command: readonly string[]): Promise<number> {
+async function startAlone(command: Parameters<typeof runAlone>[1]): Promise<number> {
   await pause(apartMs);
   const start = performance.now();
   const container = await runAlone(engine, command);
