@@ -9,6 +9,7 @@ import { createSession, getSession, interruptSession } from "../src/client/sessi
 import { dataDirOf } from "../src/config.ts";
 import { AgentdError, messageOf } from "../src/protocol/error.ts";
 import type { SessionRequest } from "../src/protocol/http.ts";
+import { withAdvice } from "./advice.ts";
 import { leave, leaveView, waysOut } from "./attach.ts";
 import { type CommandContext, DaemonOptions, locate } from "./client-options.ts";
 import { hearInterrupt } from "./early-interrupt.ts";
@@ -16,6 +17,8 @@ import { exitCode, UsageError } from "./exit-code.ts";
 import { plainLine, plainText } from "./plain-text.ts";
 import { screenFor } from "./screen.ts";
 import { findAnswering, startDetachedDaemon } from "./start-daemon.ts";
+import type { Terminal } from "./terminal.ts";
+import { longestShown } from "./typed-acts.ts";
 import { type ViewOptions, viewSession } from "./view/view-session.ts";
 import { type WatchEnd, watchSession } from "./watch.ts";
 import { readWords } from "./words.ts";
@@ -42,13 +45,16 @@ type SessionWish = Omit<z.input<typeof SessionRequest>, "agent" | "work_dir" | "
 export async function run(words: readonly string[], options: RunOptions, context: CommandContext): Promise<number> {
   const { terminal, env } = context;
   const request = await readRequest(words, options, env);
-  const early = hearInterrupt(terminal, () => process.exit(exitCode.failure));
+  const early = hearInterrupt(terminal, () => {
+    terminal.note("Left: the session that was asked for may run all the same, agentd ls shows it");
+    process.exit(exitCode.failure);
+  });
   const { session_id: sessionId, agent, runtime } = await create(request, options, context);
   terminal.note(`Session ${sessionId}`);
   const starting = `Starting ${plainLine(agent, 80)}${runtime === "docker" ? " in a container" : ""}`;
   const watched = { sessionId, locate: () => locate(options, env), from: 0 };
   const screen = await screenFor(terminal, options);
-  if (early.isHeard) await interruptSession(await watched.locate(), sessionId);
+  if (early.isHeard) await interruptBegun(watched, terminal);
   early.stop();
   const end = screen
     ? await view({ ...watched, screen, notes: [starting, waysOut(sessionId)] }, options, context)
@@ -64,6 +70,19 @@ export async function run(words: readonly string[], options: RunOptions, context
       });
   const code = screen && options.interactive ? leaveView(end, sessionId, context) : leave(end, sessionId, context);
   return code === exitCode.ok && hasFailed(end) ? exitCode.failure : code;
+}
+
+/** What came of the session is told by whoever watches it, also when it has ended by itself before it could be interrupted. */
+async function interruptBegun(
+  { sessionId, locate }: Pick<ViewOptions, "sessionId" | "locate">,
+  { note }: Terminal,
+): Promise<void> {
+  try {
+    await interruptSession(await locate(), sessionId);
+  } catch (error) {
+    if (error instanceof AgentdError && error.code === "session_ended") return;
+    note(`Not interrupted: ${plainLine(withAdvice(error, sessionId), longestShown)}`);
+  }
 }
 
 /** One that takes no more prompts is left with its end, as a script on a terminal needs it; then its lines stay there to be read. */

@@ -13,8 +13,6 @@ import { type AgentProcess, type LineBatch, startAgentProcess } from "../agent-p
 import { oversizedLineEvent } from "../blob-store.ts";
 import type { AgentEnd, Harness, HarnessHost, HarnessOutput, Waiting } from "../harness.ts";
 
-type Exit = Pick<AgentEnd, "signal">;
-
 interface OpenTurn {
   id: string;
   startedAt: number;
@@ -154,8 +152,14 @@ class GenericHarness implements Harness {
     const turn = this.#turn;
     this.#turn = undefined;
     if (turn) await this.#host.emit([{ event: resultEvent(turn, this.#ending(turn, exit.code)) }]);
-    const category = turn ? categoryOf(turn, exit) : stoppedBefore(exit);
+    const category = turn ? categoryOf(turn, exit) : this.#categoryWithoutTurn(exit);
     this.#resolveEnded({ ...exit, ...category, stderrTail: agentProcess.stderrTail });
+  }
+
+  /** One that was told to end before its prompt came has not crashed, whichever way it took that. */
+  #categoryWithoutTurn({ code, signal }: Pick<AgentEnd, "code" | "signal">): Pick<AgentEnd, "category"> {
+    const hasObeyed = this.#stopReason !== undefined && (signal !== undefined || code !== 0);
+    return hasObeyed ? { category: "stopped" } : {};
   }
 
   #ending(turn: OpenTurn, code: number): TurnEnd {
@@ -183,14 +187,9 @@ function handOver(agentProcess: AgentProcess, text: string): void {
 }
 
 /** A command that dies of our own SIGINT has not crashed. */
-function categoryOf({ interrupt }: OpenTurn, { signal }: Exit): Pick<AgentEnd, "category"> {
+function categoryOf({ interrupt }: OpenTurn, { signal }: Pick<AgentEnd, "signal">): Pick<AgentEnd, "category"> {
   if (interrupt === undefined || signal !== "SIGINT") return {};
   return { category: interrupt.reason === "limit" ? "timeout" : "stopped" };
-}
-
-/** Likewise one that was never given its prompt, whichever signal it took. */
-function stoppedBefore({ signal }: Exit): Pick<AgentEnd, "category"> {
-  return signal === undefined ? {} : { category: "stopped" };
 }
 
 interface TurnEnd {

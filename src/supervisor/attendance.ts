@@ -6,6 +6,7 @@
 
 import type { HarnessName } from "../protocol/bootstrap.ts";
 import { capabilities } from "../protocol/capabilities.ts";
+import { defined } from "../protocol/defined.ts";
 import { messageOf } from "../protocol/error.ts";
 import type { SessionEvent, TurnStatus } from "../protocol/event.ts";
 import type { SidecarStatus } from "../protocol/link-frame.ts";
@@ -79,6 +80,8 @@ export class Attendance implements SessionObserver {
     this.#resolveMet = resolve;
   });
   #hasMet = false;
+  /** Resolves when the prompt that was given out last is on its way: its images are read first. Never rejects. */
+  #handedOver: Promise<void> = Promise.resolve();
   #isGivable = false;
   #resolveGivable: () => void = () => undefined;
   /** Resolves when it is on disk that the agent may be given prompts; never for a sidecar that does not answer. */
@@ -117,6 +120,7 @@ export class Attendance implements SessionObserver {
       standing: () => this.#standing,
       isStarting: () => this.#status.activity === "starting",
       openTurn: () => this.openTurn,
+      handedOver: () => this.#handedOver,
       caughtUp: async () => {
         if (this.#isRestored) await this.caughtUp();
       },
@@ -376,8 +380,15 @@ export class Attendance implements SessionObserver {
   async #give({ turnId, text, images }: Prompt): Promise<void> {
     const link = this.#link;
     if (!link) throw new Error("there is no sidecar to give it to");
-    const read = images === undefined ? {} : { images: await readImages(this.session.home.blobs, images) };
-    await link.request({ type: "prompt", data: { content: text, turn_id: turnId, ...read } });
+    const isRead = Promise.resolve(images && readImages(this.session.home.blobs, images));
+    const sent = isRead.then((read) => ({
+      reply: link.request({ type: "prompt", data: { content: text, turn_id: turnId, ...defined({ images: read }) } }),
+    }));
+    this.#handedOver = sent.then(
+      () => undefined,
+      () => undefined,
+    );
+    await (await sent).reply;
   }
 
   /** A session that will get no more prompts ends when no turn is open or queued and nothing runs in the background. */

@@ -26,10 +26,12 @@ export interface ConversationOptions {
   /** Undefined until there is a sidecar. */
   link(): Link | undefined;
   standing(): Standing;
-  /** The turn that runs, as far as the sidecar has said. */
   /** The agent cannot be given anything yet. */
   isStarting(): boolean;
+  /** The turn that runs, as far as the sidecar has said. */
   openTurn(): string | undefined;
+  /** Resolves when the prompt that was given out last is on its way to the sidecar: what is about it comes behind it. */
+  handedOver(): Promise<void>;
   /** Resolves when what the sidecar did before this daemon came is known, or will not be any more. */
   caughtUp(): Promise<void>;
   /** Something that the record on disk holds has changed. */
@@ -59,6 +61,7 @@ export class Conversation {
   async withdraw(turnId: string): Promise<void> {
     await this.#options.caughtUp();
     this.#assertNotReleased();
+    this.#assertRoom();
     await this.#turns.withdraw(turnId);
   }
 
@@ -98,11 +101,18 @@ export class Conversation {
     ]);
   }
 
+  /** Ends the turn that runs. Before there is one it is the prompt that comes next: to whoever asked for that, it runs. */
   async interrupt(): Promise<void> {
     await this.#options.caughtUp();
     this.#assertLive();
-    const isFirstToCome = this.#options.isStarting() && this.#options.openTurn() === undefined;
-    if (isFirstToCome && (await this.#turns.interruptFirst())) return;
+    if (this.#options.openTurn() === undefined) {
+      if (this.#turns.queued.length > 0) {
+        this.#assertRoom();
+        return this.#turns.interruptFirst();
+      }
+      // Nobody is there to be asked, or only after the hooks: nothing runs.
+      if (this.#options.isStarting()) return;
+    }
     await this.#ask({ type: "interrupt", data: { reason: "user" } });
   }
 
@@ -174,12 +184,7 @@ export class Conversation {
   /** Throws when the session takes nothing more. */
   assertOpen(): void {
     this.#assertLive();
-    if (this.session.isPaused) {
-      throw new AgentdError(
-        "disk_full",
-        `Cannot send to session "${this.session.id}": the disk is full, nothing can be recorded. Make room, then try again`,
-      );
-    }
+    if (this.session.isPaused) throw this.#fullError();
     const standing = this.#options.standing();
     if (standing === "open") return;
     if (standing === "closing") throw this.#endedError("it was asked to stop");
@@ -187,6 +192,11 @@ export class Conversation {
       throw this.#endedError("its plain command takes one prompt and then the end of its input");
     if (standing === "finished" || (this.#turns.isEmpty && this.#turns.count > 0))
       throw this.#endedError("it is not interactive and its last turn has ended");
+  }
+
+  /** For what the daemon itself would write. */
+  #assertRoom(): void {
+    if (this.session.isLogPaused) throw this.#fullError();
   }
 
   #assertLive(): void {
@@ -222,6 +232,7 @@ export class Conversation {
   async #ask(command: Command): Promise<CommandReply> {
     const link = this.#options.link();
     if (!link) throw this.#endedError("it has not started yet");
+    await this.#options.handedOver();
     try {
       return await link.request(command);
     } catch (error) {
@@ -245,6 +256,13 @@ export class Conversation {
     return new AgentdError(
       "shutting_down",
       `Cannot send to session "${this.session.id}" now: this daemon is leaving. The session goes on; ask the next daemon`,
+    );
+  }
+
+  #fullError(): AgentdError {
+    return new AgentdError(
+      "disk_full",
+      `Cannot send to session "${this.session.id}": the disk is full, nothing can be recorded. Make room, then try again`,
     );
   }
 

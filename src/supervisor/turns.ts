@@ -141,14 +141,13 @@ export class Turns {
     this.#options.onChanged();
   }
 
-  /** The agent is not ready for its first prompt yet: to whoever asked for that one, it runs. False when none waits. */
-  async interruptFirst(): Promise<boolean> {
+  /** Ends the prompt that would be given next. */
+  async interruptFirst(): Promise<void> {
     const [first] = this.#queue.list();
-    if (!first || !this.#queue.withdraw(first.turn_id)) return false;
+    if (!first || !this.#queue.withdraw(first.turn_id)) return;
     const reason = "it was interrupted before the agent had begun with it";
     await this.#session.appendOwn([ownResult(this.#session, first.turn_id, { status: "interrupted", reason })]);
     this.#options.onChanged();
-    return true;
   }
 
   /** The agent is idle: the next prompt goes to it. */

@@ -14,6 +14,9 @@ const config = {
   agents: {
     echo: { command: process.execPath, args: [echo] },
     slow: { command: "sh", args: ["-c", "read x; sleep 30"] },
+    /** Minds no end of its input, and leaves in its own way. */
+    stubborn: { command: "sh", args: ["-c", 'trap "exit 130" INT; while :; do sleep 0.1; done'] },
+    crasher: { command: "sh", args: ["-c", "read x; kill -SEGV $$"] },
     counter: { command: "seq", args: ["1", "10"] },
   },
 };
@@ -83,20 +86,31 @@ describe("the log of a plain command", () => {
     await daemon.stop();
   });
 
-  it("ends when it is interrupted before it has its prompt, though it would go on without", async () => {
+  it.each([
+    ["slow", { signal: "SIGINT" }],
+    ["stubborn", { code: 130 }],
+  ])("ends when it is interrupted before it has its prompt, though it would go on without: %s", async (agent, how) => {
     const folder = await tempDir();
     onTestFinished(() => folder.remove());
     const gate = join(folder.path, "gate");
     const hooks = { post_init: ["sh", "-c", `until [ -e ${gate} ]; do sleep 0.05; done`] };
     const daemon = await startDaemon({ config: { ...config, hooks } });
-    const { body } = await daemon.post("/sessions", { agent: "slow", prompt: "x" });
+    const { body } = await daemon.post("/sessions", { agent, prompt: "x" });
     const hasBegun = async () => (await daemon.get(`/sessions/${body.session_id}/log`)).text.includes("post_init");
     await eventually(hasBegun, { what: "the hook" });
     expect((await daemon.post(`/sessions/${body.session_id}/interrupt`)).status).toBe(202);
     writeFileSync(gate, "");
     const events = await readLog(daemon, body.session_id);
     expect(events.filter(({ type }) => type === "result").map(({ data }) => data["status"])).toEqual(["interrupted"]);
-    expect(events.at(-1)?.data).toMatchObject({ signal: "SIGINT", error_category: "stopped" });
+    expect(events.at(-1)?.data).toMatchObject({ ...how, error_category: "stopped" });
+    await daemon.stop();
+  });
+
+  it("calls a crash what it is, also between two prompts", async () => {
+    const daemon = await startDaemon({ config });
+    const { body } = await daemon.post("/sessions", { agent: "crasher", interactive: true, prompt: "x" });
+    const events = await readLog(daemon, body.session_id);
+    expect(events.at(-1)?.data).toMatchObject({ signal: "SIGSEGV", error_category: "agent_crash" });
     await daemon.stop();
   });
 });
