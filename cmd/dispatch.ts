@@ -118,7 +118,12 @@ async function ended(
 const ResultLine = z.object({ data: z.object({ status: z.string() }) });
 
 function statusIn(line: string): string | undefined {
-  return ResultLine.safeParse(JSON.parse(line)).data?.data.status;
+  try {
+    return ResultLine.safeParse(JSON.parse(line)).data?.data.status;
+  } catch {
+    // It was damaged on the daemon's disk.
+    return undefined;
+  }
 }
 
 /** Agents may report a failed turn and still exit with 0. */

@@ -21,9 +21,18 @@ export class OwnWords {
   /** Whether a log line is one of them, each once. A steer may come back as a prompt, so only its words count. */
   includes(line: string): boolean {
     if (this.#expected.length === 0 || !line.startsWith(userMessageStart)) return false;
-    const text = UserMessage.safeParse(JSON.parse(line)).data?.data.text;
+    const text = textOf(line);
     if (text === undefined || !this.#expected.includes(text)) return false;
     this.forget(text);
     return true;
+  }
+}
+
+/** Undefined for a line that was damaged on the daemon's disk. */
+function textOf(line: string): string | undefined {
+  try {
+    return UserMessage.safeParse(JSON.parse(line)).data?.data.text;
+  } catch {
+    return undefined;
   }
 }

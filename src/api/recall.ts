@@ -3,7 +3,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import * as z from "zod";
 import { AgentdError, OpenOutcome } from "../protocol/error.ts";
 import type { PromptAccepted } from "../protocol/http.ts";
-import { readLines } from "../session/read-lines.ts";
+import type { Damage } from "../session/line-damage.ts";
+import { readPlacedLines } from "../session/read-lines.ts";
 import type { Session } from "../session/session.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import type { Recalled } from "./idempotency.ts";
@@ -61,8 +62,16 @@ async function withinMs(ms: number, done: Promise<void>): Promise<void> {
 }
 
 async function turnWith(session: Session, { from, mark }: { from: number; mark: string }): Promise<string | undefined> {
-  for await (const line of readLines(session, /^\{"type":"user_message"/, from)) {
+  let isDoubtful = false;
+  const onDamage = ({ type = "user_message" }: Damage) => {
+    isDoubtful ||= type === "user_message";
+  };
+  for await (const { line } of readPlacedLines(session, /^\{"type":"user_message"/, { start: from, onDamage })) {
     if (line.type === "user_message" && line.data.request === mark) return line.data.turn_id ?? undefined;
   }
-  return undefined;
+  if (!isDoubtful) return undefined;
+  throw new AgentdError(
+    "outcome_unknown",
+    `Cannot tell whether session "${session.id}" was given the words of this Idempotency-Key: a line of its log that may say so cannot be read. Look at its log, then send them with a new key if they are still wanted`,
+  );
 }

@@ -50,13 +50,14 @@ export function streamRoute(app: FastifyInstance, options: StreamRouteOptions): 
         ? Buffer.alloc(0)
         : await nextLines(session, { from, to: session.end, bytesMax: options.room.share });
     const to = from + portion.length;
+    const messages = messagesOf(session, portion, from);
     const tag = `"${session.id}:${from}:${to}${session.isSealed ? ":closed" : ""}"`;
     withPosition(reply, session, to);
     if (!isTail) {
       reply.header("etag", tag).header("cache-control", "private, no-cache");
       if (request.headers["if-none-match"] === tag) return reply.code(304).send();
     }
-    return reply.header("content-type", "application/json").send(`[${messagesOf(portion, from)}]`);
+    return reply.header("content-type", "application/json").send(`[${messages}]`);
   });
 }
 
@@ -97,7 +98,7 @@ function sendLive(
     session,
     from,
     opening: from >= session.end ? control(from) : ": \n\n",
-    render: (portion, { from, to }) => `event: data\ndata: [${messagesOf(portion, from)}]\n\n${control(to)}`,
+    render: (portion, { from, to }) => `event: data\ndata: [${messagesOf(session, portion, from)}]\n\n${control(to)}`,
     closing: control,
     lifeMs: sseLifeMs,
   });
@@ -116,10 +117,30 @@ function token(offset: number): string {
   return String(offset).padStart(16, "0");
 }
 
-function messagesOf(portion: Buffer, from: number): string {
-  const lines: string[] = [];
-  for (const { line } of linesOf(portion, from)) lines.push(line.toString("utf8"));
-  return lines.join(",");
+/** One line that is no JSON would make none of the whole answer, so it is left out. */
+function messagesOf(session: Session, portion: Buffer, from: number): string {
+  const lines = [...linesOf(portion, from)].map(({ line, end }) => ({
+    text: line.toString("utf8"),
+    at: end - 1 - line.length,
+  }));
+  const all = lines.map(({ text }) => text).join(",");
+  if (isJson(`[${all}]`)) return all;
+  return lines
+    .flatMap(({ text, at }) => {
+      if (isJson(text)) return [text];
+      session.passedOver(at);
+      return [];
+    })
+    .join(",");
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** From which the protocol counts, and in what steps, so that answers are not cached for ever. */

@@ -54,7 +54,7 @@ export class ImportedLog {
     for (let piece = this.#pieceOf(before - 1); piece >= 0; piece--) {
       const { first, lines } = await this.#read(piece);
       for (let at = Math.min(lines.length, before - first) - 1; at >= 0; at--)
-        yield readLine(lines[at] ?? "", first + at);
+        yield* readLine(lines[at] ?? "", first + at);
     }
   }
 
@@ -62,7 +62,7 @@ export class ImportedLog {
   async *forward(): AsyncGenerator<ImportedMessage> {
     for (let piece = 0; piece < this.#places.length; piece++) {
       const { first, lines } = await this.#read(piece);
-      for (const [at, text] of lines.entries()) yield readLine(text, first + at);
+      for (const [at, text] of lines.entries()) yield* readLine(text, first + at);
     }
   }
 
@@ -85,8 +85,13 @@ export class ImportedLog {
   }
 }
 
-function readLine(text: string, line: number): ImportedMessage {
-  return { message: ChatMessage.parse(JSON.parse(text)), line, bytes: text.length };
+/** Of one that went bad on the disk, none. */
+function readLine(text: string, line: number): ImportedMessage[] {
+  try {
+    return [{ message: ChatMessage.parse(JSON.parse(text)), line, bytes: text.length }];
+  } catch {
+    return [];
+  }
 }
 
 /** So many chats' pieces are remembered. */

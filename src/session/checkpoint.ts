@@ -53,7 +53,7 @@ export async function* linesSince(
   log: StoredLog,
   checkpoint: Checkpoint | undefined,
   wanted: RegExp,
-  options: Pick<ReadOptions, "stepBytes"> = {},
+  options: Pick<ReadOptions, "stepBytes" | "onDamage"> = {},
 ): AsyncGenerator<PlacedLine> {
   for (const at of checkpoint?.open ?? []) {
     const line = await lineAt(log, at);
@@ -70,14 +70,12 @@ function digestOf(bytes: Buffer): string {
 
 async function beginsAt(log: StoredLog, at: number): Promise<boolean> {
   if (at > 0 && (await log.readStored(at - 1, at))[0] !== newline) return false;
-  try {
-    return (await lineAt(log, at)) !== undefined;
-  } catch {
-    return false;
-  }
+  return (await lineAt(log, at)) !== undefined;
 }
 
+/** Undefined when it cannot be read. */
 async function lineAt(log: StoredLog, at: number): Promise<PlacedLine | undefined> {
-  for await (const line of readPlacedLines(log, /^/, { start: at, stepBytes: openStepBytes })) return line;
+  for await (const line of readPlacedLines(log, /^/, { start: at, stepBytes: openStepBytes }))
+    return line.at === at ? line : undefined;
   return undefined;
 }

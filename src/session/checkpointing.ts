@@ -1,5 +1,6 @@
 /** Making a checkpoint, from the log itself: what it says is what reading the log would have said. */
 import { type Checkpoint, linesSince, proofAt } from "./checkpoint.ts";
+import type { Damage } from "./line-damage.ts";
 import { OpenTurns } from "./open-turns.ts";
 import type { PlacedLine, StoredLog } from "./read-lines.ts";
 import { storedTotals } from "./totals.ts";
@@ -11,7 +12,10 @@ const stepBytes = 64 * 1024;
 const wanted =
   /^\{"type":"(user_message|result|tool_use|tool_result|agent_message|input_required|input_resolved|exit)"/;
 
-/** From the one before, if there is one. `log` ends where a line does, the one with this `seq`. Undefined when too much is open. */
+/**
+ * From the one before, if there is one. `log` ends where a line does, the one with this `seq`. Undefined when too much is open, or
+ * it is in doubt what is.
+ */
 export async function checkpointOf(
   log: StoredLog,
   seq: number,
@@ -19,12 +23,14 @@ export async function checkpointOf(
 ): Promise<Checkpoint | undefined> {
   const turns = new OpenTurns(earlier);
   const open = new OpenLines();
-  for await (const placed of linesSince(log, earlier, wanted, { stepBytes })) {
+  const onDamage = (damage: Damage) => turns.damaged(damage);
+  for await (const placed of linesSince(log, earlier, wanted, { stepBytes, onDamage })) {
     turns.add(placed);
     open.add(placed, turns);
     if (open.size > openMax) return undefined;
   }
-  const { count, totals, unpricedTurn, ended } = turns;
+  const { count, totals, unpricedTurn, ended, prompts } = turns;
+  if (prompts.some(({ isDoubtful }) => isDoubtful)) return undefined;
   return {
     offset: log.end,
     seq,

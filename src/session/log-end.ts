@@ -7,7 +7,7 @@ export interface LogEnd {
   tail: LogTail;
   /** Behind the last whole line. */
   tornBytes: number;
-  /** Its last whole line is the `exit`. */
+  /** The last line of ours is the `exit`. */
   hasExit: boolean;
 }
 
@@ -17,6 +17,6 @@ const typeBytes = 40;
 export async function readLogEnd(file: StoredFile): Promise<LogEnd> {
   const size = await file.size();
   const tail = await readTail((from, to) => file.read(from, to), size);
-  const start = await file.read(tail.start, Math.min(tail.end, tail.start + typeBytes));
+  const start = await file.read(tail.start, Math.min(tail.lineEnd, tail.start + typeBytes));
   return { tail, tornBytes: size - tail.end, hasExit: start.length > 0 && peekType(start, 0) === "exit" };
 }

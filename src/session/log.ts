@@ -11,9 +11,11 @@ export type Fsync = "never" | "turn" | "always";
 
 /** What was found at the end of a log when it was opened. */
 export interface LogTail {
-  /** Offset of the last whole line; the same as `end` when there is none. */
+  /** Offset of the last line of ours; the same as `lineEnd` when there is none. */
   start: number;
   /** Offset after it. */
+  lineEnd: number;
+  /** Offset after the last whole line, whose ever it is. */
   end: number;
   seq: number;
   sidecarSeq: number;
@@ -207,16 +209,21 @@ export async function readRange(file: FileHandle, from: number, to: number): Pro
 
 type ReadBytes = (from: number, to: number) => Promise<Buffer>;
 
-/** The end of the last whole line and the counts it carries. */
+/** Lines that are looked at for the last one of ours: behind it some may be damaged, or be somebody else's. */
+const tailLinesMax = 1000;
+
+/** The end of the last whole line, and the last one of ours with the counts it carries. */
 export async function readTail(read: ReadBytes, size: number): Promise<LogTail> {
   const end = (await lastNewlineBefore(read, size)) + 1;
-  if (end === 0) return { start: 0, end: 0, seq: 0, sidecarSeq: 0, timestamp: undefined };
-  const start = (await lastNewlineBefore(read, end - 1)) + 1;
-  const numbers = tailNumbers((await read(Math.max(start, end - 200), end)).toString("latin1"));
-  if (numbers?.seq === undefined) {
-    throw new Error(`its last line (bytes ${start} to ${end}) carries no seq: this is not a log that agentd wrote`);
+  if (end === 0) return { start: 0, lineEnd: 0, end: 0, seq: 0, sidecarSeq: 0, timestamp: undefined };
+  for (let lineEnd = end, looked = 0; lineEnd > 0 && looked < tailLinesMax; looked++) {
+    const start = (await lastNewlineBefore(read, lineEnd - 1)) + 1;
+    const numbers = tailNumbers((await read(Math.max(start, lineEnd - 200), lineEnd)).toString("latin1"));
+    if (numbers?.seq !== undefined)
+      return { start, lineEnd, end, seq: numbers.seq, sidecarSeq: numbers.sidecarSeq, timestamp: numbers.timestamp };
+    lineEnd = start;
   }
-  return { start, end, seq: numbers.seq, sidecarSeq: numbers.sidecarSeq, timestamp: numbers.timestamp };
+  throw new Error(`no line at its end (before byte ${end}) carries a seq: this is not a log that agentd wrote`);
 }
 
 const blockBytes = 64 * 1024;

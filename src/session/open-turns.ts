@@ -2,6 +2,7 @@
 import { defined } from "../protocol/defined.ts";
 import { isUnpriced } from "./budget.ts";
 import { type Checkpoint, linesSince } from "./checkpoint.ts";
+import type { Damage } from "./line-damage.ts";
 import type { PlacedLine, StoredLog } from "./read-lines.ts";
 import { addResult, noTotals, type Totals, totalsOf } from "./totals.ts";
 import type { Prompt } from "./turn-queue.ts";
@@ -13,13 +14,16 @@ const endedMax = 256;
 export async function openTurnsOf(log: StoredLog, checkpoint?: Checkpoint): Promise<OpenTurns> {
   const turns = new OpenTurns(checkpoint);
   const wanted = /^\{"type":"(user_message|result|tool_use)"/;
-  for await (const placed of linesSince(log, checkpoint, wanted)) turns.add(placed);
+  const onDamage = (damage: Damage) => turns.damaged(damage);
+  for await (const placed of linesSince(log, checkpoint, wanted, { onDamage })) turns.add(placed);
   return turns;
 }
 
 export class OpenTurns {
   readonly #offset: number;
   readonly #prompts = new Map<string, Prompt & { at: number }>();
+  /** Those whose result may stand in a line that cannot be read. */
+  readonly #doubtful = new Set<string>();
   /** A steer that became a turn is recorded after the sidecar's answer; a quick result may stand before it. */
   readonly #ended: Set<string>;
   #count: number;
@@ -43,7 +47,10 @@ export class OpenTurns {
 
   /** Prompts without a result, in the order they were accepted. */
   get prompts(): Prompt[] {
-    return [...this.#prompts.values()].map(({ at: _, ...prompt }) => prompt);
+    return [...this.#prompts.values()].map(({ at: _, ...prompt }) => ({
+      ...prompt,
+      ...(this.#doubtful.has(prompt.turnId) ? { isDoubtful: true } : {}),
+    }));
   }
 
   /** The oldest of them, and since when it may have run: it was accepted, and the turn before it had ended. */
@@ -66,6 +73,12 @@ export class OpenTurns {
     return this.#unpricedTurn;
   }
 
+  /** A line cannot be read, or is missing: unless it says that it is another, it may have been the result of any that is open. */
+  damaged({ type }: Pick<Damage, "type">): void {
+    if (type !== undefined && type !== "result") return;
+    for (const turnId of this.#prompts.keys()) this.#doubtful.add(turnId);
+  }
+
   add({ at, line }: PlacedLine): void {
     // What was open at the checkpoint is counted in it already.
     if (at >= this.#offset) this.#totals = addResult(this.#totals, line);
@@ -75,6 +88,7 @@ export class OpenTurns {
     this.#count = Math.max(this.#count, Number(/^t(\d+)/.exec(turn_id)?.[1] ?? 0));
     if (line.type === "result") {
       this.#prompts.delete(turn_id);
+      this.#doubtful.delete(turn_id);
       this.#ended.add(turn_id);
       this.#endedAt = Math.max(this.#endedAt, line.timestamp);
       const [oldest] = this.#ended;

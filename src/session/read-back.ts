@@ -1,6 +1,6 @@
-/** The lines of a log that match, from the last one back, parsed. Off the hot path. */
-import { type LogLine, parseLogLine } from "../protocol/line.ts";
-import type { StoredLog } from "./read-lines.ts";
+/** The lines of a log that match, from the last one back, parsed; of others as `readLines`. Off the hot path. */
+import type { LogLine } from "../protocol/line.ts";
+import { readLine, type StoredLog } from "./read-lines.ts";
 
 const stepBytes = 256 * 1024;
 
@@ -16,10 +16,17 @@ export async function* readLinesBack(log: StoredLog, wanted: RegExp): AsyncGener
   for (let to = log.end; to > 0; to -= stepBytes) {
     const from = Math.max(0, to - stepBytes);
     // Latin-1 keeps each byte as one character, so that a step may begin inside a UTF-8 sequence.
-    const parts = ((await log.readStored(from, to)).toString("latin1") + rest).split("\n");
+    const text = (await log.readStored(from, to)).toString("latin1") + rest;
+    const parts = text.split("\n");
     rest = from > 0 ? (parts.shift() ?? "") : "";
-    for (const part of parts.reverse())
-      if (wanted.test(part))
-        yield { line: parseLogLine(Buffer.from(part, "latin1").toString("utf8")), bytes: part.length };
+    let end = from + text.length;
+    for (const part of parts.reverse()) {
+      const at = end - part.length;
+      end = at - 1;
+      if (!wanted.test(part)) continue;
+      const line = readLine(part);
+      if (line) yield { line, bytes: part.length };
+      else log.passedOver?.(at);
+    }
   }
 }

@@ -4,7 +4,7 @@
  */
 import { AgentdError } from "../protocol/error.ts";
 import { type EventOf, SessionEvent } from "../protocol/event.ts";
-import { encodeDaemonLine, LineNumbers, parseLogLine, peekType, spliceSeq, tailNumbers } from "../protocol/line.ts";
+import { encodeDaemonLine, knownLogLine, LineNumbers, peekType, spliceSeq, tailNumbers } from "../protocol/line.ts";
 import { ReplayRing } from "../protocol/replay-ring.ts";
 import type { PermissionMode, SessionSpec } from "../protocol/session.ts";
 import type { Checkpoint } from "./checkpoint.ts";
@@ -24,6 +24,8 @@ export interface SessionOptions {
   fsync: Fsync;
   /** Looks on; absent where nobody does. */
   watch?: SessionWatch | undefined;
+  /** Told where a line of the log begins that whoever read it passed over: it is damaged, or none of ours. */
+  onPassedOver?: ((session: Session, at: number) => void) | undefined;
 }
 
 /** How the agent ended, and when. */
@@ -197,7 +199,8 @@ export class Session {
     this.#log = writer;
     this.cutBytes = cutBytes;
     this.#goOnFrom(tail);
-    this.foundExit = exitIn(await writer.read(tail.start, tail.end));
+    this.foundExit = exitIn(await writer.read(tail.start, tail.lineEnd));
+    if (tail.lineEnd < tail.end) this.passedOver(tail.lineEnd);
     this.#hasExit = this.foundExit !== undefined;
     this.#options.watch?.opened(this);
   }
@@ -269,6 +272,10 @@ export class Session {
   /** Bytes [from, to) from the file, at any age. */
   readStored(from: number, to: number): Promise<Buffer> {
     return (this.#log ?? this.#file).read(from, to);
+  }
+
+  passedOver(at: number): void {
+    this.#options.onPassedOver?.(this, at);
   }
 
   /** The number of the line that ends at this offset. */
@@ -406,8 +413,8 @@ export class Session {
 /** Undefined when the line is another one, or none. */
 function exitIn(line: Buffer): Exit | undefined {
   if (line.length === 0 || peekType(line, 0) !== "exit") return undefined;
-  const { type, data, timestamp } = parseLogLine(line.toString("utf8"));
-  return type === "exit" ? { data, at: timestamp } : undefined;
+  const known = knownLogLine(line.toString("utf8"));
+  return known?.type === "exit" ? { data: known.data, at: known.timestamp } : undefined;
 }
 
 /** The count at the end of the line [start, end). Throws a RangeError when it carries none. */

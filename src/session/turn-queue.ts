@@ -9,6 +9,8 @@ export interface Prompt {
   turnId: string;
   text: string;
   images?: readonly StoredImage[];
+  /** An agent may have had it already: what the log said of that cannot be read. */
+  isDoubtful?: boolean;
 }
 
 export class TurnQueue {

@@ -190,8 +190,14 @@ async function start(context: Context, wanted: Wanted): Promise<Created> {
   let made: Attended | undefined;
   try {
     const spec = await specFor(context, wanted, home);
-    const { watch } = context;
-    const session = new Session({ spec, home, ringBytesMax: config.limits.ring_bytes, fsync: config.fsync, watch });
+    const session = new Session({
+      spec,
+      home,
+      ringBytesMax: config.limits.ring_bytes,
+      fsync: config.fsync,
+      watch: context.watch,
+      onPassedOver: context.tornLogs.onPassedOver,
+    });
     made = attended(context, session, wanted.found.runtime);
     await session.open(made.attendance);
     return await launch(context, wanted, made);

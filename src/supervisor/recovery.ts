@@ -206,7 +206,7 @@ async function adopt(context: Context, record: SessionRecord): Promise<void> {
     await runtime.sweep(id).catch(throwFault);
     return await removeUnborn(context.store, home, id);
   }
-  const session = restoredSession(config, record, context.watch);
+  const session = restoredSession(config, record, context);
   const { entry, attendance } = attended(context, session, runtime);
   try {
     await session.open(attendance);

@@ -8,13 +8,18 @@ import type { SessionWatch } from "../session/watch.ts";
 import type { TornLogs } from "./torn-logs.ts";
 
 /** Without its end and its totals. */
-export function restoredSession(config: Config, record: SessionRecord, watch?: SessionWatch): Session {
+export function restoredSession(
+  config: Config,
+  record: SessionRecord,
+  { watch, tornLogs }: { watch?: SessionWatch; tornLogs: TornLogs },
+): Session {
   const session = new Session({
     spec: record.spec,
     home: sessionHome(config.dataDir, record.spec.session_id),
     ringBytesMax: config.limits.ring_bytes,
     fsync: config.fsync,
     watch,
+    onPassedOver: tornLogs.onPassedOver,
   });
   session.agentSessionId = record.agent_session_id;
   session.model = record.model;
@@ -31,7 +36,7 @@ export async function endedSession(
   tornLogs: TornLogs,
 ): Promise<Session | undefined> {
   if (!record.ended) return undefined;
-  const session = restoredSession(config, record);
+  const session = restoredSession(config, record, { tornLogs });
   const { status, reason, exit_code, at } = record.ended;
   await session.restoreEnded(
     { at: "ended", status, reason, exitCode: exit_code, endedAt: at },

@@ -155,6 +155,11 @@ export class Turns {
     if (this.#budget.spent !== undefined) return this.#endWaiting(this.#budget.spent);
     const prompt = this.#queue.takeNext();
     if (!prompt) return;
+    // All that the agent did before is known here, and none of it was the end of this one.
+    if (prompt.isDoubtful) {
+      this.#endDoubtful(prompt.turnId).catch(this.#options.onFault);
+      return;
+    }
     this.#begun = { turnId: prompt.turnId, at: Date.now() };
     this.#options.give(prompt).catch((error: unknown) => {
       this.#refused(prompt.turnId, messageOf(error)).catch(this.#options.onFault);
@@ -253,6 +258,14 @@ export class Turns {
     this.#session
       .appendOwn(turns.map((turnId) => ownResult(this.#session, turnId, { status: "limit", reason })))
       .catch(this.#options.onFault);
+  }
+
+  /** Given again, it might be done twice. */
+  async #endDoubtful(turnId: string): Promise<void> {
+    this.#queue.close(turnId);
+    const reason = "a line of the log that may have been its result cannot be read, so it is not given again";
+    await this.#session.appendOwn([ownResult(this.#session, turnId, { status: "aborted", reason })]);
+    this.#options.onChanged();
   }
 
   async #refused(turnId: string, message: string): Promise<void> {

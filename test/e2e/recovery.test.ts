@@ -117,7 +117,7 @@ it("a live session whose log cannot be understood holds no file open and is in n
   await counts.daemon.kill9();
   const path = join(counts.dirOf(id), "events.ndjson");
   const log = readFileSync(path, "utf8");
-  writeFileSync(path, `{"type":"result",torn\n${log}`);
+  writeFileSync(path, "somebody's notes\n");
   await counts.restart();
   const { daemon } = counts;
   expect(daemon.output()).toContain(`Cannot read session \\"${id}\\"`);

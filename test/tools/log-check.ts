@@ -32,9 +32,14 @@ export interface Report {
   /** Lines that the daemon itself wrote. */
   daemonBorn: number;
   ended: boolean;
-  /** The first fault of each kind. */
+  /** By place; of each kind the first ones. */
   faults: Fault[];
+  /** Those that are not among them. */
+  moreFaults: number;
 }
+
+/** Of each kind. */
+const faultsMax = 20;
 
 interface Line {
   type: string;
@@ -47,7 +52,8 @@ interface Line {
 const newline = 0x0a;
 
 export class LogCheck {
-  readonly #faults = new Map<FaultKind, Fault>();
+  readonly #faults = new Map<FaultKind, Fault[]>();
+  #moreFaults = 0;
   readonly #byType: Record<string, number> = {};
   readonly #openTools = new Map<string, number>();
   readonly #doneTools = new Set<string>();
@@ -94,7 +100,8 @@ export class LogCheck {
       byType: this.#byType,
       daemonBorn: this.#daemonBorn,
       ended,
-      faults: [...this.#faults.values()].sort((a, b) => a.at - b.at),
+      faults: [...this.#faults.values()].flat().sort((a, b) => a.at - b.at),
+      moreFaults: this.#moreFaults,
     };
   }
 
@@ -176,7 +183,9 @@ export class LogCheck {
   }
 
   #fault(kind: FaultKind, at: number, message: string): void {
-    if (!this.#faults.has(kind)) this.#faults.set(kind, { kind, at, message });
+    const known = this.#faults.get(kind) ?? [];
+    if (known.length < faultsMax) this.#faults.set(kind, [...known, { kind, at, message }]);
+    else this.#moreFaults++;
   }
 }
 

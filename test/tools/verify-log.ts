@@ -24,7 +24,7 @@ for (const file of files) {
 }
 
 function print(file: string, report: Report): void {
-  const { lines, bytes, firstSeq, lastSeq, sidecarSeq, daemonBorn, byType, ended, faults } = report;
+  const { lines, bytes, firstSeq, lastSeq, sidecarSeq, daemonBorn, byType, ended, faults, moreFaults } = report;
   const types = Object.entries(byType)
     .map(([type, count]) => `${type} ${count}`)
     .join(", ");
@@ -34,5 +34,6 @@ function print(file: string, report: Report): void {
   );
   console.log(`  ${types || "no events"}; ${daemonBorn} written by the daemon itself`);
   for (const { kind, at, message } of faults) console.log(`  byte ${at}: ${kind}: ${message}`);
+  if (moreFaults > 0) console.log(`  and ${moreFaults} more of these kinds`);
   if (faults.length > 0) process.exitCode = 1;
 }

@@ -203,8 +203,8 @@ export const mutations: readonly Mutation[] = [
     edits: [
       {
         file: "src/session/session.ts",
-        find: "this.foundExit = exitIn(await writer.read(tail.start, tail.end));",
-        put: "this.foundExit = undefined;\n    exitIn(await writer.read(tail.start, tail.end));",
+        find: "this.foundExit = exitIn(await writer.read(tail.start, tail.lineEnd));",
+        put: "this.foundExit = undefined;\n    exitIn(await writer.read(tail.start, tail.lineEnd));",
       },
     ],
   },

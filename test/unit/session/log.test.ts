@@ -62,7 +62,7 @@ describe("opening", () => {
 
   test("a file of somebody else is refused and stays as it is", async () => {
     await writeFile(path, "my notes\nhalf a li");
-    await expect(openLog()).rejects.toThrow("carries no seq");
+    await expect(openLog()).rejects.toThrow("no line at its end (before byte 9) carries a seq");
     expect(await readFile(path, "utf8")).toBe("my notes\nhalf a li");
   });
 
