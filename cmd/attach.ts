@@ -6,10 +6,12 @@ import { findSession } from "../src/client/find-session.ts";
 import { ChatName } from "../src/protocol/chat.ts";
 import { AgentdError } from "../src/protocol/error.ts";
 import { type CommandContext, DaemonOptions, locate } from "./client-options.ts";
-import { agentExitCode, exitCode } from "./exit-code.ts";
+import { exitCode } from "./exit-code.ts";
 import { screenFor } from "./screen.ts";
+import { endExitCode, endText, howEnded } from "./session-end.ts";
+import type { Terminal } from "./terminal.ts";
 import { viewSession } from "./view/view-session.ts";
-import { type WatchEnd, watchSession } from "./watch.ts";
+import { type Detached, type WatchEnd, watchSession } from "./watch.ts";
 
 export const AttachOptions = DaemonOptions.extend({
   json: z.boolean().default(false),
@@ -28,10 +30,10 @@ export async function attach(typedId: string, options: AttachOptions, context: C
   const screen = await screenFor(terminal, options);
   if (!screen) {
     const end = await watchSession({ ...watched, isJson: options.json, input: "lines", terminal });
-    return leave(end, sessionId, context);
+    return leave(end, watched, context);
   }
   const end = await viewSession({ ...watched, screen, colour: terminal.colour }).finally(screen.close);
-  return leaveView(end, sessionId, context);
+  return leaveView(end, watched, context);
 }
 
 /** A session; else the one that runs in the chat of that name. */
@@ -55,20 +57,27 @@ export function waysOut(sessionId: string): string {
   return `Ctrl+C interrupts the turn, twice leaves; Ctrl+D leaves. Left, the session goes on: agentd attach ${sessionId.slice(0, 8)}`;
 }
 
-/** The same as `leave`. Nothing of a view stays on the terminal, so the end is said again. */
-export function leaveView(end: WatchEnd, sessionId: string, context: CommandContext): number {
-  if (end.type === "exit")
-    context.terminal.note(
-      `Session ${sessionId} has ended with code ${end.exitCode}. Read it again with: agentd logs ${sessionId}`,
-    );
-  return leave(end, sessionId, context);
+/** The session that was watched. */
+interface Watched {
+  sessionId: string;
+  locate: () => Promise<DaemonAddress>;
 }
 
-/** Says how to come back, or passes the agent's exit code on. */
-export function leave(end: WatchEnd, sessionId: string, context: CommandContext): number {
-  if (end.type === "exit") return agentExitCode(end.exitCode);
-  context.terminal.note(
-    `Left session ${sessionId}; it goes on. Come back with: agentd attach ${sessionId} --since ${end.offset}`,
-  );
+/** The same as `leave`. Nothing of a view stays on the terminal, so the end is said again. */
+export async function leaveView(end: WatchEnd, watched: Watched, { terminal }: CommandContext): Promise<number> {
+  if (end.type === "detached") return tellOfReturn(end, watched, terminal);
+  const how = await howEnded(end.exitCode, watched);
+  terminal.note(`${endText(watched.sessionId, how)}. Read it again with: agentd logs ${watched.sessionId}`);
+  return endExitCode(how);
+}
+
+/** Says how to come back, or answers with the exit code of the session's end. */
+export async function leave(end: WatchEnd, watched: Watched, { terminal }: CommandContext): Promise<number> {
+  if (end.type === "detached") return tellOfReturn(end, watched, terminal);
+  return endExitCode(await howEnded(end.exitCode, watched));
+}
+
+function tellOfReturn({ offset }: Detached, { sessionId }: Watched, terminal: Terminal): number {
+  terminal.note(`Left session ${sessionId}; it goes on. Come back with: agentd attach ${sessionId} --since ${offset}`);
   return exitCode.ok;
 }

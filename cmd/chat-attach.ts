@@ -42,7 +42,8 @@ export async function attachChatHere(
   } finally {
     await screen?.close();
   }
-  return screen ? leaveView(last.end, last.sessionId, context) : leave(last.end, last.sessionId, context);
+  const watched = { sessionId: last.sessionId, locate: again };
+  return screen ? leaveView(last.end, watched, context) : leave(last.end, watched, context);
 }
 
 interface Seen {

@@ -8,9 +8,11 @@ import { createSession, getSession } from "../src/client/sessions.ts";
 import { dispatchSchema } from "../src/protocol/dispatch.ts";
 import { messageOf } from "../src/protocol/error.ts";
 import type { SessionCreated } from "../src/protocol/http.ts";
+import type { EndReason } from "../src/protocol/session.ts";
 import { type CommandContext, DaemonOptions, locate } from "./client-options.ts";
 import { exitCode, UsageError } from "./exit-code.ts";
 import { plainLine } from "./plain-text.ts";
+import { endExitCode, isFailedTurn } from "./session-end.ts";
 import { readTaskFile, type TaskFile } from "./task-file.ts";
 
 export const DispatchOptions = DaemonOptions.extend({
@@ -29,6 +31,7 @@ interface Outcome {
   /** The session's word once it has ended; `started` when it was not waited for, `refused` when it never was. */
   status: string;
   exit_code?: number;
+  end_reason?: EndReason;
   /** How its last turn ended. */
   result?: string;
   cost_usd?: number;
@@ -101,12 +104,15 @@ async function ended(
       if (showsLog) context.terminal.out(`${item.lines.join("\n")}\n`);
       for (const line of item.lines) if (line.startsWith('{"type":"result"')) result = statusIn(line) ?? result;
     }
-    const { status, exit_code, cost_usd } = await withRetries(async () => getSession(await again(), sessionId));
+    const { status, exit_code, end_reason, cost_usd } = await withRetries(async () =>
+      getSession(await again(), sessionId),
+    );
     return {
       task,
       session_id: sessionId,
       status,
       ...(exit_code === undefined ? {} : { exit_code }),
+      ...(end_reason === undefined ? {} : { end_reason }),
       ...(result === undefined ? {} : { result }),
       ...(cost_usd === undefined ? {} : { cost_usd }),
     };
@@ -126,15 +132,15 @@ function statusIn(line: string): string | undefined {
   }
 }
 
-/** Agents may report a failed turn and still exit with 0. */
-function isGood({ status, result }: Outcome): boolean {
+function isGood({ status, exit_code: code, end_reason: reason, result }: Outcome): boolean {
   if (status === "started") return true;
-  return status === "completed" && !["error", "limit", "aborted"].includes(result ?? "");
+  return endExitCode({ code, reason }) === exitCode.ok && !isFailedTurn(result);
 }
 
-function lineOf({ task, session_id = "-", status, result, error }: Outcome): string {
+function lineOf({ task, session_id = "-", status, end_reason, result, error }: Outcome): string {
   const why = error ?? (result === undefined || result === "success" ? "" : `last turn: ${result}`);
-  return `${[plainLine(task, 80), session_id, status, plainLine(why, 300)].join("  ").trimEnd()}\n`;
+  const word = end_reason === "stopped" ? end_reason : status;
+  return `${[plainLine(task, 80), session_id, word, plainLine(why, 300)].join("  ").trimEnd()}\n`;
 }
 
 function daemonOf({ server, ...options }: DispatchOptions, { env }: CommandContext) {

@@ -1,4 +1,4 @@
-/** What agentd's commands exit with: 0 all went well, 1 it failed, 2 the command line was wrong; else the agent's own code. */
+/** What agentd's commands exit with: 0 all went well, 1 it failed, 2 the command line was wrong; else the agent's own code (session-end.ts). */
 
 export const exitCode = { ok: 0, failure: 1, usage: 2 } as const;
 
@@ -8,10 +8,4 @@ export class UsageError extends Error {
     super(message);
     this.name = "UsageError";
   }
-}
-
-/** An agent's exit code as a process may have it: a failure never looks like a success. */
-export function agentExitCode(code: number): number {
-  if (code === 0) return exitCode.ok;
-  return Number.isInteger(code) && code > 0 && code < 256 ? code : exitCode.failure;
 }

@@ -16,6 +16,7 @@ import { hearInterrupt } from "./early-interrupt.ts";
 import { exitCode, UsageError } from "./exit-code.ts";
 import { plainLine, plainText } from "./plain-text.ts";
 import { screenFor } from "./screen.ts";
+import { isFailedTurn } from "./session-end.ts";
 import { findAnswering, startDetachedDaemon } from "./start-daemon.ts";
 import type { Terminal } from "./terminal.ts";
 import { longestShown } from "./typed-acts.ts";
@@ -68,8 +69,9 @@ export async function run(words: readonly string[], options: RunOptions, context
         waitingFor: starting,
         terminal,
       });
-  const code = screen && options.interactive ? leaveView(end, sessionId, context) : leave(end, sessionId, context);
-  return code === exitCode.ok && hasFailed(end) ? exitCode.failure : code;
+  const code = await (screen && options.interactive ? leaveView(end, watched, context) : leave(end, watched, context));
+  const hasFailed = end.type === "exit" && isFailedTurn(end.lastResult);
+  return code === exitCode.ok && hasFailed ? exitCode.failure : code;
 }
 
 /** What came of the session is told by whoever watches it, also when it has ended by itself before it could be interrupted. */
@@ -101,13 +103,6 @@ async function view(
       terminal.note(plainText(`agentd: ${messageOf(error)}`)),
     );
   return end;
-}
-
-/** Agents may report a failed turn and still exit with 0. */
-function hasFailed(end: WatchEnd): boolean {
-  return (
-    end.type === "exit" && (end.lastResult === "error" || end.lastResult === "limit" || end.lastResult === "aborted")
-  );
 }
 
 async function readRequest(words: readonly string[], options: RunOptions, env: Environment): Promise<SessionWish> {

@@ -16,7 +16,8 @@ import {
 import { dataDirOf } from "../src/config.ts";
 import type { SessionView } from "../src/protocol/http.ts";
 import { type CommandContext, DaemonOptions, locate } from "./client-options.ts";
-import { agentExitCode, exitCode, UsageError } from "./exit-code.ts";
+import { exitCode, UsageError } from "./exit-code.ts";
+import { endExitCode, endText, howEnded } from "./session-end.ts";
 import { formatSessions } from "./session-table.ts";
 import { readWords } from "./words.ts";
 
@@ -62,21 +63,22 @@ export async function remove(typedId: string, options: DaemonOptions, context: C
 }
 
 /** A stop is under way when it is answered. */
-function stoppedLine(id: string, { ended_at, status, end_reason }: SessionView): string {
-  return ended_at === undefined ? `Session ${id} is being stopped` : `Session ${id} has ended: ${end_reason ?? status}`;
+function stoppedLine(id: string, { ended_at, exit_code, end_reason }: SessionView): string {
+  return ended_at === undefined
+    ? `Session ${id} is being stopped`
+    : endText(id, { code: exit_code, reason: end_reason });
 }
 
-/** Exits as the agent did, however it ends and however long it takes. */
+/** Exits as `attach` does, however long it takes. */
 export async function wait(typedId: string, options: DaemonOptions, context: CommandContext): Promise<number> {
   const findAgain = () => locate(options, context.env);
   const address = await findAgain();
   const sessionId = await findSession(address, typedId);
   for await (const item of followSession({ sessionId, locate: findAgain, from: "end" })) {
     if (item.type !== "exit") continue;
-    const { status } = await getSession(await findAgain(), sessionId);
-    const code = agentExitCode(item.exitCode);
-    context.terminal.note(`Session ${sessionId} is ${status} (exit code ${item.exitCode})`);
-    return status !== "completed" && code === exitCode.ok ? exitCode.failure : code;
+    const end = await howEnded(item.exitCode, { sessionId, locate: findAgain });
+    context.terminal.note(endText(sessionId, end));
+    return endExitCode(end);
   }
   throw new Error(`Cannot wait for session ${sessionId}: its log ended without an exit`);
 }

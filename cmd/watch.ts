@@ -28,9 +28,8 @@ export interface WatchOptions {
   waitingFor?: string;
 }
 
-export type WatchEnd =
-  | { type: "exit"; exitCode: number; lastResult: string | undefined }
-  | { type: "detached"; offset: number };
+export type Detached = { type: "detached"; offset: number };
+export type WatchEnd = { type: "exit"; exitCode: number; lastResult: string | undefined } | Detached;
 
 /** Resolves when the session has ended or the person has left. */
 export async function watchSession(options: WatchOptions): Promise<WatchEnd> {

@@ -283,6 +283,30 @@ describe("sessions", () => {
     const done = await create({ interactive: false, prompt: "hello" });
     expect(await daemon.cli("wait", done)).toMatchObject({ exitCode: 0 });
   });
+
+  test.each([
+    { what: "was stopped", request: {}, isStopped: true, exitCode: 0 },
+    { what: "was stopped", request: { prompt: "sleep" }, isStopped: true, exitCode: 0 },
+    {
+      what: "ran out of time",
+      request: { interactive: false, prompt: "sleep", timeout: "500ms" },
+      isStopped: false,
+      exitCode: 143,
+    },
+    { what: "has failed", request: { interactive: false, prompt: "exit 9" }, isStopped: false, exitCode: 9 },
+  ])(
+    "that $what after $request: wait, attach and stop say the same of it",
+    async ({ what, request, isStopped, exitCode }) => {
+      const id = await create(request);
+      const waiting = interactive(["wait", id]);
+      if (isStopped) await daemon.cli("stop", id);
+      const waited = await waiting;
+      expect(waited).toMatchObject({ exitCode, stderr: expect.stringContaining(`Session ${id} ${what} (exit code`) });
+      expect(await daemon.cli("attach", id)).toMatchObject({ exitCode });
+      expect(await daemon.cli("wait", id)).toMatchObject({ exitCode, stderr: waited.stderr });
+      expect(await daemon.cli("stop", id)).toMatchObject({ exitCode: 0, stderr: waited.stderr });
+    },
+  );
 });
 
 describe("token", () => {

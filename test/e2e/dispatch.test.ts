@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ClaudeDaemon, startClaudeDaemon } from "../support/claude-daemon.ts";
+import { eventually } from "../support/eventually.ts";
 import { agentdPath, type Daemon, startDaemon } from "../support/start-daemon.ts";
 import { type TempDir, tempDir } from "../support/temp-dir.ts";
 
@@ -138,6 +139,16 @@ describe("several tasks", () => {
       ],
     });
     expect(again.stderr).toContain("Task good was refused");
+  });
+
+  test("that stay open until somebody stops them have not failed", async () => {
+    const open = "tasks: [{ name: open, agent: echo, interactive: true }]";
+    const waiting = dispatch(open, ["--wait"]);
+    await eventually(async () => (await daemon.get("/sessions/open")).body.status === "running", {
+      what: "the session",
+    });
+    await daemon.cli("stop", "open");
+    expect(await waiting).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^open {2}\S+ {2}stopped$/) });
   });
 });
 

@@ -54,7 +54,7 @@ describe.skipIf(tmuxPath === undefined)("run on a terminal", () => {
     await tmux.sees("■ ended, code 3");
     await tmux.keys("Enter");
     const after = await tmux.sees(/^code 3$/m);
-    expect(after.join("")).toMatch(/Session \S+ has ended with code 3\. Read it again with: agentd logs/);
+    expect(after.join("")).toMatch(/Session \S+ has failed \(exit code 3\)\. Read it again with: agentd logs/);
     await tmux.isGivenBack();
   });
 

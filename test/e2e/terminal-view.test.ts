@@ -135,7 +135,7 @@ describe.skipIf(tmuxPath === undefined)("attach on a terminal", () => {
     await tmux.keys("Escape");
     await tmux.seesNo("❯");
     await tmux.keys("Enter");
-    const after = await tmux.sees(`Session ${ended} has ended with code 0`);
+    const after = await tmux.sees(`Session ${ended} has finished (exit code 0)`);
     expect(after.slice(0, 3)).toEqual(["$ echo before", "before", expect.stringContaining("attach")]);
     await tmux.isGivenBack();
   });
@@ -329,7 +329,7 @@ describe.skipIf(tmuxPath === undefined)("attach on a terminal", () => {
     await tmux.sees("■ ended");
     expect(await tmux.painted()).not.toContain("\x1b[");
     await tmux.keys("Enter");
-    await tmux.sees("has ended with code 0");
+    await tmux.sees("has finished (exit code 0)");
     const commands = ["ls --all", `logs ${ended}`, "doctor"].map(
       (words) => `"${process.execPath}" "${agentdPath}" ${words}`,
     );
