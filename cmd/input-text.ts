@@ -10,7 +10,7 @@ const messageCharsMax = 400;
 /** A call that is longer than this is shown field by field. */
 const oneLineMax = 400;
 
-const heads = { permission: "asks for leave", question: "asks", plan: "asks to confirm its plan" } as const;
+const heads = { permission: "asks for permission", question: "asks", plan: "asks to confirm its plan" } as const;
 const decisions = {
   approve_once: "approved",
   approve_session: "approved for this session",

@@ -1,6 +1,6 @@
 /**
  * Log lines → terminal text. Pure: no clock, no terminal. A renderer remembers what it has shown of messages that
- * come in pieces, and nothing else; whatever an agent says passes through plainText, whatever it asks leave for through visible.
+ * come in pieces, and nothing else; whatever an agent says passes through plainText, whatever it asks permission for through visible.
  */
 import * as z from "zod";
 import { type EventOf, SessionEvent } from "../src/protocol/event.ts";

@@ -26,7 +26,7 @@ export function addSessionCommands(program: Command, context: CommandContext): v
 const typedKeys = `
 Typed lines: /steer TEXT redirects the running turn, /interrupt ends it, /leave leaves the session alone,
 //x sends /x, any other line is a prompt. Ctrl+C interrupts the turn, twice within 2 s leaves; Ctrl+D leaves.
-When a tool waits for leave: /approve, /approve-session or /deny REASON, on a terminal also the keys a, s and d.
+When a tool waits for permission: /approve, /approve-session or /deny REASON, on a terminal also the keys a, s and d.
 When the agent asks: /answer TEXT, or the number of a choice.`;
 
 const topKeys = `

@@ -1,5 +1,5 @@
 /**
- * Leave that the agent asks for, as events, and what it is told. Pure. The agent's own "always" is never chosen while it
+ * Permission that the agent asks for, as events, and what it is told. Pure. The agent's own "always" is never chosen while it
  * knows "once": it is wider than the call that was approved, and some write it into the project. What a person approved
  * for the session is remembered here, for the same tool and target only.
  */

@@ -134,12 +134,12 @@ export const Result = z.object({
 export const Decision = z.enum(["approve_once", "approve_session", "deny"]);
 export type Decision = z.infer<typeof Decision>;
 
-/** Emitted when the agent asks a person: for leave to use a tool, a question of its own, or a plan to confirm. */
+/** Emitted when the agent asks a person: for permission to use a tool, a question of its own, or a plan to confirm. */
 export const InputRequired = z.object({
   request_id: z.string(),
   turn_id: z.string(),
   kind: z.enum(["permission", "question", "plan"]),
-  /** The tool that needs leave. */
+  /** The tool that needs permission. */
   tool: z
     .object({
       id: z.string().optional(),

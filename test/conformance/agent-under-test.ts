@@ -50,7 +50,7 @@ export interface AgentUnderTest {
   words: {
     /** Makes it run a command. */
     shell(command: string): string;
-    /** Makes it create a file, by a tool that asks for leave when a person decides. */
+    /** Makes it create a file, by a tool that asks for permission when a person decides. */
     makeFile(path: string): string;
     /** Makes it call the tool `weather` of the server `lab`. */
     weather: string;

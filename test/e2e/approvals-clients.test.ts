@@ -124,7 +124,7 @@ describe("in the terminal", () => {
     });
     const sees = (text: string) => eventually(() => seen.includes(text), { what: `"${text}" in ${seen}` });
     const type = (line: string) => watching.stdin?.write(`${line}\n`);
-    await sees("asks for leave");
+    await sees("asks for permission");
     await sees('Bash {"command":"touch e.txt"');
     type("/approve no-such");
     await sees('No open question begins with "no-such"');

@@ -60,7 +60,7 @@ describe.skipIf(tmuxPath === undefined)("questions on a terminal", () => {
     await tmux.isGivenBack();
   });
 
-  test("a long call that waits for leave can be read whole before it is answered", async () => {
+  test("a long call that waits for permission can be read whole before it is answered", async () => {
     const words = Array.from({ length: 700 }, (_, at) => `w${at}`);
     const tmux = await attach(await claude.create({ ...ask, prompt: `[[bash:touch "${words.join(" ")}"]]` }));
     await tmux.sees('? Allow: Bash  touch "w0 w1');
@@ -76,7 +76,7 @@ describe.skipIf(tmuxPath === undefined)("questions on a terminal", () => {
     expect(words.filter((word) => !new RegExp(`\\b${word}\\b`).test(call))).toEqual([]);
   });
 
-  test("an edit that waits for leave shows its lines", async () => {
+  test("an edit that waits for permission shows its lines", async () => {
     const dir = await tempDir();
     onTestFinished(() => dir.remove());
     const file = join(dir.path, "new.txt");

@@ -173,7 +173,7 @@ function triedInSandbox(): void {
       },
     );
 
-    test("an operator who lets it is obeyed, and an agent without settings of its own needs no leave", async () => {
+    test("an operator who lets it is obeyed, and an agent without settings of its own needs no permission", async () => {
       const { body } = await sandboxed.post("/sessions", { agent: "shell", agent_home: "user", prompt: "true" });
       expect((await readLog(sandboxed, body.session_id)).at(-1)?.data).toMatchObject({ code: 0 });
       const settings = join(dir.path, "home/.claude");

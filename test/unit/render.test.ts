@@ -57,7 +57,7 @@ describe("a question", () => {
     ]);
     expect(text).not.toMatch(/[^\P{Cc}\n]|[\u202a-\u202e]/u);
     const written = "‹U+001B›]0;owned‹U+0007›‹U+001B›[2Jrm -rf /‹U+202E›";
-    expect(text).toContain(`? asks for leave [r1${written}]\n  Bash: ${written}\n  It touches ${written}\n`);
+    expect(text).toContain(`? asks for permission [r1${written}]\n  Bash: ${written}\n  It touches ${written}\n`);
     expect(text).toContain(`{"command":"\\u001b]0;owned\\u0007\\u001b[2Jrm -rf /‹U+202E›"}`);
     expect(text).toContain("open until 1970-01-01T00:00:00.000Z");
     expect(text).toContain(`: ${written}`);

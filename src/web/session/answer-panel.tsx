@@ -26,19 +26,19 @@ export function AnswerPanel({ input, moreCount, onAnswer }: AnswerProps) {
           ? "The agent asks"
           : input.kind === "plan"
             ? "The agent has a plan"
-            : "The agent asks for leave"}
+            : "The agent asks for permission"}
         {moreCount > 0 && ` · ${moreCount} more wait`}
       </p>
       {input.kind === "question" && input.questions ? (
         <Questions key={input.request_id} input={input} questions={input.questions} onAnswer={onAnswer} />
       ) : (
-        <Leave key={input.request_id} input={input} onAnswer={onAnswer} />
+        <Permission key={input.request_id} input={input} onAnswer={onAnswer} />
       )}
     </section>
   );
 }
 
-function Leave({ input, onAnswer }: Pick<AnswerProps, "input" | "onAnswer">) {
+function Permission({ input, onAnswer }: Pick<AnswerProps, "input" | "onAnswer">) {
   const isBusy = useBusyUntilSeen();
   const reason = useRef<HTMLInputElement>(null);
   const may = (decision: string) => input.options.length === 0 || input.options.some(({ id }) => id === decision);

@@ -107,13 +107,19 @@ const decisions: Readonly<Record<string, string>> = {
   aborted: "closed without an answer",
 };
 
+const asks: Readonly<Record<EventOf<"input_required">["data"]["kind"], string>> = {
+  permission: "asks for permission",
+  question: "asks",
+  plan: "asks to confirm its plan",
+};
+
 function Question({ lines }: { lines: readonly LogLine[] }) {
   const asked = lines.find((line) => line.type === "input_required")?.data;
   const answer = lines.find((line) => line.type === "input_resolved")?.data;
   const what = asked?.kind === "question" ? asked.questions?.map(({ text }) => text).join("\n") : asked?.message;
   return (
     <>
-      <span class="who">{asked?.kind === "question" ? "asks" : "asks for leave"}</span>
+      <span class="who">{asks[asked?.kind ?? "permission"]}</span>
       <p class="said">{visible(what ?? "")}</p>
       <p class="facts">
         {answer

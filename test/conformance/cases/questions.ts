@@ -13,7 +13,7 @@ interface Asked {
   file: AgentFile;
 }
 
-/** A session whose agent waits for leave to make a file that is not there yet. */
+/** A session whose agent waits for permission to make a file that is not there yet. */
 async function askForLeave(bench: Bench): Promise<Asked> {
   const session = await bench.shared("interactive");
   const file = await session.file(`${bench.word("made")}.txt`);

@@ -159,11 +159,11 @@ function preflight(name: string, headers: Record<string, string>): Row {
   };
   return {
     name,
-    meets: "403 `forbidden_origin`, and no leave",
+    meets: "403 `forbidden_origin`, and no permission",
     attempt: async (ground) => {
       const reply = await ground.ask({ method: "OPTIONS", path: "/sessions", headers: asked });
-      const leave = Object.keys(reply.headers).some((header) => header.startsWith("access-control-"));
-      return `${reply.status} \`${reply.error}\`, and ${leave ? "leave" : "no leave"}`;
+      const isPermitted = Object.keys(reply.headers).some((header) => header.startsWith("access-control-"));
+      return `${reply.status} \`${reply.error}\`, and ${isPermitted ? "permission" : "no permission"}`;
     },
     control: { name: "what is asked for, by a program", meets: "201", attempt: (ground) => ground.outcome(begin) },
   };

@@ -52,7 +52,7 @@ describe("a call as text", () => {
   });
 });
 
-describe("a call that waits for leave", () => {
+describe("a call that waits for permission", () => {
   const words = Array.from({ length: 6000 }, (_, at) => `word${at}`);
   const asked = (input: unknown, kind = "execute"): InputRequired => ({
     ...{ request_id: "r1", turn_id: "t1", kind: "permission", message: "It asks", options: [] },
