@@ -21,6 +21,10 @@ export class OpenQuestions {
     return this.#open.size;
   }
 
+  has(requestId: string): boolean {
+    return this.#open.has(requestId);
+  }
+
   /** A question from outside the log. True when it is news. */
   add(input: InputRequired): boolean {
     if (this.#open.has(input.request_id)) return false;

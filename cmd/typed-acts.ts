@@ -19,9 +19,20 @@ export interface Talk {
   follower: Follower;
   ownWords: OwnWords;
   questions: OpenQuestions;
-  /** One line for the person. */
-  note(line: string): void;
+  /** One line for the person; a view takes it away when what it speaks of is over. */
+  note(line: string, about: NoteAbout): void;
 }
+
+export type NoteAbout =
+  /** Until somebody has read it, which the next key says. */
+  | { what: "reader" }
+  /** What was so when it was said. */
+  | { what: "moment" }
+  /** What the same key does, pressed again within `detachMsMax`. */
+  | { what: "ways out" }
+  /** The turn that runs. */
+  | { what: "turn" }
+  | { what: "question"; requestId: string };
 
 /** A second Ctrl+C within this time leaves; a later one interrupts again. */
 export const detachMsMax = 2000;
@@ -36,7 +47,7 @@ export async function obey(typed: Typed, talk: Talk, leave: () => void): Promise
     case "nothing":
       return;
     case "mistake":
-      return talk.note(typed.message);
+      return talk.note(typed.message, { what: "reader" });
     case "leave":
       return leave();
     case "interrupt":
@@ -64,14 +75,16 @@ async function answer(
   read: (question: InputRequired) => InputAnswer,
 ): Promise<void> {
   const { sessionId, questions, note } = talk;
+  let about: NoteAbout = { what: "moment" };
   try {
     const question = questions.find(ref);
+    about = { what: "question", requestId: question.request_id };
     const given = read(question);
     await persist(talk, (address) =>
       answerInput(address, { id: sessionId, requestId: question.request_id, answer: given }),
     );
   } catch (error) {
-    note(`Not answered: ${plainLine(withAdvice(error, sessionId), longestShown)}`);
+    note(`Not answered: ${plainLine(withAdvice(error, sessionId), longestShown)}`, about);
   }
 }
 
@@ -84,10 +97,10 @@ async function send(typed: { type: "prompt" | "steer"; text: string }, talk: Tal
     const accepted = await persist(talk, (address) =>
       say(address, { id: sessionId, kind: typed.type, text: typed.text, key }),
     );
-    if (accepted.position > 0) note(`Queued: number ${accepted.position} in line`);
+    if (accepted.position > 0) note(`Queued: number ${accepted.position} in line`, { what: "turn" });
   } catch (error) {
     ownWords.forget(typed.text);
-    note(`Not sent: ${plainLine(withAdvice(error, sessionId), longestShown)}`);
+    note(`Not sent: ${plainLine(withAdvice(error, sessionId), longestShown)}`, { what: "reader" });
   }
 }
 
@@ -101,6 +114,7 @@ export async function drain(talk: Talk): Promise<void> {
     if (error instanceof AgentdError && error.code === "session_ended") return;
     note(
       `Cannot tell session ${sessionId} that its input has ended: ${plainLine(withAdvice(error, sessionId), longestShown)}`,
+      { what: "reader" },
     );
   }
 }
@@ -117,13 +131,13 @@ async function persist<T>(talk: Talk, ask: (address: DaemonAddress) => Promise<T
 }
 
 export async function interruptByKey(talk: Talk): Promise<void> {
-  if (await nothingRuns(talk)) return talk.note("Nothing runs; press Ctrl+C again to leave");
+  if (await nothingRuns(talk)) return talk.note("Nothing runs; press Ctrl+C again to leave", { what: "ways out" });
   interrupt(talk);
-  talk.note(`Press Ctrl+C again within ${detachMsMax / 1000} s to leave the session alone`);
+  talk.note(`Press Ctrl+C again within ${detachMsMax / 1000} s to leave the session alone`, { what: "ways out" });
 }
 
 async function interruptByLine(talk: Talk): Promise<void> {
-  if (await nothingRuns(talk)) talk.note("Nothing runs: there is nothing to interrupt");
+  if (await nothingRuns(talk)) talk.note("Nothing runs: there is nothing to interrupt", { what: "moment" });
   else interrupt(talk);
 }
 
@@ -138,5 +152,6 @@ async function nothingRuns({ sessionId, locate }: Talk): Promise<boolean> {
 
 function interrupt({ follower, note }: Talk): void {
   const isSent = follower.send({ type: "interrupt" });
-  note(isSent ? "Interrupting the turn" : "Not connected just now: the turn was not interrupted");
+  if (isSent) note("Interrupting the turn", { what: "turn" });
+  else note("Not connected just now: the turn was not interrupted", { what: "moment" });
 }

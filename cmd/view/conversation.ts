@@ -58,6 +58,7 @@ export class Conversation {
   readonly #openMessages = new Map<string, Extract<Entry, { kind: "message" }>>();
   #turn: { id: string; since: number | undefined } | undefined;
   #turnHasText = false;
+  #turnsEnded = 0;
 
   constructor(sessionId: string) {
     this.#sessionId = sessionId;
@@ -76,6 +77,9 @@ export class Conversation {
   /** Since when the turn runs that is under way, by the log's clock. */
   get turnSince(): number | undefined {
     return this.#turn?.since;
+  }
+  get turnsEnded(): number {
+    return this.#turnsEnded;
   }
 
   /** A line about the watching itself. */
@@ -249,6 +253,7 @@ export class Conversation {
   #result(data: EventOf<"result">["data"]): void {
     const isTextSeen = this.#turnHasText;
     this.#turnHasText = false;
+    this.#turnsEnded++;
     this.#openMessages.clear();
     const text = resultText(data, { isTextSeen, saidError: undefined, paint: paintNothing });
     this.#text(text, data.status === "success" ? "dim" : "yellow");

@@ -2,12 +2,13 @@
 import type { InputRequired } from "../../src/protocol/event.ts";
 import type { SessionView } from "../../src/protocol/http.ts";
 import type { OpenQuestions } from "../open-questions.ts";
-import { plainLine } from "../plain-text.ts";
 import type { Key, Scene, Size } from "../screen.ts";
+import type { NoteAbout } from "../typed-acts.ts";
 import { typingMs } from "../typed-input.ts";
 import { readTyped, type Typed } from "../typed-line.ts";
 import { Conversation } from "./conversation.ts";
 import { type EditLine, edited, editRows, emptyLine } from "./edit-line.ts";
+import { isOver, type PassingNote, passingNote, type Surroundings } from "./passing-note.ts";
 import { isOneChoice, questionRows } from "./question-rows.ts";
 import { ReadingPlace } from "./reading-place.ts";
 import { type Facts, statusLine } from "./status-line.ts";
@@ -38,7 +39,7 @@ export class SessionScene implements Scene {
   readonly #place: ReadingPlace;
   #line: EditLine = emptyLine;
   #search: EditLine | undefined;
-  #note: Line | undefined;
+  #note: PassingNote | undefined;
   /** The question whose keys are shown, and since when. */
   #asked: { id: string; sinceMs: number } | undefined;
 
@@ -48,10 +49,15 @@ export class SessionScene implements Scene {
     this.#place = new ReadingPlace(this.conversation);
   }
 
-  /** One line for the person, until the next key. */
-  note(text: string): void {
-    this.#note = plain(plainLine(text, 500), "yellow");
+  /** One line for the person, until the next key or until it is no longer true. */
+  note(text: string, about: NoteAbout): void {
+    this.#note = passingNote(text, about, this.#surroundings());
     this.#options.refresh();
+  }
+
+  /** What is on the screen may be over though nothing came. */
+  get hasNote(): boolean {
+    return this.#note !== undefined;
   }
 
   draw({ columns, rows }: Size): string[] {
@@ -73,8 +79,19 @@ export class SessionScene implements Scene {
     this.#options.refresh();
   }
 
+  #surroundings(): Surroundings {
+    const { questions } = this.#options;
+    return {
+      nowMs: performance.now(),
+      turnsEnded: this.conversation.turnsEnded,
+      hasEnded: this.connection === "ended",
+      isOpen: (requestId) => questions.has(requestId),
+    };
+  }
+
   #belowRows(width: number, rows: number): Line[] {
     const { questions } = this.#options;
+    if (this.#note && isOver(this.#note, this.#surroundings())) this.#note = undefined;
     const { first } = questions;
     if (first?.request_id !== this.#asked?.id)
       this.#asked = first && { id: first.request_id, sinceMs: performance.now() };
@@ -93,7 +110,7 @@ export class SessionScene implements Scene {
     return [
       ...(rows >= 10 ? [plain("─".repeat(width), "dim")] : []),
       ...asked,
-      ...(this.#note ? [this.#note] : []),
+      ...(this.#note ? [this.#note.line] : []),
       statusLine(facts, width),
       ...this.#typedRows(width, first),
     ];
@@ -168,7 +185,7 @@ export class SessionScene implements Scene {
     if (key.name === "page-down") return this.#place.page(1);
     if (key.name === "enter" || key.name === "up" || key.name === "down") {
       const isFound = search.text !== "" && this.#place.find(search.text, key.name === "down" ? 1 : -1);
-      if (!isFound) this.#note = plain("Found no more", "yellow");
+      if (!isFound) this.note("Found no more", { what: "moment" });
       return;
     }
     const next = edited(search, key);

@@ -7,7 +7,7 @@ import { Away } from "../away.ts";
 import { OpenQuestions } from "../open-questions.ts";
 import { OwnWords } from "../own-words.ts";
 import type { Screen } from "../screen.ts";
-import { detachMsMax, interruptByKey, obey, type Talk } from "../typed-acts.ts";
+import { detachMsMax, interruptByKey, type NoteAbout, obey, type Talk } from "../typed-acts.ts";
 import type { Typed } from "../typed-line.ts";
 import { remark, statusOfLastResult, type WatchEnd } from "../watch.ts";
 import { SessionScene } from "./session-scene.ts";
@@ -49,7 +49,7 @@ export async function viewSession({ screen, sessionId, locate, colour, ...option
   const scene = new SessionScene({ sessionId, colour, questions, refresh: screen.refresh, act, interrupt, leave });
   for (const line of options.before ?? []) scene.conversation.line(line);
   for (const text of options.notes ?? []) scene.conversation.note(text);
-  const note = (text: string) => scene.note(text);
+  const note = (text: string, about: NoteAbout) => scene.note(text, about);
   const talk: Talk = { sessionId, locate, follower, ownWords: new OwnWords(), questions, note };
   scene.view = first;
   if (from !== 0 && from !== "end" && options.from === 0)
@@ -134,7 +134,9 @@ function take(item: Exclude<FollowItem, { type: "exit" }>, following: Following,
   const text = remark(item, { sessionId: scene.view?.session_id ?? "", away });
   if (text === undefined) return;
   scene.conversation.note(text);
-  scene.note(text);
+  // It stands in the conversation; what still holds stays below it too.
+  const isLasting = item.type === "disconnected" || (item.type === "paused" && item.isPaused);
+  scene.note(text, { what: isLasting ? "reader" : "moment" });
 }
 
 /** Keeps what the daemon says of the session fresh: asked when something happened, one question at a time. */
@@ -183,8 +185,8 @@ function ticking(scene: SessionScene, screen: Screen): () => void {
   let ticks = 0;
   const timer = setInterval(() => {
     ticks++;
-    if (scene.connection !== "ended" && (scene.conversation.turnSince !== undefined || ticks % 4 === 0))
-      screen.refresh();
+    const isMoving = scene.conversation.turnSince !== undefined || ticks % 4 === 0;
+    if (scene.hasNote || (scene.connection !== "ended" && isMoving)) screen.refresh();
   }, tickMs);
   return () => clearInterval(timer);
 }

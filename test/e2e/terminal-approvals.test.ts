@@ -60,6 +60,28 @@ describe.skipIf(tmuxPath === undefined)("questions on a terminal", () => {
     await tmux.isGivenBack();
   });
 
+  test("an answer that was not taken is spoken of as long as its question is open", async () => {
+    const options = [{ label: "Up" }, { label: "Down" }].map((option) => ({ ...option, description: "" }));
+    const questions = ["Which way?", "And then?"].map((question) => ({
+      question,
+      header: "W",
+      options,
+      multiSelect: false,
+    }));
+    const id = await claude.create({ ...ask, prompt: `[[call:AskUserQuestion ${JSON.stringify({ questions })}]]` });
+    const tmux = await attach(id);
+    await tmux.sees("And then?");
+    await tmux.type("only one of two");
+    await tmux.keys("Enter");
+    await tmux.sees("Not answered");
+    const [input] = (await claude.daemon.get(`/sessions/${id}`)).body.inputs;
+    const answers = Object.fromEntries(input.questions.map((question: { id: string }) => [question.id, "Down"]));
+    const path = `/sessions/${id}/inputs/${input.request_id}`;
+    expect((await claude.daemon.put(path, { decision: "approve_once", answers })).status).toBe(200);
+    await tmux.sees("approved by");
+    await tmux.seesNo("Not answered");
+  });
+
   test("a long call that waits for permission can be read whole before it is answered", async () => {
     const words = Array.from({ length: 700 }, (_, at) => `w${at}`);
     const tmux = await attach(await claude.create({ ...ask, prompt: `[[bash:touch "${words.join(" ")}"]]` }));

@@ -173,6 +173,27 @@ describe.skipIf(tmuxPath === undefined)("attach on a terminal", () => {
     await daemon.cli("rm", id);
   });
 
+  test("what is said below the conversation goes without a key when it is no longer true", async () => {
+    const id = await create();
+    const tmux = await open();
+    await tmux.run(attach(id));
+    await tmux.sees("○ idle");
+    await tmux.keys("C-c");
+    await tmux.sees("Nothing runs; press Ctrl+C again to leave");
+    await tmux.seesNo("press Ctrl+C again");
+    await tmux.type("/approve");
+    await tmux.keys("Enter");
+    await tmux.sees("Not answered: No question is open");
+    await tmux.seesNo("Not answered");
+    // What was typed wrongly waits for who typed it: it is there until the next key.
+    await tmux.type("/steer");
+    await tmux.keys("Enter");
+    await tmux.sees("/steer needs a text");
+    await tmux.keys("C-d");
+    await tmux.sees("Come back with");
+    await daemon.cli("rm", id);
+  });
+
   test("tells of a turn while it runs, and interrupts it", async () => {
     const id = await create({ interactive: false, prompt: "sleep", name: "tired" });
     const tmux = await open();
