@@ -27,13 +27,14 @@ export async function attach(typedId: string, options: AttachOptions, context: C
   const sessionId = await findSessionOrChat(await findAgain(), typedId);
   const { terminal } = context;
   const watched = { sessionId, locate: findAgain, from: options.replay ? options.since : ("end" as const) };
+  const left = { sessionId, locate: findAgain, isJson: options.json };
   const screen = await screenFor(terminal, options);
   if (!screen) {
     const end = await watchSession({ ...watched, isJson: options.json, input: "lines", terminal });
-    return leave(end, watched, context);
+    return leave(end, left, context);
   }
   const end = await viewSession({ ...watched, screen, colour: terminal.colour }).finally(screen.close);
-  return leaveView(end, watched, context);
+  return leaveView(end, left, context);
 }
 
 /** A session; else the one that runs in the chat of that name. */
@@ -61,6 +62,10 @@ export function waysOut(sessionId: string): string {
 interface Watched {
   sessionId: string;
   locate: () => Promise<DaemonAddress>;
+  /** A program read it. */
+  isJson?: boolean;
+  /** The chat that it is of. */
+  chat?: string;
 }
 
 /** The same as `leave`. Nothing of a view stays on the terminal, so the end is said again. */
@@ -77,7 +82,13 @@ export async function leave(end: WatchEnd, watched: Watched, { terminal }: Comma
   return endExitCode(await howEnded(end.exitCode, watched));
 }
 
-function tellOfReturn({ offset }: Detached, { sessionId }: Watched, terminal: Terminal): number {
-  terminal.note(`Left session ${sessionId}; it goes on. Come back with: agentd attach ${sessionId} --since ${offset}`);
+function tellOfReturn(end: Detached, watched: Watched, terminal: Terminal): number {
+  terminal.note(`Left session ${watched.sessionId}; it goes on. Come back with: ${wayBack(end, watched)}`);
   return exitCode.ok;
+}
+
+/** A person wants to see the conversation again, a program only what it has not had. */
+function wayBack({ offset }: Detached, { sessionId, isJson, chat }: Watched): string {
+  if (chat !== undefined) return `agentd chat attach ${chat}`;
+  return `agentd attach ${sessionId}${isJson ? ` --json --since ${offset}` : ""}`;
 }

@@ -42,7 +42,7 @@ export async function attachChatHere(
   } finally {
     await screen?.close();
   }
-  const watched = { sessionId: last.sessionId, locate: again };
+  const watched = { sessionId: last.sessionId, locate: again, chat: name };
   return screen ? leaveView(last.end, watched, context) : leave(last.end, watched, context);
 }
 

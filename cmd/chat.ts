@@ -106,7 +106,7 @@ async function followMessage(
       terminal,
     });
     const heir = end.type === "exit" ? await heirOf(again, { name, sessionId, status: end.lastResult }) : undefined;
-    if (heir === undefined) return leave(end, { sessionId, locate: again }, context);
+    if (heir === undefined) return leave(end, { sessionId, locate: again, isJson: options.json }, context);
     terminal.note(`No agent was given the message in session ${sessionId}: it went on into session ${heir}`);
     sessionId = heir;
   }

@@ -54,6 +54,7 @@ export async function run(words: readonly string[], options: RunOptions, context
   terminal.note(`Session ${sessionId}`);
   const starting = `Starting ${plainLine(agent, 80)}${runtime === "docker" ? " in a container" : ""}`;
   const watched = { sessionId, locate: () => locate(options, env), from: 0 };
+  const left = { sessionId, locate: watched.locate, isJson: options.json };
   const screen = await screenFor(terminal, options);
   if (early.isHeard) await interruptBegun(watched, terminal);
   early.stop();
@@ -69,7 +70,7 @@ export async function run(words: readonly string[], options: RunOptions, context
         waitingFor: starting,
         terminal,
       });
-  const code = await (screen && options.interactive ? leaveView(end, watched, context) : leave(end, watched, context));
+  const code = await (screen && options.interactive ? leaveView(end, left, context) : leave(end, left, context));
   const hasFailed = end.type === "exit" && isFailedTurn(end.lastResult);
   return code === exitCode.ok && hasFailed ? exitCode.failure : code;
 }

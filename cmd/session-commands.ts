@@ -74,10 +74,10 @@ function addDispatch(program: Command, context: CommandContext): void {
 }
 
 function addAttach(program: Command, context: CommandContext): void {
-  const example = "agentd attach 3f2a91c4 --since 20480";
+  const example = "agentd attach 3f2a91c4\n  agentd attach 3f2a91c4 --json --since 20480";
   addDaemonOptions(addCommand(program, "attach <session>", "watch a session and talk to its agent", example))
     .option("--json", "print log lines as they are")
-    .option("--since <offset>", "begin at this byte of the log (default 0)", parseCount)
+    .option("--since <offset>", "begin at this byte of the log, for programs that have had the rest", parseCount)
     .option("--no-replay", "begin with what happens from now on")
     .option("--plain", "lines on a terminal too, as in a pipe")
     .addHelpText(

@@ -52,8 +52,8 @@ export async function viewSession({ screen, sessionId, locate, colour, ...option
   const note = (text: string, about: NoteAbout) => scene.note(text, about);
   const talk: Talk = { sessionId, locate, follower, ownWords: new OwnWords(), questions, note };
   scene.view = first;
-  if (from !== 0 && from !== "end" && options.from === 0)
-    scene.conversation.note(`The log begins ${from} bytes before this: agentd export ${sessionId} has all of it`);
+  const unseen = unseenBefore(from, options.from);
+  if (unseen !== undefined) scene.conversation.note(`${unseen} ${sessionId} has all of it`);
   const facts = freshFacts({ scene, locate, sessionId, refresh: screen.refresh });
   const stops = [onSignals({ interrupt, leave }), ticking(scene, screen), () => facts.stop()];
   screen.show(scene);
@@ -75,6 +75,13 @@ export async function viewSession({ screen, sessionId, locate, colour, ...option
     leaving.abort();
     for (const stop of stops) stop();
   }
+}
+
+/** What is not shown of the log, and who shows it: nobody is to wonder before an empty screen. */
+function unseenBefore(from: number | "end", wanted: number | "end"): string | undefined {
+  if (wanted === 0) return from === 0 ? undefined : `The log begins ${from} bytes before this: agentd export`;
+  const where = wanted === "end" ? "What was there before is not shown" : `The log before byte ${wanted} is not shown`;
+  return `${where}: agentd attach`;
 }
 
 interface Following {

@@ -196,8 +196,24 @@ describe("attach", () => {
     const { exitCode, stderr, stdout } = await attached;
     expect(exitCode).toBe(0);
     expect(stdout).toContain("echo: sleep");
-    expect(stderr).toMatch(new RegExp(`Come back with: agentd attach ${id} --since \\d+`));
+    expect(stderr).toMatch(new RegExp(`Come back with: agentd attach ${id}$`));
     expect(await daemon.cli("rm", id)).toMatchObject({ exitCode: 0 });
+  });
+
+  test("with --json says from where a program goes on, and not a line comes twice or is missing", async () => {
+    const id = await create({ prompt: "one" });
+    const first = interactive(["attach", id, "--json"]);
+    const said: string[] = [];
+    first.stdout.on("data", (chunk) => said.push(String(chunk)));
+    await eventually(() => said.join("").includes("echo: one"), { what: "the first echo" });
+    first.stdin.write("/leave\n");
+    const { stderr } = await first;
+    const [, since = ""] = /Come back with: agentd attach \S+ --json --since (\d+)$/.exec(stderr) ?? [];
+    expect(since, stderr).not.toBe("");
+    await daemon.cli("stop", id);
+    const second = await daemon.cli("attach", id, "--json", "--since", since);
+    expect(`${said.join("")}${second.stdout}\n`).toBe(await logOf(id));
+    await daemon.cli("rm", id);
   });
 
   test("Ctrl+C while nothing runs interrupts nothing; a second one and /leave leave the session as it is", async () => {

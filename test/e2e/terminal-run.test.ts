@@ -119,7 +119,8 @@ describe.skipIf(tmuxPath === undefined)("chat attach on a terminal", () => {
     await tmux.keys("Home");
     await tmux.sees("› words=2000 pause=50 first");
     await tmux.keys("C-d");
-    await tmux.sees("Come back with");
+    await tmux.sees("attach talk\n$");
+    expect((await tmux.screen()).join("")).toContain("it goes on. Come back with: agentd chat attach talk");
     await tmux.isGivenBack();
     const { session_chain } = (await daemon.get("/chats/talk")).body;
     expect(session_chain).toHaveLength(2);

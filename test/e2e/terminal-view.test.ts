@@ -344,6 +344,18 @@ describe.skipIf(tmuxPath === undefined)("attach on a terminal", () => {
     await tmux.sees("message 99999 of many");
   });
 
+  test("what is not shown of a session is said, with what shows it", async () => {
+    const tmux = await open();
+    await tmux.run(`${attach(ended)} --no-replay`);
+    await tmux.sees("· What was there before is not shown: agentd attach");
+    await tmux.keys("C-d");
+    await tmux.isGivenBack();
+    await tmux.run(`clear; ${attach(ended)} --since 1000`);
+    await tmux.sees("· The log before byte 1000 is not shown: agentd attach");
+    await tmux.keys("C-d");
+    await tmux.isGivenBack();
+  });
+
   test("NO_COLOR takes all colours away", async () => {
     const tmux = await open({}, { NO_COLOR: "1" });
     await tmux.run(attach(ended));
