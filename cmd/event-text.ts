@@ -64,10 +64,14 @@ export function errorText(data: EventOf<"error">["data"], paint: Paint): string 
   return `${paint("red", `✗ ${category}: ${hang(data.message)}${hint}`)}\n${remedyText(data, paint)}`;
 }
 
+/** Of a sidecar that was started by hand, or an older one. */
+const loginRemedy =
+  'Log in with the agent\'s own program, or set agents.NAME.key_env in the configuration ("agentd doctor" says what is missing)';
+
 /** What a person can do about it, where that is not in the message. */
-function remedyText(data: { error_category?: string | undefined }, paint: Paint): string {
-  if (data.error_category !== "auth_error") return "";
-  return `${paint("yellow", '  Run "claude" once and log in, or set agents.claude.key_env in the configuration')}\n`;
+function remedyText(data: { error_category?: string | undefined; advice?: string | undefined }, paint: Paint): string {
+  const advice = data.advice ?? (data.error_category === "auth_error" ? loginRemedy : undefined);
+  return advice === undefined ? "" : `${paint("yellow", `  ${hang(advice)}`)}\n`;
 }
 
 /** `saidError`: the last error that was shown, which an exit repeats for those who read nothing else. */

@@ -6,6 +6,7 @@ import type { Bootstrap } from "../src/protocol/bootstrap.ts";
 import { AgentdError, messageOf } from "../src/protocol/error.ts";
 import type { EventOf } from "../src/protocol/event.ts";
 import type { SidecarStatus } from "../src/protocol/link-frame.ts";
+import { advised } from "./advice.ts";
 import { type AgentCommand, AgentCommands } from "./agent-commands.ts";
 import type { EventLog } from "./event-log.ts";
 import { exitEvent, isWordOfAgent } from "./exit-event.ts";
@@ -262,7 +263,7 @@ export class AgentRun {
     if (this.#commands.holdBack(emitted)) return;
     this.#owed.note(emitted);
     const openBefore = this.#inputs.count;
-    const outputs = this.#inputs.pass(emitted);
+    const outputs = advised(this.#inputs.pass(emitted), this.#options.bootstrap.advice);
     this.#hasSpoken ||= outputs.some(({ event }) => isWordOfAgent(event));
     const stored = this.#options.log.append(outputs);
     if (this.#inputs.count > 0 !== openBefore > 0) this.#options.onStatus(this.status);
@@ -276,7 +277,7 @@ export class AgentRun {
   }
 
   async #emitOwn(event: HarnessOutput["event"]): Promise<void> {
-    if (!this.#isOver) await this.#options.log.append([{ event }]);
+    if (!this.#isOver) await this.#options.log.append(advised([{ event }], this.#options.bootstrap.advice));
   }
 
   #setStatus(change: Partial<SidecarStatus>): void {

@@ -3,7 +3,14 @@ import type { AgentSettings, Config } from "../config.ts";
 import { type FoundAgent, locateAgent } from "../runtime/find-agent.ts";
 import { programVersion } from "../runtime/program-version.ts";
 import { placeOf, type TestedAgent, TestedName, testedAgents } from "../runtime/tested-agents.ts";
-import { agentEnv, keyVariables } from "../supervisor/agent-env.ts";
+import {
+  type AdvisedAgent,
+  loginAdvice,
+  missingKey,
+  missingKeyAdvice,
+  programAdvice,
+} from "../supervisor/agent-advice.ts";
+import { agentEnv } from "../supervisor/agent-env.ts";
 import { type Examined, type Finding, finding } from "./finding.ts";
 import { loginOf } from "./login.ts";
 
@@ -54,16 +61,16 @@ const sourceWords: Readonly<Record<FoundAgent["source"], string>> = {
   beside: "beside agentd",
 };
 
-function notFound({ name, settings, tested }: Subject): Finding {
-  if (settings.command !== undefined) {
-    const advice = `Mend agents.${name}.command, or make the program executable`;
+function notFound({ name, settings, config }: Subject): Finding {
+  const advice = programAdvice(advisedAgent(name, settings, config));
+  if (settings.command !== undefined)
     return finding(name, "program", "wrong", `there is no program "${settings.command}"`, advice);
-  }
   // Those that are always there need not be used.
-  const status = isConfigured(settings) ? "wrong" : "note";
-  const advice =
-    tested && name in testedAgents ? `agentd agents install ${name}` : `Name it with agents.${name}.command`;
-  return finding(name, "program", status, "not found", advice);
+  return finding(name, "program", isConfigured(settings) ? "wrong" : "note", "not found", advice);
+}
+
+function advisedAgent(name: string, settings: AgentSettings, { environment }: Config): AdvisedAgent {
+  return { name, settings, environment };
 }
 
 function isConfigured(settings: AgentSettings): boolean {
@@ -93,10 +100,16 @@ async function versionFinding({ name, settings, env, tested }: Subject, { progra
 
 async function loginFinding(subject: Subject): Promise<Finding> {
   const { name, settings, config, env } = subject;
-  if (settings.key_env !== undefined && !config.environment[settings.key_env]) {
-    const advice = `Set ${settings.key_env} where the daemon is started, or change agents.${name}.key_env`;
-    return finding(name, "login", "wrong", `${settings.key_env} is not set in this environment`, advice);
-  }
+  const agent = advisedAgent(name, settings, config);
+  const missing = missingKey(agent);
+  if (missing !== undefined)
+    return finding(
+      name,
+      "login",
+      "wrong",
+      `${missing} is not set in this environment`,
+      missingKeyAdvice(name, missing),
+    );
   const login = await loginOf(settings.harness, env);
   switch (login.kind) {
     case "key":
@@ -106,32 +119,17 @@ async function loginFinding(subject: Subject): Promise<Finding> {
     case "unknown":
       return finding(name, "login", "note", `cannot be told: ${login.why}`);
     case "none":
-      return finding(name, "login", "warning", `no key, and no login in ${login.looked}`, loginAdvice(subject));
+      return finding(
+        name,
+        "login",
+        "warning",
+        `no key, and no login in ${login.looked}`,
+        // Its path: the program may be in no PATH of a person's.
+        loginAdvice(agent, programOf(config, name)?.program ?? name),
+      );
     default:
       return login satisfies never;
   }
-}
-
-/** What each program is told to log in; the first asks for it when it is started. */
-const loginWords: Partial<Record<AgentSettings["harness"], string>> = {
-  claude: "",
-  codex: " login",
-  opencode: " auth login",
-};
-
-/** The commonest surprise first: a key in the environment that no agent is given. */
-function loginAdvice({ name, settings, config }: Subject): string {
-  const own = settings.harness === "claude" ? /^(ANTHROPIC|CLAUDE)_/ : /^(OPENAI|CODEX)_/;
-  const unused = keyVariables.find(
-    (key) => config.environment[key] && (settings.harness === "opencode" || own.test(key)),
-  );
-  const words = loginWords[settings.harness];
-  // Its path: the program may be in no PATH of a person's.
-  const program = programOf(config, name)?.program ?? name;
-  const how = `As the daemon's user ${words === undefined ? "log in" : `run "${program}${words}" and log in`}`;
-  if (unused !== undefined)
-    return `${unused} is set, but agents get no key that the configuration does not name: set agents.${name}.key_env to "${unused}". Or: ${how}`;
-  return `${how}, or name the variable that holds a key with agents.${name}.key_env`;
 }
 
 /** Each may be missing; all may not. */

@@ -123,6 +123,8 @@ export const Bootstrap = z.object({
   hooks: HookPlan.optional(),
   /** Around the agent's processes. */
   sandbox: SandboxPlan.optional(),
+  /** What a person can do about a failure, by its category or code, as the operator's configuration has it. */
+  advice: z.object({ auth_error: z.string().optional(), agent_not_found: z.string().optional() }).optional(),
   /** What is taken out of all that the session tells. */
   redact: z.object({ values: z.array(z.string()), patterns: z.array(z.string()) }).optional(),
   interactive: z.boolean(),

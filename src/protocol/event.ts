@@ -128,6 +128,8 @@ export const Result = z.object({
   /** Why it ended, for `limit` and `aborted`. */
   reason: z.string().optional(),
   error_category: ErrorCategory.optional(),
+  /** As in `error`. */
+  advice: z.string().optional(),
 });
 
 /** What an answer to an open question may be. */
@@ -196,6 +198,8 @@ export const ErrorEvent = z.looseObject({
   retryable: z.boolean(),
   error_category: ErrorCategory.optional(),
   turn_id: z.string().optional(),
+  /** What to do about it, where the operator's configuration says. */
+  advice: z.string().optional(),
 });
 
 /** Emitted once, as the last event of every session. A death by signal has code 128 + signal number. */

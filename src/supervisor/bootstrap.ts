@@ -10,6 +10,7 @@ import { linkProtocol } from "../protocol/link-frame.ts";
 import type { SessionSpec } from "../protocol/session.ts";
 import type { Place } from "../runtime/runtime.ts";
 import { traceparentOf } from "../session/trace-context.ts";
+import { adviceOf } from "./agent-advice.ts";
 import { agentEnv } from "./agent-env.ts";
 import type { AgentOptions } from "./agent-options.ts";
 import { hooksOf } from "./hooks.ts";
@@ -91,6 +92,7 @@ export function bootstrapOf(given: BootstrapOptions): Bootstrap {
     },
     ...defined({
       sandbox: place.sandbox,
+      advice: adviceFor(spec, place, { settings, config }),
       redact: redactionOf({
         env,
         marked: given.secretEnv,
@@ -107,6 +109,15 @@ export function bootstrapOf(given: BootstrapOptions): Bootstrap {
       hooks: hooksOf(config, spec.agent),
     }),
   };
+}
+
+function adviceFor(
+  { agent, container }: SessionSpec,
+  { privateHome }: Place,
+  { settings, config }: { settings: AgentSettings; config: Config },
+): Bootstrap["advice"] {
+  const advised = { name: agent, settings, environment: config.environment };
+  return adviceOf(advised, { hasOwnHome: privateHome !== undefined, isContained: container !== undefined });
 }
 
 /** Claude Code 2.1.329 keeps what it knows of a project by the path of its work dir. */

@@ -117,6 +117,16 @@ test("installed for all: the version, and a command in a session of a daemon tha
   await eventually(async () => !(await readdir(join(home, ".local/share/agentruntime"))).includes("daemon.json"));
 });
 
+test("without agents on the machine run and doctor say what installs them", async () => {
+  const home = await emptyHome("without-agents");
+  const project = join(home, "project");
+  await mkdir(project);
+  const ran = await agentd(home, ["run", "--work-dir", project, "hello"]);
+  expect([ran.exitCode, ran.stdout]).toEqual([1, expect.stringContaining("Install it: agentd agents install claude")]);
+  expect((await agentd(home, ["doctor"])).stdout).toContain("Install it: agentd agents install claude");
+  await eventually(async () => !(await readdir(join(home, ".local/share/agentruntime"))).includes("daemon.json"));
+});
+
 test("a daemon that stays up serves its console and the readable reference", async () => {
   const home = await emptyHome("served");
   await configure(home);

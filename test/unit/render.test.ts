@@ -240,22 +240,28 @@ test("an end that was nobody's wish says how to go on", () => {
 });
 
 describe("an error", () => {
-  test("is shown once, though result and exit repeat it, and says what to do about a login", () => {
+  test.each([
+    {
+      from: "an older sidecar",
+      given: {},
+      shows: /^ {2}Log in with the agent's own program, or set agents\.NAME\.key_env/,
+    },
+    { from: "the daemon", given: { advice: "Set THE_KEY" }, shows: /^ {2}Set THE_KEY$/ },
+  ])("is shown once, though result and exit repeat it, with the advice of $from", ({ given, shows }) => {
     const message = "Not logged in";
+    const about = { message, retryable: false, error_category: "auth_error" } as const;
     const events: SessionEvent[] = [
-      { type: "error", data: { code: "agent_failed", message, retryable: false, error_category: "auth_error" } },
+      { type: "error", data: { code: "agent_failed", ...about, ...given } },
       result({ status: "error", text: message, error_category: "auth_error" }),
       { type: "exit", data: { code: 1, error_detail: `${message}\n`, error_category: "auth_error" } },
     ];
-    expect(shown(events)).toBe(
-      [
-        "✗ auth_error: Not logged in",
-        '  Run "claude" once and log in, or set agents.claude.key_env in the configuration',
-        "— error · auth_error · 3.2s · 0 in, 0 out",
-        "■ The agent ended with code 1 · auth_error",
-        "",
-      ].join("\n"),
-    );
+    expect(shown(events).split("\n")).toEqual([
+      "✗ auth_error: Not logged in",
+      expect.stringMatching(shows),
+      "— error · auth_error · 3.2s · 0 in, 0 out",
+      "■ The agent ended with code 1 · auth_error",
+      "",
+    ]);
   });
 });
 

@@ -33,9 +33,12 @@ export function ItemView({ lines, isOpen, onToggle }: ItemViewProps): ComponentC
       return <Question lines={lines} />;
     case "error":
       return (
-        <p class="fault">
-          <strong>{visible(line.data.error_category ?? line.data.code)}</strong> {shownOutput(line.data.message)}
-        </p>
+        <>
+          <p class="fault">
+            <strong>{visible(line.data.error_category ?? line.data.code)}</strong> {shownOutput(line.data.message)}
+          </p>
+          {line.data.advice !== undefined && <p class="facts">{visible(line.data.advice)}</p>}
+        </>
       );
     case "stdout":
     case "stderr":
