@@ -1,13 +1,14 @@
 /**
- * The README's lines for curl and websocat, as they stand there, with a header and under --no-auth. Where there is no
- * websocat, a program with its options sends and shows the same frames.
+ * The README's lines for curl and websocat, as they stand there and as a whole, with a header and under --no-auth: against the real Claude
+ * Code with a scripted model, as the demo has it. Where there is no websocat, a program with its options sends and shows the same frames.
  */
 import { readFileSync } from "node:fs";
-import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
+import { startClaudeDaemon } from "../support/claude-daemon.ts";
 import { inPath } from "../support/in-path.ts";
 import { agentdPath, type Daemon, startDaemon } from "../support/start-daemon.ts";
 import { tempDir } from "../support/temp-dir.ts";
@@ -18,9 +19,11 @@ const [withHeader = "", withoutAuth = ""] = [...section.matchAll(/```sh\n([\s\S]
 const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
 
 interface Ran {
-  /** Of each request, in their order. */
+  /** Of each request but those that watch, in their order. */
   statuses: number[];
   stdout: string;
+  /** In the folder where it ran, at its end. */
+  files: string[];
 }
 
 /** Runs lines of the README against a daemon, in a shell that has the programs which they name. */
@@ -33,36 +36,37 @@ async function run(daemon: Daemon, lines: string, before = ""): Promise<Ran> {
     await chmod(join(bin, name), 0o755);
   };
   await program("agentd", `exec "${process.execPath}" "${agentdPath}" "$@"`);
-  // What watches is left after some seconds: the README's reader presses Ctrl+C.
-  const patience = 'case "$*" in */events*) m=2 ;; *) m=30 ;; esac';
-  await program("curl", `${patience}\nexec "${inPath(["curl"])}" -m $m -w '%{stderr}STATUS %{http_code}\\n' "$@"`);
+  const curl = inPath(["curl"]);
+  const watching = `case "$*" in */events*) exec "${curl}" "$@" ;; esac`;
+  await program("curl", `${watching}\nexec "${curl}" -m 30 -w '%{stderr}STATUS %{http_code}\\n' "$@"`);
   if (inPath(["websocat"]) === undefined)
     await program("websocat", `exec "${process.execPath}" "${fixture("programs/websocat.mjs")}" "$@"`);
-  const script = `${before}\n${lines}`
-    .replaceAll("http://127.0.0.1:8090", daemon.url)
-    .replaceAll("ws://127.0.0.1:8090", daemon.url.replace("http", "ws"));
+  const script = `${before}\n${lines}`.replaceAll("://127.0.0.1:8090", daemon.url.replace("http", ""));
   const { stdout, stderr } = await execa("bash", ["-c", script], {
     cwd: dir.path,
-    env: { PATH: `${bin}:${process.env["PATH"]}`, AGENTRUNTIME_DATA_DIR: daemon.dataDir },
+    env: { PATH: `${bin}:${process.env["PATH"]}`, AGENTD_URL: daemon.url, AGENTD_TOKEN: daemon.token },
     input: '{"type":"prompt","data":"typed into websocat"}\n',
     reject: false,
     timeout: 50_000,
   });
+  const files = await readdir(dir.path);
   await dir.remove();
-  return { statuses: [...stderr.matchAll(/^STATUS (\d+)$/gm)].map(([, status]) => Number(status)), stdout };
+  return { files, statuses: [...stderr.matchAll(/^STATUS (\d+)$/gm)].map(([, status]) => Number(status)), stdout };
 }
 
 const agents = { claude: { harness: "claude", command: fixture("agents/claude-counts.mjs") } };
 
-test("with the token in a header", async () => {
-  const daemon = await startDaemon({ config: { agents } });
-  const { statuses, stdout } = await run(daemon, withHeader);
-  // Created, shown, its log, prompt, steer, interrupt, shown, an answer that no question waits for, watched, deleted.
-  expect(statuses).toEqual([201, 200, 200, 202, 202, 202, 200, 404, 200, 200]);
+test("with the token in a header, pasted as a whole", async () => {
+  const { daemon, stop } = await startClaudeDaemon();
+  onTestFinished(stop);
+  const { statuses, stdout, files } = await run(daemon, withHeader);
+  // Created, shown, its log, shown, answered, prompt, steer, interrupt, deleted.
+  expect(statuses, stdout).toEqual([201, 200, 200, 200, 200, 202, 202, 202, 200]);
+  expect(stdout).toMatch(/^data: \{"type":"input_required"/m);
+  expect(stdout).toMatch(/^data: \{"type":"result".*"status":"success"/m);
+  expect(files).toContain("hello.txt");
   expect(stdout).toContain('{"type":"connected"');
-  expect(stdout).toContain("typed into websocat");
-  expect(stdout).toContain("\ndata: ");
-  await daemon.stop();
+  expect(stdout).toContain("You said: And now?");
 });
 
 test("without one under --no-auth", async () => {
