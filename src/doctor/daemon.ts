@@ -43,8 +43,27 @@ export async function checkPort({ config, dataDir }: Examined): Promise<Finding[
   const fault = await listenFault(host, port);
   if (fault === undefined) return [machine("port", "ok", `${host}:${port} is free`)];
   const advice = 'Choose another with listen.port or --port; 0 takes any free one. "agentd run" does that by itself';
+  const other = fault === "EADDRINUSE" ? await agentdAt(host, port) : undefined;
+  if (other !== undefined) {
+    const found = `${host}:${port}: an agentd, version ${other}, listens there; it is not this data dir's`;
+    const ask = `Commands ask it with --port ${port}, and its token in AGENTD_TOKEN. For a daemon of this data dir: c${advice.slice(1)}`;
+    return [machine("port", "warning", found, ask)];
+  }
   const why = fault === "EADDRINUSE" ? "another program listens there" : fault;
   return [machine("port", "wrong", `${host}:${port}: ${why}`, advice)];
+}
+
+/** Its version, when what listens there is one of us. */
+async function agentdAt(host: string, port: number): Promise<string | undefined> {
+  const near = ["0.0.0.0", "::"].includes(host) ? "localhost" : host;
+  try {
+    const url = `http://${near.includes(":") ? `[${near}]` : near}:${port}`;
+    const address = await addressOf({ url, token: undefined, source: "listen" });
+    return (await getHealth(address, AbortSignal.timeout(healthMsMax))).version;
+  } catch {
+    // It does not answer as we do, or not at all.
+    return undefined;
+  }
 }
 
 /** The living daemon of the data dir. */

@@ -181,6 +181,17 @@ test("a living daemon is told of, with its version, and its port is its own", as
   expect(of("machine", "port")).toBeUndefined();
 });
 
+test("a port that another daemon has is said to be agentd's", async () => {
+  const other = await startDaemon();
+  onTestFinished(async () => void (await other.stop()));
+  const { of } = await report(["--port", new URL(other.url).port]);
+  expect(of("machine", "port")).toMatchObject({
+    status: "warning",
+    found: expect.stringMatching(/: an agentd, version \d\S+, listens there; it is not this data dir's$/),
+    advice: expect.stringContaining(`--port ${new URL(other.url).port}`),
+  });
+});
+
 test("the probe runs each real agent once: start, text, tool, interrupt, resume, and leaves nothing behind", {
   timeout: 300_000,
 }, async () => {
