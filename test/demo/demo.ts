@@ -188,8 +188,13 @@ async function end(daemon: Daemon, id: string): Promise<void> {
 /** Leaves everything up until Ctrl+C, with something to try. */
 async function keepUp(daemon: Daemon, repository: string): Promise<void> {
   const agentd = `node ${agentdPath}`;
-  caption("Everything stays up until Ctrl+C. In another terminal:");
+  caption("Everything stays up until Ctrl+C.");
   console.log(`
+    In a browser: ${daemon.url}/
+    The page asks for a token: ${daemon.token}
+
+    In another terminal:
+
     export AGENTD_URL=${daemon.url} AGENTD_TOKEN=${daemon.token}
     ${agentd} ls
     ${agentd} attach demo                 # type prompts; /steer TEXT, /interrupt; Ctrl+D leaves
