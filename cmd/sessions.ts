@@ -50,7 +50,7 @@ export async function stop(
   const address = await locate(options, context.env);
   const id = await findSession(address, typedId);
   const view = await stopSession(address, id, options.drain ? "drain" : "now");
-  context.terminal.note(options.drain ? `Session ${id} ends when its queued turns are done` : stoppedLine(id, view));
+  context.terminal.note(stoppedLine(id, view, options));
   return exitCode.ok;
 }
 
@@ -63,10 +63,14 @@ export async function remove(typedId: string, options: DaemonOptions, context: C
 }
 
 /** A stop is under way when it is answered. */
-function stoppedLine(id: string, { ended_at, exit_code, end_reason }: SessionView): string {
-  return ended_at === undefined
-    ? `Session ${id} is being stopped`
-    : endText(id, { code: exit_code, reason: end_reason });
+function stoppedLine(
+  id: string,
+  { ended_at, exit_code, end_reason }: SessionView,
+  { drain }: z.infer<typeof StopOptions>,
+): string {
+  if (ended_at !== undefined) return endText(id, { code: exit_code, reason: end_reason });
+  const what = drain ? "ends when its queued turns are done" : "is being stopped";
+  return `Session ${id} ${what}. Wait for its end with: agentd wait ${id}`;
 }
 
 /** Exits as `attach` does, however long it takes. */

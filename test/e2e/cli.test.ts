@@ -300,6 +300,16 @@ describe("sessions", () => {
     expect(await daemon.cli("wait", done)).toMatchObject({ exitCode: 0 });
   });
 
+  test("are stopped without waiting for their end, which is said", async () => {
+    const id = await create({ prompt: "sleep" });
+    const hint = `Wait for its end with: agentd wait ${id}`;
+    const drained = await daemon.cli("stop", id, "--drain");
+    expect(drained.stderr).toBe(`Session ${id} ends when its queued turns are done. ${hint}`);
+    expect((await daemon.cli("stop", id)).stderr).toBe(`Session ${id} is being stopped. ${hint}`);
+    expect((await daemon.cli("wait", id)).stderr).toContain(`Session ${id} was stopped`);
+    await daemon.cli("rm", id);
+  });
+
   test.each([
     { what: "was stopped", request: {}, isStopped: true, exitCode: 0 },
     { what: "was stopped", request: { prompt: "sleep" }, isStopped: true, exitCode: 0 },
