@@ -342,7 +342,7 @@ export type PromptAccepted = z.infer<typeof PromptAccepted>;
 /** `POST /gc`. */
 export const CollectRequest = z.strictObject({ dry_run: z.boolean().default(false) }).default({ dry_run: false });
 
-/** Its answer: the policy, the sessions that are gone by it, and what was left of others; or what would be. */
+/** Its answer: the policy, the sessions that are gone by it, what was left of others, and what could not be removed; or what would be. */
 export const Collected = z.object({
   dry_run: z.boolean(),
   keep_sessions: z.number().nullable(),
@@ -375,11 +375,15 @@ export const Collected = z.object({
         name: z.string(),
         session_id: z.string().nullable(),
         data_dir: z.string().optional(),
-        /** It is not removed: a session of that data dir still runs. */
+        /** It is not removed: a session of that data dir still runs, or it holds what did not come back to this machine. */
         kept: z.literal(true).optional(),
+        /** It is there still, or may be: `failed` of the whole says why. */
+        failed: z.literal(true).optional(),
       }),
     )
     .default([]),
+  /** What could not be done, though all the rest was: the code is one of an error's, the message says what to do. */
+  failed: z.array(z.object({ session_id: z.string().nullable(), error: z.string(), message: z.string() })).default([]),
 });
 export type Collected = z.infer<typeof Collected>;
 

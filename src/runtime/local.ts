@@ -69,7 +69,7 @@ export function localRuntime(options: LocalRuntimeOptions): LocalRuntime {
       if (left.length > 0) throw notEnded(sessionId, left, "it does not end");
     },
     // A session is ended before its folder goes: nothing of one is left whose folder is not there.
-    sweepOthers: async () => [],
+    sweepOthers: async () => ({ leftovers: [], faults: [] }),
     // It contains nothing.
     changeEgress: async () => ({ changed: [] }),
     keepReady: () => pool.begin(),

@@ -100,6 +100,20 @@ export interface Leftover {
   dataDir?: string;
   /** It is told and not removed: an agent of that daemon still runs, or it holds what did not come back to this machine. */
   isKept?: boolean;
+  /** It was to be removed, and could not be, or nobody can tell whether it is. */
+  hasFailed?: boolean;
+}
+
+/** Why something of it is there still. What was thrown says in its message what to do. */
+export interface Unremoved {
+  /** Undefined when it is no one session's. */
+  sessionId: string | undefined;
+  error: unknown;
+}
+
+export interface Swept {
+  leftovers: Leftover[];
+  faults: Unremoved[];
 }
 
 /** What of the way out of containers may change while sessions run. */
@@ -141,12 +155,13 @@ export interface Runtime {
   sweepUnread(sessionId: string, sessionDir: string): Promise<void>;
   /**
    * Ends what is there of this daemon's and belongs to none of these sessions, and says what that was; with `withStrangers`
-   * also what is of daemons whose data dirs are gone.
+   * also what is of daemons whose data dirs are gone. What cannot be removed is told with the rest. Rejects when nothing was
+   * removed, since it could not be found out what is there.
    */
   sweepOthers(
     liveSessions: ReadonlySet<string>,
     options: { isDryRun: boolean; withStrangers: boolean },
-  ): Promise<Leftover[]>;
+  ): Promise<Swept>;
   /**
    * Holds for the next connections of sessions; those that are open stay. Resolves with the sessions whose policy is another one
    * now. Rejects, with all as it was, when it cannot be.

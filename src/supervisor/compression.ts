@@ -10,6 +10,7 @@ import { StoredFile } from "../session/stored-file.ts";
 import type { SessionRow } from "../store/store.ts";
 import type { Context } from "./context.ts";
 import { isOver } from "./is-over.ts";
+import type { Unfinished } from "./unfinished.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
 /** In one call; the next one goes on. */
@@ -18,26 +19,39 @@ const sessionsMax = 1000;
 type Compressed = Collected["compressed"];
 
 /** Without a policy nothing is found. One log after the other: nobody waits for it. */
-export async function compressLogs(context: Context, { isDryRun }: { isDryRun: boolean }): Promise<Compressed> {
-  const { config, store } = context;
-  const days = config.retention.compress_days;
+export async function compressLogs(
+  context: Context,
+  { isDryRun, unfinished }: { isDryRun: boolean; unfinished: Unfinished },
+): Promise<Compressed> {
   const done: Compressed = [];
-  if (days === undefined) return done;
-  const before = Date.now() - days * dayMs;
-  let after: string | undefined;
-  for (;;) {
-    const rows = await store.sessions.endedBefore(before, after);
-    for (const row of rows) {
-      if (done.length === sessionsMax || context.isClosing()) return done;
-      const found = await compressOne(context, row, { isDryRun });
-      if (found) done.push(found);
+  await unfinished.try({ act: "look for logs to compress" }, async () => {
+    for await (const row of oldRows(context)) {
+      if (done.length === sessionsMax || context.isClosing()) return;
+      try {
+        const found = await compressOne(context, row, { isDryRun });
+        if (found) done.push(found);
+      } catch (error) {
+        unfinished.add(error, { act: `compress the log of session "${row.id}"`, sessionId: row.id });
+        if (isDiskFull(error)) return;
+      }
     }
-    after = rows.at(-1)?.id;
-    if (after === undefined) return done;
-  }
+  });
+  return done;
 }
 
-/** Undefined when there is nothing to do, or it could not be done: the log is as it was then. */
+async function* oldRows({ config, store }: Context): AsyncGenerator<SessionRow> {
+  const days = config.retention.compress_days;
+  if (days === undefined) return;
+  const before = Date.now() - days * dayMs;
+  let after: string | undefined;
+  do {
+    const rows = await store.sessions.endedBefore(before, after);
+    yield* rows;
+    after = rows.at(-1)?.id;
+  } while (after !== undefined);
+}
+
+/** Undefined when there is nothing to do. Rejects when it could not be done: the log is as it was then. */
 async function compressOne(
   context: Context,
   row: SessionRow,
@@ -59,9 +73,7 @@ async function compressOne(
     for (const path of plain) bytes += await packLog(path, { assertGoesOn });
     return { ...found, stored_bytes: bytes };
   } catch (error) {
-    if (isDiskFull(error)) throw error;
-    if (!context.isClosing() && errnoOf(error) !== "ENOENT")
-      context.log("error", `Cannot compress the log of session "${id}": ${messageOf(error)}`, { session_id: id });
+    if (isDiskFull(error) || !(context.isClosing() || errnoOf(error) === "ENOENT")) throw error;
     return undefined;
   } finally {
     // What it left half done it has taken away itself: the mark is for those who are killed.

@@ -53,7 +53,8 @@ export async function recover(context: Context): Promise<void> {
 async function sweepLeftovers({ runtimes, log }: Context, spared: ReadonlySet<string>): Promise<void> {
   for (const runtime of runtimes.values()) {
     try {
-      await runtime.sweepOthers(spared, { isDryRun: false, withStrangers: false });
+      const { faults } = await runtime.sweepOthers(spared, { isDryRun: false, withStrangers: false });
+      for (const { error, sessionId } of faults) log("error", messageOf(error), { session_id: sessionId });
     } catch (error) {
       const what = `Cannot remove what belongs to no session (runtime ${runtime.name}): ${messageOf(error)}`;
       log("error", `${what}. The next start tries it again, and so does "agentd gc"`);

@@ -7,85 +7,118 @@ import { join } from "node:path";
 import { defined } from "../protocol/defined.ts";
 import { errnoOf, messageOf } from "../protocol/error.ts";
 import type { Collected } from "../protocol/http.ts";
+import type { Leftover } from "../runtime/runtime.ts";
 import { listHomes, type SessionHome, sessionHome } from "../session/home.ts";
 import type { SessionRow } from "../store/store.ts";
 import { compressLogs } from "./compression.ts";
 import type { Context } from "./context.ts";
 import { isOver } from "./is-over.ts";
+import { Unfinished } from "./unfinished.ts";
 
 /** How often it is looked for. */
 const everyMs = 60 * 60 * 1000;
 const dayMs = 24 * 60 * 60 * 1000;
 
-/** Without a policy nothing is found. */
+/** Without a policy nothing is found. What cannot be done keeps nothing else from being done and told. */
 export async function collect(context: Context, { isDryRun }: { isDryRun: boolean }): Promise<Collected> {
   const { keep_sessions = null, keep_days = null, compress_days = null } = context.config.retention;
+  const asked = { isDryRun, unfinished: new Unfinished() };
+  const sessions = await collectOld(context, asked);
+  if (keep_sessions !== null || keep_days !== null) sessions.push(...(await collectLeftHomes(context, asked)));
+  const gone = new Set(sessions.map(({ session_id }) => session_id));
+  const compressed = (await compressLogs(context, asked)).filter(({ session_id }) => !gone.has(session_id));
+  const leftovers = await sweepLeftovers(context, asked);
+  const failed = asked.unfinished.told;
+  // Who only looks is told, and nothing has happened.
+  if (!isDryRun) for (const { session_id, message } of failed) context.log("error", message, { session_id });
+  return { dry_run: isDryRun, keep_sessions, keep_days, compress_days, sessions, compressed, leftovers, failed };
+}
+
+interface Asked {
+  isDryRun: boolean;
+  unfinished: Unfinished;
+}
+
+/** Rejects when the store does not say what there is: nothing is removed then. */
+async function collectOld(context: Context, { isDryRun, unfinished }: Asked): Promise<Collected["sessions"]> {
+  const { keep_sessions, keep_days } = context.config.retention;
   const rows = await context.store.sessions.beyond({
-    count: keep_sessions ?? undefined,
-    endedBefore: keep_days === null ? undefined : Date.now() - keep_days * dayMs,
+    count: keep_sessions,
+    endedBefore: keep_days === undefined ? undefined : Date.now() - keep_days * dayMs,
   });
   const sessions: Collected["sessions"] = [];
   // What a chat goes on from stays as long as the chat.
   const resumable = new Set(rows.length === 0 ? [] : await context.store.chats.resumable());
   for (const row of rows) {
-    if (resumable.has(row.id) || !(await isOver(context, row.id))) continue;
-    if (!isDryRun) await removeFolder(context, row);
-    sessions.push({
-      session_id: row.id,
-      name: row.name,
-      log_bytes: row.log_bytes,
-      ended_at: row.ended_at === null ? null : new Date(row.ended_at).toISOString(),
+    if (resumable.has(row.id)) continue;
+    await unfinished.try({ act: `remove session "${row.id}"`, sessionId: row.id }, async () => {
+      if (!(await isOver(context, row.id))) return;
+      if (!isDryRun) await removeFolder(context, row);
+      sessions.push({
+        session_id: row.id,
+        name: row.name,
+        log_bytes: row.log_bytes,
+        ended_at: row.ended_at === null ? null : new Date(row.ended_at).toISOString(),
+      });
     });
   }
-  if (keep_sessions !== null || keep_days !== null)
-    for (const id of await collectLeftHomes(context, { isDryRun }))
-      sessions.push({ session_id: id, name: null, log_bytes: 0, ended_at: null });
-  const gone = new Set(sessions.map(({ session_id }) => session_id));
-  const compressed = (await compressLogs(context, { isDryRun })).filter(({ session_id }) => !gone.has(session_id));
-  const leftovers = await sweepLeftovers(context, isDryRun);
-  return { dry_run: isDryRun, keep_sessions, keep_days, compress_days, sessions, compressed, leftovers };
+  return sessions;
+}
+
+async function collectLeftHomes(context: Context, { isDryRun, unfinished }: Asked): Promise<Collected["sessions"]> {
+  const sessions: Collected["sessions"] = [];
+  await unfinished.try({ act: "look for homes of which no session is left" }, async () => {
+    for await (const id of leftHomes(context))
+      await unfinished.try({ act: `remove what is left of session "${id}"`, sessionId: id }, async () => {
+        if (!isDryRun) await rm(sessionHome(context.config.dataDir, id).dir, { recursive: true, force: true });
+        sessions.push({ session_id: id, name: null, log_bytes: 0, ended_at: null });
+      });
+  });
+  return sessions;
 }
 
 /**
  * Folders that the index does not know, and in which only a private home is left: the policy took the session, the
  * conversation in the home was gone on with, and whoever did so is gone too, by a deletion or over a crash.
  */
-async function collectLeftHomes(
-  { config, store, registry }: Context,
-  { isDryRun }: { isDryRun: boolean },
-): Promise<string[]> {
+async function* leftHomes({ config, store, registry }: Context): AsyncGenerator<string> {
   const known = new Set((await store.sessions.standings()).map(({ id }) => id));
-  const left: string[] = [];
   for (const id of await listHomes(config.dataDir)) {
     if (known.has(id) || registry.has(id)) continue;
     const home = sessionHome(config.dataDir, id);
     if ((await namesIn(home.dir)).some((name) => join(home.dir, name) !== home.agentHome)) continue;
     if (registry.isHomeUsed(id, id) || (await store.sessions.isHomeUsed(id, id))) continue;
     // Its creation may have begun while we asked.
-    if (registry.has(id)) continue;
-    if (!isDryRun) await rm(home.dir, { recursive: true, force: true });
-    left.push(id);
+    if (!registry.has(id)) yield id;
   }
-  return left;
 }
 
 /** What no policy is needed for: nobody can use it any more. */
 async function sweepLeftovers(
   { registry, unreadables, runtimes }: Context,
-  isDryRun: boolean,
-): Promise<NonNullable<Collected["leftovers"]>> {
+  { isDryRun, unfinished }: Asked,
+): Promise<Collected["leftovers"]> {
   const live = registry.all().flatMap(({ session, attendance }) => (attendance ? [session.id] : []));
   // What could not be read may be alive.
   const spared = new Set([...live, ...unreadables.ids()]);
-  const options = { isDryRun, withStrangers: true };
-  const found = await Promise.all([...runtimes.values()].map((runtime) => runtime.sweepOthers(spared, options)));
-  return found.flat().map(({ kind, name, sessionId = null, dataDir, isKept }) => ({
+  const leftovers: Leftover[] = [];
+  for (const runtime of runtimes.values()) {
+    const act = `remove what belongs to no session (runtime ${runtime.name})`;
+    await unfinished.try({ act }, async () => {
+      const swept = await runtime.sweepOthers(spared, { isDryRun, withStrangers: true });
+      leftovers.push(...swept.leftovers);
+      for (const { error, sessionId } of swept.faults) unfinished.add(error, { act, sessionId });
+    });
+  }
+  return leftovers.map(({ kind, name, sessionId = null, dataDir, isKept, hasFailed }) => ({
     kind,
     name,
     session_id: sessionId,
-    ...defined({ data_dir: dataDir, kept: isKept ? (true as const) : undefined }),
+    ...defined({ data_dir: dataDir, kept: isKept ? yes : undefined, failed: hasFailed ? yes : undefined }),
   }));
 }
+
+const yes = true as const;
 
 /** The record goes first: from then on a start that finds the folder knows it for a deleted session's. */
 async function removeFolder(context: Context, { id, home_of }: SessionRow): Promise<void> {

@@ -1,10 +1,11 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "libsql";
 import { afterEach, describe, expect, it } from "vitest";
 import { type CountsDaemon, startCountsDaemon } from "../support/counts-daemon.ts";
 import { eventually } from "../support/eventually.ts";
 import { runCli, startDaemon } from "../support/start-daemon.ts";
+import { canMount, mountSmallDisk } from "../torture/small-disk.ts";
 
 let counts: CountsDaemon;
 afterEach(() => counts.stop());
@@ -216,6 +217,13 @@ describe("context for the next prompt", () => {
   });
 });
 
+/** It cannot be removed, whoever tries: by root, since something is mounted in it. */
+async function hold(folder: string): Promise<{ letGo(): Promise<void> }> {
+  if (canMount) return { letGo: mountSmallDisk(join(folder, "held"), 1).remove };
+  chmodSync(folder, 0o500);
+  return { letGo: async () => chmodSync(folder, 0o700) };
+}
+
 describe("gc", () => {
   it("removes by a policy the folder in which only a private home is left, and no other that the index does not know", async () => {
     counts = await startCountsDaemon();
@@ -247,6 +255,38 @@ describe("gc", () => {
     await runCli(["reindex", "--data-dir", counts.daemon.dataDir]);
     await counts.restart();
     await counts.daemon.delete(`/sessions/${id}`);
+  });
+
+  it("removes and tells the others when one cannot be removed, and says why of that one", async () => {
+    counts = await startCountsDaemon();
+    await counts.daemon.kill9();
+    await counts.restart(["--keep-sessions", "0"]);
+    const made: string[] = [];
+    for (let n = 0; n < 2; n++) {
+      const id = await counts.create({ prompt: "words=1", interactive: false });
+      await counts.until(id);
+      made.push(id);
+    }
+    const wouldGo = async () => (await counts.daemon.post("/gc", { dry_run: true })).body.sessions.length;
+    await eventually(async () => (await wouldGo()) === made.length, { what: "their ends in the store" });
+    const [stuck = "", other = ""] = made;
+    const held = await hold(counts.dirOf(stuck));
+    try {
+      const { status, body } = await counts.daemon.post("/gc");
+      expect([status, body.sessions]).toEqual([200, [expect.objectContaining({ session_id: other })]]);
+      const message = expect.stringMatching(/^Cannot remove session ".*": E.*"agentd gc" again$/);
+      expect(body.failed).toEqual([{ session_id: stuck, error: "internal", message }]);
+      expect(made.map((id) => existsSync(counts.dirOf(id)))).toEqual([true, false]);
+      const again = await counts.daemon.cli("gc");
+      expect([again.exitCode, again.stdout]).toEqual([1, ""]);
+      expect(again.stderr).toMatch(new RegExp(`^Removed 0 sessions\nCannot remove session "${stuck}"`));
+      const asJson = await counts.daemon.cli("gc", "--json");
+      expect([asJson.exitCode, JSON.parse(asJson.stdout).failed]).toEqual([1, body.failed]);
+    } finally {
+      await held.letGo();
+    }
+    expect(await counts.daemon.cli("gc")).toMatchObject({ exitCode: 0, stderr: "Removed 1 session" });
+    expect(existsSync(counts.dirOf(stuck))).toBe(false);
   });
 
   it("removes nothing without a policy, and by one the oldest ended sessions whole", async () => {

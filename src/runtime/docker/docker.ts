@@ -6,7 +6,7 @@ import type Docker from "dockerode";
 import type { Bootstrap } from "../../protocol/bootstrap.ts";
 import type { Denial } from "../../protocol/egress.ts";
 import { messageOf } from "../../protocol/error.ts";
-import type { EgressChange, Leftover, PlaceSpec, Runtime, SidecarAddress, SidecarHandle } from "../runtime.ts";
+import type { EgressChange, PlaceSpec, Runtime, SidecarAddress, SidecarHandle, Swept } from "../runtime.ts";
 import { Authorities } from "./authorities.ts";
 import type { ContainerLimits } from "./container-options.ts";
 import { copiedPremises } from "./copied-premises.ts";
@@ -283,7 +283,7 @@ class DockerRuntime implements Runtime {
   sweepOthers(
     liveSessions: ReadonlySet<string>,
     options: { isDryRun: boolean; withStrangers: boolean },
-  ): Promise<Leftover[]> {
+  ): Promise<Swept> {
     return this.#sweeper.sweepOthers(liveSessions, options);
   }
 

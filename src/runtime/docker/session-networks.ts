@@ -4,10 +4,10 @@
  */
 import type { EgressPolicy } from "../../protocol/egress.ts";
 import { messageOf } from "../../protocol/error.ts";
-import type { Faults } from "./faults.ts";
 import type { Networks, SessionNetwork } from "./networks.ts";
 import type { Policies, StagedPolicies } from "./policies.ts";
 import type { EgressProxy } from "./proxy.ts";
+import type { Removals } from "./removals.ts";
 
 export interface SessionNetworksOptions {
   networks: Networks;
@@ -113,14 +113,15 @@ export class SessionNetworks {
   }
 
   /** What is nobody's, policies without a network among it. */
-  async removeStrays(faults: Faults): Promise<void> {
+  async removeStrays(removals: Removals): Promise<void> {
     const { networks, policies } = this.#options;
     const strays = (await this.list()).filter(({ sessionId }) => sessionId === undefined);
-    for (const network of strays) if (!this.#isAnothers(network)) await faults.try(() => this.#remove(network));
+    for (const network of strays) if (!this.#isAnothers(network)) await removals.try(() => this.#remove(network));
     // In this order: a policy is written when its network is there.
     const owners = await policies.owners();
     const addresses = new Set((await networks.list()).map(({ subnet }) => subnet.agent));
-    for (const address of owners.keys()) if (!addresses.has(address)) await faults.try(() => policies.remove(address));
+    for (const address of owners.keys())
+      if (!addresses.has(address)) await removals.try(() => policies.remove(address));
   }
 
   /** In the background, once no session has been started for a moment: none is to wait for it. */

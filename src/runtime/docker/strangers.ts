@@ -3,8 +3,8 @@ import { lstat } from "node:fs/promises";
 import { errnoOf } from "../../protocol/error.ts";
 import type { Leftover } from "../runtime.ts";
 import { type Engine, engineFault, isMissing } from "./engine.ts";
-import type { Faults } from "./faults.ts";
 import { label, type Names, type Role } from "./names.ts";
+import type { Removals } from "./removals.ts";
 
 /** In the order in which they can be removed. */
 const kinds = ["container", "network", "volume"] as const;
@@ -44,10 +44,14 @@ export async function findStrangers(engine: Engine, names: Names): Promise<Lefto
     }));
 }
 
-export async function removeStrangers(engine: Engine, strangers: readonly Leftover[], faults: Faults): Promise<void> {
+export async function removeStrangers(
+  engine: Engine,
+  strangers: readonly Leftover[],
+  removals: Removals,
+): Promise<void> {
   for (const kind of kinds)
-    for (const { name } of strangers.filter((one) => one.kind === kind && !one.isKept))
-      await faults.try(() => removeStranger(engine, { kind, name }));
+    for (const leftover of strangers.filter((one) => one.kind === kind && !one.isKept))
+      await removals.try(() => removeStranger(engine, leftover), { leftover });
 }
 
 async function removeStranger(engine: Engine, { kind, name }: Pick<Leftover, "kind" | "name">): Promise<void> {

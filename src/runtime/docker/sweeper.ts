@@ -1,14 +1,14 @@
 /** What sessions leave on the engine when they are over: what they did comes back to this machine, the rest is removed. */
-import { messageOf } from "../../protocol/error.ts";
-import type { Leftover } from "../runtime.ts";
-import type { Engine } from "./engine.ts";
+import { AgentdError, messageOf } from "../../protocol/error.ts";
+import type { Leftover, Swept } from "../runtime.ts";
+import { type Engine, engineFault } from "./engine.ts";
 import { isAway } from "./engine-away.ts";
-import { Faults } from "./faults.ts";
 import type { InUse } from "./in-use.ts";
 import { tellLateSpool } from "./late-spool.ts";
 import { label, type Names } from "./names.ts";
 import { Owed } from "./owed.ts";
 import type { Premises } from "./premises.ts";
+import { Removals } from "./removals.ts";
 import { removeContainer } from "./remove-container.ts";
 import type { SessionNetworks } from "./session-networks.ts";
 import { findStrangers, removeStrangers } from "./strangers.ts";
@@ -90,43 +90,56 @@ export class Sweeper {
   async sweepOthers(
     liveSessions: ReadonlySet<string>,
     { isDryRun, withStrangers }: { isDryRun: boolean; withStrangers: boolean },
-  ): Promise<Leftover[]> {
-    const { engine, names, networks, premises, inUse, isHere } = this.#options;
-    const found = await this.#find(liveSessions);
-    // Those that are being started are in no list of the caller's yet.
-    const leftovers = found.filter(
-      ({ sessionId }) => sessionId === undefined || !(liveSessions.has(sessionId) || inUse.has(sessionId)),
-    );
-    const strangers = withStrangers && isHere ? await findStrangers(engine, names) : [];
-    if (isDryRun) return [...leftovers, ...strangers];
-    const faults = new Faults(engine);
-    for (const fault of await this.#options.settleReady()) faults.add(fault);
-    await removeStrangers(engine, strangers, faults);
-    await this.#removeLeftovers(leftovers, faults);
-    await networks.removeStrays(faults);
-    if (liveSessions.size === 0) await faults.try(() => this.#options.release());
-    faults.throw("All else that belongs to no session is gone");
-    const kept = new Set((await premises.list()).map(({ name }) => name));
-    const told = leftovers.map((one) => (kept.has(one.name) ? { ...one, isKept: true } : one));
-    return [...told, ...strangers];
+  ): Promise<Swept> {
+    const find = () => this.#find(liveSessions, { withStrangers });
+    const found = await find();
+    if (isDryRun) return { leftovers: found, faults: [] };
+    const removals = new Removals(this.#options.engine);
+    try {
+      await this.#removeAll(found, liveSessions, removals);
+    } catch (error) {
+      // The engine is away. What it did before is told all the same.
+      removals.add(engineFault(error, "remove all that belongs to no session"));
+    }
+    return { leftovers: await told(found, find, removals), faults: removals.faults };
   }
 
   close(): void {
     this.#owed.close();
   }
 
-  async #find(liveSessions: ReadonlySet<string>): Promise<Leftover[]> {
-    const { networks, premises } = this.#options;
+  async #find(liveSessions: ReadonlySet<string>, { withStrangers }: { withStrangers: boolean }): Promise<Leftover[]> {
+    const { engine, names, networks, premises, inUse, isHere } = this.#options;
     const [containers, made, volumes] = await Promise.all([
       this.#containers(liveSessions),
       networks.list(),
       premises.list(),
     ]);
-    return [
+    const own = [
       ...containers,
       ...made.map(({ name, sessionId }) => ({ kind: "network" as const, name, sessionId })),
       ...volumes.map(({ name, sessionId }) => ({ kind: "volume" as const, name, sessionId })),
     ];
+    // Those that are being started are in no list of the caller's yet.
+    const leftovers = own.filter(
+      ({ sessionId }) => sessionId === undefined || !(liveSessions.has(sessionId) || inUse.has(sessionId)),
+    );
+    return [...leftovers, ...(withStrangers && isHere ? await findStrangers(engine, names) : [])];
+  }
+
+  async #removeAll(found: readonly Leftover[], liveSessions: ReadonlySet<string>, removals: Removals): Promise<void> {
+    const { engine, networks, settleReady, release } = this.#options;
+    for (const fault of await settleReady()) {
+      const message = `Cannot remove all of a container that was kept ready: ${fault}. It is tried again every few seconds`;
+      removals.add(new AgentdError("internal", message));
+    }
+    await removeStrangers(engine, found.filter(isStrange), removals);
+    await this.#removeLeftovers(
+      found.filter((one) => !isStrange(one)),
+      removals,
+    );
+    await networks.removeStrays(removals);
+    if (liveSessions.size === 0) await removals.try(release);
   }
 
   /** One that waited bears no session on a label, since that cannot be added: its name says it. */
@@ -171,16 +184,54 @@ export class Sweeper {
   }
 
   /** One that cannot be removed keeps none behind it. */
-  async #removeLeftovers(leftovers: readonly Leftover[], faults: Faults): Promise<void> {
+  async #removeLeftovers(leftovers: readonly Leftover[], removals: Removals): Promise<void> {
     const ids = new Set(leftovers.flatMap(({ sessionId }) => sessionId ?? []));
-    for (const { kind, name, sessionId } of leftovers) {
-      if (kind !== "container" || (await faults.try(() => removeContainer(this.#options.engine, name)))) continue;
+    for (const leftover of leftovers) {
+      const { kind, name, sessionId } = leftover;
+      if (kind !== "container") continue;
+      if (await removals.try(() => removeContainer(this.#options.engine, name), { leftover })) continue;
       // Its network and its folders stay as long as it does.
       if (sessionId !== undefined) ids.delete(sessionId);
     }
-    for (const id of ids)
-      await faults.try(async () => {
-        if ((await this.#sweepLate(id)).isAway) this.#owed.add(id);
-      });
+    for (const sessionId of ids)
+      await removals.try(
+        async () => {
+          const { fault, isAway } = await this.#sweepLate(sessionId);
+          if (isAway) this.#owed.add(sessionId);
+          if (fault !== undefined) removals.add(unreturned(sessionId, { fault, isAway }), sessionId);
+        },
+        { sessionId },
+      );
   }
+}
+
+function isStrange({ dataDir }: Leftover): boolean {
+  return dataDir !== undefined;
+}
+
+function unreturned(sessionId: string, { fault, isAway }: { fault: string; isAway: boolean }): AgentdError {
+  const code = isAway ? "runtime_unavailable" : "internal";
+  return new AgentdError(code, `Cannot bring back what session "${sessionId}" did: ${fault}`);
+}
+
+/** What is still there when all was tried is told as such: by what the engine says then, or where it does not, said before. */
+async function told(
+  found: readonly Leftover[],
+  find: () => Promise<Leftover[]>,
+  removals: Removals,
+): Promise<Leftover[]> {
+  const keyOf = ({ kind, name, sessionId }: Leftover) => JSON.stringify([kind, name, sessionId]);
+  let isThere: (one: Leftover) => boolean;
+  try {
+    const still = new Set((await find()).map(keyOf));
+    isThere = (one) => still.has(keyOf(one));
+  } catch (error) {
+    removals.add(engineFault(error, "see what is left of sessions"));
+    isThere = (one) => !removals.isGone(one);
+  }
+  return found.map((one) => {
+    if (one.isKept || !isThere(one)) return one;
+    // Of a session's volume something stands only in there: it is meant to stay.
+    return one.kind === "volume" && !isStrange(one) ? { ...one, isKept: true } : { ...one, hasFailed: true };
+  });
 }

@@ -28,11 +28,11 @@ test("one that cannot be removed when it ended is a leftover with its network, a
   await launch("one");
   const waits = await waiting(engine);
   const mine = new Set(["one"]);
-  expect(await runtime.sweepOthers(mine, { ...all, isDryRun: true })).toEqual([]);
+  expect(await runtime.sweepOthers(mine, { ...all, isDryRun: true })).toEqual({ leftovers: [], faults: [] });
   engine.refuses = (act) => act.startsWith("DELETE");
   end(waits);
   await eventually(() => logs.some((line) => line.includes("Cannot remove all of a container that was kept ready")));
-  const left = await runtime.sweepOthers(mine, { ...all, isDryRun: true });
+  const { leftovers: left } = await runtime.sweepOthers(mine, { ...all, isDryRun: true });
   expect(left.map(({ kind }) => kind).sort()).toEqual(["container", "network"]);
   engine.refuses = () => false;
   await runtime.sweepOthers(mine, all);
