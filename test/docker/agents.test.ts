@@ -105,10 +105,10 @@ test(
   deadlineMs,
 );
 
-test("nothing is left of sessions that are over but the proxy and its network", async () => {
-  await eventually(async () => (await agentdNetworks()).every((name) => !/^agentruntime-[0-9a-f]{12}$/.test(name)), {
-    // Those that are ready for a next session go with the proxy.
-    deadlineMs: 60_000,
-    what: "the end of the sessions' networks",
+test("nothing is left of sessions that are over but what is ready for the next, and that goes by gc", async () => {
+  await eventually(async () => (await daemon.post("/gc", { dry_run: true })).body.leftovers.length === 0, {
+    what: "the end of what was the sessions'",
   });
+  expect((await daemon.cli("gc")).exitCode).toBe(0);
+  expect(await agentdNetworks()).toEqual([]);
 });

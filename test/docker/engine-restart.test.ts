@@ -110,14 +110,18 @@ test("a container that waited while the engine was started anew goes when the en
   });
   await engine.start({ liveRestore: false });
   await own.log(id);
-  await eventually(
-    async () => (await containers()).length + (await engine.docker.listNetworks({ filters })).length === 0,
-    {
-      deadlineMs: 90_000,
-      everyMs: 200,
-      what: "the end of all that was made for sessions",
-    },
-  );
+  const isProxy = ({ Labels }: { Labels: Record<string, string> }) => Labels["agentruntime.role"] === "proxy";
+  await eventually(async () => (await containers()).every(isProxy), {
+    deadlineMs: 90_000,
+    everyMs: 200,
+    what: "the end of the containers of sessions",
+  });
+  await eventually(async () => {
+    const { exitCode, stdout } = await own.daemon.cli("gc");
+    return exitCode === 0 && stdout === "";
+  });
+  expect(await containers()).toEqual([]);
+  expect(await engine.docker.listNetworks({ filters })).toEqual([]);
 }, 240_000);
 
 test("with live-restore sessions go on over the engine's restart, each line once, and their end is seen", async () => {

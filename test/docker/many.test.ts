@@ -41,7 +41,12 @@ test(
       check.push(await readFile(log));
       expect(check.end()).toMatchObject({ ended: true, faults: [] });
     }
-    // The proxy goes ten seconds behind the last of them, and its network with it.
+    // What is kept for a next session goes by that, once none is there any more.
+    await eventually(
+      async () => (await agentdContainers()).every(({ Labels }) => Labels["agentruntime.role"] === "proxy"),
+      { deadlineMs: 60_000, what: "the end of the sessions' containers" },
+    );
+    expect((await shells.daemon.cli("gc")).exitCode).toBe(0);
     await eventually(async () => JSON.stringify(await left(dataDir)) === JSON.stringify(nothing), {
       deadlineMs: 60_000,
       what: "an engine and folders without anything of the sessions",

@@ -151,6 +151,7 @@ class DockerRuntime implements Runtime {
       folders,
       egressNetwork: options.egressNetwork,
       deniedSince: options.deniedSince,
+      isNeeded: () => this.#inUse.isNeeded,
       onLine: (line) => this.#onProxyLine(line),
       log: options.log,
     });

@@ -2,8 +2,11 @@
 import { messageOf } from "../../protocol/error.ts";
 import { Kept } from "./kept.ts";
 
-/** The proxy is kept this long for a next session. */
-const idleMs = 10_000;
+/**
+ * The proxy is kept this long for a next session, and what is ready for one with it: a person who starts one after the other waits
+ * seconds for another proxy. As long as a container waits at most.
+ */
+export const idleMs = 10 * 60_000;
 
 export interface InUseOptions {
   /** Removes what no session needs. */

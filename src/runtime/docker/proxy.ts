@@ -1,6 +1,6 @@
 /**
  * The one way out of all sessions' networks: a container with squid, made when the first session needs it, looked after
- * while one does, replaced when it dies, removed when none is left.
+ * while one does, replaced when it dies, removed some time after the last. Until then it only waits: whoever comes looks at it first.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type Docker from "dockerode";
@@ -35,6 +35,8 @@ export interface ProxyOptions {
   egressNetwork: string | undefined;
   /** Unix ms: what was denied before has been told. */
   deniedSince: number;
+  /** Whether there is a session. */
+  isNeeded(): boolean;
   onLine(line: string): void;
   log(level: "info" | "warn" | "error", message: string, fields?: Record<string, unknown>): void;
 }
@@ -204,7 +206,7 @@ export class EgressProxy {
   }
 
   async #look(): Promise<void> {
-    if (this.#ensuring || this.#attached.size === 0 || this.#isClosed) return;
+    if (this.#ensuring || this.#attached.size === 0 || this.#isClosed || !this.#options.isNeeded()) return;
     try {
       await this.#ensure();
       await this.#options.policies.settle();

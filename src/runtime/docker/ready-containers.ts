@@ -9,6 +9,7 @@ import { errnoOf, messageOf } from "../../protocol/error.ts";
 import type { PlaceSpec } from "../runtime.ts";
 import { type ContainerLimits, containerOptions } from "./container-options.ts";
 import type { Engine } from "./engine.ts";
+import { idleMs } from "./in-use.ts";
 import type { Names } from "./names.ts";
 import type { SessionNetwork } from "./networks.ts";
 import type { Premises, Prepared } from "./premises.ts";
@@ -64,8 +65,6 @@ export interface Taken {
 }
 
 const quietMs = 500;
-/** A work dir is not held for a session that does not come. */
-const waitMs = 10 * 60_000;
 
 export class ReadyContainers {
   readonly #options: ReadyContainersOptions;
@@ -182,7 +181,8 @@ export class ReadyContainers {
       // What was exchanged while it was mounted may be the one or the other.
       if (!isDeepStrictEqual(await foldersOf(kind), seen.folders))
         throw new Error("a folder that it sees was exchanged");
-      const timer = setTimeout(() => void this.#give(one), waitMs).unref();
+      // A work dir is not held for a session that does not come.
+      const timer = setTimeout(() => void this.#give(one), idleMs).unref();
       const state = { naming, isOver: false, hasDied: false };
       const one: Waiting = { kind, name, opened, network, prepared, seen, timer, parts, ...state };
       void opened.ended.then(() => this.#heedEnd(one, batch));

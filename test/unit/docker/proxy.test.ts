@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { join } from "node:path";
 import Docker from "dockerode";
-import { beforeEach, expect, onTestFinished, test } from "vitest";
+import { beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import { Names } from "../../../src/runtime/docker/names.ts";
 import { Policies } from "../../../src/runtime/docker/policies.ts";
 import { EgressProxy } from "../../../src/runtime/docker/proxy.ts";
@@ -17,8 +17,13 @@ let acts: string[];
 let container: { id: string; isPaused: boolean } | undefined;
 /** The removal of its network, which ends when the test says so. */
 let removal: { end(): void } | undefined;
+let isNeeded: boolean;
+/** How often it was asked whether it lets requests through. */
+let probes: number;
 
 beforeEach(() => {
+  isNeeded = true;
+  probes = 0;
   acts = [];
   container = undefined;
   removal = undefined;
@@ -47,10 +52,12 @@ function take({ method = "", url = "" }: IncomingMessage, response: ServerRespon
     const State = { Running: true, Paused: container.isPaused, Status: "running" };
     return answer(response, 200, { Id: container.id, State, Mounts: [], Config: { Labels: {} } });
   }
-  if (/^\/containers\/[^/]+\/exec$/.test(path))
+  if (/^\/containers\/[^/]+\/exec$/.test(path)) {
+    probes += 1;
     return container?.isPaused
       ? answer(response, 409, { message: "it is paused" })
       : answer(response, 201, { Id: "e" });
+  }
   if (path === "/exec/e/json") return answer(response, 200, { ExitCode: 0 });
   if (path.endsWith("/logs")) return void response.writeHead(200).flushHeaders();
   if (method === "GET" && path.startsWith("/networks/")) return answer(response, 200, { Name: "n" });
@@ -82,6 +89,7 @@ async function makeProxy(): Promise<{ proxy: EgressProxy; engine: Docker }> {
     folders: mountedFolders,
     egressNetwork: undefined,
     deniedSince: 0,
+    isNeeded: () => isNeeded,
     onLine: () => undefined,
     log: () => undefined,
   });
@@ -117,4 +125,18 @@ test("a proxy that is paused is none that works, however short a time ago it did
   if (container) container.isPaused = true;
   await proxy.secure(network("one"));
   expect(acts).toEqual(["create", "remove", "create"]);
+});
+
+test("one that no session needs is not asked whether it works, until there is one", async () => {
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const { proxy } = await makeProxy();
+  await proxy.attach(network("ready"));
+  const before = probes;
+  isNeeded = false;
+  vi.advanceTimersByTime(60_000);
+  isNeeded = true;
+  vi.advanceTimersByTime(5_000);
+  await eventually(() => probes > before, { what: "a look at it" });
+  expect(probes).toBe(before + 1);
 });
