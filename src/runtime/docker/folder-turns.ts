@@ -1,9 +1,11 @@
 /**
  * Who works on a folder of this machine when: copies of one may be made at the same time, but nobody changes it meanwhile, and
- * only one at a time. Folders that lie in each other are one, by whatever path they are called.
+ * only one at a time. Folders that lie in each other are one, by whatever path they are called. Here those of one daemon wait for
+ * each other, and then by marks for those of others.
  */
 import { realpath } from "node:fs/promises";
 import { resolve, sep } from "node:path";
+import { changeInTurn, readInTurn } from "./folder-marks.ts";
 
 export class FolderTurns {
   readonly #under = new Set<{ path: string; isChange: boolean; over: Promise<void> }>();
@@ -22,7 +24,9 @@ export class FolderTurns {
     const path = await realpath(folder).catch(() => resolve(folder));
     // Each waits for earlier ones only, so nobody waits for ever.
     const before = [...this.#under].filter((other) => (isChange || other.isChange) && overlap(other.path, path));
-    const own = Promise.all(before.map(({ over }) => over)).then(act);
+    const own = Promise.all(before.map(({ over }) => over)).then(() =>
+      (isChange ? changeInTurn : readInTurn)(path, act),
+    );
     const over = own.then(
       () => undefined,
       () => undefined,

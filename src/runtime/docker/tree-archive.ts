@@ -11,6 +11,7 @@ import type { Readable } from "node:stream";
 import { finished, pipeline } from "node:stream/promises";
 import { extract, type Headers, type Pack, pack } from "tar-stream";
 import { AgentdError } from "../../protocol/error.ts";
+import { isMark } from "./folder-marks.ts";
 
 export interface TreeEntry {
   /** Below the folder, with slashes. */
@@ -52,7 +53,7 @@ export async function* treeBelow(folder: string, limits: TreeLimits): AsyncGener
   let [entries, bytes] = [0, 0];
   for (let parent = waiting.shift(); parent !== undefined; parent = waiting.shift()) {
     for (const name of (await readdir(join(folder, parent))).sort()) {
-      if (stagingName.test(name)) continue;
+      if (stagingName.test(name) || isMark(name)) continue;
       const path = posix.join(parent, name);
       const stat = await lstat(join(folder, path));
       const kind = kindOf(stat);
@@ -189,6 +190,8 @@ class Unpacker {
     this.#bytes += header.size ?? 0;
     if (this.taken.length >= this.#limits.entries || this.#bytes > this.#limits.bytes)
       throw tooLarge(header.name, this.#limits);
+    // It would hold up daemons here, and is none of a session's business.
+    if (path.split("/").some(isMark)) return;
     const at = join(this.#folder, path);
     this.taken.push([at, header]);
     if (path === "") return;

@@ -13,7 +13,8 @@ import { startVolumeEngine } from "../../support/volume-engine.ts";
 
 const origin = { dataDir: "/nowhere/data", mark: "mine", machine: "here" };
 
-async function begin() {
+/** A daemon with an engine of its own. */
+async function begin(sharedWorkDir?: string) {
   const folder = await tempDir();
   await mkdir(folder.path, { recursive: true });
   const engine = await startVolumeEngine(folder.path);
@@ -41,8 +42,8 @@ async function begin() {
     sessionDirOf,
     log: (_, message) => said.push(message),
   });
-  const workDir = join(folder.path, "project");
-  await mkdir(workDir);
+  const workDir = sharedWorkDir ?? join(folder.path, "project");
+  await mkdir(workDir, { recursive: true });
   const furnish = async (sessionId: string, homeOf = sessionId, work = workDir) => {
     const sessionDir = sessionDirOf(sessionId);
     const privateHome = join(sessionDirOf(homeOf), "home");
@@ -146,6 +147,39 @@ test("one work dir by two paths, and one inside another, come back one after the
   const texts = await Promise.all(names.map((name) => readFile(join(workDir, "inner", name), "utf8")));
   expect(texts.sort()).toEqual(["a", "b", "c"]);
   expect((await readdir(workDir)).filter((name) => name.startsWith("."))).toEqual([]);
+});
+
+test("two daemons bring back into one work dir one after the other, and what both made is there twice", async () => {
+  const one = await begin();
+  const other = await begin(one.workDir);
+  const made = Array.from({ length: 50 }, (_, index) => `file-${index}`);
+  for (const [id, daemon] of Object.entries({ one, other })) {
+    await daemon.furnish(id);
+    for (const name of made) await writeFile(daemon.over(id, "work", name), id);
+  }
+  await Promise.all([one.sweep("one"), other.sweep("other")]);
+  const found = await readdir(one.workDir);
+  expect(found.filter((name) => !name.includes(".from-")).sort()).toEqual([...made].sort());
+  const texts = await Promise.all(
+    made.map(async (name) =>
+      Promise.all(
+        found
+          .filter((one) => one === name || one.startsWith(`${name}.from-`))
+          .map((one) => readFile(join(other.workDir, one), "utf8")),
+      ),
+    ),
+  );
+  for (const both of texts) expect(both.sort()).toEqual(["one", "other"]);
+});
+
+test("a mark that a session made itself, to hold up others, does not come back", async () => {
+  const { furnish, over, sweep, workDir } = await begin();
+  await furnish("s");
+  await mkdir(over("s", "work", "made/.agentd-changing"), { recursive: true });
+  await mkdir(over("s", "work", ".agentd-changing"));
+  await writeFile(over("s", "work", "made/too"), "made");
+  await sweep("s");
+  expect([await readdir(workDir), await readdir(join(workDir, "made"))]).toEqual([["made"], ["too"]]);
 });
 
 test("a session that starts while another one's work comes back has all of it, and nothing of the way", async () => {
