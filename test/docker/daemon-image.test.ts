@@ -1,82 +1,31 @@
 /** The daemon in a container of its own, by the compose file that is handed on: what its restart ends, and what not. */
-import { chown, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
+import { chown, copyFile, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { connect, createServer, type IpcNetConnectOpts, type ListenOptions, type TcpNetConnectOpts } from "node:net";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { execa } from "execa";
-import { expect, onTestFinished, test } from "vitest";
-import { ClientSocket } from "../support/client-socket.ts";
-import { dockerHost, engine } from "../support/docker-world.ts";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { hasResults, results, said } from "../support/claude-daemon.ts";
+import {
+  buildDaemonImage,
+  daemonContainer,
+  machineAddress,
+  owner,
+  removeDaemonImage,
+} from "../support/daemon-container.ts";
+import { textOf } from "../support/docker-shell.ts";
+import { agentdContainers, dockerHost, engine, placesInContainer } from "../support/docker-world.ts";
 import { eventually } from "../support/eventually.ts";
-import { requests, runCli } from "../support/start-daemon.ts";
+import { readLog } from "../support/read-log.ts";
+import { startScriptedModel } from "../support/scripted-model.ts";
+import { hasSshd, startSshServer } from "../support/ssh-server.ts";
+import { requests } from "../support/start-daemon.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
-const compose = fileURLToPath(new URL("../../docker/compose.yaml", import.meta.url));
-const image = "agentd-test-daemon:latest";
-const owner = 1000;
 const deadlineMs = 240_000;
+const shell = { sh: { command: "bash", harness: "generic" } };
+if (!hasSshd) console.warn("SKIPPED: the test of an engine by ssh needs sshd (apt-get install openssh-server)");
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => server.once("listening", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === "object" && address ? address.port : 0;
-}
-
-/** `docker compose` is a plugin that not every machine has; Debian's own is a program. */
-async function composeProgram(): Promise<[string, ...string[]]> {
-  const plugin = await execa("docker", ["compose", "version"], { reject: false });
-  return plugin.exitCode === 0 ? ["docker", "compose"] : ["docker-compose"];
-}
-
-async function isolated() {
-  const folder = await tempDir();
-  onTestFinished(() => folder.remove());
-  const [data, projects] = [join(folder.path, "data"), join(folder.path, "projects")];
-  for (const path of [data, projects, join(projects, "one")]) {
-    await mkdir(path, { mode: 0o700 });
-    await chown(path, owner, owner);
-  }
-  const agents = { sh: { command: "bash", harness: "generic" } };
-  await writeFile(join(data, "config.json"), JSON.stringify({ runtime: "docker", agents, docker: { memory: "256m" } }));
-  const port = await freePort();
-  const socket = dockerHost.replace("unix://", "");
-  const env = {
-    DOCKER_HOST: dockerHost,
-    AGENTD_IMAGE: image,
-    AGENTD_NAME: `agentd-test-${port}`,
-    AGENTD_PORT: String(port),
-    AGENTD_DATA: data,
-    AGENTD_PROJECTS: projects,
-    DOCKER_SOCKET: socket,
-    DOCKER_GID: String((await stat(socket)).gid),
-  };
-  const [program, ...first] = await composeProgram();
-  const run = (...args: string[]) =>
-    execa(program, [...first, "-f", compose, "-p", env.AGENTD_NAME, ...args], { env, stdin: "ignore" });
-  onTestFinished(async () => {
-    await run("down");
-    for (const id of await containersOf(data)) await engine.getContainer(id).remove({ force: true });
-    for (const { Id } of await engine.listNetworks({ filters: labelled(data) })) await engine.getNetwork(Id).remove();
-  });
-  return { data, projects, port, name: env.AGENTD_NAME, run };
-}
-
-const labelled = (data: string) => ({ label: [`agentruntime.data_dir=${data}`] });
-
-/** Of sessions and proxy: the daemon's own container has no such label. */
-async function containersOf(data: string): Promise<string[]> {
-  return (await engine.listContainers({ all: true, filters: labelled(data) })).map(({ Id }) => Id).sort();
-}
-
-/** By what the image itself looks at. */
-function healthy(name: string): Promise<unknown> {
-  return eventually(
-    async () => (await engine.getContainer(name).inspect()).State.Health?.Status === "healthy" || undefined,
-    { deadlineMs: 60_000, everyMs: 200, what: "the daemon's health" },
-  );
-}
+beforeAll(buildDaemonImage, deadlineMs);
+afterAll(removeDaemonImage);
 
 /** What it printed on stdout. */
 async function readExec(exec: Awaited<ReturnType<ReturnType<typeof engine.getContainer>["exec"]>>): Promise<string> {
@@ -89,23 +38,14 @@ async function readExec(exec: Awaited<ReturnType<ReturnType<typeof engine.getCon
 test(
   "compose starts it without root; its sessions are containers beside it, which go on while it is replaced",
   async () => {
-    const built = await runCli(["images", "build", "daemon", "--daemon-base", "agentruntime-base:node"], {
-      DOCKER_HOST: dockerHost,
-    });
-    expect([built.exitCode, built.stdout.split("\n").at(-1)]).toEqual([0, expect.stringContaining("is there")]);
-    await engine.getImage("agentruntime-daemon:latest").tag({ repo: "agentd-test-daemon", tag: "latest" });
-    onTestFinished(() => engine.getImage(image).remove());
-
-    const { data, projects, port, name, run } = await isolated();
-    await run("up", "-d");
-    await healthy(name);
+    const daemon = await daemonContainer({ config: { agents: shell, docker: { memory: "256m" } } });
+    const { data, projects, name, url } = daemon;
+    await daemon.up();
     const before = await engine.getContainer(name).inspect();
     expect(before.Config.User).toBe(`${owner}:${owner}`);
-    const token = (await readFile(join(data, "token"), "utf8")).trim();
     expect((await stat(join(data, "token"))).uid).toBe(owner);
 
-    const url = `http://127.0.0.1:${port}`;
-    const api = requests(url, token);
+    const api = await daemon.api();
     expect((await requests(url, "").get("/sessions")).status).toBe(401);
     const work_dir = join(projects, "one");
     const prompt = "touch begun; until [ -e go-on ]; do sleep 0.1; done; echo went on; touch done";
@@ -122,29 +62,127 @@ test(
       Cmd: ["agentd", "doctor", "sh", "--probe", "--json"],
       AttachStdout: true,
     });
-    const said = await readExec(probed);
-    expect(said).toContain('"check": "privileges"');
-    expect(said).not.toContain('"check": "isolation"');
+    const printed = await readExec(probed);
+    expect(printed).toContain('"check": "privileges"');
+    expect(printed).not.toContain('"check": "isolation"');
     expect((await readdir(data)).filter((path) => path.startsWith("doctor-"))).toEqual([]);
-    const containers = await containersOf(data);
+    const containers = await daemon.containers();
     expect(containers.length).toBeGreaterThanOrEqual(2);
 
     // As an upgrade does it: another container of the same settings.
-    await run("up", "-d", "--force-recreate");
-    await healthy(name);
+    await daemon.up("--force-recreate");
     expect((await engine.getContainer(name).inspect()).Id).not.toBe(before.Id);
-    expect(await containersOf(data)).toEqual(containers);
+    expect(await daemon.containers()).toEqual(containers);
     // So a session is called that a daemon has taken over.
     expect((await api.get(`/sessions/${id}`)).body).toMatchObject({ status: "orphaned", work_dir });
 
-    const socket = await ClientSocket.open(`${url.replace("http", "ws")}/ws/sessions/${id}?since=0`, {
-      headers: { authorization: `Bearer ${token}` },
-    });
+    const socket = await daemon.ws(id);
     await writeFile(join(work_dir, "go-on"), "");
     expect(await socket.event(({ type }) => type === "exit")).toMatchObject({ data: { code: 0 } });
-    expect(socket.events.filter(({ type }) => type === "stdout").map(({ data }) => data["text"])).toEqual(["went on"]);
+    expect(textOf(socket.events, "stdout")).toEqual(["went on"]);
     expect((await stat(join(work_dir, "done"))).uid).toBe(owner);
     await socket.close();
+  },
+  deadlineMs,
+);
+
+/** What listens there can be reached here too. Resolves with the port, where there is one. */
+async function forward(there: TcpNetConnectOpts | IpcNetConnectOpts, here: ListenOptions): Promise<number> {
+  const server = createServer((client) => {
+    const service = connect(there);
+    client.on("error", () => service.destroy()).on("close", () => service.destroy());
+    service.on("error", () => client.destroy()).on("close", () => client.destroy());
+    client.pipe(service).pipe(client);
+  });
+  await new Promise<void>((resolve) => server.listen(here, resolve));
+  onTestFinished(() => void server.close());
+  const address = server.address();
+  return typeof address === "object" && address ? address.port : 0;
+}
+
+test(
+  "with hide_key the key is in the daemon's container alone, and agents reach their model again when it is replaced",
+  async () => {
+    const key = "the-real-key-of-the-operator-93b7";
+    const model = await startScriptedModel();
+    onTestFinished(() => model.close());
+    const there = { host: "127.0.0.1", port: Number(new URL(model.url).port) };
+    const base_url = `http://model.test:${await forward(there, { host: await machineAddress(), port: 0 })}`;
+    const daemon = await daemonContainer({
+      config: { agents: { claude: { key_env: "ANTHROPIC_API_KEY", hide_key: true, base_url } } },
+      env: { ANTHROPIC_API_KEY: key },
+      more: { extra_hosts: ["model.test:host-gateway"] },
+    });
+    await daemon.up();
+    const api = await daemon.api();
+    const created = await api.post("/sessions", {
+      agent: "claude",
+      interactive: true,
+      prompt: "[[bash:env]]",
+      work_dir: join(daemon.projects, "one"),
+    });
+    expect([created.status, created.body.message]).toEqual([201, undefined]);
+    const id = String(created.body.session_id);
+    const events = await readLog(daemon, id, { enough: hasResults(1), deadlineMs: 60_000 });
+    expect(results(events)).toEqual([{ turn: "t1", status: "success" }]);
+    expect(model.requests.at(-1)?.headers["x-api-key"]).toBe(key);
+    const [container] = await agentdContainers(id);
+    const containerId = container?.Id ?? "";
+    // What the search finds shows that it reads what it says.
+    expect((await placesInContainer(containerId, "sk-agentruntime-")).join()).toMatch(/ environ/);
+    expect(await placesInContainer(containerId, key)).toEqual([]);
+    expect(JSON.stringify([await engine.getContainer(containerId).inspect(), events])).not.toContain(key);
+
+    // Its keepers end with it.
+    await daemon.up("--force-recreate");
+    await api.post(`/sessions/${id}/prompt`, { text: "[[say:still here]]" });
+    expect(said(await readLog(daemon, id, { enough: hasResults(2), deadlineMs: 60_000 })).at(-1)).toBe("still here");
+    expect(model.requests.at(-1)?.headers["x-api-key"]).toBe(key);
+    const made = await readFile(join(daemon.data, "sessions", id, "model-requests.ndjson"), "utf8");
+    expect(JSON.parse(made.trim().split("\n").at(-1) ?? "")).toMatchObject({ method: "POST", status: 200 });
+    await api.delete(`/sessions/${id}`);
+  },
+  deadlineMs,
+);
+
+test.skipIf(!hasSshd)(
+  "it reaches an engine by ssh with the key and the known hosts of its data dir, and without the machine's socket",
+  async () => {
+    const folder = await tempDir();
+    onTestFinished(() => folder.remove());
+    const host = await machineAddress();
+    // Where sshd is, the folder of the machine's socket is hidden.
+    const socket = join(folder.path, "engine.sock");
+    await forward({ path: dockerHost.replace("unix://", "") }, { path: socket });
+    const ssh = await startSshServer(join(folder.path, "ssh"), { DOCKER_HOST: `unix://${socket}` }, { address: host });
+    onTestFinished(() => ssh.stop());
+    const nothing = join(folder.path, "nothing");
+    await writeFile(nothing, "");
+    const daemon = await daemonContainer({
+      config: { agents: shell, docker: { host: ssh.direct, memory: "256m" } },
+      env: { DOCKER_SOCKET: nothing },
+      prepare: async (data) => {
+        const to = join(data, "ssh");
+        await mkdir(to, { mode: 0o700 });
+        await copyFile(ssh.files.key, join(to, "id_ed25519"));
+        await copyFile(ssh.files.known, join(to, "known_hosts"));
+        for (const path of [to, join(to, "id_ed25519"), join(to, "known_hosts")]) await chown(path, owner, owner);
+      },
+    });
+    await daemon.up();
+    const work_dir = join(daemon.projects, "one");
+    await writeFile(join(work_dir, "kept.txt"), "kept\n");
+    const api = await daemon.api();
+    const created = await api.post("/sessions", {
+      agent: "sh",
+      prompt: "cat kept.txt; echo made > made.txt",
+      work_dir,
+    });
+    expect([created.status, created.body.message]).toEqual([201, undefined]);
+    const events = await readLog(daemon, String(created.body.session_id), { deadlineMs: 60_000 });
+    expect(textOf(events, "stdout")).toEqual(["kept"]);
+    await eventually(async () => (await readdir(work_dir)).includes("made.txt"), { deadlineMs: 60_000 });
+    expect((await stat(join(work_dir, "made.txt"))).uid).toBe(owner);
   },
   deadlineMs,
 );

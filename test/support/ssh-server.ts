@@ -16,6 +16,10 @@ export const hasSshd = existsSync("/usr/sbin/sshd");
 export interface SshServer {
   /** `ssh://USER@engine.test:PORT`, a name that only this configuration knows. */
   url: string;
+  /** The same by its address, for who has another configuration. */
+  direct: string;
+  /** Of one whom it lets in, and of those whom that one knows. */
+  files: { key: string; known: string };
   /** For whoever calls `ssh`. */
   env: Record<string, string>;
   /** How it was called, a line each. */
@@ -25,19 +29,23 @@ export interface SshServer {
   stop(): Promise<void>;
 }
 
-/** `environment` is what programs have that are run over it. */
-export async function startSshServer(folder: string, environment: Record<string, string>): Promise<SshServer> {
+/** `environment` is what programs have that are run over it. It listens on loopback, or at an address that others see. */
+export async function startSshServer(
+  folder: string,
+  environment: Record<string, string>,
+  { address = "127.0.0.1" }: { address?: string } = {},
+): Promise<SshServer> {
   const at = (name: string) => join(folder, name);
   await mkdir(folder, { recursive: true, mode: 0o700 });
   for (const name of ["host", "client", "another"])
     await execa("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", at(name)]);
-  const port = await freePort();
+  const port = await freePort(address);
   const knownAs = async (name: string) =>
-    writeFile(at("known"), `[127.0.0.1]:${port} ${await readFile(at(`${name}.pub`), "utf8")}`);
+    writeFile(at("known"), `[${address}]:${port} ${await readFile(at(`${name}.pub`), "utf8")}`);
   await knownAs("host");
   await writeFile(at("authorized"), await readFile(at("client.pub")), { mode: 0o600 });
-  await writeFile(at("sshd.conf"), serverConfig({ port, at, environment }));
-  await writeFile(at("ssh.conf"), clientConfig({ port, at }));
+  await writeFile(at("sshd.conf"), serverConfig({ address, port, at, environment }));
+  await writeFile(at("ssh.conf"), clientConfig({ address, port, at }));
   // As root it wants a folder below /run: one that only it sees.
   const script = `mount -t tmpfs none /run && mkdir /run/sshd && exec /usr/sbin/sshd -D -e -f '${at("sshd.conf")}'`;
   const server = execa("unshare", ["--mount", "--propagation", "private", "sh", "-c", script], {
@@ -55,6 +63,8 @@ export async function startSshServer(folder: string, environment: Record<string,
   });
   return {
     url: `ssh://${userInfo().username}@engine.test:${port}`,
+    direct: `ssh://${userInfo().username}@${address}:${port}`,
+    files: { key: at("client"), known: at("known") },
     env,
     calls: () => readFile(at("calls"), "utf8"),
     forgetHost: () => knownAs("another"),
@@ -66,15 +76,16 @@ export async function startSshServer(folder: string, environment: Record<string,
 }
 
 function serverConfig(options: {
+  address: string;
   port: number;
   at(name: string): string;
   environment: Record<string, string>;
 }): string {
-  const { port, at, environment } = options;
+  const { address, port, at, environment } = options;
   const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
   return [
     `Port ${port}`,
-    "ListenAddress 127.0.0.1",
+    `ListenAddress ${address}`,
     `HostKey ${at("host")}`,
     `AuthorizedKeysFile ${at("authorized")}`,
     "PidFile none",
@@ -91,10 +102,11 @@ function serverConfig(options: {
   ].join("\n");
 }
 
-function clientConfig({ port, at }: { port: number; at(name: string): string }): string {
+function clientConfig(options: { address: string; port: number; at(name: string): string }): string {
+  const { address, port, at } = options;
   return [
     "Host engine.test",
-    "HostName 127.0.0.1",
+    `HostName ${address}`,
     `Port ${port}`,
     `IdentityFile ${at("client")}`,
     "IdentitiesOnly yes",
@@ -104,10 +116,10 @@ function clientConfig({ port, at }: { port: number; at(name: string): string }):
   ].join("\n");
 }
 
-async function freePort(): Promise<number> {
+async function freePort(address: string): Promise<number> {
   const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
+  await new Promise<void>((resolve) => server.listen(0, address, resolve));
+  const listening = server.address();
   await new Promise((resolve) => server.close(resolve));
-  return typeof address === "object" && address ? address.port : 0;
+  return typeof listening === "object" && listening ? listening.port : 0;
 }
