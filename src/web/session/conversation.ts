@@ -32,6 +32,13 @@ const outputLinesMax = 50;
 const quietNotes = new Set(["init", "commands", "trace", "options", "raw", "session_info", "usage", "mode"]);
 const quietProgress = new Set(["reasoning", "tool_output", "input_delivered", "usage"]);
 
+/** Whether a line is to be seen in it, by itself or with another. */
+export function isShown(line: LogLine): boolean {
+  if (line.type === "agent_message") return !line.data.delta;
+  if (line.type === "progress") return !quietProgress.has(line.data.kind);
+  return line.type !== "system" || !quietNotes.has(line.data.subtype);
+}
+
 export class Conversation {
   readonly items = new ItemTable();
   readonly lines = new LineStore();
@@ -151,10 +158,10 @@ export class Conversation {
         return;
       case "progress":
         if (line.data.kind === "reasoning") this.#doing = "thinking";
-        if (!quietProgress.has(line.data.kind)) this.#add("note", line, span);
+        if (isShown(line)) this.#add("note", line, span);
         return;
       case "system":
-        if (!quietNotes.has(line.data.subtype)) this.#add("note", line, span);
+        if (isShown(line)) this.#add("note", line, span);
         return;
       case "error":
         this.#add("error", line, span, flags.failed);
@@ -209,7 +216,7 @@ export class Conversation {
     this.#loose.noteWhole(item_id);
     this.#heads.delete(item_id);
     if (open) {
-      this.items.setSpan(open.index, span);
+      this.items.moveTo(open.index, span);
       this.lines.set(open.index, [line], span.end - span.start);
       if (superseded) this.items.flag(open.index, flags.failed);
     } else if (text !== "") this.#add("agent", line, span, subOf(line.data));

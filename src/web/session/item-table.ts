@@ -14,6 +14,8 @@ export interface Span {
 
 /** Of a subagent; failed. */
 export const flags = { sub: 1, failed: 2 } as const;
+/** Its lines are elsewhere than where it began: there stands what is its second line for others. */
+const moved = 4;
 
 /** Between a call and its result stand few others. */
 const lookBackMax = 10_000;
@@ -31,7 +33,7 @@ export class ItemTable {
   #capacity = 1024;
   #kinds = new Uint8Array(this.#capacity);
   #flags = new Uint8Array(this.#capacity);
-  /** Four numbers an item: the start and end of its first lines, and of its second. */
+  /** Four numbers an item: the start and end of its first lines, and of its second. Starts grow from key to key: items are found by them. */
   #spans = new Float64Array(this.#capacity * 4);
   /** Keys are from `first` to before `end`; 0 stands so far into the arrays. */
   #first = 0;
@@ -79,10 +81,12 @@ export class ItemTable {
     const at = (this.#zero + key) * 4;
     const [start = 0, end = 0, secondStart = 0, secondEnd = 0] = this.#spans.subarray(at, at + 4);
     const flagged = this.#flags[this.#zero + key] ?? 0;
+    const second = secondEnd > 0 ? { start: secondStart, end: secondEnd } : undefined;
+    const isMoved = (flagged & moved) !== 0;
     return {
       kind: this.kindAt(key),
-      span: { start, end },
-      second: secondEnd > 0 ? { start: secondStart, end: secondEnd } : undefined,
+      span: isMoved && second ? second : { start, end },
+      second: isMoved ? undefined : second,
       isSub: (flagged & flags.sub) !== 0,
       hasFailed: (flagged & flags.failed) !== 0,
     };
@@ -105,32 +109,38 @@ export class ItemTable {
     if (start < (this.#spans[at] ?? 0)) this.#early.set(start, key);
   }
 
+  /** Its lines are those from now on. It stays among the others where it began: between them calls may have come. */
+  moveTo(key: number, span: Span): void {
+    this.setSecond(key, span);
+    this.flag(key, moved);
+  }
+
   flag(key: number, flagged: number): void {
     const at = this.#zero + key;
     this.#flags[at] = (this.#flags[at] ?? 0) | flagged;
   }
 
-  /** The item whose first lines hold this offset, or the last one that begins before it. */
-  indexAt(offset: number): number {
-    let [low, high] = [this.#first, this.#end - 1];
-    while (low < high) {
-      const middle = Math.ceil((low + high) / 2);
-      if ((this.#spans[(this.#zero + middle) * 4] ?? 0) <= offset) low = middle;
-      else high = middle - 1;
-    }
-    return low;
-  }
-
-  /** The same for any line: one that is the second of an item that began earlier belongs to that. */
+  /** The item to which the line at this offset belongs, which may have begun long before it. */
   indexHolding(offset: number): number {
     const known = this.#early.get(offset);
     if (known !== undefined) return known;
-    const key = this.indexAt(offset);
+    const key = this.#indexAt(offset);
     for (let earlier = key; earlier >= Math.max(this.#first, key - lookBackMax); earlier--) {
       const at = (this.#zero + earlier) * 4;
       if (this.#spans[at + 2] === offset && (this.#spans[at + 3] ?? 0) > 0) return earlier;
     }
     return key;
+  }
+
+  /** The last item that begins at this offset or before it. */
+  #indexAt(offset: number): number {
+    let [low, high] = [this.#first, this.#end - 1];
+    while (low < high) {
+      const middle = Math.floor((low + high + 1) / 2);
+      if ((this.#spans[(this.#zero + middle) * 4] ?? 0) <= offset) low = middle;
+      else high = middle - 1;
+    }
+    return low;
   }
 
   /** To at least so many, doubled until it fits, with 0 where it is to be. */

@@ -128,6 +128,14 @@ function expectOwnLines(conversation: Conversation): void {
   }
 }
 
+/** Each item is found by where each of its lines stands. */
+function expectFound(conversation: Conversation): void {
+  const { items } = conversation;
+  const keys = Array.from({ length: items.count }, (_, at) => items.first + at);
+  const found = keys.map((key) => startsOf(conversation, key).map((start) => items.indexHolding(start)));
+  expect(found).toEqual(keys.map((key, at) => found[at]?.map(() => key)));
+}
+
 const turnsOf = ({ turns, items }: Conversation) =>
   turns.map(({ index, title, ...turn }) => ({
     ...{ ...turn, at: items.at(index).span.start },
@@ -176,6 +184,7 @@ test("pieces from the end make what the whole makes: items in their order, open 
       const { conversation: pieces, steps } = backwards(lines, Math.min(at, lines.length), cuts);
       expect(told(pieces)).toEqual(toldInPieces(lines, steps));
       expectOwnLines(pieces);
+      expectFound(pieces);
       expect([...pieces.inputs.keys()]).toEqual([...whole.inputs.keys()]);
       expect(turnsOf(pieces)).toEqual(turnsOf(whole));
       const ends = ({ start, offset, exit, doing }: Conversation) => ({ start, offset, exit, doing });
@@ -199,6 +208,26 @@ test("an item is found by where its lines stand, a call that was read after its 
   const kindAt = (offset: number) => items.kindAt(items.indexHolding(offset));
   expect([0, 10, 20, 30].map(kindAt)).toEqual(["tool", "agent", "tool", "user"]);
   expect(items.at(items.indexHolding(0))).toMatchObject({ span: { start: 20 }, second: { start: 0 }, hasFailed: true });
+});
+
+test("what stands beside a message that was long in coming is found where it is", () => {
+  // A binary search by where lines are takes a wrong turn at a message whose whole stands behind what came meanwhile.
+  const lines = linesOf([
+    shapes.prompt("t1"),
+    shapes.piece("m"),
+    shapes.call("1"),
+    shapes.call("2"),
+    shapes.whole("m"),
+    shapes.came("2"),
+    shapes.came("1"),
+    shapes.end("t1"),
+  ]);
+  const { items } = forwards(lines);
+  const kindAt = (offset: number) => items.kindAt(items.indexHolding(offset));
+  expect([0, 20, 30, 40, 50, 60, 70].map(kindAt)).toEqual(["user", "tool", "tool", "agent", "tool", "tool", "result"]);
+  expect([items.indexHolding(20), items.indexHolding(60)]).toEqual([2, 2]);
+  expect([items.indexHolding(30), items.indexHolding(50)]).toEqual([3, 3]);
+  expect(items.at(items.indexHolding(40))).toMatchObject({ span: { start: 40, end: 50 }, second: undefined });
 });
 
 test("many pieces keep their order", () => {
