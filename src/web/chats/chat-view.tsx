@@ -11,15 +11,16 @@ import { Composer } from "../session/composer.tsx";
 import { ConversationList } from "../session/conversation-list.tsx";
 import { ListPlace } from "../session/virtual-list.tsx";
 import { firstLine } from "../text/shown.ts";
+import { ChatFollower } from "./chat-follower.ts";
 import { openInChat } from "./chat-questions.ts";
-import { ChatThread } from "./chat-thread.ts";
 
 export function ChatView({ name }: { name: string }) {
-  const thread = useMemo(() => new ChatThread(name), [name]);
+  const follower = useMemo(() => new ChatFollower(name), [name]);
+  const { thread } = follower;
   const place = useMemo(() => new ListPlace(), [name]);
   const isAsked = useSignal(false);
-  useEffect(() => thread.start(), [thread]);
-  const acts = actsOf(thread);
+  useEffect(() => follower.start(), [follower]);
+  const acts = actsOf(follower);
   useKeys({
     i: () => void acts.interrupt(),
     X: () => {
@@ -29,13 +30,13 @@ export function ChatView({ name }: { name: string }) {
   });
   const open = useComputed(() => {
     thread.version.value;
-    return openInChat(thread.conversation, thread.session.value);
+    return openInChat(thread.conversation, follower.session.value);
   });
   const [asked] = open.value;
-  const isRunning = thread.view.value?.state === "running";
+  const isRunning = follower.view.value?.state === "running";
   return (
     <div class="session">
-      <ChatHead thread={thread} onInterrupt={acts.interrupt} onDelete={() => (isAsked.value = true)} />
+      <ChatHead follower={follower} onInterrupt={acts.interrupt} onDelete={() => (isAsked.value = true)} />
       {thread.faults.shown.value !== "" && (
         <p class="fault" role="alert">
           {thread.faults.shown.value}
@@ -49,8 +50,8 @@ export function ChatView({ name }: { name: string }) {
           onAnswer={(answer) => acts.answer(asked.request_id, answer)}
         />
       )}
-      {thread.waiting.value !== undefined && (
-        <p class="queued dim">Waits for this turn to end: {firstLine(thread.waiting.value, 200)}</p>
+      {follower.waiting.value !== undefined && (
+        <p class="queued dim">Waits for this turn to end: {firstLine(follower.waiting.value, 200)}</p>
       )}
       <Composer isBusy={isRunning} takesImages={false} onSay={acts.say} />
       {isAsked.value && <DeleteQuestion name={name} onYes={acts.delete} onClose={() => (isAsked.value = false)} />}
@@ -58,20 +59,20 @@ export function ChatView({ name }: { name: string }) {
   );
 }
 
-function ChatHead(props: { thread: ChatThread; onInterrupt(): Promise<unknown>; onDelete(): void }) {
-  const { thread, onInterrupt, onDelete } = props;
-  thread.version.value;
-  const view = thread.view.value;
-  const session = thread.session.value;
+function ChatHead(props: { follower: ChatFollower; onInterrupt(): Promise<unknown>; onDelete(): void }) {
+  const { follower, onInterrupt, onDelete } = props;
+  follower.thread.version.value;
+  const view = follower.view.value;
+  const session = follower.session.value;
   const isRunning = view?.state === "running";
   const count = view?.session_chain.length ?? 0;
   return (
     <header class="head">
-      <h1>{thread.name}</h1>
+      <h1>{follower.name}</h1>
       {view && (
         <span class={`state is-${view.state}`} role="status">
           {view.state}
-          {isRunning && thread.conversation.doing !== "" && ` · ${thread.conversation.doing}`}
+          {isRunning && follower.thread.conversation.doing !== "" && ` · ${follower.thread.conversation.doing}`}
         </span>
       )}
       {view && (
@@ -117,21 +118,21 @@ function DeleteQuestion(props: { name: string; onYes(withSessions: boolean): voi
 }
 
 /** What people do to a chat. What goes wrong is shown above the conversation, until something goes well. */
-function actsOf(thread: ChatThread) {
-  const tried = (act: () => Promise<unknown>) => thread.faults.tried(act, () => thread.refresh());
+function actsOf(follower: ChatFollower) {
+  const tried = (act: () => Promise<unknown>) => follower.thread.faults.tried(act, () => follower.refresh());
   return {
     say: (kind: "prompt" | "steer", text: string) =>
-      tried(async () => (kind === "prompt" ? thread.handle.send(text) : thread.sessionHandle.steer(text))),
-    interrupt: () => tried(async () => thread.sessionHandle.interrupt()),
+      tried(async () => (kind === "prompt" ? follower.handle.send(text) : follower.sessionHandle.steer(text))),
+    interrupt: () => tried(async () => follower.sessionHandle.interrupt()),
     answer: async (requestId: string, answer: InputAnswer) => {
-      await tried(() => thread.respond(requestId, answer));
+      await tried(() => follower.respond(requestId, answer));
     },
     delete: async (withSessions: boolean) => {
       try {
-        await thread.handle.delete({ withSessions });
+        await follower.handle.delete({ withSessions });
         go({ name: "chats" });
       } catch (error) {
-        thread.faults.note(error);
+        follower.thread.faults.note(error);
       }
     },
   };

@@ -1,9 +1,10 @@
 /** The conversation as a list that may be of any length, with a cursor, folds, and a search in the whole log. */
 import { useSignal } from "@preact/signals";
-import { useEffect, useMemo, useRef } from "preact/hooks";
+import { useEffect, useMemo } from "preact/hooks";
 import { useKeys } from "../page/keys.ts";
 import type { Item } from "./item-table.ts";
 import { AgentText, ItemView } from "./item-view.tsx";
+import { SearchBox } from "./search-box.tsx";
 import type { Thread } from "./thread.ts";
 import { type ListPlace, VirtualList } from "./virtual-list.tsx";
 
@@ -53,9 +54,10 @@ export function ConversationList({ thread, place }: { thread: Thread; place: Lis
   });
   return (
     <>
-      {thread.search && (
-        <Search
-          thread={thread}
+      {thread.logSearch && (
+        <SearchBox
+          search={thread.logSearch}
+          onFault={(error) => thread.faults.note(error)}
           onFound={(key) => {
             // What was found may be within a call.
             opened.add(key);
@@ -92,40 +94,6 @@ export function ConversationList({ thread, place }: { thread: Thread; place: Lis
         {count === 0 && <p class="dim empty">Nothing yet.</p>}
       </div>
     </>
-  );
-}
-
-function Search({ thread, onFound }: { thread: Thread; onFound(key: number): void }) {
-  const field = useRef<HTMLInputElement>(null);
-  const outcome = useSignal("");
-  const searched = useRef<AbortController | undefined>(undefined);
-  useKeys({ "/": () => field.current?.focus() });
-  const search = async (event: Event) => {
-    event.preventDefault();
-    searched.current?.abort();
-    const stop = new AbortController();
-    searched.current = stop;
-    outcome.value = "searching…";
-    try {
-      const words = field.current?.value ?? "";
-      const found = await thread.search?.(words, stop.signal);
-      if (stop.signal.aborted) return;
-      outcome.value = found === undefined ? "not found" : "";
-      if (found !== undefined) onFound(found);
-    } catch (error) {
-      outcome.value = "";
-      thread.faults.note(error);
-    }
-  };
-  return (
-    <search>
-      <form class="search" onSubmit={search}>
-        <input ref={field} type="search" aria-label="Search in this session" placeholder="Search (Enter: next)" />
-        <span role="status" class="dim">
-          {outcome.value}
-        </span>
-      </form>
-    </search>
   );
 }
 

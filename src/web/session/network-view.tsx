@@ -32,7 +32,7 @@ export function NetworkView({ id }: { id?: string }) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard
     <section class="scrolls" tabIndex={0} aria-label="Refusals">
-      <table>
+      <table class="stacked">
         <thead>
           <tr>
             {["When", ...(id === undefined ? ["Session"] : []), "Asked for", "Why", "What became of it"].map((name) => (
@@ -46,8 +46,8 @@ export function NetworkView({ id }: { id?: string }) {
           {denials.value.map((denial) => (
             <tr key={`${denial.at} ${denial.session_id} ${denial.host} ${denial.port}`}>
               <td>{new Date(denial.at).toLocaleString()}</td>
-              {id === undefined && <td>{denial.session_id.slice(0, 8)}</td>}
-              <td>
+              {id === undefined && <td data-label="session">{denial.session_id.slice(0, 8)}</td>}
+              <td class="whole">
                 <code>
                   {visible(denial.host)}:{denial.port}
                 </code>

@@ -41,9 +41,11 @@ export class Past {
   }
 
   /** Until that offset has been read, or no more may or can be. */
-  async backTo(offset: number, signal: AbortSignal): Promise<void> {
-    while (this.#options.conversation.start > offset && this.hasMore && !signal.aborted)
+  async backTo(offset: number, signal: AbortSignal, onRead?: () => void): Promise<void> {
+    while (this.#options.conversation.start > offset && this.hasMore && !signal.aborted) {
       if (!(await this.#next())) return;
+      onRead?.();
+    }
   }
 
   async readEagerly(): Promise<void> {

@@ -13,8 +13,8 @@ interface SessionHeadProps {
 }
 
 export function SessionHead({ follower, onInterrupt, onStop, onDelete }: SessionHeadProps) {
-  follower.version.value;
-  const { conversation } = follower;
+  follower.thread.version.value;
+  const { conversation } = follower.thread;
   const view = follower.view.value;
   const isOver = conversation.exit !== undefined || view?.ended_at !== undefined;
   return (

@@ -28,11 +28,11 @@ export function SessionView({ id }: { id: string }) {
   const acts = actsOf(follower);
   const question = useSignal<"stop" | "delete" | undefined>(undefined);
   const open = useComputed(() => {
-    follower.version.value;
-    return follower.conversation.openInputs(follower.view.value?.inputs ?? []);
+    follower.thread.version.value;
+    return follower.thread.conversation.openInputs(follower.view.value?.inputs ?? []);
   });
   const view = follower.view.value;
-  const isOver = follower.conversation.exit !== undefined || view?.ended_at !== undefined;
+  const isOver = follower.thread.conversation.exit !== undefined || view?.ended_at !== undefined;
   const [asked] = open.value;
   const takesImages = useCapabilities(view?.agent)?.images !== "none";
   useKeys({
@@ -71,15 +71,15 @@ export function SessionView({ id }: { id: string }) {
           </button>
         ))}
       </div>
-      {follower.faults.shown.value !== "" && (
+      {follower.thread.faults.shown.value !== "" && (
         <p class="fault" role="alert">
-          {follower.faults.shown.value}
+          {follower.thread.faults.shown.value}
         </p>
       )}
-      {tab.value === "Conversation" && <ConversationList thread={follower} place={place} />}
+      {tab.value === "Conversation" && <ConversationList thread={follower.thread} place={place} />}
       {tab.value === "Turns" && (
         <TurnsView
-          follower={follower}
+          thread={follower.thread}
           onShow={(key) => {
             tab.value = "Conversation";
             place.toShow = key;
@@ -131,7 +131,7 @@ function Question({ asked, isOver, acts }: QuestionProps) {
 
 /** What people do to a session. What goes wrong is shown above the conversation, until something goes well. */
 function actsOf(follower: Follower) {
-  const tried = (act: () => Promise<unknown>) => follower.faults.tried(act, () => follower.refresh());
+  const tried = (act: () => Promise<unknown>) => follower.thread.faults.tried(act, () => follower.refresh());
   return {
     say: (kind: "prompt" | "steer", text: string, images: readonly Image[]) =>
       tried(() =>
@@ -147,7 +147,7 @@ function actsOf(follower: Follower) {
         await follower.handle.delete();
         go({ name: "sessions" });
       } catch (error) {
-        follower.faults.note(error);
+        follower.thread.faults.note(error);
       }
     },
     answer: async (requestId: string, answer: InputAnswer) => {

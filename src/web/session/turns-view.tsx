@@ -1,14 +1,14 @@
 /** The turns of a session in time: how long each took, and what it used. */
 import { costText, countText, durationText } from "../text/format.ts";
 import type { Turn } from "./conversation.ts";
-import type { Follower } from "./follower.ts";
+import type { Thread } from "./thread.ts";
 
 /** More of them no table is read for. */
 const shownMax = 500;
 
-export function TurnsView({ follower, onShow }: { follower: Follower; onShow(key: number): void }) {
-  follower.version.value;
-  const turns = follower.conversation.turns.slice(-shownMax);
+export function TurnsView({ thread, onShow }: { thread: Thread; onShow(key: number): void }) {
+  thread.version.value;
+  const turns = thread.conversation.turns.slice(-shownMax);
   if (turns.length === 0) return <p class="dim empty">No turn yet.</p>;
   const tokensMax = Math.max(1, ...turns.map(tokensOf));
   const costMax = Math.max(0.000001, ...turns.map(({ costUsd }) => costUsd ?? 0));
@@ -17,18 +17,18 @@ export function TurnsView({ follower, onShow }: { follower: Follower; onShow(key
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard
     <section class="scrolls" tabIndex={0} aria-label="Turns">
-      {follower.conversation.start > 0 && (
+      {thread.conversation.start > 0 && (
         <p class="dim">
           Of what was read of the log.{" "}
-          {follower.past.hasMore && (
-            <button type="button" class="link" onClick={() => follower.wantEarlier()}>
+          {thread.past.hasMore && (
+            <button type="button" class="link" onClick={() => thread.wantEarlier()}>
               Read further back
             </button>
           )}
         </p>
       )}
       <Timeline turns={turns} from={from} to={to} />
-      <table class="turns">
+      <table class="turns stacked">
         <thead>
           <tr>
             {["Turn", "Status", "Took", "Tools", "Tokens", "Cost"].map((name) => (
@@ -48,13 +48,15 @@ export function TurnsView({ follower, onShow }: { follower: Follower; onShow(key
                 <span class="dim">{turn.title}</span>
               </th>
               <td class={`state is-${turn.status ?? "open"}`}>{turn.status ?? "open"}</td>
-              <td>{turn.endedAt === undefined ? "–" : durationText(turn.endedAt - turn.startedAt)}</td>
-              <td>{turn.toolCount}</td>
-              <td>
+              <td data-label="took">
+                {turn.endedAt === undefined ? "–" : durationText(turn.endedAt - turn.startedAt)}
+              </td>
+              <td data-label="tools">{turn.toolCount}</td>
+              <td data-label="tokens">
                 {turn.usage ? `${countText(inputOf(turn))} in, ${countText(turn.usage.output_tokens)} out` : "–"}
                 <Bar share={tokensOf(turn) / tokensMax} />
               </td>
-              <td>
+              <td data-label="cost">
                 {costText(turn.costUsd)}
                 <Bar share={(turn.costUsd ?? 0) / costMax} />
               </td>

@@ -8,23 +8,18 @@ import type { InputAnswer } from "../../protocol/command.ts";
 import { AgentdError } from "../../protocol/error.ts";
 import type { SessionView } from "../../protocol/http.ts";
 import type { LogLine } from "../../protocol/line.ts";
-import { address, client, noteFault } from "../page/standing.ts";
-import { Conversation } from "../session/conversation.ts";
-import { Faults } from "../session/faults.ts";
-import { LineReader } from "../session/line-reader.ts";
-import { Past } from "../session/past.ts";
-import type { Thread } from "../session/thread.ts";
+import { address, client } from "../page/standing.ts";
+import { Thread } from "../session/thread.ts";
 import { linesMax, locatedOf, readBefore, readChatSpan, readPage, startOf } from "./chat-lines.ts";
 import { keepAsked } from "./chat-questions.ts";
 import { askedBy, named } from "./session-names.ts";
 
-const drawMs = 50;
-const lookMs = 1000;
+const followMs = 1000;
 /** Messages nearer than this are read as one. */
 const gapMax = 200;
 /** A message that is being written began within so much of its session's log. */
 const backBytes = 1024 * 1024;
-/** What the history has too, and what is to be answered. */
+/** What the history has too. */
 const told: ReadonlySet<LogLine["type"]> = new Set([
   "user_message",
   "agent_message",
@@ -36,48 +31,32 @@ const told: ReadonlySet<LogLine["type"]> = new Set([
   "input_resolved",
 ]);
 
-export class ChatThread implements Thread {
+export class ChatFollower {
   readonly name: string;
-  readonly conversation = new Conversation();
-  readonly reader: LineReader;
-  readonly version = signal(0);
+  readonly thread: Thread;
   readonly view = signal<ChatView | undefined>(undefined);
   /** The session that runs. */
   readonly session = signal<SessionView | undefined>(undefined);
   /** The message that waits for it to end. */
   readonly waiting = signal<string | undefined>(undefined);
-  readonly #past: Past;
-  readonly #over = new AbortController();
-  readonly faults = new Faults({ over: this.#over.signal, wordsOf: noteFault });
   #isOpened = false;
   /** Where the last session of the history stands in the chat. */
   #place: { session: string; position: number } | undefined;
-  #drawing: ReturnType<typeof setTimeout> | undefined;
 
   constructor(name: string) {
     this.name = name;
-    const { conversation, faults } = this;
-    const onRead = () => this.#draw();
-    this.reader = new LineReader({
-      ...{ conversation, gapMax, onRead },
-      read: (span) => faults.persist("lines", () => readChatSpan(name, span)),
-      onFault: (error) => faults.noteOf("lines", error),
-    });
-    this.#past = new Past({
-      ...{ conversation, signal: this.#over.signal, onRead },
-      read: (before) => faults.persist("past", () => readBefore(name, before)),
-      onFault: (error) => faults.noteOf("past", error),
+    this.thread = new Thread({
+      gapMax,
+      readSpan: (span) => readChatSpan(name, span),
+      readBefore: (before) => readBefore(name, before),
     });
   }
 
   /** Returns how to stop it. */
   start(): () => void {
     void this.#follow();
-    void this.#look();
-    return () => {
-      this.#over.abort();
-      clearTimeout(this.#drawing);
-    };
+    void this.thread.look(() => this.refresh());
+    return () => this.thread.end();
   }
 
   get handle() {
@@ -97,10 +76,6 @@ export class ChatThread implements Thread {
     await client().sessions.at(sessionId).respond(requestId, answer);
   }
 
-  wantEarlier(): void {
-    this.#past.want();
-  }
-
   /** The chat as it is, the session that runs in it, and what waits. */
   async refresh(): Promise<ChatView> {
     const view = await getChat(address(), this.name);
@@ -118,27 +93,28 @@ export class ChatThread implements Thread {
   }
 
   async #follow(): Promise<void> {
-    const { signal: over } = this.#over;
+    const { over, faults } = this.thread;
     while (!over.aborted) {
       try {
         const { current_session: id } = await this.refresh();
         // Before the history is asked for: what it has not yet comes from here on.
         const bytes = this.session.value?.log_bytes ?? 0;
         await this.#catchUp();
-        this.faults.isWell("following");
+        faults.isWell("following");
         if (id !== undefined && this.#place?.session === id)
           await this.#followSession(id, this.#place.position, Math.max(0, bytes - backBytes));
       } catch (error) {
-        this.faults.noteOf("following", error);
+        faults.noteOf("following", error);
         if (error instanceof AgentdError && error.code === "chat_not_found") return;
       }
-      await pause(lookMs, over);
+      await pause(followMs, over);
     }
   }
 
   /** What the history has and we have not; of a message that waits, nothing: it comes with its session. */
   async #catchUp(): Promise<void> {
-    const { conversation, name } = this;
+    const { name } = this;
+    const { conversation } = this.thread;
     const pages = [await readPage(name)];
     for (;;) {
       const [first] = pages;
@@ -158,39 +134,17 @@ export class ChatThread implements Thread {
       conversation.takeEarlier(lines, startOf(pages[0]));
     }
     this.#isOpened = true;
-    this.#draw();
+    this.thread.draw();
   }
 
   async #followSession(id: string, position: number, since: number): Promise<void> {
-    const { signal: over } = this.#over;
-    const { conversation } = this;
+    const { conversation, over } = this.thread;
     for await (const { offset: _offset, ...line } of client().sessions.at(id).events({ since, signal: over })) {
       const at = position * linesMax + line.seq - 1;
       if (at < conversation.offset || !told.has(line.type)) continue;
       conversation.take(named(line, id), { start: at, end: at + 1 });
-      this.#draw();
+      this.thread.draw();
     }
-  }
-
-  async #look(): Promise<void> {
-    const { signal: over } = this.#over;
-    while (!over.aborted) {
-      await pause(2 * lookMs, over);
-      if (over.aborted || document.hidden) continue;
-      try {
-        await this.refresh();
-        this.faults.isWell("look");
-      } catch (error) {
-        this.faults.noteOf("look", error);
-      }
-    }
-  }
-
-  #draw(): void {
-    this.#drawing ??= setTimeout(() => {
-      this.#drawing = undefined;
-      this.version.value++;
-    }, drawMs);
   }
 }
 
