@@ -17,7 +17,8 @@ const linesMax = 1_000_000_000;
 /** One answer holds no more, and at least one. */
 const bytesMax = 8 * 1024 * 1024;
 
-const told = /^\{"type":"(?:user_message|agent_message|tool_use|tool_result|result|error)"/;
+const told =
+  /^\{"type":"(?:user_message|agent_message|tool_use|tool_result|result|error|input_required|input_resolved)"/;
 
 interface Sized {
   message: ChatMessage;

@@ -313,6 +313,24 @@ describe("what was said", () => {
     expect(odd).toEqual(whole);
   });
 
+  test("has what the agent asked and what was answered", async () => {
+    await create("asked", { permission_mode: "interactive" });
+    const { session_id } = (await send("asked", "steps=1 words=1 pause=0 ask=1")).body;
+    const [input] = await eventually(async () => {
+      const { inputs } = (await counts.daemon.get(`/sessions/${session_id}`)).body;
+      return inputs.length > 0 && inputs;
+    });
+    const answer = { decision: "deny", message: "not now" };
+    await counts.daemon.put(`/sessions/${session_id}/inputs/${input.request_id}`, answer);
+    await idle("asked");
+    const { messages } = (await counts.daemon.get("/chats/asked/messages")).body;
+    const told = messages.filter(({ type }: { type: string }) => type.startsWith("input_"));
+    expect(told).toMatchObject([
+      { type: "input_required", session_id, data: { request_id: input.request_id, tool: input.tool } },
+      { type: "input_resolved", session_id, data: answer },
+    ]);
+  });
+
   test("stays readable when a session of it was deleted", async () => {
     await create("kept");
     const { session_id } = (await send("kept", `${quick} kept words`)).body;

@@ -6,6 +6,7 @@ import type { LogLine } from "../../protocol/line.ts";
 import { bytesText, costText, countText, durationText } from "../text/format.ts";
 import { Markdown } from "../text/markdown.tsx";
 import { firstLine, shownOutput } from "../text/shown.ts";
+import { Answers, AskedCall } from "./asked-view.tsx";
 import { ToolView } from "./tool-view.tsx";
 
 export interface ItemViewProps {
@@ -116,21 +117,36 @@ const asks: Readonly<Record<EventOf<"input_required">["data"]["kind"], string>> 
   plan: "asks to confirm its plan",
 };
 
+/** A question is not approved. */
+const questionDecisions: Readonly<Record<string, string>> = { approve_once: "answered", deny: "declined" };
+
 function Question({ lines }: { lines: readonly LogLine[] }) {
   const asked = lines.find((line) => line.type === "input_required")?.data;
   const answer = lines.find((line) => line.type === "input_resolved")?.data;
-  const what = asked?.kind === "question" ? asked.questions?.map(({ text }) => text).join("\n") : asked?.message;
+  const hasParts = asked?.kind === "question" && (asked.questions ?? []).length > 0;
   return (
     <>
       <span class="who">{asks[asked?.kind ?? "permission"]}</span>
-      <p class="said">{visible(what ?? "")}</p>
-      <p class="facts">
-        {answer
-          ? `${decisions[answer.decision] ?? answer.decision} by ${visible(answer.by)}${answer.message === undefined ? "" : `: ${visible(answer.message)}`}`
-          : "open"}
-      </p>
+      {hasParts && asked ? (
+        <Answers asked={asked} answer={answer} />
+      ) : (
+        <p class="said">{visible(asked?.message ?? "")}</p>
+      )}
+      {asked?.kind === "permission" && asked.tool && <AskedCall input={asked.tool.input} />}
+      <p class="facts">{answer ? answeredText(asked, answer) : "open"}</p>
     </>
   );
+}
+
+function answeredText(
+  asked: EventOf<"input_required">["data"] | undefined,
+  { decision, by, message, answers }: EventOf<"input_resolved">["data"],
+): string {
+  const isQuestion = asked?.kind === "question";
+  const word = isQuestion ? (questionDecisions[decision] ?? decisions[decision]) : decisions[decision];
+  // To a single question the answer may be the message: it stands beside the question then.
+  const isShown = isQuestion && decision === "approve_once" && answers === undefined && asked.questions?.length === 1;
+  return `${word ?? decision} by ${visible(by)}${message === undefined || isShown ? "" : `: ${visible(message)}`}`;
 }
 
 function Exit({ data }: { data: EventOf<"exit">["data"] }) {

@@ -17,7 +17,7 @@ export function ToolView(props: { lines: readonly LogLine[]; isOpen: boolean; on
   const call = props.lines.find((line) => line.type === "tool_use")?.data;
   const result = props.lines.find((line) => line.type === "tool_result")?.data;
   const name = visible(call?.name ?? result?.name ?? "tool");
-  const title = titleOf(call?.input);
+  const title = callTitle(call?.input);
   const standing = result ? (result.is_error ? "failed" : durationText(result.duration_ms)) : "runs";
   return (
     <>
@@ -79,7 +79,8 @@ function Scrolling({ class: name, children }: { class: string; children: string 
   );
 }
 
-function titleOf(input: unknown): string {
+/** What tells a call from another at a glance, in a line; empty when it is called with nothing. */
+export function callTitle(input: unknown): string {
   if (typeof input !== "object" || input === null) return "";
   const key = tellingKeys.find((name) => Object.hasOwn(input, name));
   const value: unknown = key === undefined ? undefined : (input as Readonly<Record<string, unknown>>)[key];
