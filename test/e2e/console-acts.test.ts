@@ -1,36 +1,22 @@
 /** What is done to a session in the console besides talking: prompts taken back, images sent along, a session stopped and deleted. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { browserPath } from "../support/browser.ts";
+import { expect, test } from "vitest";
 import { ofType } from "../support/claude-daemon.ts";
-import { openBrowser, openConsole } from "../support/console.ts";
-import { type CountsDaemon, startCountsDaemon } from "../support/counts-daemon.ts";
+import { describeConsole, feedOf, serveCounts } from "../support/console-suite.ts";
 import { eventually } from "../support/eventually.ts";
 
 const onePixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 
-describe.skipIf(browserPath === undefined)("acts in the console", () => {
-  let counts: CountsDaemon;
-  let browser: Browser;
-  beforeAll(async () => {
-    [counts, browser] = await Promise.all([startCountsDaemon(), openBrowser()]);
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await counts?.stop();
-  });
-
+describeConsole("acts in the console", { serve: serveCounts }, (suite) => {
   const open = async (request: Record<string, unknown> = {}) => {
-    const id = await counts.create(request);
-    return { id, ...(await openConsole(browser, counts.daemon, { at: `#/sessions/${id}` })) };
+    const id = await suite.served.create(request);
+    return { id, ...(await suite.open(`#/sessions/${id}`)) };
   };
-  const feed = (page: Page) => page.getByRole("feed", { name: "Conversation" });
 
   test("prompts that wait are listed, and taken back by a button or a key", async () => {
     const { id, page } = await open({ prompt: "steps=1 words=3000 pause=20" });
-    await feed(page).getByText("#3 ").first().waitFor();
+    await feedOf(page).getByText("#3 ").first().waitFor();
     const queue = page.getByRole("region", { name: "Queue", exact: true });
     for (const text of ["the second", "the third", "the fourth"]) {
       await page.getByLabel("Prompt").fill(`words=1 ${text}`);
@@ -43,10 +29,10 @@ describe.skipIf(browserPath === undefined)("acts in the console", () => {
     await page.keyboard.press("w");
     await queue.getByText("the fourth").waitFor({ state: "detached" });
     await page.keyboard.press("i");
-    await feed(page).getByText("t2 · success").waitFor();
-    const ends = ofType(counts.events(id), "result").map(({ turn_id, status }) => [turn_id, status]);
+    await feedOf(page).getByText("t2 · success").waitFor();
+    const ends = ofType(suite.served.events(id), "result").map(({ turn_id, status }) => [turn_id, status]);
     expect(Object.fromEntries(ends)).toEqual({ t1: "interrupted", t2: "success", t3: "withdrawn", t4: "withdrawn" });
-    await counts.daemon.delete(`/sessions/${id}`);
+    await suite.served.daemon.delete(`/sessions/${id}`);
   });
 
   test("images are chosen or pasted, taken away again, and sent with a prompt", async () => {
@@ -75,15 +61,15 @@ describe.skipIf(browserPath === undefined)("acts in the console", () => {
     await attached.getByText("pasted.png").waitFor();
     await page.getByLabel("Prompt").fill("words=1 look at these");
     await page.keyboard.press("Enter");
-    await feed(page).getByText("image/png").nth(1).waitFor();
+    await feedOf(page).getByText("image/png").nth(1).waitFor();
     expect(await attached.count()).toBe(0);
-    const [said] = ofType(counts.events(id), "user_message");
+    const [said] = ofType(suite.served.events(id), "user_message");
     const images = said?.["images"] as { blob: string }[];
     expect(images).toHaveLength(2);
     for (const { blob } of images)
-      expect(readFileSync(join(counts.dirOf(id), "blobs", blob)).toString("base64")).toBe(onePixel);
+      expect(readFileSync(join(suite.served.dirOf(id), "blobs", blob)).toString("base64")).toBe(onePixel);
     expect(complaints).toEqual([]);
-    await counts.daemon.delete(`/sessions/${id}`);
+    await suite.served.daemon.delete(`/sessions/${id}`);
   });
 
   test("a session is deleted by keys once a question was answered, a running one and one that has ended", async () => {
@@ -95,21 +81,21 @@ describe.skipIf(browserPath === undefined)("acts in the console", () => {
     // What has the keyboard at first is no.
     await page.keyboard.press("Enter");
     await question.waitFor({ state: "detached" });
-    expect((await counts.daemon.get(`/sessions/${id}`)).body.status).toBe("running");
+    expect((await suite.served.daemon.get(`/sessions/${id}`)).body.status).toBe("running");
     await page.keyboard.press("x");
     await page.getByRole("button", { name: "Stop it" }).press("Enter");
-    await feed(page).getByText("The agent ended with").waitFor();
+    await feedOf(page).getByText("The agent ended with").waitFor();
     await page.keyboard.press("X");
     await question.getByText("It goes off the list").waitFor();
     await page.keyboard.press("Tab");
     await page.keyboard.press("Enter");
     await page.getByRole("heading", { name: "Sessions" }).waitFor();
-    await eventually(async () => (await counts.daemon.get(`/sessions/${id}`)).status === 404);
+    await eventually(async () => (await suite.served.daemon.get(`/sessions/${id}`)).status === 404);
 
     const running = await open();
     await running.page.getByRole("button", { name: "Delete" }).click();
     await running.page.getByRole("button", { name: "Delete it" }).click();
     await running.page.getByRole("heading", { name: "Sessions" }).waitFor();
-    expect((await counts.daemon.get(`/sessions/${running.id}`)).status).toBe(404);
+    expect((await suite.served.daemon.get(`/sessions/${running.id}`)).status).toBe(404);
   });
 });

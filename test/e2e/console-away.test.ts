@@ -1,15 +1,9 @@
 /** The console while its daemon fails now and then: nothing is missing, nothing is said twice, and what is over is said no more. */
-import { mkdtempSync, realpathSync } from "node:fs";
-import { rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import type { Browser, Page, Route } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { browserPath } from "../support/browser.ts";
-import { openBrowser, openConsole } from "../support/console.ts";
-import { type CountsDaemon, startCountsDaemon } from "../support/counts-daemon.ts";
-import { putEndedSession } from "../support/ended-session.ts";
+import type { Page, Route } from "playwright-core";
+import { expect, test } from "vitest";
+import { describeConsole, feedOf, serveCounts } from "../support/console-suite.ts";
 import { eventually } from "../support/eventually.ts";
+import { came, prompted } from "../support/story.ts";
 
 const turns = 40;
 const endedId = "44444444-0000-4000-8000-000000000001";
@@ -18,34 +12,19 @@ const endedId = "44444444-0000-4000-8000-000000000001";
 function* story() {
   for (let turn = 1; turn <= turns; turn++) {
     const turn_id = `t${turn}`;
-    yield { type: "user_message", data: { turn_id, kind: "prompt", text: `prompt number ${turn}` } };
+    yield prompted(turn_id, `prompt number ${turn}`);
     yield { type: "of_tomorrow", data: { turn_id } };
-    yield {
-      type: "tool_result",
-      data: { turn_id, id: turn_id, name: "Bash", output: "x".repeat(100_000), is_error: false, duration_ms: 1 },
-    };
+    yield came(turn_id, turn_id, "x".repeat(100_000));
   }
 }
 
-describe.skipIf(browserPath === undefined)("a daemon that fails now and then", () => {
-  const dir = realpathSync(mkdtempSync(join(tmpdir(), "agentd-test-")));
-  let counts: CountsDaemon;
-  let browser: Browser;
-  beforeAll(async () => {
-    putEndedSession(join(dir, "data"), endedId, story());
-    [counts, browser] = await Promise.all([startCountsDaemon({ dataDir: join(dir, "data") }), openBrowser()]);
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await counts?.stop();
-    await rm(dir, { recursive: true });
-  });
+const options = { serve: serveCounts, ended: { [endedId]: story() } };
 
-  const feed = (page: Page) => page.getByRole("feed", { name: "Conversation" });
+describeConsole("a daemon that fails now and then", options, (suite) => {
   const broken = (route: Route) => route.fulfill({ status: 500, json: { error: "internal", message: "it broke" } });
   /** The page at its login's other side; the view itself is opened once the daemon has been made to fail. */
   const enter = async (setUp: (page: Page) => Promise<unknown>, at: string) => {
-    const { page } = await openConsole(browser, counts.daemon);
+    const { page } = await suite.open();
     await page.getByRole("heading", { name: "Sessions" }).waitFor();
     await setUp(page);
     await page.evaluate((hash) => location.assign(hash), at);
@@ -64,33 +43,33 @@ describe.skipIf(browserPath === undefined)("a daemon that fails now and then", (
 
   test("a session is read from its end to its beginning, and its texts again", async () => {
     const page = await enter(failingReads(), `#/sessions/${endedId}`);
-    await feed(page).getByText(`prompt number ${turns}`, { exact: true }).waitFor();
-    const rows = feed(page).getByRole("article");
+    await feedOf(page).getByText(`prompt number ${turns}`, { exact: true }).waitFor();
+    const rows = feedOf(page).getByRole("article");
     await eventually(async () => (await rows.last().getAttribute("aria-setsize")) === String(2 * turns + 1), {
       deadlineMs: 30_000,
     });
-    await feed(page).click();
+    await feedOf(page).click();
     await page.keyboard.press("g");
-    await feed(page).getByText("prompt number 1", { exact: true }).waitFor();
+    await feedOf(page).getByText("prompt number 1", { exact: true }).waitFor();
     await page.getByRole("alert").waitFor({ state: "detached" });
   });
 
   test("a session that runs is followed although its opening failed", async () => {
-    const id = await counts.create({ prompt: "words=1" });
-    await counts.until(id, (events) => events.some(({ type }) => type === "result"));
+    const id = await suite.served.create({ prompt: "words=1" });
+    await suite.served.until(id, (events) => events.some(({ type }) => type === "result"));
     const page = await enter(failingReads(), `#/sessions/${id}`);
-    await feed(page).getByText("t1 · success").waitFor();
-    await counts.daemon.post(`/sessions/${id}/prompt`, { text: "words=1 another" });
-    await feed(page).getByText("t2 · success").waitFor();
-    await counts.daemon.delete(`/sessions/${id}`);
+    await feedOf(page).getByText("t1 · success").waitFor();
+    await suite.served.daemon.post(`/sessions/${id}/prompt`, { text: "words=1 another" });
+    await feedOf(page).getByText("t2 · success").waitFor();
+    await suite.served.daemon.delete(`/sessions/${id}`);
   });
 
   test.each(["chats/failing", "a session"])(
     "%s: what was accepted is not said again because the look at it failed",
     async (at) => {
       const isChat = at !== "a session";
-      if (isChat) await counts.daemon.post("/chats", { name: "failing", config: { agent: "counts" } });
-      const id = isChat ? "" : await counts.create();
+      if (isChat) await suite.served.daemon.post("/chats", { name: "failing", config: { agent: "counts" } });
+      const id = isChat ? "" : await suite.served.create();
       const path = isChat ? `/${at}` : `/sessions/${id}`;
       let isFailing = false;
       const setUp = async (page: Page) => {
@@ -108,9 +87,9 @@ describe.skipIf(browserPath === undefined)("a daemon that fails now and then", (
       expect(await page.getByLabel("Prompt").inputValue()).toBe("");
       isFailing = false;
       await page.getByRole("alert").waitFor({ state: "detached" });
-      await feed(page).getByText("t1 · success").waitFor();
-      expect(await feed(page).getByText("words=1 only once").count()).toBe(1);
-      if (!isChat) await counts.daemon.delete(path);
+      await feedOf(page).getByText("t1 · success").waitFor();
+      expect(await feedOf(page).getByText("words=1 only once").count()).toBe(1);
+      if (!isChat) await suite.served.daemon.delete(path);
     },
   );
 });

@@ -1,24 +1,12 @@
 /** Chats in the console: made, spoken to, followed from session to session, read back page by page, deleted. */
-import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { browserPath } from "../support/browser.ts";
-import { isTaken, openBrowser, openConsole } from "../support/console.ts";
-import { type CountsDaemon, startCountsDaemon } from "../support/counts-daemon.ts";
+import type { Page } from "playwright-core";
+import { expect, test } from "vitest";
+import { isTaken } from "../support/console.ts";
+import { describeConsole, feedOf, serveCounts } from "../support/console-suite.ts";
 import { eventually } from "../support/eventually.ts";
 
-describe.skipIf(browserPath === undefined)("chats in the console", () => {
-  let counts: CountsDaemon;
-  let browser: Browser;
-  beforeAll(async () => {
-    [counts, browser] = await Promise.all([startCountsDaemon(), openBrowser()]);
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await counts?.stop();
-  });
-
-  const enter = (at = "", options = {}) => openConsole(browser, counts.daemon, { at, ...options });
-  const feed = (page: Page) => page.getByRole("feed", { name: "Conversation" });
+describeConsole("chats in the console", { serve: serveCounts }, (suite) => {
+  const enter: typeof suite.open = (...view) => suite.open(...view);
   const say = async (page: Page, text: string) => {
     await page.getByLabel("Prompt").fill(text);
     await page.keyboard.press("Enter");
@@ -27,14 +15,14 @@ describe.skipIf(browserPath === undefined)("chats in the console", () => {
       what: `the acceptance of ${text}`,
     });
   };
-  const view = async (name: string) => (await counts.daemon.get(`/chats/${name}`)).body;
+  const view = async (name: string) => (await suite.served.daemon.get(`/chats/${name}`)).body;
   const idle = (name: string) =>
     eventually(async () => (await view(name)).state === "idle" && (await view(name)), { deadlineMs: 30_000 });
   const make = async (name: string, config = {}) => {
-    const { status, text } = await counts.daemon.post("/chats", { name, config: { agent: "counts", ...config } });
+    const { status, text } = await suite.served.daemon.post("/chats", { name, config: { agent: "counts", ...config } });
     expect(status, text).toBe(201);
   };
-  const texts = (page: Page) => feed(page).locator(".said").allInnerTexts();
+  const texts = (page: Page) => feedOf(page).locator(".said").allInnerTexts();
 
   test("one is made by keys, spoken to, and followed from each session to the next", { timeout: 90_000 }, async () => {
     // So high that all of it is in the page.
@@ -50,7 +38,7 @@ describe.skipIf(browserPath === undefined)("chats in the console", () => {
 
     await say(page, "steps=1 words=120 pause=20 the first");
     // While it is written.
-    await feed(page).getByText("#3 ").first().waitFor();
+    await feedOf(page).getByText("#3 ").first().waitFor();
     // This one waits for the session of the first to end, and a third finds no room.
     await say(page, "steps=1 words=3 the second");
     await page.getByText("Waits for this turn to end: steps=1 words=3 the second").waitFor();
@@ -59,12 +47,12 @@ describe.skipIf(browserPath === undefined)("chats in the console", () => {
     await page.getByRole("alert").getByText("wait").waitFor();
     expect(await page.getByLabel("Prompt").inputValue()).toBe("a third");
 
-    await feed(page).getByText("the second").waitFor();
+    await feedOf(page).getByText("the second").waitFor();
     await page.getByText("Waits for this turn").waitFor({ state: "detached" });
     const { session_chain } = await idle("by-hand");
     expect(session_chain).toHaveLength(2);
     const endedTurns = (count: number) =>
-      eventually(async () => (await feed(page).getByText("t1 · success").count()) === count, {
+      eventually(async () => (await feedOf(page).getByText("t1 · success").count()) === count, {
         deadlineMs: 30_000,
         what: `the end of ${count} turns`,
       });
@@ -77,7 +65,7 @@ describe.skipIf(browserPath === undefined)("chats in the console", () => {
     expect(await texts(page)).toEqual(said);
 
     // What was followed, and what the history has, is the same.
-    const rows = () => feed(page).getByRole("article").allInnerTexts();
+    const rows = () => feedOf(page).getByRole("article").allInnerTexts();
     const followed = await rows();
     await page.reload();
     await eventually(async () => (await rows()).join() === followed.join(), { what: followed.join() });
@@ -98,13 +86,21 @@ describe.skipIf(browserPath === undefined)("chats in the console", () => {
     await isTaken(asks);
     await page.keyboard.press("a");
     await asks.waitFor({ state: "detached" });
-    await feed(page).getByText("t1 · success").waitFor();
+    await feedOf(page).getByText("t1 · success").waitFor();
     await idle("asks");
+    // What was asked and answered stands there, also for who comes when its session is gone.
+    await feedOf(page).getByText("approved by client").waitFor();
+    const rows = () => feedOf(page).getByRole("article").allInnerTexts();
+    const followed = await rows();
+    await page.reload();
+    await eventually(async () => (await rows()).join() === followed.join(), { what: followed.join() });
+    const question = feedOf(page).getByRole("article").filter({ hasText: "approved by client" });
+    await question.locator("code").getByText("true 2").waitFor();
     await say(page, "steps=1 words=2000 pause=20");
-    await feed(page).getByText("#30 ").waitFor();
+    await feedOf(page).getByText("#30 ").waitFor();
     await page.keyboard.press("Escape");
     await page.keyboard.press("i");
-    await feed(page).getByText("t1 · interrupted").waitFor();
+    await feedOf(page).getByText("t1 · interrupted").waitFor();
   });
 
   test("an old one is read back page by page as one scrolls up, and its texts are read again", {
@@ -120,13 +116,13 @@ describe.skipIf(browserPath === undefined)("chats in the console", () => {
       timestamp: at,
     }));
     const lines = [head, ...messages].map((line) => `${JSON.stringify(line)}\n`).join("");
-    const imported = await counts.daemon.post("/chats/import", { export: lines });
+    const imported = await suite.served.daemon.post("/chats/import", { export: lines });
     expect(imported.status, imported.text).toBe(201);
     const { page, asked } = await enter("#/chats/old");
-    await feed(page).getByText("message 1499", { exact: true }).waitFor();
+    await feedOf(page).getByText("message 1499", { exact: true }).waitFor();
     const pages = () => asked.filter((url) => url.includes("/chats/old/messages") && url.includes("before="));
     expect(pages()).toHaveLength(0);
-    const rowCount = async () => Number(await feed(page).getByRole("article").last().getAttribute("aria-setsize"));
+    const rowCount = async () => Number(await feedOf(page).getByRole("article").last().getAttribute("aria-setsize"));
     expect(await rowCount()).toBe(200);
     for (let read = 200; read < 1500; read = await rowCount()) {
       await page.keyboard.press("g");
@@ -134,16 +130,16 @@ describe.skipIf(browserPath === undefined)("chats in the console", () => {
     }
     expect(pages().length).toBeGreaterThanOrEqual(7);
     await page.keyboard.press("g");
-    await feed(page).getByText("message 0", { exact: true }).waitFor();
-    const rows = await feed(page).getByRole("article").allInnerTexts();
+    await feedOf(page).getByText("message 0", { exact: true }).waitFor();
+    const rows = await feedOf(page).getByRole("article").allInnerTexts();
     expect(rows.slice(0, 3).map((row) => row.split("\n").at(-1))).toEqual(["message 0", "message 1", "message 2"]);
     expect(await rowCount()).toBe(1500);
-    expect(await feed(page).getByRole("article").count()).toBeLessThan(120);
+    expect(await feedOf(page).getByRole("article").count()).toBeLessThan(120);
   });
 
   test("it is deleted once a question was answered, and whoever may only read is refused", async () => {
     await make("going");
-    const reader = (await counts.daemon.post("/tokens", { name: "chat-reader", scope: "read" })).body.token;
+    const reader = (await suite.served.daemon.post("/tokens", { name: "chat-reader", scope: "read" })).body.token;
     const { page: mayRead } = await enter("#/chats/going", { token: reader });
     await mayRead.getByLabel("Prompt").fill("words=1");
     await mayRead.keyboard.press("Enter");
@@ -157,11 +153,11 @@ describe.skipIf(browserPath === undefined)("chats in the console", () => {
     await question.waitFor();
     await page.keyboard.press("Escape");
     await question.waitFor({ state: "detached" });
-    expect((await counts.daemon.get("/chats/going")).status).toBe(200);
+    expect((await suite.served.daemon.get("/chats/going")).status).toBe(200);
     await page.getByRole("button", { name: "Delete" }).click();
     await question.getByRole("button", { name: "Delete it" }).click();
     await page.getByRole("heading", { name: "Chats", exact: true }).waitFor();
-    expect((await counts.daemon.get("/chats/going")).status).toBe(404);
+    expect((await suite.served.daemon.get("/chats/going")).status).toBe(404);
     // Whoever still has it open is told.
     await mayRead.getByRole("alert").getByText("going").waitFor();
   });

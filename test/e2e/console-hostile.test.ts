@@ -1,81 +1,50 @@
 /** What agents say is text: in the console it becomes no element, no request and no link but those that people can read. */
-import { mkdtempSync, realpathSync } from "node:fs";
-import { rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { browserPath } from "../support/browser.ts";
-import { openBrowser, openConsole } from "../support/console.ts";
-import { putEndedSession } from "../support/ended-session.ts";
-import { type Daemon, startDaemon } from "../support/start-daemon.ts";
+import { expect, test } from "vitest";
+import { describeConsole, feedOf, servePlain } from "../support/console-suite.ts";
+import { called, came, ended, prompted, said } from "../support/story.ts";
 
 const markup = '<img src=x onerror="window.hit=1"><script>window.hit=1</script><svg onload="window.hit=1">';
-const usage = { input_tokens: 1200, output_tokens: 34, cache_read_input_tokens: 0, cache_creation_input_tokens: 0 };
 const turn_id = "t1";
 let messages = 0;
-const says = (text: string) => ({
-  type: "agent_message",
-  data: { turn_id, item_id: `m${messages++}`, text, delta: false },
-});
-const calls = (id: string, name: string, kind: string, input: unknown) => ({
-  type: "tool_use",
-  data: { turn_id, id, name, kind, input },
-});
-const came = (id: string, name: string, output: string, isError = false) => ({
-  type: "tool_result",
-  data: { turn_id, id, name, output, is_error: isError, duration_ms: 5 },
-});
-
-const result = {
-  type: "result",
-  data: { turn_id, session_id: "x", status: "success", cost_usd: 0.0123, duration_ms: 1500, num_turns: 1, usage },
-};
+const says = (text: string) => said(turn_id, `m${messages++}`, text);
+const usage = { input_tokens: 1200, output_tokens: 34, cache_read_input_tokens: 0, cache_creation_input_tokens: 0 };
+const result = ended(turn_id, { cost_usd: 0.0123, duration_ms: 1500, usage });
 
 /** Each keeps the grammar of Markdown busy for seconds, or takes it down until its stack ends. */
 const slow = ["_a", "a*b_", "**a", "> ", "1. ", "http://a.b/("].map((text) => text.repeat(60_000 / text.length));
 
 const story = [
-  { type: "user_message", data: { turn_id, kind: "prompt", text: markup } },
+  prompted(turn_id, markup),
   says(markup),
   says(`# Title\n\n- one\n- **two**\n\n| a | b |\n|---|---|\n| ${markup} | 2 |\n\n\`\`\`html\n${markup}\n\`\`\``),
   says("[the bank](https://evil.example/login) [run](javascript:window.hit=1) [data](data:text/html,x)"),
   says("![a picture](https://evil.example/pixel.png) <https://plain.example/>"),
   says("safe\u202etxt.exe \u200bend"),
-  calls("c1", markup, "execute", { command: `echo \u202ehidden ${markup}` }),
-  came("c1", markup, `\u001b[31mred\u001b[0m \u001b]8;;https://evil.example\u0007link\u001b]8;;\u0007 ${markup}`, true),
-  calls("c2", "Edit", "edit", {
-    file_path: "/src/a.ts",
-    old_string: "one\ntwo\nthree\n",
-    new_string: "one\nTWO\nthree\n",
+  called(turn_id, "c1", { command: `echo \u202ehidden ${markup}` }, { name: markup }),
+  came(turn_id, "c1", `\u001b[31mred\u001b[0m \u001b]8;;https://evil.example\u0007link\u001b]8;;\u0007 ${markup}`, {
+    name: markup,
+    is_error: true,
   }),
-  came("c2", "Edit", "ok"),
+  called(
+    turn_id,
+    "c2",
+    { file_path: "/src/a.ts", old_string: "one\ntwo\nthree\n", new_string: "one\nTWO\nthree\n" },
+    { name: "Edit", kind: "edit" },
+  ),
+  came(turn_id, "c2", "ok", { name: "Edit" }),
   { type: "system", data: { subtype: "notice", message: markup } },
   { type: "error", data: { code: "agent_failed", message: markup, retryable: false } },
   result,
 ];
 
-describe.skipIf(browserPath === undefined)("in the console", () => {
-  const dir = realpathSync(mkdtempSync(join(tmpdir(), "agentd-test-")));
-  const id = "22222222-0000-4000-8000-000000000000";
-  const slowId = "66666666-0000-4000-8000-000000000000";
-  let daemon: Daemon;
-  let browser: Browser;
-  beforeAll(async () => {
-    putEndedSession(join(dir, "data"), id, story);
-    const prompt = { type: "user_message", data: { turn_id, kind: "prompt", text: "be slow" } };
-    putEndedSession(join(dir, "data"), slowId, [prompt, ...slow.map(says), result]);
-    [daemon, browser] = await Promise.all([startDaemon({ dataDir: join(dir, "data") }), openBrowser()]);
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await daemon?.stop();
-    await rm(dir, { recursive: true });
-  });
+const id = "22222222-0000-4000-8000-000000000000";
+const slowId = "66666666-0000-4000-8000-000000000000";
+const stories = { [id]: story, [slowId]: [prompted(turn_id, "be slow"), ...slow.map(says), result] };
 
+describeConsole("in the console", { serve: servePlain, ended: stories }, (suite) => {
   const open = async (of = id) => {
-    const opened = await openConsole(browser, daemon, { at: `#/sessions/${of}` });
-    const feed = opened.page.getByRole("feed", { name: "Conversation" });
+    const opened = await suite.open(`#/sessions/${of}`);
+    const feed = feedOf(opened.page);
     await feed.getByText("t1 · success").waitFor();
     return { ...opened, feed };
   };
@@ -88,7 +57,7 @@ describe.skipIf(browserPath === undefined)("in the console", () => {
     expect(text.split(markup).length - 1).toBeGreaterThanOrEqual(6);
     expect(await feed.locator("img, script, svg, iframe, form, style, object, embed").count()).toBe(0);
     expect(await page.evaluate("window.hit")).toBeUndefined();
-    expect(asked.filter((url) => !url.startsWith(`${daemon.url}/`))).toEqual([]);
+    expect(asked.filter((url) => !url.startsWith(`${suite.served.daemon.url}/`))).toEqual([]);
     expect(complaints).toEqual([]);
   });
 

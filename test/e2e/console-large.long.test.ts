@@ -1,57 +1,34 @@
 /** A session whose log is a gigabyte: its end is there at once, the rest as one scrolls up, and the page holds next to nothing of it. */
-import { mkdtempSync, realpathSync } from "node:fs";
-import { rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { browserPath } from "../support/browser.ts";
-import { openBrowser, openConsole } from "../support/console.ts";
-import { putEndedSession } from "../support/ended-session.ts";
+import { expect, test } from "vitest";
+import { describeConsole, feedOf, servePlain } from "../support/console-suite.ts";
 import { eventually } from "../support/eventually.ts";
-import { type Daemon, startDaemon } from "../support/start-daemon.ts";
+import { called, came, failed, prompted } from "../support/story.ts";
 
 const lineBytes = 16_384;
 const gigabyte = 1024 ** 3;
 const turns = Math.ceil(gigabyte / lineBytes);
 const filler = "x".repeat(lineBytes);
 
-/** A prompt and a call that says much. */
+/** A prompt and a call that says much; long ago something failed. */
 function* story() {
   for (let turn = 1; turn <= turns; turn++) {
     const turn_id = `t${turn}`;
-    yield { type: "user_message", data: { turn_id, kind: "prompt", text: `prompt number ${turn}` } };
-    yield {
-      type: "tool_use",
-      data: { turn_id, id: `c${turn}`, name: "Bash", kind: "execute", input: { command: `echo ${turn}` } },
-    };
-    yield {
-      type: "tool_result",
-      data: { turn_id, id: `c${turn}`, name: "Bash", output: filler, is_error: false, duration_ms: 1 },
-    };
+    yield prompted(turn_id, `prompt number ${turn}`);
+    yield called(turn_id, `c${turn}`, { command: `echo ${turn}` });
+    yield came(turn_id, `c${turn}`, filler);
+    if (turn === 100) yield failed("No space left on device");
   }
 }
 
-describe.skipIf(browserPath === undefined)("a log of a gigabyte", () => {
-  const dir = realpathSync(mkdtempSync(join(tmpdir(), "agentd-test-")));
-  const id = "33333333-0000-4000-8000-000000000001";
-  let daemon: Daemon;
-  let browser: Browser;
-  beforeAll(async () => {
-    putEndedSession(join(dir, "data"), id, story());
-    [daemon, browser] = await Promise.all([startDaemon({ dataDir: join(dir, "data") }), openBrowser()]);
-  }, 120_000);
-  afterAll(async () => {
-    await browser?.close();
-    await daemon?.stop();
-    await rm(dir, { recursive: true });
-  });
+const id = "33333333-0000-4000-8000-000000000001";
+const options = { serve: servePlain, ended: { [id]: story() }, setUpMs: 120_000 };
 
+describeConsole("a log of a gigabyte", options, ({ open }) => {
   test("shows its end having read a few megabytes, goes back as far as one scrolls, and keeps no text of it", {
-    timeout: 120_000,
+    timeout: 300_000,
   }, async () => {
-    const { page, complaints } = await openConsole(browser, daemon, { at: `#/sessions/${id}` });
-    const feed = page.getByRole("feed", { name: "Conversation" });
+    const { page, complaints } = await open(`#/sessions/${id}`);
+    const feed = feedOf(page);
     const articles = feed.getByRole("article");
     await feed.getByText("The agent ended with").waitFor();
     await feed.getByText(`prompt number ${turns}`, { exact: true }).waitFor();
@@ -92,6 +69,21 @@ describe.skipIf(browserPath === undefined)("a log of a gigabyte", () => {
     await page.keyboard.type(`prompt number ${turns - 3}`);
     await page.keyboard.press("Enter");
     await eventually(async () => (await current.innerText()).includes(`prompt number ${turns - 3}`));
+
+    // What failed long ago is found in what nobody has read, once one waits for it, or else one stops.
+    await page.getByLabel("Search in this session").fill("no space left");
+    await page.keyboard.press("Enter");
+    const stop = page.getByRole("button", { name: "Stop search" });
+    await stop.click();
+    await page.getByText("stopped; the same words go on from there").waitFor();
+    await page.getByLabel("Search in this session").press("Enter");
+    await eventually(async () => (await current.innerText()).includes("No space left on device"), {
+      deadlineMs: 100_000,
+      what: "the sight of what failed",
+    });
+    await page.keyboard.press("Escape");
+    await page.keyboard.press("k");
+    await eventually(async () => (await current.innerText()).includes("echo 100"));
 
     const session = await page.context().newCDPSession(page);
     await session.send("HeapProfiler.collectGarbage");

@@ -1,71 +1,31 @@
 /** A session of 100,000 events in the console: all of it is there, and next to nothing of it is in the page. */
-import { mkdtempSync, realpathSync } from "node:fs";
-import { rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { browserPath } from "../support/browser.ts";
-import { openBrowser, openConsole } from "../support/console.ts";
-import { putEndedSession } from "../support/ended-session.ts";
+import { expect, test } from "vitest";
+import { describeConsole, feedOf, servePlain } from "../support/console-suite.ts";
 import { eventually } from "../support/eventually.ts";
-import { type Daemon, startDaemon } from "../support/start-daemon.ts";
+import { called, came, ended, prompted, said } from "../support/story.ts";
 
 const turns = 25_000;
-const usage = { input_tokens: 10, output_tokens: 2, cache_read_input_tokens: 0, cache_creation_input_tokens: 0 };
 
 /** Four events a turn. */
 function* story() {
   for (let turn = 1; turn <= turns; turn++) {
     const turn_id = `t${turn}`;
     const filler = "lorem ipsum ".repeat(turn % 30);
-    yield { type: "user_message", data: { turn_id, kind: "prompt", text: `prompt number ${turn}` } };
-    yield {
-      type: "agent_message",
-      data: { turn_id, item_id: `m${turn}`, text: `answer number ${turn} ${filler}`, delta: false },
-    };
-    yield {
-      type: "tool_use",
-      data: { turn_id, id: `c${turn}`, name: "Bash", kind: "execute", input: { command: `echo ${turn}` } },
-    };
-    yield {
-      type: "tool_result",
-      data: { turn_id, id: `c${turn}`, name: "Bash", output: `output ${turn}`, is_error: false, duration_ms: 1 },
-    };
+    yield prompted(turn_id, `prompt number ${turn}`);
+    yield said(turn_id, `m${turn}`, `answer number ${turn} ${filler}`);
+    yield called(turn_id, `c${turn}`, { command: `echo ${turn}` });
+    yield came(turn_id, `c${turn}`, `output ${turn}`);
   }
-  yield {
-    type: "result",
-    data: {
-      turn_id: `t${turns}`,
-      session_id: "x",
-      status: "success",
-      cost_usd: 1,
-      duration_ms: 1,
-      num_turns: 1,
-      usage,
-    },
-  };
+  yield ended(`t${turns}`);
 }
 
-describe.skipIf(browserPath === undefined)("100,000 events", () => {
-  const dir = realpathSync(mkdtempSync(join(tmpdir(), "agentd-test-")));
-  const id = "33333333-0000-4000-8000-000000000000";
-  let daemon: Daemon;
-  let browser: Browser;
-  beforeAll(async () => {
-    putEndedSession(join(dir, "data"), id, story());
-    [daemon, browser] = await Promise.all([startDaemon({ dataDir: join(dir, "data") }), openBrowser()]);
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await daemon?.stop();
-    await rm(dir, { recursive: true });
-  });
+const id = "33333333-0000-4000-8000-000000000000";
 
+describeConsole("100,000 events", { serve: servePlain, ended: { [id]: story() } }, (suite) => {
   /** At its end, all of it read. */
   const open = async () => {
-    const { page } = await openConsole(browser, daemon, { at: `#/sessions/${id}` });
-    const feed = page.getByRole("feed", { name: "Conversation" });
+    const { page } = await suite.open(`#/sessions/${id}`);
+    const feed = feedOf(page);
     const articles = feed.getByRole("article");
     await feed.getByText("The agent ended with").waitFor({ timeout: 50_000 });
     // The end is there at once, the rest of a log of this length soon after.
@@ -148,7 +108,7 @@ describe.skipIf(browserPath === undefined)("100,000 events", () => {
     const session = await page.context().newCDPSession(page);
     await session.send("HeapProfiler.collectGarbage");
     const { usedSize } = await session.send("Runtime.getHeapUsage");
-    const { body } = await daemon.get(`/sessions/${id}`);
+    const { body } = await suite.served.daemon.get(`/sessions/${id}`);
     expect(body.log_bytes).toBeGreaterThan(20_000_000);
     // The table of 75,002 rows, ten thousand turns for the timeline, at most 8 MiB of text with what belongs to it.
     expect(usedSize).toBeLessThan(40_000_000);

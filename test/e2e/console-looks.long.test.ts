@@ -2,18 +2,15 @@
  * How the console looks, wide and on a phone, light and dark: nothing that axe finds fault with on any view, and nothing wider
  * than the screen. AGENTRUNTIME_SCREENSHOTS=FOLDER keeps a picture of each.
  */
-import { mkdtempSync, realpathSync, writeFileSync } from "node:fs";
-import { rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import axe, { type AxeResults } from "axe-core";
-import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { browserPath } from "../support/browser.ts";
+import type { Page } from "playwright-core";
+import { beforeAll, describe, expect, test } from "vitest";
 import { results } from "../support/claude-daemon.ts";
-import { load, logIn, openBrowser, openConsole } from "../support/console.ts";
-import { type CountsDaemon, startCountsDaemon } from "../support/counts-daemon.ts";
-import { putEndedSession } from "../support/ended-session.ts";
+import { load, logIn } from "../support/console.ts";
+import { describeConsole, serveCounts } from "../support/console-suite.ts";
+import { answered, asked, called, came, ended, failed, prompted, said } from "../support/story.ts";
 
 const usage = {
   input_tokens: 5200,
@@ -42,69 +39,55 @@ function* story() {
   for (const [at, text] of ["Why does the build fail?", "Then mend it, please", "And say so in the log"].entries()) {
     const turn_id = `t${at + 1}`;
     const path = "src/server/listen.ts";
-    yield { type: "user_message", data: { turn_id, kind: "prompt", text } };
-    yield {
-      type: "agent_message",
-      data: {
-        ...{ turn_id, item_id: `m${at}`, delta: false },
-        text: `## What I found\n\nThe port is read as **text**. See [the manual](https://nodejs.org/api/net.html):\n\n1. \`listen("8090")\` takes a path\n2. the test never ran\n\n| File | Line |\n|---|---|\n| ${path} | 42 |\n\n\`\`\`ts\nserver.listen(Number(port));\n\`\`\``,
-      },
+    yield prompted(turn_id, text);
+    yield said(
+      turn_id,
+      `m${at}`,
+      `## What I found\n\nThe port is read as **text**. See [the manual](https://nodejs.org/api/net.html):\n\n1. \`listen("8090")\` takes a path\n2. the test never ran\n\n| File | Line |\n|---|---|\n| ${path} | 42 |\n\n\`\`\`ts\nserver.listen(Number(port));\n\`\`\``,
+    );
+    const edit = {
+      file_path: path,
+      old_string: "const port = env.PORT;\nserver.listen(port);\n",
+      new_string: "const port = Number(env.PORT);\nserver.listen(port);\n",
     };
-    yield {
-      type: "tool_use",
-      data: {
-        ...{ turn_id, id: `c${at}`, name: "Edit", kind: "edit" },
-        input: {
-          file_path: path,
-          old_string: "const port = env.PORT;\nserver.listen(port);\n",
-          new_string: "const port = Number(env.PORT);\nserver.listen(port);\n",
-        },
-      },
-    };
-    yield {
-      type: "tool_result",
-      data: { turn_id, id: `c${at}`, name: "Edit", output: "ok", is_error: false, duration_ms: 12 },
-    };
-    yield {
-      type: "tool_use",
-      data: {
-        turn_id,
-        id: `d${at}`,
-        name: "Bash",
-        kind: "execute",
-        input: { command: "npm test -- --run src/server" },
-      },
-    };
-    yield {
-      type: "tool_result",
-      data: { turn_id, id: `d${at}`, name: "Bash", output: "1 failed", is_error: at === 1, duration_ms: 4200 },
-    };
-    if (at === 2)
-      yield { type: "error", data: { code: "agent_failed", message: "The model is overloaded", retryable: true } };
-    yield {
-      type: "result",
-      data: {
-        turn_id,
-        session_id: "x",
-        status: at === 1 ? "interrupted" : "success",
-        cost_usd: 0.04 * (at + 1),
-        duration_ms: 1000,
-        num_turns: 1,
-        usage,
-      },
-    };
+    yield called(turn_id, `c${at}`, edit, { name: "Edit", kind: "edit" });
+    yield came(turn_id, `c${at}`, "ok", { name: "Edit", duration_ms: 12 });
+    if (at === 0) yield* questions(turn_id);
+    yield called(turn_id, `d${at}`, { command: "npm test -- --run src/server" });
+    yield came(turn_id, `d${at}`, "1 failed", { is_error: at === 1, duration_ms: 4200 });
+    if (at === 2) yield failed("The model is overloaded");
+    yield ended(turn_id, {
+      ...{ status: at === 1 ? "interrupted" : "success", cost_usd: 0.04 * (at + 1), duration_ms: 1000, usage },
+    });
   }
 }
 
-describe.skipIf(browserPath === undefined)("the console looks well and reads well", () => {
-  const dir = realpathSync(mkdtempSync(join(tmpdir(), "agentd-test-")));
-  let counts: CountsDaemon;
-  let browser: Browser;
+/** One for permission, and one with two parts of which one has choices. */
+function* questions(turn_id: string) {
+  const tool = { id: "d0", name: "Bash", kind: "execute", input: { command: "npm test -- --run src/server" } };
+  yield asked(turn_id, "p1", "Bash: Runs the tests of the server", { tool });
+  yield answered("p1", "approve_session");
+  yield asked(turn_id, "q1", "Which port?", {
+    kind: "question",
+    questions: [
+      { id: "q1.1", text: "Which port shall it listen on?", multiple: false, free_text: false },
+      { id: "q1.2", text: "Who else has to know of it?", multiple: false, free_text: true },
+    ],
+    options: [{ id: "q1.1.1", label: "8090, as before", question: "q1.1" }],
+  });
+  yield answered("q1", "approve_once", { answers: { "q1.1": "q1.1.1", "q1.2": ["the people who run the proxy"] } });
+}
+
+/** With what a proxy refused. */
+function serve(dataDir: string) {
+  mkdirSync(dataDir, { recursive: true });
+  writeFileSync(join(dataDir, "egress.ndjson"), denials.map((denial) => `${JSON.stringify(denial)}\n`).join(""));
+  return serveCounts(dataDir);
+}
+
+describeConsole("the console looks well and reads well", { serve, ended: { [endedId]: story() } }, (suite) => {
   beforeAll(async () => {
-    const dataDir = join(dir, "data");
-    putEndedSession(dataDir, endedId, story());
-    writeFileSync(join(dataDir, "egress.ndjson"), denials.map((denial) => `${JSON.stringify(denial)}\n`).join(""));
-    [counts, browser] = await Promise.all([startCountsDaemon({ dataDir }), openBrowser()]);
+    const counts = suite.served;
     const spent = await counts.create({ name: "mend-the-build", prompt: "steps=1 words=3 pause=0" });
     await counts.until(spent, (events) => results(events).length === 1);
     await counts.daemon.post("/chats", { name: "review", config: { agent: "counts" } });
@@ -121,12 +104,6 @@ describe.skipIf(browserPath === undefined)("the console looks well and reads wel
       prompt: "steps=1 words=60 pause=0 ask=1",
     });
   });
-  afterAll(async () => {
-    await browser?.close();
-    await counts?.stop();
-    await rm(dir, { recursive: true });
-  });
-
   /** Name, address, and what is done and waited for before it is looked at. */
   const views: readonly [name: string, at: string, ready: (page: Page) => Promise<void>][] = [
     ["sessions", "", (page) => page.getByText("1 to answer").waitFor()],
@@ -137,6 +114,17 @@ describe.skipIf(browserPath === undefined)("the console looks well and reads wel
         await page.getByText("t3 · success").waitFor();
         // One: what opens may push another out of what is drawn.
         await page.getByRole("button", { name: /Edit/ }).last().click();
+      },
+    ],
+    [
+      "answered",
+      `#/sessions/${endedId}`,
+      async (page) => {
+        await page.getByLabel("Search in this session").fill("people who run the proxy");
+        await page.keyboard.press("Enter");
+        await page.getByText("8090, as before").waitFor();
+        await page.getByText("approved for this session by client").waitFor();
+        await page.getByText("answered by client").waitFor();
       },
     ],
     ["question", `#/sessions/${liveId}`, (page) => page.getByRole("region", { name: "The agent asks" }).waitFor()],
@@ -193,6 +181,8 @@ describe.skipIf(browserPath === undefined)("the console looks well and reads wel
         await page.getByText("idle").waitFor();
       },
     ],
+    ["chat-not-begun", "#/chats/not-begun", (page) => page.getByText("Nothing yet.").waitFor()],
+    ["no-session", "#/sessions/none", (page) => page.getByRole("alert").waitFor()],
     ["new", "#/new", (page) => page.getByRole("option", { name: "counts" }).waitFor({ state: "attached" })],
     [
       "figures",
@@ -233,7 +223,8 @@ describe.skipIf(browserPath === undefined)("the console looks well and reads wel
       if (folder) await page.screenshot({ path: join(folder, `${name}-${screen}-${colorScheme}.png`) });
       await page.evaluate(axe.source);
       const { violations } = (await page.evaluate("axe.run()")) as AxeResults;
-      const isTooWide = "document.documentElement.scrollWidth > document.documentElement.clientWidth";
+      const isTooWide =
+        "[document.documentElement, ...document.querySelectorAll('main, .scrolls, .list')].some((box) => box.scrollWidth > box.clientWidth)";
       return [
         ...violations.map(({ id, nodes }) => `${name}: ${id}: ${nodes.map(({ html }) => html).join(" ")}`),
         ...((await page.evaluate(isTooWide)) ? [`${name}: wider than the screen`] : []),
@@ -241,18 +232,22 @@ describe.skipIf(browserPath === undefined)("the console looks well and reads wel
     };
 
     test("no fault in any view", { timeout: 180_000 }, async () => {
-      const { page, complaints } = await openConsole(browser, counts.daemon, { token: "wrong", viewport, colorScheme });
-      await page.getByRole("alert").waitFor();
+      const { page, complaints } = await suite.open("", { token: "", viewport, colorScheme });
+      await page.getByLabel("Token").waitFor();
       const faults = await faultsOf(page, "login");
-      await logIn(page, counts.daemon.token);
+      await logIn(page, "wrong");
+      await page.getByRole("alert").waitFor();
+      faults.push(...(await faultsOf(page, "refused")));
+      await logIn(page, suite.served.daemon.token);
       // A page that is left at once has not kept the token.
       await page.getByRole("heading", { name: "Sessions" }).waitFor();
       for (const [name, at, ready] of views) {
-        await load(page, `${counts.daemon.url}/${at}`);
+        await load(page, `${suite.served.daemon.url}/${at}`);
         await ready(page);
         faults.push(...(await faultsOf(page, name)));
       }
-      expect([...faults, ...complaints]).toEqual([]);
+      // Chromium says so of the session that is not there.
+      expect([...faults, ...complaints.filter((text) => !text.includes("404 (Not Found)"))]).toEqual([]);
     });
   });
 });

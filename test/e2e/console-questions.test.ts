@@ -1,9 +1,8 @@
 /** The real Claude Code asks, and somebody answers in the console: a question with choices, a plan, an edit. */
-import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { browserPath } from "../support/browser.ts";
-import { type ClaudeDaemon, hasResults, ofType, startClaudeDaemon } from "../support/claude-daemon.ts";
-import { isTaken, openBrowser, openConsole } from "../support/console.ts";
+import { expect, onTestFinished, test } from "vitest";
+import { hasResults, ofType, startClaudeDaemon } from "../support/claude-daemon.ts";
+import { isTaken } from "../support/console.ts";
+import { describeConsole, feedOf } from "../support/console-suite.ts";
 
 const question = {
   questions: [
@@ -19,34 +18,27 @@ const question = {
   ],
 };
 
-describe.skipIf(browserPath === undefined)("in the console", () => {
-  let claude: ClaudeDaemon;
-  let browser: Browser;
-  beforeAll(async () => {
-    [claude, browser] = await Promise.all([startClaudeDaemon(), openBrowser()]);
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await claude?.stop();
-  });
-
+describeConsole("in the console", { serve: (dataDir) => startClaudeDaemon({ dataDir }) }, (suite) => {
   const asked = async (prompt: string) => {
-    const id = await claude.create({ interactive: true, permission_mode: "interactive", prompt });
+    const id = await suite.served.create({ interactive: true, permission_mode: "interactive", prompt });
     onTestFinished(async () => {
-      await claude.daemon.delete(`/sessions/${id}`);
+      await suite.served.daemon.delete(`/sessions/${id}`);
     });
-    const { page } = await openConsole(browser, claude.daemon, { at: `#/sessions/${id}` });
+    const { page } = await suite.open(`#/sessions/${id}`);
     return { id, page, asks: page.getByRole("region", { name: "The agent asks" }) };
   };
 
   test("a question is answered by a choice, and the agent hears which", async () => {
-    const { id, asks } = await asked(`[[call:AskUserQuestion ${JSON.stringify(question)}]]`);
+    const { id, page, asks } = await asked(`[[call:AskUserQuestion ${JSON.stringify(question)}]]`);
     await asks.getByRole("group", { name: "Which colour?" }).waitFor();
     await asks.getByLabel("Blue Cold").check();
     await asks.getByRole("button", { name: "Answer" }).click();
-    const events = await claude.log(id, hasResults(1));
+    const events = await suite.served.log(id, hasResults(1));
     expect(ofType(events, "tool_result")[0]?.["output"]).toContain("Blue");
     await asks.waitFor({ state: "detached" });
+    const told = feedOf(page).getByRole("article").filter({ hasText: "answered by client" });
+    await told.getByText("Which colour?").waitFor();
+    await told.getByRole("definition").getByText("Blue", { exact: true }).waitFor();
   });
 
   test("code that a terminal's escape would hide is read by whoever is to approve it", async () => {
@@ -66,11 +58,11 @@ describe.skipIf(browserPath === undefined)("in the console", () => {
     await page.keyboard.press("s");
     await asks.locator(".diff .removed").getByText("- two").waitFor();
     await asks.getByRole("button", { name: "Approve" }).click();
-    const events = await claude.log(id, hasResults(1));
+    const events = await suite.served.log(id, hasResults(1));
     expect(ofType(events, "input_resolved").map(({ decision }) => decision)).toEqual([
       "approve_session",
       "approve_once",
     ]);
-    await page.getByRole("feed", { name: "Conversation" }).getByText("The file is edited.").waitFor();
+    await feedOf(page).getByText("The file is edited.").waitFor();
   });
 });

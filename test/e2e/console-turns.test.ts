@@ -1,15 +1,8 @@
 /** The turns of a session whose log is read back piece by piece: a turn's number leads to its place, wherever that came to be. */
-import { mkdtempSync, realpathSync } from "node:fs";
-import { rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { browserPath } from "../support/browser.ts";
-import { openBrowser, openConsole } from "../support/console.ts";
-import { putEndedSession } from "../support/ended-session.ts";
+import { expect, test } from "vitest";
+import { describeConsole, feedOf, servePlain } from "../support/console-suite.ts";
 import { eventually } from "../support/eventually.ts";
-import { type Daemon, startDaemon } from "../support/start-daemon.ts";
+import { called, came, prompted, said } from "../support/story.ts";
 
 const turns = 80;
 /** All together more than is read without being asked for. */
@@ -18,41 +11,19 @@ const filler = "x".repeat(450_000);
 function* story() {
   for (let turn = 1; turn <= turns; turn++) {
     const turn_id = `t${turn}`;
-    yield { type: "user_message", data: { turn_id, kind: "prompt", text: `prompt number ${turn}` } };
-    yield {
-      type: "tool_use",
-      data: { turn_id, id: `c${turn}`, name: "Bash", kind: "execute", input: { command: `echo ${turn}` } },
-    };
-    yield {
-      type: "tool_result",
-      data: { turn_id, id: `c${turn}`, name: "Bash", output: filler, is_error: false, duration_ms: 1 },
-    };
-    for (let line = 1; line <= 20; line++)
-      yield {
-        type: "agent_message",
-        data: { turn_id, item_id: `${turn} ${line}`, text: `said ${line}`, delta: false },
-      };
+    yield prompted(turn_id, `prompt number ${turn}`);
+    yield called(turn_id, `c${turn}`, { command: `echo ${turn}` });
+    yield came(turn_id, `c${turn}`, filler);
+    for (let line = 1; line <= 20; line++) yield said(turn_id, `${turn} ${line}`, `said ${line}`);
   }
 }
 
-describe.skipIf(browserPath === undefined)("the turns of a long session", () => {
-  const dir = realpathSync(mkdtempSync(join(tmpdir(), "agentd-test-")));
-  const id = "55555555-0000-4000-8000-000000000001";
-  let daemon: Daemon;
-  let browser: Browser;
-  beforeAll(async () => {
-    putEndedSession(join(dir, "data"), id, story());
-    [daemon, browser] = await Promise.all([startDaemon({ dataDir: join(dir, "data") }), openBrowser()]);
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await daemon?.stop();
-    await rm(dir, { recursive: true });
-  });
+const id = "55555555-0000-4000-8000-000000000001";
 
+describeConsole("the turns of a long session", { serve: servePlain, ended: { [id]: story() } }, ({ open }) => {
   test("lead to their prompts, also those that were read while the conversation was not shown", async () => {
-    const { page, complaints } = await openConsole(browser, daemon, { at: `#/sessions/${id}` });
-    const feed = page.getByRole("feed", { name: "Conversation" });
+    const { page, complaints } = await open(`#/sessions/${id}`);
+    const feed = feedOf(page);
     await feed.getByText(`said 20`, { exact: true }).last().waitFor();
     await page.getByText(/the last 3[2-4]\.\d MiB of/).waitFor();
     const tab = (name: string) => page.getByRole("tab", { name });

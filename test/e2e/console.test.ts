@@ -1,34 +1,21 @@
 /** The web console in a real browser: let in and refused, sessions found, started, watched, steered and answered. */
-import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { browserPath } from "../support/browser.ts";
+import { expect, onTestFinished, test } from "vitest";
 import { ofType, results } from "../support/claude-daemon.ts";
-import { isTaken, logIn, openBrowser, openConsole } from "../support/console.ts";
-import { type CountsDaemon, startCountsDaemon } from "../support/counts-daemon.ts";
+import { isTaken, logIn, openConsole } from "../support/console.ts";
+import { describeConsole, feedOf, serveCounts } from "../support/console-suite.ts";
 import { eventually } from "../support/eventually.ts";
 import { startDaemon } from "../support/start-daemon.ts";
 
-describe.skipIf(browserPath === undefined)("the console", () => {
-  let counts: CountsDaemon;
-  let browser: Browser;
-  beforeAll(async () => {
-    [counts, browser] = await Promise.all([startCountsDaemon(), openBrowser()]);
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await counts?.stop();
-  });
-
-  const enter = (at = "", options = {}) => openConsole(browser, counts.daemon, { at, ...options });
+describeConsole("the console", { serve: serveCounts }, (suite) => {
+  const enter: typeof suite.open = (...view) => suite.open(...view);
   const watch = (id: string) => enter(`#/sessions/${id}`);
   const create = async (request: Record<string, unknown> = {}) => {
-    const id = await counts.create(request);
+    const id = await suite.served.create(request);
     onTestFinished(async () => {
-      await counts.daemon.delete(`/sessions/${id}`);
+      await suite.served.daemon.delete(`/sessions/${id}`);
     });
     return id;
   };
-  const feed = (page: Page) => page.getByRole("feed", { name: "Conversation" });
 
   test("a wrong token is refused in words, a good one is let in, kept over a reload, and never in an address", async () => {
     const { page, asked, complaints } = await enter("", { token: "" });
@@ -37,7 +24,7 @@ describe.skipIf(browserPath === undefined)("the console", () => {
     await page.getByRole("alert").getByText("does not know this token").waitFor();
     await logIn(page, "no token\nat all");
     await page.getByRole("alert").getByText("That is no token").waitFor();
-    await logIn(page, counts.daemon.token);
+    await logIn(page, suite.served.daemon.token);
     await page.getByRole("heading", { name: "Sessions" }).waitFor();
     await page.reload();
     await page.getByRole("heading", { name: "Sessions" }).waitFor();
@@ -45,16 +32,16 @@ describe.skipIf(browserPath === undefined)("the console", () => {
     await page.getByLabel("Token").waitFor();
     await page.reload();
     await page.getByLabel("Token").waitFor();
-    expect(asked.filter((url) => url.includes(counts.daemon.token))).toEqual([]);
-    expect(asked.filter((url) => !url.startsWith(`${counts.daemon.url}/`))).toEqual([]);
+    expect(asked.filter((url) => url.includes(suite.served.daemon.token))).toEqual([]);
+    expect(asked.filter((url) => !url.startsWith(`${suite.served.daemon.url}/`))).toEqual([]);
     expect(complaints).toEqual([]);
   });
 
   test("a token that is revoked leads back to the login", async () => {
-    const made = await counts.daemon.post("/tokens", { name: "for-a-while", scope: "read" });
+    const made = await suite.served.daemon.post("/tokens", { name: "for-a-while", scope: "read" });
     const { page } = await enter("", { token: made.body.token });
     await page.getByRole("heading", { name: "Sessions" }).waitFor();
-    await counts.daemon.delete("/tokens/for-a-while");
+    await suite.served.daemon.delete("/tokens/for-a-while");
     await page.getByRole("alert").getByText("does not know this token").waitFor();
   });
 
@@ -63,7 +50,7 @@ describe.skipIf(browserPath === undefined)("the console", () => {
     onTestFinished(async () => {
       await open.stop();
     });
-    const { page, complaints } = await openConsole(browser, open, { token: "" });
+    const { page, complaints } = await openConsole(suite.browser, open, { token: "" });
     await page.getByRole("heading", { name: "Sessions" }).waitFor();
     expect(await page.getByRole("button", { name: "Leave" }).count()).toBe(0);
     expect(complaints).toEqual([]);
@@ -83,7 +70,7 @@ describe.skipIf(browserPath === undefined)("the console", () => {
     await page.getByLabel("Search sessions").fill("red-fox");
     await page.getByLabel("State").selectOption("ended");
     await page.getByText("None.").waitFor();
-    await counts.daemon.post(`/sessions/${red}/stop`, {});
+    await suite.served.daemon.post(`/sessions/${red}/stop`, {});
     await page.getByText("red-fox").waitFor();
     await page.keyboard.press("Escape");
     await page.getByRole("heading", { name: "Sessions" }).click();
@@ -102,21 +89,23 @@ describe.skipIf(browserPath === undefined)("the console", () => {
     await page.getByLabel("Name").fill("by-hand");
     await page.getByRole("button", { name: "Start" }).click();
     await page.getByRole("heading", { name: "by-hand" }).waitFor();
-    await feed(page).getByText("#3 ").first().waitFor();
+    await feedOf(page).getByText("#3 ").first().waitFor();
     // It is shown while it is written: no whole message is there yet.
-    const id = String((await counts.daemon.get("/sessions/by-hand")).body.session_id);
-    expect(counts.events(id).some(({ type, data }) => type === "agent_message" && data["delta"] === false)).toBe(false);
+    const id = String((await suite.served.daemon.get("/sessions/by-hand")).body.session_id);
+    expect(suite.served.events(id).some(({ type, data }) => type === "agent_message" && data["delta"] === false)).toBe(
+      false,
+    );
     await page.getByLabel("Prompt").fill("words=1 a word into it");
     await page.getByRole("button", { name: "Steer" }).click();
-    await feed(page).getByText("you · steer").waitFor();
+    await feedOf(page).getByText("you · steer").waitFor();
     await page.getByLabel("Prompt").fill("steps=1 words=2 the next one");
     await page.keyboard.press("Enter");
-    await feed(page).getByText("the next one").waitFor();
+    await feedOf(page).getByText("the next one").waitFor();
     await page.keyboard.press("Escape");
     await page.keyboard.press("i");
-    await feed(page).getByText("t1 · interrupted").waitFor();
-    await feed(page).getByText("t3 · success").or(feed(page).getByText("t2 · success")).waitFor();
-    await feed(page)
+    await feedOf(page).getByText("t1 · interrupted").waitFor();
+    await feedOf(page).getByText("t3 · success").or(feedOf(page).getByText("t2 · success")).waitFor();
+    await feedOf(page)
       .getByRole("button", { name: /Bash.*true/ })
       .first()
       .waitFor();
@@ -124,7 +113,7 @@ describe.skipIf(browserPath === undefined)("the console", () => {
     await page.getByRole("dialog", { name: "Stop the session?" }).getByText("Cancel").click();
     await page.getByRole("button", { name: "Stop" }).click();
     await page.getByRole("button", { name: "Stop it" }).click();
-    await feed(page).getByText("The agent ended with").waitFor();
+    await feedOf(page).getByText("The agent ended with").waitFor();
     await eventually(async () => (await page.getByLabel("Prompt").count()) === 0);
     expect(complaints).toEqual([]);
   });
@@ -144,12 +133,12 @@ describe.skipIf(browserPath === undefined)("the console", () => {
     await page.keyboard.press("Escape");
     await page.keyboard.press("d");
     await asks.waitFor({ state: "detached" });
-    const events = await counts.until(id, (all) => results(all).length === 1);
+    const events = await suite.served.until(id, (all) => results(all).length === 1);
     expect(ofType(events, "input_resolved")).toMatchObject([
       { decision: "approve_once" },
       { decision: "deny", message: "not that one" },
     ]);
-    await feed(page).getByText("denied by").waitFor();
+    await feedOf(page).getByText("denied by").waitFor();
   });
 
   test("a key that is held down answers one question, and none that has only just come", async () => {
@@ -179,7 +168,7 @@ describe.skipIf(browserPath === undefined)("the console", () => {
     await asks.getByText("true 6").waitFor();
     await isTaken(asks);
     await page.keyboard.press("a");
-    const events = await counts.until(id, (all) => results(all).length === 1);
+    const events = await suite.served.until(id, (all) => results(all).length === 1);
     expect(ofType(events, "input_resolved").map(({ decision }) => decision)).toEqual([
       "approve_once",
       "deny",
@@ -188,36 +177,36 @@ describe.skipIf(browserPath === undefined)("the console", () => {
   });
 
   test("a reload in mid-stream, and a daemon that is killed and replaced, lose nothing and double nothing", async () => {
-    const id = await counts.create({ prompt: "steps=1 words=400 pause=15" });
+    const id = await suite.served.create({ prompt: "steps=1 words=400 pause=15" });
     const { page } = await watch(id);
-    await feed(page).getByText("#20 ").first().waitFor();
+    await feedOf(page).getByText("#20 ").first().waitFor();
     await page.reload();
-    await feed(page).getByText("#60 ").first().waitFor();
-    const { port } = new URL(counts.daemon.url);
-    await counts.daemon.kill9();
-    await counts.restart(["--port", port]);
-    const events = await counts.until(id, (all) => results(all).length === 1);
-    await feed(page).getByText("t1 · success").waitFor();
+    await feedOf(page).getByText("#60 ").first().waitFor();
+    const { port } = new URL(suite.served.daemon.url);
+    await suite.served.daemon.kill9();
+    await suite.served.restart(["--port", port]);
+    const events = await suite.served.until(id, (all) => results(all).length === 1);
+    await feedOf(page).getByText("t1 · success").waitFor();
     const said = ofType(events, "agent_message").find(({ delta }) => delta === false);
     const shown = await eventually(async () => {
-      const text = await feed(page).locator(".agent").first().innerText();
+      const text = await feedOf(page).locator(".agent").first().innerText();
       return text.includes("#400") && text;
     });
     const numbers = (text: string) => [...text.matchAll(/#(\d+)/g)].map(([, digits]) => Number(digits));
     expect(numbers(shown)).toEqual(numbers(String(said?.["text"])));
     expect(numbers(shown)).toEqual(Array.from({ length: 400 }, (_, at) => at + 1));
-    await counts.daemon.delete(`/sessions/${id}`);
+    await suite.served.daemon.delete(`/sessions/${id}`);
   });
 
   test("whoever may only read is told so, and nothing happens", async () => {
     const id = await create();
-    const made = await counts.daemon.post("/tokens", { name: "reader", scope: "read" });
+    const made = await suite.served.daemon.post("/tokens", { name: "reader", scope: "read" });
     const { page } = await enter(`#/sessions/${id}`, { token: made.body.token });
     await page.getByLabel("Prompt").fill("words=1");
     await page.keyboard.press("Enter");
     await page.getByRole("alert").getByText('"write" is needed').waitFor();
     expect(await page.getByLabel("Prompt").inputValue()).toBe("words=1");
-    expect(ofType(counts.events(id), "user_message")).toEqual([]);
+    expect(ofType(suite.served.events(id), "user_message")).toEqual([]);
   });
 
   test("keys are explained by ?, and are letters in a field", async () => {
