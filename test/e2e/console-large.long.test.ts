@@ -25,7 +25,7 @@ const options = { serve: servePlain, ended: { [id]: story() }, setUpMs: 120_000 
 
 describeConsole("a log of a gigabyte", options, ({ open }) => {
   test("shows its end having read a few megabytes, goes back as far as one scrolls, and keeps no text of it", {
-    timeout: 300_000,
+    timeout: 500_000,
   }, async () => {
     const { page, complaints } = await open(`#/sessions/${id}`);
     const feed = feedOf(page);
@@ -78,7 +78,7 @@ describeConsole("a log of a gigabyte", options, ({ open }) => {
     await page.getByText("stopped; the same words go on from there").waitFor();
     await page.getByLabel("Search in this session").press("Enter");
     await eventually(async () => (await current.innerText()).includes("No space left on device"), {
-      deadlineMs: 100_000,
+      deadlineMs: 300_000,
       what: "the sight of what failed",
     });
     await page.keyboard.press("Escape");

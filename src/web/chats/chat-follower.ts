@@ -134,7 +134,7 @@ export class ChatFollower {
       conversation.takeEarlier(lines, startOf(pages[0]));
     }
     this.#isOpened = true;
-    this.thread.draw();
+    this.thread.opened();
   }
 
   async #followSession(id: string, position: number, since: number): Promise<void> {

@@ -9,6 +9,7 @@ import { go, hrefOf } from "../page/route.ts";
 import { AnswerPanel } from "../session/answer-panel.tsx";
 import { Composer } from "../session/composer.tsx";
 import { ConversationList } from "../session/conversation-list.tsx";
+import { FaultLine } from "../session/fault-line.tsx";
 import { ListPlace } from "../session/virtual-list.tsx";
 import { firstLine } from "../text/shown.ts";
 import { ChatFollower } from "./chat-follower.ts";
@@ -37,11 +38,7 @@ export function ChatView({ name }: { name: string }) {
   return (
     <div class="session">
       <ChatHead follower={follower} onInterrupt={acts.interrupt} onDelete={() => (isAsked.value = true)} />
-      {thread.faults.shown.value !== "" && (
-        <p class="fault" role="alert">
-          {thread.faults.shown.value}
-        </p>
-      )}
+      <FaultLine of={thread} />
       <ConversationList thread={thread} place={place} />
       {asked && isRunning && (
         <AnswerPanel

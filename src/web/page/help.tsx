@@ -5,7 +5,7 @@ const keys = [
   ["j, k", "the next, the one before"],
   ["g, G", "the first, the last"],
   ["Enter", "open: a session, a tool call"],
-  ["/", "search"],
+  ["/", "search; in a session Enter goes on further up, Shift+Enter further down"],
   ["Escape", "out of a field; no; back to the sessions, or the chats"],
   ["p", "write a prompt"],
   ["i", "interrupt the turn"],

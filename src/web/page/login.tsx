@@ -1,11 +1,13 @@
 /** What a page without a token shows: where there is one, and a place to put it. It is kept in this tab alone. */
 import { useSignal } from "@preact/signals";
-import { useRef } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { enter, refusal } from "./standing.ts";
 
 export function Login() {
   const isAsking = useSignal(false);
   const field = useRef<HTMLInputElement>(null);
+  // There is nothing else to do here.
+  useEffect(() => field.current?.focus(), []);
   const submit = async (event: Event) => {
     event.preventDefault();
     isAsking.value = true;

@@ -56,7 +56,7 @@ function Permission({ input, onAnswer }: Pick<AnswerProps, "input" | "onAnswer">
   });
   return (
     <>
-      {input.kind === "plan" ? <Markdown text={input.message} /> : <p>{visible(input.message)}</p>}
+      {input.kind === "plan" ? <Markdown text={input.message} /> : saysMore(input) && <p>{visible(input.message)}</p>}
       {input.tool && (
         <div class="wants">
           <strong>
@@ -81,6 +81,13 @@ function Permission({ input, onAnswer }: Pick<AnswerProps, "input" | "onAnswer">
         <input ref={reason} aria-label="Why not, for the agent" placeholder="Why not (told to the agent)" />
       </div>
     </>
+  );
+}
+
+/** Than the name of the tool, which stands below. */
+function saysMore({ message, tool }: InputRequired): boolean {
+  return (
+    tool === undefined || message.trim() !== (tool.server === undefined ? tool.name : `${tool.server}/${tool.name}`)
   );
 }
 

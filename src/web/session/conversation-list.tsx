@@ -57,6 +57,7 @@ export function ConversationList({ thread, place }: { thread: Thread; place: Lis
       {thread.logSearch && (
         <SearchBox
           search={thread.logSearch}
+          isReady={thread.isOpened}
           onFault={(error) => thread.faults.note(error)}
           onFound={(key) => {
             // What was found may be within a call.
@@ -91,7 +92,7 @@ export function ConversationList({ thread, place }: { thread: Thread; place: Lis
             if (from < nearRows) thread.wantEarlier();
           }}
         />
-        {count === 0 && <p class="dim empty">Nothing yet.</p>}
+        {count === 0 && <p class="dim empty">{thread.isOpened ? "Nothing yet." : "…"}</p>}
       </div>
     </>
   );

@@ -13,6 +13,8 @@ const gapMax = 32 * 1024;
 export class Follower {
   readonly id: string;
   readonly view = signal<SessionView | undefined>(undefined);
+  /** There is none by that name, or whoever asks may not see it. */
+  readonly isMissing = signal(false);
   readonly #readBytes: ReadBytes = ({ start: from, end: to }) =>
     readLogRange(address(), { id: this.id, from, to, signal: this.thread.over });
   readonly thread: Thread = new Thread({
@@ -61,6 +63,7 @@ export class Follower {
       }
       if (!over.aborted) await faults.persist("opening", () => this.refresh());
     } catch (error) {
+      this.isMissing.value = !over.aborted && !this.view.value;
       faults.noteOf("opening", error);
     }
   }
@@ -70,10 +73,11 @@ export class Follower {
     const { conversation } = this.thread;
     await this.refresh();
     const bytes = this.view.value?.log_bytes ?? 0;
-    if (bytes === 0) return;
-    const { lines, span } = await readBack(this.#readBytes, bytes);
-    conversation.offset = span.end;
-    conversation.takeEarlier(lines, span.start);
-    this.thread.draw();
+    if (bytes > 0) {
+      const { lines, span } = await readBack(this.#readBytes, bytes);
+      conversation.offset = span.end;
+      conversation.takeEarlier(lines, span.start);
+    }
+    this.thread.opened();
   }
 }

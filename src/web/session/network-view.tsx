@@ -3,8 +3,22 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { listEgress } from "../../client/egress.ts";
 import { visible } from "../../client/visible.ts";
+import type { DenialReason } from "../../protocol/egress.ts";
 import type { EgressEntry } from "../../protocol/http.ts";
 import { address, noteFault } from "../page/standing.ts";
+
+const whys: Readonly<Record<DenialReason, string>> = {
+  name: "its name is on no list",
+  port: "another port than 443",
+  method: "not a tunnel",
+  literal: "an address without a name",
+  range: "its name leads into a private range",
+  sni: "TLS asks for another name",
+  sni_missing: "TLS asks for no name",
+  unknown_session: "of no session that is known",
+  host_service: "a service of the host that is on no list now",
+  upstream: "the operator's own proxy made no tunnel",
+};
 
 /** Of one session, or of all. */
 export function NetworkView({ id }: { id?: string }) {
@@ -53,7 +67,7 @@ export function NetworkView({ id }: { id?: string }) {
                 </code>
               </td>
               <td>
-                {denial.reason}
+                {whys[denial.reason]}
                 {denial.sni !== undefined && ` (${visible(denial.sni)})`}
               </td>
               <td>

@@ -10,11 +10,13 @@ const excerptChars = 300;
 
 export interface SearchBoxProps {
   search: LogSearch;
+  /** Before that there is nothing in which anything could be found. */
+  isReady: boolean;
   onFound(key: number): void;
   onFault(error: unknown): void;
 }
 
-export function SearchBox({ search, onFound, onFault }: SearchBoxProps) {
+export function SearchBox({ search, isReady, onFound, onFault }: SearchBoxProps) {
   const field = useRef<HTMLInputElement>(null);
   const outcome = useSignal("");
   const progress = useSignal<SearchProgress | undefined>(undefined);
@@ -65,6 +67,7 @@ export function SearchBox({ search, onFound, onFault }: SearchBoxProps) {
         <input
           ref={field}
           type="search"
+          disabled={!isReady}
           aria-label="Search in this session"
           placeholder="Search, the newest first"
           onKeyDown={(event) => {
@@ -74,12 +77,13 @@ export function SearchBox({ search, onFound, onFault }: SearchBoxProps) {
             void look("down");
           }}
         />
-        <button type="submit" class="quiet" aria-label="Search further up" title="Enter">
+        <button type="submit" class="quiet" disabled={!isReady} aria-label="Search further up" title="Enter">
           ↑
         </button>
         <button
           type="button"
           class="quiet"
+          disabled={!isReady}
           aria-label="Search further down"
           title="Shift+Enter"
           onClick={() => void look("down")}

@@ -60,13 +60,19 @@ function Standing({ view, doing }: { view: SessionView; doing: string }) {
   );
 }
 
+function tokensOf({ input_tokens = 0, output_tokens = 0 }: SessionView): number {
+  return input_tokens + output_tokens;
+}
+
 function Figures({ view }: { view: SessionView }) {
   const facts = [
     visible(view.agent),
     ...(view.model === undefined ? [] : [visible(view.model)]),
-    `${view.turn_count} ${view.turn_count === 1 ? "turn" : "turns"}`,
-    `${countText(view.input_tokens ?? 0)} in, ${countText(view.output_tokens ?? 0)} out`,
-    costText(view.cost_usd),
+    ...(view.turn_count === 0 ? [] : [`${view.turn_count} ${view.turn_count === 1 ? "turn" : "turns"}`]),
+    ...(tokensOf(view) === 0
+      ? []
+      : [`${countText(view.input_tokens ?? 0)} in, ${countText(view.output_tokens ?? 0)} out`]),
+    ...(view.cost_usd === undefined || view.cost_usd === null ? [] : [costText(view.cost_usd)]),
   ];
   return <span class="dim">{facts.join(" · ")}</span>;
 }

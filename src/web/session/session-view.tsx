@@ -1,6 +1,7 @@
 /** One session: what was said and done, what it asks, and what can be said to it. */
 import { type Signal, useComputed, useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
+import { visible } from "../../client/visible.ts";
 import type { Image } from "../../protocol/agent-options.ts";
 import type { InputAnswer } from "../../protocol/command.ts";
 import { Confirm } from "../page/confirm.tsx";
@@ -10,6 +11,7 @@ import { AnswerPanel } from "./answer-panel.tsx";
 import { useCapabilities } from "./capabilities.ts";
 import { Composer } from "./composer.tsx";
 import { ConversationList } from "./conversation-list.tsx";
+import { FaultLine } from "./fault-line.tsx";
 import { Follower } from "./follower.ts";
 import { NetworkView } from "./network-view.tsx";
 import { QueueView } from "./queue-view.tsx";
@@ -48,6 +50,7 @@ export function SessionView({ id }: { id: string }) {
       if (last) void acts.withdraw(last.turn_id);
     },
   });
+  if (follower.isMissing.value) return <Missing follower={follower} />;
   return (
     <div class="session">
       <SessionHead
@@ -56,26 +59,8 @@ export function SessionView({ id }: { id: string }) {
         onStop={() => (question.value = "stop")}
         onDelete={() => (question.value = "delete")}
       />
-      <div class="tabs" role="tablist" aria-label="Parts of the session">
-        {tabs.map((name) => (
-          <button
-            key={name}
-            type="button"
-            role="tab"
-            aria-selected={tab.value === name}
-            onClick={() => {
-              tab.value = name;
-            }}
-          >
-            {name}
-          </button>
-        ))}
-      </div>
-      {follower.thread.faults.shown.value !== "" && (
-        <p class="fault" role="alert">
-          {follower.thread.faults.shown.value}
-        </p>
-      )}
+      <Tabs tab={tab} />
+      <FaultLine of={follower.thread} />
       {tab.value === "Conversation" && <ConversationList thread={follower.thread} place={place} />}
       {tab.value === "Turns" && (
         <TurnsView
@@ -99,6 +84,40 @@ export function SessionView({ id }: { id: string }) {
         <Composer isBusy={view !== undefined && view.activity !== "idle"} takesImages={takesImages} onSay={acts.say} />
       )}
       <Question asked={question} isOver={isOver} acts={acts} />
+    </div>
+  );
+}
+
+function Missing({ follower }: { follower: Follower }) {
+  return (
+    <div class="session">
+      <header class="head">
+        <h1>{visible(follower.id)}</h1>
+      </header>
+      <FaultLine of={follower.thread} />
+      <p>
+        <a href="#/">All sessions</a>
+      </p>
+    </div>
+  );
+}
+
+function Tabs({ tab }: { tab: Signal<Tab> }) {
+  return (
+    <div class="tabs" role="tablist" aria-label="Parts of the session">
+      {tabs.map((name) => (
+        <button
+          key={name}
+          type="button"
+          role="tab"
+          aria-selected={tab.value === name}
+          onClick={() => {
+            tab.value = name;
+          }}
+        >
+          {name}
+        </button>
+      ))}
     </div>
   );
 }

@@ -36,6 +36,7 @@ export class Thread {
   readonly logSearch: LogSearch | undefined;
   /** Counts what is to be drawn. */
   readonly version = signal(0);
+  readonly #isOpened = signal(false);
   readonly #over = new AbortController();
   readonly faults = new Faults({ over: this.#over.signal, wordsOf: noteFault });
   #drawing: ReturnType<typeof setTimeout> | undefined;
@@ -54,6 +55,16 @@ export class Thread {
       onFault: (error) => faults.noteOf("past", error),
     });
     this.logSearch = readBytes && new LogSearch({ conversation, past: this.past, readBytes });
+  }
+
+  /** Whether what it begins with was read: what is not there then is nowhere. */
+  get isOpened(): boolean {
+    return this.#isOpened.value;
+  }
+
+  opened(): void {
+    this.#isOpened.value = true;
+    this.draw();
   }
 
   /** Nobody looks any more. */

@@ -28,7 +28,7 @@ export function TurnsView({ thread, onShow }: { thread: Thread; onShow(key: numb
         </p>
       )}
       <Timeline turns={turns} from={from} to={to} />
-      <table class="turns stacked">
+      <table class="stacked">
         <thead>
           <tr>
             {["Turn", "Status", "Took", "Tools", "Tokens", "Cost"].map((name) => (

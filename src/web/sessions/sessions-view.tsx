@@ -74,6 +74,7 @@ export function SessionsView() {
       <p class="dim" role="status">
         {isListed.value ? countedText(listed.value.length) : "…"}
       </p>
+      {isListed.value && listed.value.length === 0 && <p class="dim">{emptyText()}</p>}
       <ul class="cards">
         {shown.map((view, index) => (
           <Card key={view.session_id} view={view} index={index} isAtCursor={index === cursor.value} />
@@ -94,14 +95,12 @@ function Card({ view, index, isAtCursor }: { view: SessionView; index: number; i
           {view.inputs.length > 0 && ` · ${view.inputs.length} to answer`}
         </span>
         <span class="what">
-          {[view.agent, view.model ?? "", shortPath(view.work_dir)]
+          {[view.agent, view.model ?? "", shortPath(view)]
             .filter((part) => part !== "")
             .map(visible)
             .join(" · ")}
         </span>
-        <span class="figures">
-          {countText((view.input_tokens ?? 0) + (view.output_tokens ?? 0))} tokens · {costText(view.cost_usd)}
-        </span>
+        <span class="figures">{figuresText(view)}</span>
         <time dateTime={view.created_at} title={view.created_at}>
           {agoText(view.last_activity ?? view.ended_at ?? view.created_at, Date.now())}
         </time>
@@ -158,14 +157,37 @@ function searched(view: SessionView): string {
     .toLowerCase();
 }
 
+/** Where else to look. */
+function emptyText() {
+  if (words.value.trim() !== "" || agent.value !== "")
+    return "Nothing has all of these words, of this agent and state: take some away, or look at all states.";
+  if (standing.value === "asking") return "No agent waits for an answer.";
+  return (
+    <>
+      <a href={hrefOf({ name: "new" })}>Start a session</a> here, or with <code>agentd run</code>.
+      {standing.value === "live" && ended.value.length > 0 && " Those that have ended are under State."}
+    </>
+  );
+}
+
 function countedText(count: number): string {
   if (count === 0) return "None.";
   const text = count === 1 ? "1 session" : `${count} sessions`;
   return count > shownMax ? `${text}, the newest ${shownMax} of them below` : text;
 }
 
-/** The last two folders. */
-function shortPath(path: string): string {
+/** What there is of them: a session that has only just begun has used nothing. */
+function figuresText({ input_tokens = 0, output_tokens = 0, cost_usd: cost }: SessionView): string {
+  const tokens = input_tokens + output_tokens;
+  return [
+    ...(tokens === 0 ? [] : [`${countText(tokens)} ${tokens === 1 ? "token" : "tokens"}`]),
+    ...(cost === undefined || cost === null ? [] : [costText(cost)]),
+  ].join(" · ");
+}
+
+/** The last two folders; of one that was made for the session, that it was. */
+function shortPath({ work_dir: path, session_id: id }: SessionView): string {
+  if (path.endsWith(`/${id}/work`)) return "a folder of its own";
   const parts = path.split("/");
   return parts.length > 3 ? `…/${parts.slice(-2).join("/")}` : path;
 }
