@@ -9,7 +9,7 @@ import type { Page } from "playwright-core";
 import { beforeAll, describe, expect, test } from "vitest";
 import { results } from "../support/claude-daemon.ts";
 import { load, logIn } from "../support/console.ts";
-import { describeConsole, serveCounts } from "../support/console-suite.ts";
+import { describeConsole, feedOf, serveCounts } from "../support/console-suite.ts";
 import { answered, asked, called, came, ended, failed, prompted, said } from "../support/story.ts";
 
 const usage = {
@@ -104,6 +104,7 @@ describeConsole("the console looks well and reads well", { serve, ended: { [ende
       prompt: "steps=1 words=60 pause=0 ask=1",
     });
   });
+  const queueOf = (page: Page) => page.getByRole("region", { name: "Queue" });
   /** Name, address, and what is done and waited for before it is looked at. */
   const views: readonly [name: string, at: string, ready: (page: Page) => Promise<void>][] = [
     ["sessions", "", (page) => page.getByText("1 to answer").waitFor()],
@@ -127,7 +128,14 @@ describeConsole("the console looks well and reads well", { serve, ended: { [ende
         await page.getByText("answered by client").waitFor();
       },
     ],
-    ["question", `#/sessions/${liveId}`, (page) => page.getByRole("region", { name: "The agent asks" }).waitFor()],
+    [
+      "question",
+      `#/sessions/${liveId}`,
+      async (page) => {
+        await page.getByRole("region", { name: "The agent asks" }).waitFor();
+        await feedOf(page).getByText("open", { exact: true }).waitFor();
+      },
+    ],
     [
       "turns",
       `#/sessions/${endedId}`,
@@ -154,7 +162,7 @@ describeConsole("the console looks well and reads well", { serve, ended: { [ende
       "queue",
       `#/sessions/${busyId}`,
       async (page) => {
-        await page.getByText("And tell me what it cost").waitFor();
+        await queueOf(page).getByText("And tell me what it cost").waitFor();
         await page.locator("input[type=file]").setInputFiles({
           name: "screen.png",
           mimeType: "image/png",
@@ -167,7 +175,7 @@ describeConsole("the console looks well and reads well", { serve, ended: { [ende
       "delete",
       `#/sessions/${busyId}`,
       async (page) => {
-        await page.getByText("And tell me what it cost").waitFor();
+        await queueOf(page).getByText("And tell me what it cost").waitFor();
         await page.keyboard.press("X");
         await page.getByRole("dialog").waitFor();
       },

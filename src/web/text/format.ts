@@ -3,7 +3,7 @@
 const counts = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 
 export function countText(count: number): string {
-  return count < 10_000 ? count.toLocaleString("en") : counts.format(count);
+  return count < 10_000 ? count.toLocaleString("en", { maximumFractionDigits: 1 }) : counts.format(count);
 }
 
 export function costText(usd: number | null | undefined): string {
