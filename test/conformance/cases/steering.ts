@@ -1,5 +1,6 @@
 /** Steer and interrupt, at each moment at which they may come. */
 import { expect } from "vitest";
+import { results } from "../../support/claude-daemon.ts";
 import { eventually } from "../../support/eventually.ts";
 import type { Case } from "../case.ts";
 import { isAtWork, isRunning, isWriting, type Turn } from "../live-session.ts";
@@ -92,6 +93,20 @@ export const steeringCases: readonly Case[] = [
       expect(turn.of("tool_result")).toHaveLength(1);
       await eventually(() => !isRunning(mark), { what: `the end of ${mark}` });
       await session.goesOn();
+    },
+  },
+  {
+    name: "interrupt before the first prompt is given: it never is, and a session for one prompt ends",
+    capability: "interrupt",
+    run: async (bench) => {
+      const word = bench.word("never");
+      const session = await bench.create({ prompt: `[[say:${word}]]` });
+      await session.tell("interrupt");
+      const events = await session.log();
+      expect(results(events)).toEqual([{ turn: "t1", status: "interrupted" }]);
+      expect(events.at(-1)).toMatchObject({ type: "exit", data: { code: 0 } });
+      expect(bench.sentWith(word)).toEqual([]);
+      await session.allGone();
     },
   },
   {
