@@ -184,7 +184,7 @@ export class Conversation {
   /** Throws when the session takes nothing more. */
   assertOpen(): void {
     this.#assertLive();
-    if (this.session.isPaused) throw this.#fullError();
+    this.#assertRoom();
     const standing = this.#options.standing();
     if (standing === "open") return;
     if (standing === "closing") throw this.#endedError("it was asked to stop");
@@ -194,9 +194,12 @@ export class Conversation {
       throw this.#endedError("it is not interactive and its last turn has ended");
   }
 
-  /** For what the daemon itself would write. */
   #assertRoom(): void {
-    if (this.session.isLogPaused) throw this.#fullError();
+    if (!this.session.isPaused) return;
+    throw new AgentdError(
+      "disk_full",
+      `Cannot send to session "${this.session.id}": the disk is full, nothing can be recorded. Make room, then try again`,
+    );
   }
 
   #assertLive(): void {
@@ -256,13 +259,6 @@ export class Conversation {
     return new AgentdError(
       "shutting_down",
       `Cannot send to session "${this.session.id}" now: this daemon is leaving. The session goes on; ask the next daemon`,
-    );
-  }
-
-  #fullError(): AgentdError {
-    return new AgentdError(
-      "disk_full",
-      `Cannot send to session "${this.session.id}": the disk is full, nothing can be recorded. Make room, then try again`,
     );
   }
 

@@ -92,6 +92,36 @@ describe.skipIf(!isRoot)("a full disk (needs root)", () => {
     expect(readdirSync(dataDir).filter((name) => statSync(join(dataDir, name)).size > 0)).toEqual([]);
   });
 
+  test("takes back no prompt, by an interrupt or a withdrawal, of which the log could not tell", async () => {
+    const dataDir = join(mountPoint, "data");
+    mkdirSync(dataDir);
+    const gate = join(dir.path, "gate");
+    const hooks = { post_init: ["sh", "-c", `until [ -e ${gate} ]; do sleep 0.05; done`] };
+    daemon = await startDaemon({ dataDir, config: { agents, hooks } });
+    const served = daemon;
+    const { body } = await served.post("/sessions", { agent: "echo", interactive: true, prompt: "one" });
+    const path = `/sessions/${body.session_id}`;
+    fillDisk(join(mountPoint, "ballast"));
+    // More than the last page of its log has room for.
+    const late = served.post(`${path}/prompt`, { text: `two${" and more".repeat(1000)}` });
+    await eventually(async () => (await served.get(path)).body.activity === "paused", { what: "the full disk" });
+    const refused = [await served.post(`${path}/interrupt`), await served.delete(`${path}/prompts/t1`)];
+    expect(refused.map(({ status, body }) => [status, body.error])).toEqual(Array(2).fill([503, "disk_full"]));
+    rmSync(join(mountPoint, "ballast"));
+    expect((await late).status).toBe(202);
+    // The sidecar finds the room a moment later, and until then nothing is taken back.
+    await eventually(async () => (await served.post(`${path}/interrupt`)).status === 202, { what: "the interrupt" });
+    writeFileSync(gate, "");
+    const log = await eventually(
+      async () => {
+        const { text } = await served.get(`${path}/log`);
+        return text.includes("echo: two") && text;
+      },
+      { what: "the second prompt" },
+    );
+    expect(log).not.toContain("echo: one");
+  });
+
   test("is told to all who ask or watch, refuses what is new, and costs nothing once there is room", async () => {
     const dataDir = join(mountPoint, "data");
     mkdirSync(dataDir);
