@@ -11,8 +11,14 @@ export interface Progress {
   end(): void;
 }
 
+/** A terminal, as far as a line on it needs one. */
+export interface LineScreen {
+  readonly columns?: number;
+  write(text: string): unknown;
+}
+
 interface ProgressOptions {
-  stream: NodeJS.WriteStream;
+  stream: LineScreen;
   /** Whether the line may change in place. */
   isTerminal: boolean;
   nowMs?: () => number;
@@ -27,7 +33,7 @@ export function openProgress({ stream, isTerminal, nowMs = () => performance.now
   return isTerminal ? changingLine(stream) : plainLines(stream, nowMs);
 }
 
-function changingLine(stream: NodeJS.WriteStream): Progress {
+function changingLine(stream: LineScreen): Progress {
   let text: string | undefined;
   let frame = 0;
   const draw = () => {
@@ -60,7 +66,7 @@ function changingLine(stream: NodeJS.WriteStream): Progress {
   };
 }
 
-function plainLines(stream: NodeJS.WriteStream, nowMs: () => number): Progress {
+function plainLines(stream: LineScreen, nowMs: () => number): Progress {
   let saidAt = nowMs();
   let said = "";
   return {

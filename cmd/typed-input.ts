@@ -1,10 +1,12 @@
 /** What a person types: whole lines, and on a terminal single keys while they are wanted. */
 import { createInterface } from "node:readline";
-import { PassThrough } from "node:stream";
-import type { ReadStream } from "node:tty";
+import { PassThrough, type Readable } from "node:stream";
+
+/** Standard input; what belongs to a terminal is there only when it is one. */
+type TypedStdin = Readable & { isTTY?: boolean; setRawMode?(isRaw: boolean): unknown };
 
 export interface TypedInputOptions {
-  stdin: ReadStream;
+  stdin: TypedStdin;
   onLine(line: string): void;
   /** After the last line: the end of a file or a pipe, or Ctrl+D. */
   onEnd(): void;

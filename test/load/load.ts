@@ -14,7 +14,7 @@ import { endStarted } from "../support/started.ts";
 import { endStartedOnSignal } from "../support/until-signalled.ts";
 import { checkLog } from "./check-log.ts";
 import { cpuOf, Sampler } from "./figures.ts";
-import type { ReaderReport } from "./reader.ts";
+import { ReaderReport } from "./reader.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -129,7 +129,7 @@ function startReaders(ids: readonly string[]): { connected: Promise<unknown>; re
     const reported = child.getOneMessage({ filter: (message) => message !== "connected" });
     return {
       connected: child.getOneMessage({ filter: (message) => message === "connected" }),
-      report: Promise.all([reported, child]).then(([report]) => report as unknown as ReaderReport),
+      report: Promise.all([reported, child]).then(([report]) => ReaderReport.parse(report)),
     };
   });
 }

@@ -6,12 +6,15 @@ import * as z from "zod";
 /** What a reader process is told, as its only argument. */
 const Assignment = z.object({ url: z.string(), token: z.string(), sessions: z.array(z.string()) });
 
-export interface ReaderReport {
+export const ReaderReport = z.object({
   /** Of each client: digest and length of all the bytes it got, in the order they came. */
-  clients: { id: string; digest: string; bytes: number; reconnects: number; hasExit: boolean }[];
+  clients: z.array(
+    z.object({ id: z.string(), digest: z.string(), bytes: z.number(), reconnects: z.number(), hasExit: z.boolean() }),
+  ),
   /** Samples of how late a line was here, in ms. */
-  lagMs: number[];
-}
+  lagMs: z.array(z.number()),
+});
+export type ReaderReport = z.infer<typeof ReaderReport>;
 
 /** Of so many lines one is timed. */
 const sampleEvery = 20;

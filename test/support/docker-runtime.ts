@@ -2,10 +2,10 @@
 import { chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import type { Bootstrap } from "../../src/protocol/bootstrap.ts";
 import { type DockerRuntimeOptions, dockerRuntime } from "../../src/runtime/docker/docker.ts";
 import type { PlaceSpec } from "../../src/runtime/runtime.ts";
 import { startContainerEngine } from "./container-engine.ts";
+import { bootstrapFor } from "./sidecar.ts";
 import { tempDir } from "./temp-dir.ts";
 
 /** It ends with the test. */
@@ -53,7 +53,7 @@ export async function startDockerRuntime(settings: Partial<DockerRuntimeOptions>
       const spec = { ...specOf(id, at), ...changed };
       // The daemon has made these by then.
       for (const folder of [spec.sessionDir, spec.runDir]) await mkdir(folder, { recursive: true });
-      return runtime.launch(bootstrapOf(id), spec);
+      return runtime.launch(bootstrapFor(spec.sessionDir, ["sh"], { session_id: id }), spec);
     },
   };
 }
@@ -74,10 +74,4 @@ function specOf(id: string, at: (...names: string[]) => string): PlaceSpec {
     container: { image: "agent", memory_bytes: 1, cpus: 1, security_opt: [], mounts: [] },
     egress: { mode: "enforce", allow: [] },
   };
-}
-
-/** What a runtime looks at; the rest is the sidecar's, and there is none. */
-function bootstrapOf(id: string): Bootstrap {
-  const agent = { name: "sh", harness: "generic", command: ["sh"], env: {} };
-  return { session_id: id, token: "t", protocol: 1, agent } as unknown as Bootstrap;
 }

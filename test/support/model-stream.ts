@@ -43,8 +43,7 @@ export async function streamAnswer(answer: StreamAnswer, model: string, response
       return;
     case "drop":
       // What was written must leave before the connection is cut, or the client never sees it.
-      await sleep(50);
-      response.destroy();
+      response.socket?.destroySoon();
       return;
     case "error":
       await send({ type: "error", error: { type: "overloaded_error", message: "Scripted failure in the stream" } });

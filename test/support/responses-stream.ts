@@ -79,8 +79,7 @@ export async function streamPieces(answer: StreamAnswer, response: ServerRespons
       return;
     case "drop":
       // What was written must leave before the connection is cut, or the client never sees it.
-      await sleep(50);
-      response.destroy();
+      response.socket?.destroySoon();
       return;
     case "error":
       return failIn(send, id, "server_error", response);

@@ -4,8 +4,8 @@ import { openProgress } from "../../../cmd/progress.ts";
 
 /** What stands in for a terminal of so many columns, and what was written to it. */
 function screen(columns: number) {
-  const stream = Object.assign(new PassThrough(), { columns }) as unknown as NodeJS.WriteStream;
-  return { stream, written: () => String((stream as unknown as PassThrough).read() ?? "") };
+  const stream = Object.assign(new PassThrough(), { columns });
+  return { stream, written: () => String(stream.read() ?? "") };
 }
 
 test("on a terminal it is one line that fits, makes room for others, and goes", () => {

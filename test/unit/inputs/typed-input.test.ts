@@ -2,7 +2,6 @@
 
 import { PassThrough } from "node:stream";
 import { setImmediate as nextRound } from "node:timers/promises";
-import type { ReadStream } from "node:tty";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { openTypedInput, typingMs } from "../../../cmd/typed-input.ts";
 
@@ -21,7 +20,7 @@ function terminal({ isTTY = true } = {}) {
   const told = { lines: [] as string[], keys: [] as string[], echoed: "", interrupts: 0, ends: 0 };
   const stdin = Object.assign(stream, { isTTY, setRawMode: (on: boolean) => modes.push(on) });
   const input = openTypedInput({
-    stdin: stdin as unknown as ReadStream,
+    stdin,
     onLine: (line) => told.lines.push(line),
     onEnd: () => {
       told.ends++;

@@ -24,6 +24,9 @@ async function serve(act: (response: ServerResponse) => void): Promise<{ api: Ap
   return { api: new Api({ url: `http://127.0.0.1:${address.port}`, password: "p" }), authorization: () => seen };
 }
 
+/** What the server does once its client has been given something. */
+let afterFirst: () => void = () => undefined;
+
 async function readAll(api: Api, lineBytesMax = 1000): Promise<EventBatch[]> {
   const batches: EventBatch[] = [];
   const stream = await openEventStream({
@@ -31,6 +34,7 @@ async function readAll(api: Api, lineBytesMax = 1000): Promise<EventBatch[]> {
     lineBytesMax,
     onEvents: async (batch) => {
       batches.push(batch);
+      if (batches.length === 1) afterFirst();
     },
   });
   await stream.ended;
@@ -40,7 +44,7 @@ async function readAll(api: Api, lineBytesMax = 1000): Promise<EventBatch[]> {
 it("gives whole events, however they are cut, and nothing for other lines", async () => {
   const { api, authorization } = await serve((response) => {
     response.write(': comment\nevent: x\ndata: {"a":1}\n\ndata: {"b"');
-    setTimeout(() => response.end(':"ü"}\n\n'), 20);
+    afterFirst = () => response.end(':"ü"}\n\n');
   });
   const batches = await readAll(api);
   expect(batches.flatMap(({ events }) => events)).toEqual(['{"a":1}', '{"b":"ü"}']);
@@ -49,19 +53,18 @@ it("gives whole events, however they are cut, and nothing for other lines", asyn
 
 it("an event that is too long is named, not kept, and the next one is read", async () => {
   const { api } = await serve((response) => {
-    response.write(`data: "${"x".repeat(700)}`);
-    setTimeout(() => response.write("y".repeat(700)), 20);
-    setTimeout(() => response.end('"\n\ndata: {"next":1}\n\n'), 40);
+    response.write(`data: {"first":1}\n\ndata: "${"x".repeat(700)}`);
+    afterFirst = () => response.end(`${"y".repeat(700)}"\n\ndata: {"next":1}\n\n`);
   });
   const batches = await readAll(api, 1000);
-  expect(batches.flatMap(({ events }) => events)).toEqual(['{"next":1}']);
+  expect(batches.flatMap(({ events }) => events)).toEqual(['{"first":1}', '{"next":1}']);
   expect(batches.flatMap(({ oversized }) => oversized ?? [])).toMatchObject([{ truncated: true, blob: null }]);
 });
 
 it("ends when the server goes away", async () => {
   const { api } = await serve((response) => {
     response.write("data: {}\n\n");
-    setTimeout(() => response.destroy(), 20);
+    afterFirst = () => response.destroy();
   });
   expect((await readAll(api)).flatMap(({ events }) => events)).toEqual(["{}"]);
 });

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { setTimeout as delay } from "node:timers/promises";
+import { setImmediate as nextRound } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { removeSession } from "../../../src/supervisor/removal.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -21,9 +21,21 @@ test("a session that is deleted while its end is being written once more does no
   };
   books.close(entry, async () => undefined);
   await eventually(() => writes === 2, { what: "the second attempt" });
+  let hasAsked = false;
+  let hasBegun = false;
+  const inTurn = books.inTurn.bind(books);
+  books.inTurn = (of, act) => {
+    hasAsked = true;
+    return inTurn(of, () => {
+      hasBegun = true;
+      return act();
+    });
+  };
   const removed = removeSession(held, entry);
-  // Longer than a removal takes that waits for nobody.
-  await Promise.race([removed, delay(300)]);
+  await eventually(() => hasAsked, { what: "the removal's wish for its turn" });
+  // One that waited for nobody would be at work by now.
+  await nextRound();
+  expect(hasBegun).toBe(false);
   letGo();
   await removed;
   await entry.saving;
