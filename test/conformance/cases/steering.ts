@@ -110,6 +110,22 @@ export const steeringCases: readonly Case[] = [
     },
   },
   {
+    name: "interrupt right behind a prompt, before the agent has begun with it: its turn ends, the session goes on",
+    capability: "interrupt",
+    run: async (bench) => {
+      const session = await bench.shared();
+      // Idle: the prompt is given at once.
+      await session.goesOn();
+      const { command, mark } = bench.longCommand();
+      const id = await session.prompt(bench.agent.words.shell(command));
+      await session.tell("interrupt");
+      const { result } = await session.turnEnd(id);
+      expect(result).toMatchObject({ status: "interrupted" });
+      await session.goesOn();
+      expect(isRunning(mark)).toBe(false);
+    },
+  },
+  {
     name: "interrupt with no turn running changes nothing",
     capability: "interrupt",
     run: async (bench) => {
