@@ -61,10 +61,11 @@ class CopiedPremises implements Premises {
   /** Of those that come back now. */
   readonly #retrieving = new Map<string, Promise<void>>();
   /** Two ways back at a time would take each other's files for somebody's, and a copy would be of something half done. */
-  readonly #turns = new FolderTurns();
+  readonly #turns: FolderTurns;
 
   constructor(options: CopiedOptions) {
     this.#options = options;
+    this.#turns = new FolderTurns(options.names.daemon);
   }
 
   /** What is copied is copied when its session is there. */

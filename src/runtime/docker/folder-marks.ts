@@ -1,17 +1,18 @@
 /**
  * Folders' turns between daemons that do not know of each other: one per data dir, perhaps of other users or in containers. All
  * they have in common is the folder, so whoever works on it leaves a mark in it: an empty folder whose time is set anew as long as
- * its owner lives. One that is old is nobody's, and is taken over. Who changes the folder waits for all others, who reads it for
- * those who change it, or a folder around it.
+ * its owner lives. One that is old is nobody's. Who changes the folder waits for all others, who reads it for those who change
+ * it, or a folder around it.
  */
 import { randomUUID } from "node:crypto";
-import { readdir, rmdir } from "node:fs/promises";
+import { readdir, rmdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { errnoOf, messageOf } from "../../protocol/error.ts";
+import { messageOf } from "../../protocol/error.ts";
 
-const changing = ".agentd-changing";
-const reading = /^\.agentd-reading-[0-9a-f-]{36}$/;
+/** Behind them the daemon that it is of. */
+const [changing, reading] = [".agentd-changing-", ".agentd-reading-"];
+const markName = /^\.agentd-(?:changing|reading)-[0-9a-f]{12}(?:-[0-9a-f-]{36})?$/;
 
 /** Set anew in half the time. */
 const staleMs = 30_000;
@@ -19,47 +20,105 @@ const lookEveryMs = 200;
 /** A way back may hold gigabytes. */
 const waitMs = 10 * 60_000;
 
+type Release = () => Promise<void>;
+/** Throws when it is over. */
+type Deadline = () => void;
+
 export function isMark(name: string): boolean {
-  return name === changing || reading.test(name);
+  return markName.test(name);
 }
 
-/** Rejects when it was not its turn in ten minutes: nothing is changed then. */
-export async function changeInTurn<T>(folder: string, act: () => Promise<T>): Promise<T> {
-  const isOver = deadline(folder);
-  const release = await take(join(folder, changing), isOver);
-  try {
-    // Who comes from here on sees ours; those who wait for it do not read meanwhile.
-    while ((await isChangedAround(folder)) || (await isRead(folder))) await pause(isOver);
-    return await act();
-  } finally {
-    await release();
+export class FolderMarks {
+  readonly #daemon: string;
+
+  /** The daemon's own name: what bears it and is none of its turns was left by one that died. */
+  constructor(daemon: string) {
+    this.#daemon = daemon;
   }
-}
 
-/** The same. Where no mark can be left, such as on a disk that cannot be written to, who changes it cannot wait for us. */
-export async function readInTurn<T>(folder: string, act: () => Promise<T>): Promise<T> {
-  const isOver = deadline(folder);
-  for (;;) {
-    while ((await isHeld(join(folder, changing))) || (await isChangedAround(folder))) await pause(isOver);
-    const release = await leave(join(folder, `.agentd-reading-${randomUUID()}`));
+  /** Only one at a time in a daemon, with no reader beside it. Rejects when it was not its turn in ten minutes: nothing is changed then. */
+  async change<T>(folder: string, act: () => Promise<T>): Promise<T> {
+    await this.#clear(folder);
+    const release = await this.#takeTurn(folder, deadline(folder));
     try {
-      // Who left its mark before it saw ours waits for ours to go.
-      if (!(await isHeld(join(folder, changing)))) return await act();
+      return await act();
     } finally {
       await release();
     }
-    await pause(isOver);
+  }
+
+  /** The same. Where no mark can be left, such as on a disk that cannot be written to, who changes it cannot wait for us. */
+  async read<T>(folder: string, act: () => Promise<T>): Promise<T> {
+    const isOver = deadline(folder);
+    for (;;) {
+      while (await this.#isChanged(folder)) await pause(isOver);
+      const path = join(folder, `${reading}${this.#daemon}-${randomUUID()}`);
+      const release = await put(path).catch((): Release => async () => undefined);
+      try {
+        // Who left its mark before it saw ours waits for ours to go.
+        if (!(await isHeld(folder, (name) => this.#isOthers(name, changing)))) return await act();
+      } finally {
+        await release();
+      }
+      await pause(isOver);
+    }
+  }
+
+  /**
+   * With its mark there and no other one. Of two that see each other the one whose name comes first keeps its mark, so that the other
+   * has to wait for it, and not both.
+   */
+  async #takeTurn(folder: string, isOver: Deadline): Promise<Release> {
+    const own = `${changing}${this.#daemon}`;
+    for (;;) {
+      const release = await put(join(folder, own)).catch((error: unknown) => {
+        throw new Error(`Cannot leave a mark in "${folder}": ${messageOf(error)}`, { cause: error });
+      });
+      try {
+        while (!(await isHeld(folder, (name) => this.#isOthers(name, changing) && name < own))) {
+          const isFree = !(await isHeld(folder, (name) => this.#isOthers(name, changing) || name.startsWith(reading)));
+          if (isFree && !(await this.#isChangedAround(folder))) return release;
+          await pause(isOver);
+        }
+      } catch (error) {
+        await release();
+        throw error;
+      }
+      await release();
+      while (await this.#isChanged(folder)) await pause(isOver);
+    }
+  }
+
+  /** What a daemon of this data dir left that died. */
+  async #clear(folder: string): Promise<void> {
+    for (const name of await marksIn(folder))
+      if ([changing, reading].some((kind) => name.startsWith(kind + this.#daemon))) await drop(join(folder, name));
+  }
+
+  async #isChanged(folder: string): Promise<boolean> {
+    return (await isHeld(folder, (name) => this.#isOthers(name, changing))) || (await this.#isChangedAround(folder));
+  }
+
+  /** A folder around it, by whoever has that as its work dir. */
+  async #isChangedAround(folder: string): Promise<boolean> {
+    for (let at = folder; at !== dirname(at); ) {
+      at = dirname(at);
+      if (await isHeld(at, (name) => this.#isOthers(name, changing))) return true;
+    }
+    return false;
+  }
+
+  /** Those of one daemon wait for each other without marks. */
+  #isOthers(name: string, kind: string): boolean {
+    return name.startsWith(kind) && !name.startsWith(kind + this.#daemon);
   }
 }
-
-/** Throws when it is over. */
-type Deadline = () => void;
 
 function deadline(folder: string): Deadline {
   const since = performance.now();
   return () => {
     if (performance.now() - since < waitMs) return;
-    const found = `by the marks in it (${changing}, .agentd-reading-…) other daemons have worked on it for ${waitMs / 60_000} minutes`;
+    const found = `by the marks in it (${changing}…, ${reading}…) other daemons have worked on it for ${waitMs / 60_000} minutes`;
     throw new Error(
       `Cannot copy "${folder}": ${found}. Let them end, or remove the marks where there are none, then try again`,
     );
@@ -71,23 +130,7 @@ async function pause(isOver: Deadline): Promise<void> {
   await delay(lookEveryMs);
 }
 
-async function take(path: string, isOver: Deadline): Promise<() => Promise<void>> {
-  for (;;) {
-    try {
-      return await put(path);
-    } catch (error) {
-      if (errnoOf(error) !== "ELOCKED")
-        throw new Error(`Cannot leave a mark in "${dirname(path)}": ${messageOf(error)}`);
-    }
-    await pause(isOver);
-  }
-}
-
-async function leave(path: string): Promise<() => Promise<void>> {
-  return put(path).catch(() => async () => undefined);
-}
-
-async function put(path: string): Promise<() => Promise<void>> {
+async function put(path: string): Promise<Release> {
   // Here, not above: it takes over what a dozen signals do to the process that loads it.
   const { lock } = await import("proper-lockfile");
   // It was suspended for longer than others wait. What is done file by file looks at each again right before it.
@@ -97,27 +140,22 @@ async function put(path: string): Promise<() => Promise<void>> {
   return () => release().catch(() => undefined);
 }
 
-/** A folder around it, by whoever has that as its work dir. */
-async function isChangedAround(folder: string): Promise<boolean> {
-  for (let at = folder; at !== dirname(at); ) {
-    at = dirname(at);
-    if (await isHeld(join(at, changing))) return true;
+/** What cannot be looked at holds nobody up. Those of daemons that died go: nobody else looks for them. */
+async function isHeld(folder: string, isAsked: (name: string) => boolean): Promise<boolean> {
+  for (const name of (await marksIn(folder)).filter(isAsked)) {
+    const found = await stat(join(folder, name)).catch(() => undefined);
+    if (!found) continue;
+    if (found.mtimeMs >= Date.now() - staleMs) return true;
+    await drop(join(folder, name));
   }
   return false;
 }
 
-async function isRead(folder: string): Promise<boolean> {
-  const marks = (await readdir(folder)).filter((name) => reading.test(name)).map((name) => join(folder, name));
-  for (const mark of marks) {
-    if (await isHeld(mark)) return true;
-    // Of one that died. Nobody else looks for it.
-    await rmdir(mark).catch(() => undefined);
-  }
-  return false;
+async function marksIn(folder: string): Promise<string[]> {
+  const names = await readdir(folder).catch((): string[] => []);
+  return names.filter(isMark);
 }
 
-/** What cannot be looked at holds nobody up. */
-async function isHeld(path: string): Promise<boolean> {
-  const { check } = await import("proper-lockfile");
-  return check(path, { realpath: false, lockfilePath: path, stale: staleMs }).catch(() => false);
+async function drop(path: string): Promise<void> {
+  await rmdir(path).catch(() => undefined);
 }

@@ -5,10 +5,16 @@
  */
 import { realpath } from "node:fs/promises";
 import { resolve, sep } from "node:path";
-import { changeInTurn, readInTurn } from "./folder-marks.ts";
+import { FolderMarks } from "./folder-marks.ts";
 
 export class FolderTurns {
+  readonly #marks: FolderMarks;
   readonly #under = new Set<{ path: string; isChange: boolean; over: Promise<void> }>();
+
+  /** `daemon` is its name on the engine. */
+  constructor(daemon: string) {
+    this.#marks = new FolderMarks(daemon);
+  }
 
   /** Reads it: whoever came before to change it is waited for. */
   read<T>(folder: string, act: () => Promise<T>): Promise<T> {
@@ -25,7 +31,7 @@ export class FolderTurns {
     // Each waits for earlier ones only, so nobody waits for ever.
     const before = [...this.#under].filter((other) => (isChange || other.isChange) && overlap(other.path, path));
     const own = Promise.all(before.map(({ over }) => over)).then(() =>
-      (isChange ? changeInTurn : readInTurn)(path, act),
+      isChange ? this.#marks.change(path, act) : this.#marks.read(path, act),
     );
     const over = own.then(
       () => undefined,

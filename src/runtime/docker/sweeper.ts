@@ -220,6 +220,8 @@ async function told(
   find: () => Promise<Leftover[]>,
   removals: Removals,
 ): Promise<Leftover[]> {
+  // As a rule: to ask again costs a start some round trips.
+  if (found.length === 0) return [];
   const keyOf = ({ kind, name, sessionId }: Leftover) => JSON.stringify([kind, name, sessionId]);
   let isThere: (one: Leftover) => boolean;
   try {

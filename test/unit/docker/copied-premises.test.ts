@@ -23,7 +23,7 @@ async function begin(sharedWorkDir?: string) {
     await folder.remove();
   });
   const said: string[] = [];
-  const names = new Names(origin);
+  const names = new Names({ ...origin, ...(sharedWorkDir === undefined ? {} : { mark: "another" }) });
   const user = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
   const sessionDirOf = (id: string) => join(folder.path, "sessions", id);
   const premises = copiedPremises({
@@ -175,8 +175,8 @@ test("two daemons bring back into one work dir one after the other, and what bot
 test("a mark that a session made itself, to hold up others, does not come back", async () => {
   const { furnish, over, sweep, workDir } = await begin();
   await furnish("s");
-  await mkdir(over("s", "work", "made/.agentd-changing"), { recursive: true });
-  await mkdir(over("s", "work", ".agentd-changing"));
+  await mkdir(over("s", "work", "made/.agentd-changing-0123456789ab"), { recursive: true });
+  await mkdir(over("s", "work", ".agentd-changing-0123456789ab"));
   await writeFile(over("s", "work", "made/too"), "made");
   await sweep("s");
   expect([await readdir(workDir), await readdir(join(workDir, "made"))]).toEqual([["made"], ["too"]]);

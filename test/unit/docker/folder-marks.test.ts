@@ -10,7 +10,11 @@ async function begin() {
   const folder = await tempDir();
   onTestFinished(() => folder.remove());
   await mkdir(join(folder.path, "project", "inner"), { recursive: true });
-  return { project: join(folder.path, "project"), one: new FolderTurns(), other: new FolderTurns() };
+  return {
+    project: join(folder.path, "project"),
+    one: new FolderTurns(names.one),
+    other: new FolderTurns(names.other),
+  };
 }
 
 /** What has begun, in order; each goes on until it is let go. */
@@ -23,6 +27,13 @@ function work() {
   };
   return { begun, act, end: (name: string) => ends.get(name)?.() };
 }
+
+const names = { one: "0123456789ab", other: "ba9876543210", third: "5555aaaa5555" };
+
+const marksOf = (daemon: string) => [
+  `.agentd-changing-${daemon}`,
+  `.agentd-reading-${daemon}-8f14e45f-ceea-467f-a0e6-9f2ae6a9d4b7`,
+];
 
 const hasMark = async (folder: string, name: string) => (await readdir(folder)).some((one) => one.startsWith(name));
 
@@ -55,7 +66,7 @@ test("they read it at the same time, and who changes it waits for both", async (
   const { begun, act, end } = work();
   const readers = [one.read(project, act("one")), other.read(project, act("other"))];
   await eventually(() => begun.length === 2);
-  const change = new FolderTurns().change(project, act("change"));
+  const change = new FolderTurns(names.third).change(project, act("change"));
   await eventually(() => hasMark(project, ".agentd-changing"), { what: "the mark of who waits" });
   end("one");
   await readers[0];
@@ -86,12 +97,35 @@ test("a folder waits for the way back into one around it", async () => {
 test("marks of daemons that died are nobody's", async () => {
   const { project, one } = await begin();
   const old = new Date(Date.now() - 60_000);
-  for (const name of [".agentd-changing", ".agentd-reading-8f14e45f-ceea-467f-a0e6-9f2ae6a9d4b7"]) {
+  for (const name of marksOf(names.other)) {
     await mkdir(join(project, name));
     await utimes(join(project, name), old, old);
   }
   await one.read(project, async () => undefined);
   await one.change(project, async () => undefined);
+  expect(await readdir(project)).toEqual(["inner"]);
+});
+
+test("a daemon that died and is started again does not wait for itself", async () => {
+  const { project, one } = await begin();
+  for (const name of marksOf(names.one)) await mkdir(join(project, name));
+  await one.read(project, async () => undefined);
+  await one.change(project, async () => undefined);
+  expect(await readdir(project)).toEqual(["inner"]);
+});
+
+test("many turns of many daemons at once come one after the other, and all come", async () => {
+  const { project } = await begin();
+  const daemons = Object.values(names).map((name) => new FolderTurns(name));
+  let [inside, most] = [0, 0];
+  const act = async () => {
+    inside += 1;
+    most = Math.max(most, inside);
+    for (let looked = 0; looked < 10; looked++) await readdir(project);
+    inside -= 1;
+  };
+  await Promise.all(daemons.flatMap((daemon) => [1, 2].map(() => daemon.change(project, act))));
+  expect([inside, most]).toEqual([0, 1]);
   expect(await readdir(project)).toEqual(["inner"]);
 });
 
