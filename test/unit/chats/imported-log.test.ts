@@ -62,3 +62,13 @@ test("a page of a long one costs what the page has, wherever it is", async () =>
     expect(file.bytesRead).toBeLessThan(160 * kibibyte);
   }
 });
+
+test("a line that went bad on the disk is left out, back and forward, and the others keep their places", async () => {
+  const messages = ["one", "two", "three"].map(said);
+  const { end, readStored } = fileOf(messages);
+  const bytes = Buffer.from(await readStored(0, end));
+  bytes.fill(0, bytes.indexOf("two"), bytes.indexOf("two") + 3);
+  const log = await ImportedLog.open({ end, readStored: async (from, to) => bytes.subarray(from, to) });
+  expect((await all(log.forward())).map(({ line }) => line)).toEqual([0, 2]);
+  expect((await all(log.back(3))).map(({ line }) => line)).toEqual([2, 0]);
+});
