@@ -382,7 +382,8 @@ test.skipIf(!hasSshd)(
     const config = { runtime: "docker", agents: { sh: { command: "bash", harness: "generic" } } };
     const args = ["--docker-host", ssh.url];
     const { env } = ssh;
-    let daemon = await startDaemon({ dataDir, config, args, env });
+    // Each call of the engine begins with an ssh of its own, which takes its time on a busy machine.
+    let daemon = await startDaemon({ dataDir, config, args, env, deadlineMs: 60_000 });
     const { body } = await daemon.post("/sessions", {
       agent: "sh",
       prompt: "for i in $(seq 60); do echo $i; sleep 0.1; done; echo made > made.txt",
@@ -391,7 +392,7 @@ test.skipIf(!hasSshd)(
     const id = String(body.session_id);
     await readLog(daemon, id, { deadlineMs, enough: has("20") });
     await daemon.kill9();
-    daemon = await startDaemon({ dataDir, args, env });
+    daemon = await startDaemon({ dataDir, args, env, deadlineMs: 60_000 });
     expect(textOf(await readLog(daemon, id, { deadlineMs }), "stdout")).toEqual(numbers(60));
     await isBack(id);
     expect((await readdir(project.path)).sort()).toEqual(["folder", "kept.txt", "made.txt"]);
