@@ -1,6 +1,8 @@
 /** How a session in a container, and a container alone, are started to be measured. */
+import { randomUUID } from "node:crypto";
 import { PassThrough } from "node:stream";
 import type Docker from "dockerode";
+import { execa } from "execa";
 import type { Daemon } from "../support/start-daemon.ts";
 
 const agentImage = "agentruntime-agent:latest";
@@ -34,6 +36,27 @@ export async function firstEventOf(daemon: Daemon, sessionId: string): Promise<v
 
 /** The image as it is, told by hand what to run: its sidecar, until it says where it listens. */
 export const ownProgram = "the image's own program";
+
+/** `docker run` itself, of the image as it is: until its sidecar says where it listens. Undefined where there is no such program. */
+export async function runByCommand(dockerHost: string): Promise<{ remove: () => Promise<unknown> } | undefined> {
+  const name = `bench-${randomUUID()}`;
+  const limits = "--cap-drop ALL --security-opt no-new-privileges --read-only --tmpfs /tmp --memory 256m --memory-swap 256m";
+  const docker = (...args: string[]) =>
+    execa("docker", args, { env: { DOCKER_HOST: dockerHost }, buffer: false, reject: false, stdin: "pipe" });
+  const child = docker(
+    ...["run", "--rm", "--interactive", "--name", name, "--user", "1000:1000", ...limits.split(" ")],
+    ...["--env", `AGENT_CMD=${JSON.stringify(["sh", "-c", script])}`, agentImage],
+  );
+  const hasBegun = await Promise.race([
+    new Promise<boolean>((resolve) => child.stderr.once("data", () => resolve(true))),
+    child.then(() => false),
+  ]);
+  const remove = async () => {
+    await docker("rm", "--force", name);
+    await child;
+  };
+  return hasBegun ? { remove } : undefined;
+}
 
 /** As `docker run` would: create, attach, start, to the first byte; the limits of a session, the engine's own network. */
 export async function runAlone(

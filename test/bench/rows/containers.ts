@@ -6,7 +6,7 @@ import { performance } from "node:perf_hooks";
 import { setTimeout as pause } from "node:timers/promises";
 import { agentdContainers, dockerHost, engine } from "../../support/docker-world.ts";
 import { type Daemon, startDaemon } from "../../support/start-daemon.ts";
-import { firstEventOf, holdProxy, nodeAlone, ownProgram, runAlone, script, shellAgent } from "../container-starts.ts";
+import { firstEventOf, holdProxy, nodeAlone, ownProgram, runAlone, runByCommand, script, shellAgent } from "../container-starts.ts";
 import { percentile } from "../process-figures.ts";
 import { proxyCost } from "../proxy-cost.ts";
 import type { Figure } from "../row.ts";
@@ -29,7 +29,7 @@ async function costOfSessions(): Promise<Figure[]> {
   const daemon = await begin(0);
   const readyDaemon = await begin(1);
   try {
-    const { own, ready, sh, node, image } = await measureStarts(daemon, readyDaemon);
+    const { own, ready, sh, node, image, command } = await measureStarts(daemon, readyDaemon);
     await readyDaemon.stop();
     const most = { atMost: 150 };
     return [
@@ -38,7 +38,13 @@ async function costOfSessions(): Promise<Figure[]> {
       { name: "a container of that image that runs sh, to its first word, p50", value: sh, unit: "ms" },
       { name: "one that runs Node as the sidecar does, p50", value: node, unit: "ms" },
       { name: "one that runs the image's own sidecar, until it listens", value: image, unit: "ms" },
-      { name: "what the daemon adds to that image alone", value: own - image, unit: "ms", target: most },
+      { name: "what the daemon adds to that image alone", value: own - image, unit: "ms" },
+      ...(Number.isNaN(command)
+        ? []
+        : [
+            { name: "`docker run` of the image, until its sidecar listens", value: command, unit: "ms" },
+            { name: "what the daemon adds to `docker run`", value: own - command, unit: "ms", target: most },
+          ]),
       { name: "… to Node alone in that image", value: own - node, unit: "ms" },
       { name: "… with a container that was ready, to Node alone", value: ready - node, unit: "ms", target: most },
       ...(await startMany(daemon)),
@@ -61,7 +67,7 @@ async function begin(ready_containers: number): Promise<Daemon> {
   return daemon;
 }
 
-const kinds = ["own", "ready", "sh", "node", "image"] as const;
+const kinds = ["own", "ready", "sh", "node", "image", "command"] as const;
 type Kind = (typeof kinds)[number];
 
 /** In turns, so that whatever else the machine does is in all of them; medians. */
@@ -74,6 +80,7 @@ async function measureStarts(daemon: Daemon, readyDaemon: Daemon) {
       sh: await startAlone(["sh", "-c", script]),
       node: await startAlone(nodeAlone),
       image: await startAlone(ownProgram),
+      command: await startByCommand(),
     };
     // The first round is for caches.
     if (i > 0) for (const kind of kinds) taken[kind].push(all[kind]);
@@ -104,6 +111,16 @@ async function startAlone(command: Parameters<typeof runAlone>[1]): Promise<numb
   const taken = performance.now() - start;
   await container.remove({ force: true });
   return taken;
+}
+
+/** NaN where there is no `docker`. */
+async function startByCommand(): Promise<number> {
+  await pause(apartMs);
+  const start = performance.now();
+  const container = await runByCommand(dockerHost);
+  const taken = performance.now() - start;
+  await container?.remove();
+  return container ? taken : Number.NaN;
 }
 
 async function startMany(daemon: Daemon): Promise<Figure[]> {
