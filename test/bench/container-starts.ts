@@ -15,7 +15,7 @@ export const nodeAlone = [
 ];
 export const shellAgent = { harness: "generic", command: "sh", args: ["-c", script] };
 
-/** Starts a session that stays: without one the proxy goes after 10 s, and the next start would make it anew. */
+/** Starts a session that stays: without one the proxy goes in the end, and the next start would make it anew. */
 export async function holdProxy(daemon: Daemon): Promise<void> {
   const { status, text } = await daemon.post("/sessions", { agent: "first", prompt: "go", interactive: true });
   if (status !== 201) throw new Error(`Cannot start a session: ${text}`);
@@ -40,7 +40,8 @@ export const ownProgram = "the image's own program";
 /** `docker run` itself, of the image as it is: until its sidecar says where it listens. Undefined where there is no such program. */
 export async function runByCommand(dockerHost: string): Promise<{ remove: () => Promise<unknown> } | undefined> {
   const name = `bench-${randomUUID()}`;
-  const limits = "--cap-drop ALL --security-opt no-new-privileges --read-only --tmpfs /tmp --memory 256m --memory-swap 256m";
+  const limits =
+    "--cap-drop ALL --security-opt no-new-privileges --read-only --tmpfs /tmp --memory 256m --memory-swap 256m";
   const docker = (...args: string[]) =>
     execa("docker", args, { env: { DOCKER_HOST: dockerHost }, buffer: false, reject: false, stdin: "pipe" });
   const child = docker(

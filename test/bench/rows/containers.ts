@@ -6,7 +6,16 @@ import { performance } from "node:perf_hooks";
 import { setTimeout as pause } from "node:timers/promises";
 import { agentdContainers, dockerHost, engine } from "../../support/docker-world.ts";
 import { type Daemon, startDaemon } from "../../support/start-daemon.ts";
-import { firstEventOf, holdProxy, nodeAlone, ownProgram, runAlone, runByCommand, script, shellAgent } from "../container-starts.ts";
+import {
+  firstEventOf,
+  holdProxy,
+  nodeAlone,
+  ownProgram,
+  runAlone,
+  runByCommand,
+  script,
+  shellAgent,
+} from "../container-starts.ts";
 import { percentile } from "../process-figures.ts";
 import { proxyCost } from "../proxy-cost.ts";
 import type { Figure } from "../row.ts";
