@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type AcpDaemon, programNames, startAcpDaemon } from "../support/acp-daemon.ts";
 import { ofType, results } from "../support/claude-daemon.ts";
+import type { LoggedEvent } from "../support/client-socket.ts";
 import { startMcpServer } from "../support/mcp-server.ts";
 
 const stdioServer = fileURLToPath(new URL("../fixtures/agents/mcp-stdio.mjs", import.meta.url));
@@ -39,9 +40,17 @@ describe.each(others)("%s", (agent) => {
 
   it("runs an MCP server of its own, and it is gone with the session", async () => {
     const mcp_servers = [{ name: "lab", cmd: [process.execPath, stdioServer], env: { GREETING: "windy" } }];
-    const id = await acp.create({ agent, prompt: callWeather, mcp_servers });
-    const events = await acp.log(id);
-    expect(JSON.stringify(ofType(events, "tool_result"))).toContain("windy in Rome");
+    const id = await acp.create({ agent, prompt: callWeather, mcp_servers, interactive: true });
+    const turns = async (count: number) => acp.log(id, (events) => results(events).length === count);
+    const said = (events: readonly LoggedEvent[]) => JSON.stringify(ofType(events, "tool_result"));
+    let events = await turns(1);
+    // An agent may begin its first turns while such a server still starts.
+    for (let count = 2; count < 30 && !said(events).includes("windy in Rome"); count++) {
+      await acp.prompt(id, callWeather);
+      events = await turns(count);
+    }
+    expect(said(events)).toContain("windy in Rome");
+    await acp.daemon.delete(`/sessions/${id}`);
     await acp.allGone(id);
   });
 
