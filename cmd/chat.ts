@@ -83,7 +83,9 @@ export async function sendMessage(
   terminal.note(
     `session=${sessionId} state=${state}${next_session === undefined ? "" : " (it waits for the one before)"}`,
   );
-  return options.follow ? followMessage({ name, sessionId }, options, context) : exitCode.ok;
+  if (options.follow) return followMessage({ name, sessionId }, options, context);
+  terminal.note(`Watch it with: agentd chat attach ${name}`);
+  return exitCode.ok;
 }
 
 /** The session that answers, to its end; and the one behind it, when it ended before its agent was given the message. */

@@ -45,6 +45,8 @@ export async function serve(options: ServeOptions, context: CommandContext): Pro
   void endIfStuck(asked, starting, terminal);
   const daemon = await starting;
   terminal.note(`agentd ${version} listening on ${daemon.url} (data dir ${config.dataDir}, runtime ${config.runtime})`);
+  if (terminal.isScreen)
+    terminal.note("It serves until it is told to end (Ctrl+C, SIGTERM). Other commands: agentd --help");
   if (!config.auth) terminal.note(withoutAuth(config));
   const reason = await (config.leaveWhenIdle ? Promise.race([asked, daemon.idle.then(() => "idle")]) : asked);
   daemon.note(reason === "idle" ? "Closing: the last session and the last client are gone" : `Closing: ${reason}`);

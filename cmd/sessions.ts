@@ -68,7 +68,7 @@ function stoppedLine(
   { ended_at, exit_code, end_reason }: SessionView,
   { drain }: z.infer<typeof StopOptions>,
 ): string {
-  if (ended_at !== undefined) return endText(id, { code: exit_code, reason: end_reason });
+  if (ended_at !== undefined) return `Nothing to stop. ${endText(id, { code: exit_code, reason: end_reason })}`;
   const what = drain ? "ends when its queued turns are done" : "is being stopped";
   return `Session ${id} ${what}. Wait for its end with: agentd wait ${id}`;
 }

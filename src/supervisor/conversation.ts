@@ -266,6 +266,7 @@ export class Conversation {
     return new AgentdError(
       "session_ended",
       `Cannot send to session "${this.session.id}": ${found}. Start a new one, with resume_session to go on from here`,
+      { details: { session_id: this.session.id } },
     );
   }
 }

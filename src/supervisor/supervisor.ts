@@ -214,6 +214,7 @@ export class Supervisor {
     throw new AgentdError(
       "session_ended",
       `Cannot send to session "${session.id}": it has ended. Start a new one, with resume_session to go on from here`,
+      { details: { session_id: session.id } },
     );
   }
 

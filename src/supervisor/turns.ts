@@ -214,6 +214,7 @@ export class Turns {
     throw new AgentdError(
       "budget_spent",
       `Cannot send to session "${this.#session.id}": its budget is spent (${spent}). Start a new one, with resume_session to go on from here`,
+      { details: { session_id: this.#session.id } },
     );
   }
 
