@@ -102,7 +102,7 @@ describe("run", () => {
     // The echo has no conversation; that it was asked at all shows that the session's own agent was taken.
     expect(resumed).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('with the agent "echo"') });
     const late = await daemon.cli("prompt", id, "more");
-    expect(late.stderr).toContain("agentd run --resume");
+    expect(late.stderr).toMatch(new RegExp(`has ended\\. Go on from there with: agentd run --resume ${id} `));
     const refused = await daemon.cli("run", "--agent", "echo", "--work-dir", "/", "hello");
     expect(refused).toMatchObject({
       exitCode: 1,
