@@ -6,10 +6,13 @@ const apiAdvice = / Start a new one, with resume_session to go on from here$/;
 
 /** `sessionId`: the session that was spoken to, when it is known. */
 export function withAdvice(error: unknown, sessionId = sessionIn(error)): string {
-  const advice = error instanceof AgentdError ? adviceFor(error.code, sessionId) : undefined;
-  return advice === undefined
-    ? messageOf(error)
-    : `${messageOf(error).replace(apiAdvice, "").replace(/\.$/, "")}. ${advice}`;
+  return error instanceof AgentdError ? advised(error, sessionId) : messageOf(error);
+}
+
+/** The same for a refusal in a frame. */
+export function advised({ code, message }: { code: string; message: string }, sessionId: string): string {
+  const advice = adviceFor(code, sessionId);
+  return advice === undefined ? message : `${message.replace(apiAdvice, "").replace(/\.$/, "")}. ${advice}`;
 }
 
 function sessionIn(error: unknown): string {
@@ -17,8 +20,7 @@ function sessionIn(error: unknown): string {
   return typeof id === "string" ? id : "SESSION";
 }
 
-/** The same for a code that came alone. */
-export function adviceFor(code: string, sessionId: string): string | undefined {
+function adviceFor(code: string, sessionId: string): string | undefined {
   switch (code) {
     case "session_ended":
     case "budget_spent":

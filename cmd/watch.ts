@@ -1,7 +1,7 @@
 /** Watching a session from a terminal: events out, while the keyboard is listened to; used by `attach`, `run` and `logs -f`. */
 import type { DaemonAddress } from "../src/client/address.ts";
 import { type FollowItem, followSession } from "../src/client/follow.ts";
-import { adviceFor } from "./advice.ts";
+import { advised } from "./advice.ts";
 import { Away } from "./away.ts";
 import { paintColours, paintNothing } from "./event-text.ts";
 import { inputRequiredText } from "./input-text.ts";
@@ -111,12 +111,7 @@ export function remark(item: Remarkable, { sessionId, away }: { sessionId: strin
     case "gap":
       return `The log no longer has offsets ${item.from} to ${item.start}: it begins at ${item.start}`;
     case "refused":
-      return [
-        `The daemon refused: ${plainLine(item.message, longestShown)} (${plainLine(item.code, 50)})`,
-        adviceFor(item.code, sessionId),
-      ]
-        .filter((sentence) => sentence !== undefined)
-        .join(". ");
+      return `The daemon refused (${plainLine(item.code, 50)}): ${plainLine(advised(item, sessionId), longestShown)}`;
     case "paused":
       return item.isPaused
         ? `The daemon has paused the session: ${plainLine(item.reason, longestShown)}`

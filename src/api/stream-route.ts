@@ -50,14 +50,13 @@ export function streamRoute(app: FastifyInstance, options: StreamRouteOptions): 
         ? Buffer.alloc(0)
         : await nextLines(session, { from, to: session.end, bytesMax: options.room.share });
     const to = from + portion.length;
-    const messages = messagesOf(session, portion, from);
     const tag = `"${session.id}:${from}:${to}${session.isSealed ? ":closed" : ""}"`;
     withPosition(reply, session, to);
     if (!isTail) {
       reply.header("etag", tag).header("cache-control", "private, no-cache");
       if (request.headers["if-none-match"] === tag) return reply.code(304).send();
     }
-    return reply.header("content-type", "application/json").send(`[${messages}]`);
+    return reply.header("content-type", "application/json").send(`[${messagesOf(session, portion, from)}]`);
   });
 }
 

@@ -59,7 +59,7 @@ export async function* linesSince(
     const line = await lineAt(log, at);
     if (line && wanted.test(`{"type":"${line.line.type}"`)) yield line;
   }
-  yield* readPlacedLines(log, wanted, { ...options, start: checkpoint?.offset ?? 0 });
+  yield* readPlacedLines(log, wanted, { ...options, start: checkpoint?.offset ?? 0, after: checkpoint?.seq });
 }
 
 const newline = 0x0a;

@@ -27,6 +27,8 @@ export class OpenTurns {
   /** A steer that became a turn is recorded after the sidecar's answer; a quick result may stand before it. */
   readonly #ended: Set<string>;
   #count: number;
+  /** Lines in which one may have been given that is read nowhere else. */
+  #unread = 0;
   #totals: Totals;
   #unpricedTurn: string | undefined;
   /** When a turn last ended; of those before a checkpoint that is not known. */
@@ -40,9 +42,9 @@ export class OpenTurns {
     this.#unpricedTurn = checkpoint?.unpriced_turn;
   }
 
-  /** The highest number that was given to a turn. */
+  /** The highest number that was given to a turn, as far as it can be read; numbers that nobody was given are no harm. */
   get count(): number {
-    return this.#count;
+    return this.#count + this.#unread;
   }
 
   /** Prompts without a result, in the order they were accepted. */
@@ -75,6 +77,7 @@ export class OpenTurns {
 
   /** A line cannot be read, or is missing: unless it says that it is another, it may have been the result of any that is open. */
   damaged({ type }: Pick<Damage, "type">): void {
+    if (type === undefined || type === "user_message") this.#unread += 1;
     if (type !== undefined && type !== "result") return;
     for (const turnId of this.#prompts.keys()) this.#doubtful.add(turnId);
   }

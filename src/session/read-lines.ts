@@ -23,6 +23,8 @@ export interface PlacedLine {
 export interface ReadOptions {
   /** Where a line begins. */
   start?: number;
+  /** The number of the line before it, where that is known: a line that is missing in between is told. */
+  after?: number | undefined;
   /** Read at once; between two steps others have their turn. */
   stepBytes?: number;
   /** Told of what is not as it was written, before the line that follows. */
@@ -39,11 +41,11 @@ export async function* readLines(log: StoredLog, wanted: RegExp, start = 0): Asy
 export async function* readPlacedLines(
   log: StoredLog,
   wanted: RegExp,
-  { start = 0, stepBytes = stepBytesMax, onDamage }: ReadOptions = {},
+  { start = 0, after, stepBytes = stepBytesMax, onDamage }: ReadOptions = {},
 ): AsyncGenerator<PlacedLine> {
   let rest = "";
   let at = start;
-  let seq: number | undefined;
+  let seq = after;
   for (let from = start; from < log.end; from += stepBytes) {
     // Latin-1 keeps each byte as one character, so that a step may end inside a UTF-8 sequence.
     const step = await log.readStored(from, Math.min(log.end, from + stepBytes));

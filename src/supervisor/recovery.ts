@@ -25,6 +25,8 @@ import { RuntimeFault, setAside } from "./set-aside.ts";
 const atOnce = 16;
 /** How long the ends of sessions whose sidecars are gone may hold up the start. */
 const endsMs = 5_000;
+/** The same of what belongs to no session; its removal goes on behind that. */
+const leftoversMs = 25_000;
 
 export async function recover(context: Context): Promise<void> {
   const { config, store } = context;
@@ -51,7 +53,7 @@ export async function recover(context: Context): Promise<void> {
 
 /** Sessions have been taken over by now: what of others cannot be removed must not keep the daemon from serving them. */
 async function sweepLeftovers({ runtimes, log }: Context, spared: ReadonlySet<string>): Promise<void> {
-  for (const runtime of runtimes.values()) {
+  const sweep = async (runtime: Runtime) => {
     try {
       const { faults } = await runtime.sweepOthers(spared, { isDryRun: false, withStrangers: false });
       for (const { error, sessionId } of faults) log("error", messageOf(error), { session_id: sessionId });
@@ -59,7 +61,9 @@ async function sweepLeftovers({ runtimes, log }: Context, spared: ReadonlySet<st
       const what = `Cannot remove what belongs to no session (runtime ${runtime.name}): ${messageOf(error)}`;
       log("error", `${what}. The next start tries it again, and so does "agentd gc"`);
     }
-  }
+  };
+  const swept = [...runtimes.values()].map(sweep);
+  await Promise.race([Promise.all(swept), delay(leftoversMs, undefined, { ref: false })]);
 }
 
 /**

@@ -159,7 +159,8 @@ export function collectRegularly(context: Context, act: () => Promise<Collected>
   const once = () => {
     act().then(
       ({ sessions, compressed, leftovers }) => {
-        if (leftovers.length > 0) context.log("info", "what outlived its session was removed", { leftovers });
+        const gone = leftovers.filter(({ kept, failed }) => !kept && !failed);
+        if (gone.length > 0) context.log("info", "what outlived its session was removed", { leftovers: gone });
         const session_ids = sessions.map(({ session_id }) => session_id);
         if (sessions.length > 0) context.log("info", "sessions were removed by policy", { session_ids });
         if (compressed.length > 0)

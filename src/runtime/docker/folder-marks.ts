@@ -8,7 +8,7 @@ import { randomUUID } from "node:crypto";
 import { readdir, rmdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { messageOf } from "../../protocol/error.ts";
+import { AgentdError, messageOf } from "../../protocol/error.ts";
 
 /** Behind them the daemon that it is of. */
 const [changing, reading] = [".agentd-changing-", ".agentd-reading-"];
@@ -72,7 +72,8 @@ export class FolderMarks {
     const own = `${changing}${this.#daemon}`;
     for (;;) {
       const release = await put(join(folder, own)).catch((error: unknown) => {
-        throw new Error(`Cannot leave a mark in "${folder}": ${messageOf(error)}`, { cause: error });
+        const act = `Cannot leave a mark in "${folder}"`;
+        throw new AgentdError("launch_failed", `${act}: ${messageOf(error)}`, { cause: error });
       });
       try {
         while (!(await isHeld(folder, (name) => this.#isOthers(name, changing) && name < own))) {
@@ -119,7 +120,8 @@ function deadline(folder: string): Deadline {
   return () => {
     if (performance.now() - since < waitMs) return;
     const found = `by the marks in it (${changing}…, ${reading}…) other daemons have worked on it for ${waitMs / 60_000} minutes`;
-    throw new Error(
+    throw new AgentdError(
+      "launch_failed",
       `Cannot copy "${folder}": ${found}. Let them end, or remove the marks where there are none, then try again`,
     );
   };
@@ -145,8 +147,10 @@ async function isHeld(folder: string, isAsked: (name: string) => boolean): Promi
   for (const name of (await marksIn(folder)).filter(isAsked)) {
     const found = await stat(join(folder, name)).catch(() => undefined);
     if (!found) continue;
-    if (found.mtimeMs >= Date.now() - staleMs) return true;
-    await drop(join(folder, name));
+    const sinceMs = Date.now() - found.mtimeMs;
+    // One of a time to come is no daemon's: whoever may write there could hold everybody up by it for ever.
+    if (Math.abs(sinceMs) <= staleMs) return true;
+    if (sinceMs > 0) await drop(join(folder, name));
   }
   return false;
 }

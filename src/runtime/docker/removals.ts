@@ -34,7 +34,9 @@ export class Removals {
     } catch (error) {
       // One answer that did not come says little of the engine.
       if (isAway(error) && !(await this.#answers())) throw error;
-      const { code, message } = faultOf(error);
+      const { code: said, message } = faultOf(error);
+      // The word of the engine's other faults, which nothing was launched of here.
+      const code = said === "launch_failed" ? "internal" : said;
       const fault = new AgentdError(code, `${message}. ${triedAgain}`, { cause: error });
       this.add(fault, of.leftover?.sessionId ?? of.sessionId);
       return false;

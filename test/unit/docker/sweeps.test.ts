@@ -30,7 +30,7 @@ test("leftovers that cannot be removed keep none behind them, are told, and go w
   const swept = await runtime.sweepOthers(new Set(["lives"]), all);
   expect(swept).toEqual({
     leftovers: [container("one", { hasFailed: true }), container("two"), container("three")],
-    faults: [{ sessionId: "one", error: expect.objectContaining({ code: "launch_failed" }) }],
+    faults: [{ sessionId: "one", error: expect.objectContaining({ code: "internal" }) }],
   });
   expect(messageOf(swept.faults[0]?.error)).toMatch(/^Cannot remove the container "left-one": .*"agentd gc"$/);
   expect(names(engine)).toContain("left-one");

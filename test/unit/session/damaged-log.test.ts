@@ -94,6 +94,25 @@ test("a damaged line that says it is no result leaves no doubt about prompts", a
   ]);
 });
 
+test("the number of a turn whose prompt cannot be read is given to no other", async () => {
+  const lines = linesOf(events);
+  const damaged = lines.with(5, lines[5]?.replace('"kind"', "ki") ?? "");
+  expect((await openTurnsOf(logOf(lines))).count).toBe(3);
+  expect((await openTurnsOf(logOf(damaged))).count).toBe(3);
+});
+
+test("a line that is missing right behind a checkpoint is seen", async () => {
+  const lines = linesOf(events);
+  const end = lines.slice(0, 2).join("").length;
+  const checkpoint = await checkpointOf({ ...logOf(lines), end }, 2, undefined);
+  expect(checkpoint).toMatchObject({ offset: end, seq: 2 });
+  const open = await openTurnsOf(logOf(lines.toSpliced(2, 1)), checkpoint);
+  expect(open.prompts.map(({ turnId, isDoubtful = false }) => [turnId, isDoubtful])).toEqual([
+    ["t1", true],
+    ["t3", false],
+  ]);
+});
+
 test("while it is in doubt what is open there is no checkpoint", async () => {
   const lines = linesOf(events);
   const damaged = lines.with(2, lines[2]?.replace('"status"', "sta") ?? "");
