@@ -42,8 +42,9 @@ export async function streamAnswer(answer: StreamAnswer, model: string, response
       response.end();
       return;
     case "drop":
-      // What was written must leave before the connection is cut, or the client never sees it.
-      response.socket?.destroySoon();
+      // What was written must have been read before the connection is cut: some clients forget what comes together with the cut.
+      await sleep(50);
+      response.destroy();
       return;
     case "error":
       await send({ type: "error", error: { type: "overloaded_error", message: "Scripted failure in the stream" } });

@@ -78,8 +78,9 @@ export async function streamPieces(answer: StreamAnswer, response: ServerRespons
       response.end();
       return;
     case "drop":
-      // What was written must leave before the connection is cut, or the client never sees it.
-      response.socket?.destroySoon();
+      // What was written must have been read before the connection is cut: some clients forget what comes together with the cut.
+      await sleep(50);
+      response.destroy();
       return;
     case "error":
       return failIn(send, id, "server_error", response);
