@@ -22,8 +22,11 @@ export function createAcpHarness(bootstrap: Bootstrap, host: HarnessHost): Harne
   return new AcpHarness(bootstrap, host);
 }
 
-/** For each step of opening the session; some start their MCP servers or load a long history in one. */
-const stepMs = 60_000;
+/**
+ * For each step of opening the session; some start their MCP servers or load a long history in one, and OpenCode fetches what the plugins
+ * of a trusted checkout need. Below what the daemon gives the whole start, so that the step is named.
+ */
+const stepMs = 110_000;
 /** From a cancel to the answer of the prompt. */
 const cancelMs = 15_000;
 
