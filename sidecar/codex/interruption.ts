@@ -1,4 +1,7 @@
-/** Ends a turn that is to end, with those of its sub-agents, then the commands that they leave behind: 0.169.0 lets them run. */
+/**
+ * Ends a turn that is to end, with those of its sub-agents, then the commands that they leave behind: 0.169.0 lets them run. It also
+ * has named a turn for some moments before it can be interrupted ("no active turn to interrupt"), so it is told again.
+ */
 import type { Turn } from "./turn-book.ts";
 
 export interface InterruptionOptions {
@@ -11,11 +14,15 @@ export interface InterruptionOptions {
 interface Ending {
   codexId: string;
   threadIds: string[];
+  again: NodeJS.Timeout;
   letGo: NodeJS.Timeout | undefined;
 }
 
 /** How long the commands of an interrupted turn may take to end after they were told to. */
 const cleanMs = 1_500;
+/** Until the turn has ended, or for as often as this: one that takes no notice then will not. */
+const againMs = 200;
+const againMax = 50;
 
 export class Interruption {
   readonly #options: InterruptionOptions;
@@ -31,6 +38,7 @@ export class Interruption {
     if (turn && codexId !== undefined && (turn.interrupt || turn.refusal)) this.#begin(codexId, codexTurns);
     const ending = this.#ending;
     if (!ending || (ending.codexId === codexId && !turn?.held)) return;
+    clearInterval(ending.again);
     if (ending.letGo === undefined) {
       for (const threadId of ending.threadIds) this.#options.tell("thread/backgroundTerminals/clean", { threadId });
       ending.letGo = setTimeout(this.#options.onLetGo, cleanMs);
@@ -42,13 +50,24 @@ export class Interruption {
 
   /** The agent is gone. */
   close(): void {
+    this.#forget();
+  }
+
+  #forget(): void {
+    clearInterval(this.#ending?.again);
     clearTimeout(this.#ending?.letGo);
   }
 
   #begin(codexId: string, codexTurns: readonly { threadId: string; turnId: string }[]): void {
     if (this.#ending?.codexId === codexId) return;
-    clearTimeout(this.#ending?.letGo);
-    this.#ending = { codexId, threadIds: codexTurns.map(({ threadId }) => threadId), letGo: undefined };
-    for (const each of codexTurns) this.#options.tell("turn/interrupt", each);
+    this.#forget();
+    let told = 0;
+    const tell = () => {
+      for (const each of codexTurns) this.#options.tell("turn/interrupt", each);
+      if (++told === againMax) clearInterval(again);
+    };
+    const again = setInterval(tell, againMs);
+    this.#ending = { codexId, threadIds: codexTurns.map(({ threadId }) => threadId), again, letGo: undefined };
+    tell();
   }
 }
