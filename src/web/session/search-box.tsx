@@ -36,7 +36,7 @@ export function SearchBox({ search, isReady, onFound, onFault }: SearchBoxProps)
       if (!own.signal.aborted) progress.value = step;
     };
     outcome.value = "searching…";
-    progress.value = { act: "searching", doneBytes: 0, ofBytes: 1, at: undefined };
+    progress.value = undefined;
     try {
       const found = await search.next({ words, direction, signal: own.signal, onProgress });
       if (own.signal.aborted) return;
