@@ -67,19 +67,23 @@ describeConsole("a search in a long session", { serve: servePlain, ended: { [id]
     expect(complaints).toEqual([]);
   });
 
-  test("a call that stands between the parts of a message is found, by what went in and what came out", tried, async () => {
-    const { page, isAt } = await enter();
-    for (const [words, row] of [
-      ["second of 98", "second of 98"],
-      ["first of 98", "first of 98"],
-      ["out of second 97", "second of 97"],
-      ["out of first 2", "first of 2"],
-      ["I will do it: 2", "I will do it: 2"],
-    ] as const) {
-      await look(page, words);
-      await isAt(row);
-    }
-  });
+  test(
+    "a call that stands between the parts of a message is found, by what went in and what came out",
+    tried,
+    async () => {
+      const { page, isAt } = await enter();
+      for (const [words, row] of [
+        ["second of 98", "second of 98"],
+        ["first of 98", "first of 98"],
+        ["out of second 97", "second of 97"],
+        ["out of first 2", "first of 2"],
+        ["I will do it: 2", "I will do it: 2"],
+      ] as const) {
+        await look(page, words);
+        await isAt(row);
+      }
+    },
+  );
 
   test("it says how far it is, stops when it is told to, and goes on from there", tried, async () => {
     const { page, isAt, status } = await enter();
