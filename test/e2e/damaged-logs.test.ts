@@ -56,7 +56,8 @@ test("a live session is taken over, and a prompt whose result was damaged is not
   expect(await log()).toEqual([
     { turn: "t2", status: "success" },
     { turn: "t1", status: "aborted" },
-    { turn: "t3", status: "success" },
+    // The damaged line may have been two, of which one gave t3 away.
+    { turn: "t4", status: "success" },
   ]);
   // What the agent was given it has written down.
   const journal = readFileSync(join(counts.journalDir, `${id}.ndjson`), "utf8");

@@ -70,7 +70,8 @@ describe.skipIf(tmuxPath === undefined)("questions on a terminal", () => {
     }));
     const id = await claude.create({ ...ask, prompt: `[[call:AskUserQuestion ${JSON.stringify({ questions })}]]` });
     const tmux = await attach(id);
-    await tmux.sees("And then?");
+    // The prompt holds the questions too: words typed before they are asked would be one more prompt.
+    await tmux.sees("? The agent asks: Which way?");
     await tmux.type("only one of two");
     await tmux.keys("Enter");
     await tmux.sees("Not answered");
