@@ -29,7 +29,8 @@ export function ConversationList({ thread, place }: { thread: Thread; place: Lis
   };
   useEffect(() => {
     const { toShow } = place;
-    if (toShow === undefined) return;
+    // What is done after a frame may belong to an earlier drawing, which did not have the row yet.
+    if (toShow === undefined || toShow < first) return;
     place.toShow = undefined;
     place.bring(toShow - place.firstKey);
     move(toShow);

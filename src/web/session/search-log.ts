@@ -14,6 +14,7 @@ export interface SearchAsked {
   direction: "up" | "down";
   /** Where it was when it was aborted the same words go on. */
   signal: AbortSignal;
+  /** Told before each page, so that from the first on there is something to stop. */
   onProgress(progress: SearchProgress): void;
 }
 
@@ -80,14 +81,16 @@ export class LogSearch {
 
   async #lookUp({ words, signal, onProgress }: SearchAsked): Promise<FoundLine | undefined> {
     const { conversation, readBytes } = this.#options;
+    let at: number | undefined;
     while (this.#upFrom > 0) {
+      const ofBytes = conversation.offset;
+      onProgress({ act: "searching", doneBytes: ofBytes - this.#upFrom, ofBytes, at });
       const page = await readBytesBack(readBytes, this.#upFrom);
       if (signal.aborted) return undefined;
       const found = findIn(page, words, "up");
       if (found) return found;
       this.#upFrom = page.span.start;
-      const ofBytes = conversation.offset;
-      onProgress({ act: "searching", doneBytes: ofBytes - this.#upFrom, ofBytes, at: writtenAt(page) });
+      at = writtenAt(page);
     }
     this.#upFrom = conversation.offset;
     return undefined;
@@ -95,15 +98,16 @@ export class LogSearch {
 
   async #lookDown({ words, signal, onProgress }: SearchAsked): Promise<FoundLine | undefined> {
     const { conversation, readBytes } = this.#options;
+    let at: number | undefined;
     while (this.#downFrom < conversation.offset) {
+      onProgress({ act: "searching", doneBytes: this.#downFrom, ofBytes: conversation.offset, at });
       const page = await readBytesOn(readBytes, { start: this.#downFrom, end: conversation.offset });
       if (signal.aborted) return undefined;
       const found = findIn(page, words, "down");
       if (found) return found;
       if (page.bytes.length === 0) break;
       this.#downFrom = page.span.end;
-      const ofBytes = conversation.offset;
-      onProgress({ act: "searching", doneBytes: this.#downFrom, ofBytes, at: writtenAt(page) });
+      at = writtenAt(page);
     }
     this.#downFrom = 0;
     return undefined;

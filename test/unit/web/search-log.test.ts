@@ -94,6 +94,7 @@ test("what was not read is read back to what was found, of which the item is tol
   ]);
   expect(await next("first")).toMatchObject({ at: 1000, key: conversation.items.first });
   expect(conversation.start).toBe(0);
+  expect(steps[0]).toEqual({ act: "searching", doneBytes: 0, ofBytes: conversation.offset, at: undefined });
   expect(new Set(steps.map(({ act }) => act))).toEqual(new Set(["searching", "reading"]));
   const reading = steps.filter(({ act }) => act === "reading");
   const parts = reading.map(({ doneBytes, ofBytes }) => doneBytes / ofBytes);
