@@ -26,7 +26,7 @@ it("a sidecar started by hand is answered on its own WebSocket", async () => {
   const events: LoggedEvent[] = [];
   socket.on("message", (data) => events.push(JSON.parse(String(data))));
   const say = (command: object) => socket.send(JSON.stringify(command));
-  const found = (type: string) => eventually(() => ofType(events, type)[0], { deadlineMs: 20_000, what: type });
+  const found = (type: string) => eventually(() => ofType(events, type)[0], { deadlineMs: 60_000, what: type });
   try {
     await new Promise((resolve) => socket.once("open", resolve));
     say({ type: "prompt", data: { content: "[[bash:touch by-hand.txt]]" } });

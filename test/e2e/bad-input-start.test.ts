@@ -156,7 +156,7 @@ test("of daemons started at once on one data dir, left by a dead one, exactly on
     children.push(child);
   }
   try {
-    await eventually(() => codes.length === 3, { deadlineMs: 20_000, what: "the end of all but one" });
+    await eventually(() => codes.length === 3, { deadlineMs: 60_000, what: "the end of all but one" });
     expect(codes).toEqual([1, 1, 1]);
     const served = await eventually(async () => JSON.parse(await readFile(join(data, "daemon.json"), "utf8")), {
       what: "daemon.json",

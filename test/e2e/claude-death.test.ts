@@ -16,7 +16,7 @@ const runs = (command: string) => allProcesses().some(({ commandLine }) => comma
 /** A session whose agent runs `command`, and the pids of agent and sidecar. */
 async function busySession(command: string): Promise<{ id: string; agent: number; sidecar: number }> {
   const id = await claude.create({ prompt: `[[bash:sh -c '${command}']]`, interactive: true });
-  await eventually(() => runs(command), { deadlineMs: 20_000, what: command });
+  await eventually(() => runs(command), { deadlineMs: 60_000, what: command });
   const agent = allProcesses().find(
     ({ commandLine, environment }) =>
       commandLine.includes("stream-json") && environment.includes(`AGENTRUNTIME_SESSION_ID=${id}`),

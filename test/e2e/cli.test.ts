@@ -127,7 +127,7 @@ describe("run", () => {
     await eventually(
       async () => (await runCli(["ls", "--data-dir", own.path])).stderr.includes("it has no daemon.json"),
       {
-        deadlineMs: 15_000,
+        deadlineMs: 60_000,
         what: "the daemon's leaving",
       },
     );

@@ -133,7 +133,7 @@ describe.skipIf(!isRoot)("a full disk (needs root)", () => {
     const watcher = await served.ws(id, 0);
 
     const health = await eventually(async () => (await served.get("/health")).body.storage, {
-      deadlineMs: 20_000,
+      deadlineMs: 60_000,
       what: "the full disk in /health",
     });
     expect(health).toEqual({ paused: true, message: expect.stringContaining("full") });

@@ -107,7 +107,7 @@ describe("a session's limits", () => {
     await said(id, /spinning/);
     const group = groupOf(id, "cpus");
     await eventually(() => /^nr_throttled [1-9]/m.test(readFileSync(join(group, "cpu.stat"), "utf8")), {
-      deadlineMs: 20_000,
+      deadlineMs: 60_000,
       what: "the kernel's word that it was held",
     });
     await daemon.delete(`/sessions/${id}`);

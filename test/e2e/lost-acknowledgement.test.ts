@@ -28,7 +28,7 @@ test("a sidecar whose spool is full goes on under each next daemon, however many
       await daemon.kill9();
       const left = await size();
       daemon = await startDaemon({ config, dataDir });
-      await eventually(async () => (await size()) > left, { deadlineMs: 20_000, what: "more of the log after a kill" });
+      await eventually(async () => (await size()) > left, { deadlineMs: 60_000, what: "more of the log after a kill" });
     }
     expect((await daemon.delete(`/sessions/${body.session_id}`)).status).toBe(200);
   } finally {

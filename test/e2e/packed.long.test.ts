@@ -141,7 +141,7 @@ test("a daemon that stays up serves its console and the readable reference", asy
       const file = JSON.parse(await readFile(join(dataDir, "daemon.json"), "utf8"));
       return typeof file.url === "string" ? (file as { url: string }) : undefined;
     },
-    { deadlineMs: 20_000, what: "the daemon's start" },
+    { deadlineMs: 60_000, what: "the daemon's start" },
   );
   const page = await (await fetch(`${url}/`)).text();
   const [, script = ""] = /<script[^>]* src="\.?\/?([^"]+)"/.exec(page) ?? [];

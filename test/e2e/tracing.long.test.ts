@@ -36,7 +36,7 @@ describe("spans", () => {
     );
     await log(body.session_id);
     const [session] = await eventually(() => named(/^invoke_agent claude$/), {
-      deadlineMs: 20_000,
+      deadlineMs: 60_000,
       what: "the session's span",
     }).then(() => eventually(() => named(/^invoke_agent/).length === 1 && named(/^invoke_agent/)));
     const [turn, ...otherTurns] = named(/^turn$/);
@@ -63,7 +63,7 @@ describe("spans", () => {
     const { create, log } = await start();
     const id = await create({ prompt: "hello" });
     await log(id);
-    await eventually(() => named(/^invoke_agent/).length === 1, { deadlineMs: 20_000 });
+    await eventually(() => named(/^invoke_agent/).length === 1, { deadlineMs: 60_000 });
     expect(new Set(collector.spans.map((span) => span.traceId)).size).toBe(1);
     expect(named(/^invoke_agent/)[0]?.parentSpanId ?? "").toBe("");
   });
@@ -77,7 +77,7 @@ describe("spans", () => {
     );
     await log(body.session_id);
     await log(await create({ prompt: "hello" }));
-    await eventually(() => named(/^invoke_agent/).length === 1, { deadlineMs: 20_000 });
+    await eventually(() => named(/^invoke_agent/).length === 1, { deadlineMs: 60_000 });
     expect(collector.spans.filter((span) => span.traceId === traceId)).toEqual([]);
   });
 });

@@ -89,7 +89,7 @@ export class Browser {
       return evaluated.result.value;
     };
     const isThere = "document.readyState === 'complete' && location.href !== 'about:blank'";
-    await eventually(async () => (await evaluate(isThere)) === true, { deadlineMs: 20_000, what: `the page ${url}` });
+    await eventually(async () => (await evaluate(isThere)) === true, { deadlineMs: 60_000, what: `the page ${url}` });
     return {
       evaluate,
       frames: async () => {

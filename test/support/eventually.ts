@@ -9,7 +9,7 @@ export async function eventually<T>(
   condition: () => T | Promise<T>,
   options: { deadlineMs?: number; everyMs?: number; what?: string } = {},
 ): Promise<Exclude<T, undefined | null | false>> {
-  const { deadlineMs = 10_000, everyMs = 20, what = "the condition" } = options;
+  const { deadlineMs = 30_000, everyMs = 20, what = "the condition" } = options;
   const deadline = Date.now() + deadlineMs;
   let cause: unknown;
   for (;;) {

@@ -14,7 +14,7 @@ export function setup(): () => Promise<void> {
   return async () => {
     const left = () => leftovers().filter((what) => !before.has(what));
     try {
-      await eventually(() => left().length === 0, { deadlineMs: 5_000, everyMs: 200 });
+      await eventually(() => left().length === 0, { deadlineMs: 60_000, everyMs: 200 });
     } catch {
       throw new Error(`the tests left behind:\n  ${left().join("\n  ")}`);
     }

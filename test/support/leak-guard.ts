@@ -30,7 +30,7 @@ async function faultsLeft(): Promise<string[]> {
     ...readdirSync(home).map((name) => `file ${join(home, name)}`),
   ];
   try {
-    await eventually(() => find().length === 0, { deadlineMs: 5_000, everyMs: 100 });
+    await eventually(() => find().length === 0, { deadlineMs: 60_000, everyMs: 100 });
     return [];
   } catch {
     return find();

@@ -70,14 +70,14 @@ export async function openTmux({
       const text = seen.join("\n");
       return typeof what === "string" ? text.includes(what) : what.test(text);
     };
-    await eventually(isThere, { deadlineMs: 20_000, what: `${what} on the screen` }).catch((error) => {
+    await eventually(isThere, { deadlineMs: 60_000, what: `${what} on the screen` }).catch((error) => {
       throw new Error(`${error.message}. It showed:\n${seen.join("\n")}`);
     });
     return seen;
   };
   const seesNo = async (text: string) => {
     const isGone = async () => !(await screen()).join("\n").includes(text);
-    await eventually(isGone, { deadlineMs: 20_000, what: `no ${text} on the screen` });
+    await eventually(isGone, { deadlineMs: 60_000, what: `no ${text} on the screen` });
   };
   const close = async () => {
     await tmux("kill-server").catch(() => "");
