@@ -6,6 +6,7 @@ import { readEnvironment } from "../src/config.ts";
 import { withAdvice } from "./advice.ts";
 import { normalizeArgv } from "./argv.ts";
 import type { CommandContext } from "./client-options.ts";
+import { endProcess } from "./end-process.ts";
 import { exitCode, UsageError } from "./exit-code.ts";
 import { plainText } from "./plain-text.ts";
 import { createProgram, knownWords } from "./program.ts";
@@ -52,4 +53,4 @@ await Promise.all([
   written(process.stdout),
   Promise.race([written(process.stderr), delay(stderrMs, undefined, { ref: false })]),
 ]);
-process.exit(code);
+endProcess(code);

@@ -13,6 +13,7 @@ import { withAdvice } from "./advice.ts";
 import { leave, leaveView, waysOut } from "./attach.ts";
 import { type CommandContext, DaemonOptions, locate } from "./client-options.ts";
 import { hearInterrupt } from "./early-interrupt.ts";
+import { endProcess } from "./end-process.ts";
 import { exitCode, UsageError } from "./exit-code.ts";
 import { plainLine, plainText } from "./plain-text.ts";
 import { screenFor } from "./screen.ts";
@@ -48,7 +49,7 @@ export async function run(words: readonly string[], options: RunOptions, context
   const request = await readRequest(words, options, env);
   const early = hearInterrupt(terminal, () => {
     terminal.note("Left: the session that was asked for may run all the same, agentd ls shows it");
-    process.exit(exitCode.failure);
+    endProcess(exitCode.failure);
   });
   const { session_id: sessionId, agent, runtime } = await create(request, options, context);
   terminal.note(`Session ${sessionId}`);

@@ -6,6 +6,7 @@ import { type Config, loadConfig } from "../src/config.ts";
 import { startDaemon } from "../src/daemon.ts";
 import { version } from "../src/version.ts";
 import type { CommandContext } from "./client-options.ts";
+import { endProcess } from "./end-process.ts";
 import { exitCode } from "./exit-code.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -39,6 +40,7 @@ export async function serve(options: ServeOptions, context: CommandContext): Pro
   const { terminal } = context;
   const read = () => loadConfig({ flags: options, environment: context.env });
   const config = read();
+  terminal.outlive();
   // From here on a signal is a wish, also while the daemon is still starting.
   const asked = firstSignal();
   const starting = startDaemon(config, read);
@@ -52,7 +54,7 @@ export async function serve(options: ServeOptions, context: CommandContext): Pro
   daemon.note(reason === "idle" ? "Closing: the last session and the last client are gone" : `Closing: ${reason}`);
   const impatient = () => {
     daemon.note("Leaving at once: asked a second time");
-    process.exit(exitCode.failure);
+    endProcess(exitCode.failure);
   };
   for (const signal of stopSignals) process.once(signal, impatient);
   await daemon.close(reason);

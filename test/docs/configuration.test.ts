@@ -25,7 +25,14 @@ test.each(keys)("the documented default of %s is the real one", (key) => {
 
 test("docs/configuration.md has each flag of `agentd serve`, and no other", () => {
   const progress = { isOneLine: false, say: ignore, hide: ignore, end: ignore };
-  const terminal = { out: ignore, note: ignore, progress: () => progress, colour: false, isScreen: false };
+  const terminal = {
+    out: ignore,
+    note: ignore,
+    progress: () => progress,
+    outlive: ignore,
+    colour: false,
+    isScreen: false,
+  };
   const program = createProgram({ env: {}, terminal, exit: ignore });
   const serve = program.commands.find((command) => command.name() === "serve");
   const flags = serve?.options.filter((option) => !option.hidden).map((option) => option.long);

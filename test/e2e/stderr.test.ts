@@ -8,13 +8,14 @@ import { tempDir } from "../support/temp-dir.ts";
 
 const echo = new URL("../fixtures/agents/echo.mjs", import.meta.url).pathname;
 
-it("a daemon whose stderr nobody reads goes on, and leaves when it is told to", async () => {
+/** A name that fills the pipe with few lines. */
+const agent = "e".repeat(32);
+
+async function startTalkative() {
   const { path, remove } = await tempDir();
   onTestFinished(remove);
   const dataDir = join(path, "data");
   await mkdir(dataDir, { recursive: true });
-  // A name that fills the pipe with few lines.
-  const agent = "e".repeat(32);
   const config = { log_level: "debug", agents: { [agent]: { command: process.execPath, args: [echo] } } };
   await writeFile(join(dataDir, "config.json"), JSON.stringify(config));
   const args = [agentdPath, "serve", "--port", "0", "--data-dir", dataDir, "--on-shutdown", "stop"];
@@ -25,7 +26,6 @@ it("a daemon whose stderr nobody reads goes on, and leaves when it is told to", 
     reject: false,
     forceKillAfterDelay: false,
   });
-  daemon.stderr.pause();
   onTestFinished(() => void daemon.kill("SIGKILL"));
   const { url, token } = await eventually(async () => {
     const found = JSON.parse(await readFile(join(dataDir, "daemon.json"), "utf8")) as { url?: string };
@@ -33,13 +33,28 @@ it("a daemon whose stderr nobody reads goes on, and leaves when it is told to", 
       found.url !== undefined && { url: found.url, token: (await readFile(join(dataDir, "token"), "utf8")).trim() }
     );
   });
-  const api = requests(url, token);
+  return { daemon, api: requests(url, token) };
+}
+
+it("a daemon whose stderr nobody reads goes on, and leaves when it is told to", async () => {
+  const { daemon, api } = await startTalkative();
+  daemon.stderr.pause();
   const { body } = await api.post("/sessions", { agent, interactive: true, prompt: "x" });
   // Some 200 bytes a turn, against the 200 KiB or so that a socket between two processes takes.
   for (let turn = 0; turn < 1500; turn += 10) {
     const prompts = Array.from({ length: 10 }, () => api.post(`/sessions/${body.session_id}/prompt`, { text: "x" }));
     expect((await Promise.all(prompts)).every(({ status }) => status === 202 || status === 429)).toBe(true);
   }
+  expect((await api.get("/health")).status).toBe(200);
+  daemon.kill("SIGTERM");
+  expect((await daemon).exitCode).toBe(0);
+});
+
+it("a daemon whose reader of stderr is gone goes on, and leaves when it is told to", async () => {
+  const { daemon, api } = await startTalkative();
+  daemon.stderr.destroy();
+  const { body } = await api.post("/sessions", { agent, interactive: true, prompt: "x" });
+  await eventually(async () => (await api.get(`/sessions/${body.session_id}`)).body.turn_count === 1);
   expect((await api.get("/health")).status).toBe(200);
   daemon.kill("SIGTERM");
   expect((await daemon).exitCode).toBe(0);

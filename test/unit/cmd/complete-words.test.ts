@@ -4,7 +4,14 @@ import { createProgram } from "../../../cmd/program.ts";
 
 const ignore = () => {};
 const progress = { isOneLine: false, say: ignore, hide: ignore, end: ignore };
-const terminal = { out: ignore, note: ignore, progress: () => progress, colour: false, isScreen: false };
+const terminal = {
+  out: ignore,
+  note: ignore,
+  progress: () => progress,
+  outlive: ignore,
+  colour: false,
+  isScreen: false,
+};
 const program = createProgram({ env: {}, terminal, exit: ignore });
 
 function words(...typed: string[]): string[] {
