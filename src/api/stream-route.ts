@@ -7,6 +7,7 @@ import * as z from "zod";
 import { isLineStart, linesOf, nextLines, untilPast } from "../bridge/lines.ts";
 import { AgentdError } from "../protocol/error.ts";
 import { firstIssue } from "../protocol/first-issue.ts";
+import { isJsonText } from "../protocol/json-text.ts";
 import type { Session } from "../session/session.ts";
 import type { StreamRouteOptions } from "./events-route.ts";
 import { sendEvents } from "./sse.ts";
@@ -116,30 +117,18 @@ function token(offset: number): string {
   return String(offset).padStart(16, "0");
 }
 
-/** One line that is no JSON would make none of the whole answer, so it is left out. */
+/**
+ * One line that is no JSON would make none of the whole answer, so it is left out. Each is looked at by itself, which costs no
+ * more than all as one: two broken lines may be JSON together.
+ */
 function messagesOf(session: Session, portion: Buffer, from: number): string {
-  const lines = [...linesOf(portion, from)].map(({ line, end }) => ({
-    text: line.toString("utf8"),
-    at: end - 1 - line.length,
-  }));
-  const all = lines.map(({ text }) => text).join(",");
-  if (isJson(`[${all}]`)) return all;
-  return lines
-    .flatMap(({ text, at }) => {
-      if (isJson(text)) return [text];
-      session.passedOver(at);
-      return [];
-    })
-    .join(",");
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
+  const messages: string[] = [];
+  for (const { line, end } of linesOf(portion, from)) {
+    const text = line.toString("utf8");
+    if (isJsonText(text)) messages.push(text);
+    else session.passedOver(end - 1 - line.length);
   }
+  return messages.join(",");
 }
 
 /** From which the protocol counts, and in what steps, so that answers are not cached for ever. */

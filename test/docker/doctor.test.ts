@@ -2,23 +2,11 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import * as z from "zod";
 import { dockerHost, engine } from "../support/docker-world.ts";
+import { readReport } from "../support/doctor-report.ts";
 import { loadEmptyImage } from "../support/empty-image.ts";
 import { runCli } from "../support/start-daemon.ts";
 import { tempDir } from "../support/temp-dir.ts";
-
-const Report = z.object({
-  findings: z.array(
-    z.object({
-      about: z.string(),
-      check: z.string(),
-      status: z.string(),
-      found: z.string(),
-      advice: z.string().optional(),
-    }),
-  ),
-});
 
 /** What doctor says of Docker. */
 async function findings(docker: Record<string, unknown>, ...args: string[]) {
@@ -36,7 +24,7 @@ async function findings(docker: Record<string, unknown>, ...args: string[]) {
     HOME: dir.path,
     PATH: "/usr/bin:/bin",
   });
-  return Report.parse(JSON.parse(stdout)).findings.filter(({ about }) => about === "docker");
+  return readReport(stdout).findings.filter(({ about }) => about === "docker");
 }
 
 const wrong = async (docker: Record<string, unknown>) =>

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { expect, onTestFinished, test } from "vitest";
 import { dockerHost, engine } from "../support/docker-world.ts";
+import { readReport } from "../support/doctor-report.ts";
 import { loadEmptyImage } from "../support/empty-image.ts";
 import { makeOwnEngine } from "../support/own-engine.ts";
 import { agentdPath, runCli, startDaemon } from "../support/start-daemon.ts";
@@ -78,7 +79,7 @@ test.each<[string, mode: number, gid: number, told: RegExp, advice: RegExp]>([
     env: { HOME: dataDir },
     reject: false,
   });
-  const { findings } = JSON.parse(stdout) as { findings: { check: string; found: string; advice?: string }[] };
+  const { findings } = readReport(stdout);
   expect(findings.filter(({ check }) => check === "engine")).toEqual([
     expect.objectContaining({
       status: "wrong",
@@ -134,7 +135,7 @@ test("an engine whose disk is full: doctor says so, and a session that is refuse
   expect([status, body.error]).toEqual([503, "disk_full"]);
   expect(body.message).toMatch(/the engine's disk is full \(.*no space left.*\)\. Make room: docker system prune/s);
   const args = ["doctor", "sh", "--json", "--data-dir", await dataDirWith(docker)];
-  const { findings } = JSON.parse((await runCli(args)).stdout) as { findings: Record<string, string>[] };
+  const { findings } = readReport((await runCli(args)).stdout);
   expect(findings.find(({ about, check }) => about === "docker" && check === "disk")).toMatchObject({
     status: "wrong",
     found: expect.stringMatching(/^0\.0 GB free at/),

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import * as z from "zod";
 import { createProgram } from "../../cmd/program.ts";
 import { ConfigFile } from "../../src/config.ts";
+import { isJsonText } from "../../src/protocol/json-text.ts";
 
 const page = readFileSync(new URL("../../docs/configuration.md", import.meta.url), "utf8");
 const documented = new Map([...rowsBelow("## Keys"), ...rowsBelow("### `agents.NAME`")]);
@@ -16,7 +17,7 @@ test.each(keys)("the documented default of %s is the real one", (key) => {
   const shown = documented.get(key) ?? "";
   const written = /^`(.*)`$/.exec(shown)?.[1];
   const withoutKey = ConfigFile.parse(settingOf(key, undefined));
-  if (written === undefined || !isJson(written)) {
+  if (written === undefined || !isJsonText(written)) {
     // Said in words: nothing is set, and the words tell what follows from that.
     expect(valueAt(withoutKey, key)).toBeUndefined();
     expect(shown).not.toBe("");
@@ -89,15 +90,6 @@ function valueAt(config: unknown, key: string): unknown {
 
 function fileName(name: string): string {
   return name === "NAME" ? "some-agent" : name;
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function ignore(): void {

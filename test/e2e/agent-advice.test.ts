@@ -2,18 +2,15 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import * as z from "zod";
 import { claudeBinary } from "../support/claude-binary.ts";
 import type { LoggedEvent } from "../support/client-socket.ts";
+import { readReport } from "../support/doctor-report.ts";
 import { readLog } from "../support/read-log.ts";
 import { type ScriptedModel, startScriptedModel } from "../support/scripted-model.ts";
 import { type Daemon, runCli, startDaemon } from "../support/start-daemon.ts";
 import { type TempDir, tempDir } from "../support/temp-dir.ts";
 
 const environment = { ANTHROPIC_API_KEY: "unused", GIVEN_KEY: "given", UNSET_KEY: "" };
-const Findings = z.object({
-  findings: z.array(z.object({ about: z.string(), check: z.string(), advice: z.string().optional() })),
-});
 
 let dir: TempDir;
 let model: ScriptedModel;
@@ -76,7 +73,7 @@ test("run shows the advice, in doctor's words and without the program's path", a
     ],
     env,
   );
-  const { findings } = Findings.parse(JSON.parse(stdout));
+  const { findings } = readReport(stdout);
   const doctors = (about: string, check: string) =>
     findings.find((each) => each.about === about && each.check === check)?.advice ?? "(none)";
   for (const agent of ["unset", "keyless"]) {

@@ -114,3 +114,18 @@ test("of an ended session every whole line is read, by all ways, and its figures
   expect(shown.stdout).toContain("echo: hello");
   expect(daemon.output()).toContain("are none of agentd's");
 });
+
+test("two lines that are JSON only together are no message of the stream", async () => {
+  const echo = fileURLToPath(new URL("../fixtures/agents/echo.mjs", import.meta.url));
+  const daemon = await startDaemon({ config: { agents: { echo: { command: process.execPath, args: [echo] } } } });
+  onTestFinished(async () => void (await daemon.stop()));
+  const { body } = await daemon.post("/sessions", { agent: "echo", prompt: "hello" });
+  const whole = await readLog(daemon, body.session_id);
+  await daemon.leave();
+  const path = join(daemon.dataDir, "sessions", body.session_id, "events.ndjson");
+  writeFileSync(path, '{"halves":[1\n2]}\n', { flag: "a" });
+  const next = await startDaemon({ dataDir: daemon.dataDir });
+  onTestFinished(async () => void (await next.stop()));
+  const stream = await next.get(`/sessions/${body.session_id}/stream?offset=-1`);
+  expect(stream.body.map(({ seq }: { seq: number }) => seq)).toEqual(whole.map(({ seq }) => seq));
+});

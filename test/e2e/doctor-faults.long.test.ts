@@ -5,23 +5,12 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { beforeEach, expect, onTestFinished, test } from "vitest";
-import * as z from "zod";
 import { kindOf } from "../../src/doctor/storage-kind.ts";
+import { readReport } from "../support/doctor-report.ts";
 import { eventually } from "../support/eventually.ts";
 import { agentdPath, startDaemon } from "../support/start-daemon.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
-const Report = z.object({
-  findings: z.array(
-    z.object({
-      about: z.string(),
-      check: z.string(),
-      status: z.string(),
-      found: z.string(),
-      advice: z.string().optional(),
-    }),
-  ),
-});
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const isRoot = process.getuid?.() === 0;
 const counter = { command: "seq", args: ["1", "3"] };
@@ -48,7 +37,7 @@ async function faults(before = "true", env: Record<string, string> = {}) {
     env: { AGENTD_URL: "", ...env },
     reject: false,
   });
-  const { findings } = Report.parse(JSON.parse(stdout));
+  const { findings } = readReport(stdout);
   return findings.filter(({ status, check }) => status !== "ok" && status !== "note" && check !== "login");
 }
 
@@ -224,7 +213,7 @@ test.skipIf(!isRoot || process.platform !== "linux")(
         },
       );
     const of = async (options: string) => {
-      const { findings } = Report.parse(JSON.parse((await at(options)).stdout));
+      const { findings } = readReport((await at(options)).stdout);
       return findings
         .filter(({ check }) => check === "disk" || check === "file system")
         .map(({ check, status }) => [check, status]);
@@ -257,7 +246,7 @@ test.skipIf(!isRoot || process.platform !== "linux")(
       env: { AGENTD_URL: "" },
       reject: false,
     });
-    const { findings } = Report.parse(JSON.parse(stdout));
+    const { findings } = readReport(stdout);
     expect(findings.find(({ check }) => check === "data dir")).toMatchObject({
       status: "wrong",
       found: expect.stringContaining("EROFS"),

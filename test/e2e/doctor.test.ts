@@ -3,26 +3,13 @@ import { chmod, mkdir, readdir, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { beforeEach, expect, onTestFinished, test } from "vitest";
-import * as z from "zod";
 import { testedAgents } from "../../src/runtime/tested-agents.ts";
 import { claudeBinary } from "../support/claude-binary.ts";
 import { codexBinary } from "../support/codex-daemon.ts";
+import { readReport } from "../support/doctor-report.ts";
 import { opencodeBinary } from "../support/opencode-daemon.ts";
 import { runCli, startDaemon } from "../support/start-daemon.ts";
 import { tempDir } from "../support/temp-dir.ts";
-
-const Report = z.object({
-  is_well: z.boolean(),
-  findings: z.array(
-    z.object({
-      about: z.string(),
-      check: z.string(),
-      status: z.string(),
-      found: z.string(),
-      advice: z.string().optional(),
-    }),
-  ),
-});
 
 const secret = "sk-not-to-be-shown";
 let home: string;
@@ -46,7 +33,7 @@ function doctor(args: readonly string[], env: Record<string, string> = {}) {
 
 async function report(args: readonly string[] = [], env: Record<string, string> = {}) {
   const { stdout, exitCode } = await doctor(["--json", ...args], env);
-  const { findings, is_well } = Report.parse(JSON.parse(stdout));
+  const { findings, is_well } = readReport(stdout);
   expect(exitCode).toBe(is_well ? 0 : 1);
   expect(stdout).not.toContain(secret);
   return {
