@@ -29,8 +29,6 @@ class GenericHarness implements Harness {
   readonly #host: HarnessHost;
   #process: AgentProcess | undefined;
   #turn: OpenTurn | undefined;
-  /** An interrupt that came before the one prompt. */
-  #early: OpenTurn["interrupt"];
   #stopReason: string | undefined;
   #resolvePrompted: () => void = () => undefined;
   /** The one prompt of a one-shot session has come, or never will. */
@@ -76,7 +74,7 @@ class GenericHarness implements Harness {
     const agentProcess = this.#running();
     if (this.#bootstrap.interactive) agentProcess.write(text);
     else handOver(agentProcess, text);
-    const turn: OpenTurn = { id: turnId, startedAt: this.#host.now(), ...defined({ interrupt: this.#early }) };
+    const turn: OpenTurn = { id: turnId, startedAt: this.#host.now() };
     if (this.#bootstrap.interactive) {
       void this.#host.emit([{ event: resultEvent(turn, this.#result("success")) }]);
       return;
@@ -105,11 +103,10 @@ class GenericHarness implements Harness {
   }
 
   interrupt({ reason, detail }: { reason: InterruptReason; detail?: string }): void {
-    // An interactive command has no open turn: most would end of a SIGINT, and with them a session that nobody ended.
-    if (!this.#turn && this.#bootstrap.interactive) return;
-    const interrupt = { reason, ...defined({ detail }) };
-    if (this.#turn) this.#turn.interrupt ??= interrupt;
-    else this.#early ??= interrupt;
+    // Without an open turn, as an interactive command always is, most would end of a SIGINT, and with them a session that
+    // nobody ended. An interrupt before the one prompt is the daemon's: it never gives that prompt.
+    if (!this.#turn) return;
+    this.#turn.interrupt ??= { reason, ...defined({ detail }) };
     this.#running().signal("SIGINT");
   }
 
