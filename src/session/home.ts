@@ -46,6 +46,16 @@ export async function createHome(home: SessionHome): Promise<void> {
   await mkdir(home.dir, { recursive: true, mode: 0o700 });
 }
 
+/** All that is in it, but for the agent's private home. */
+export async function pathsBesidesAgentHome(home: SessionHome): Promise<string[]> {
+  try {
+    return (await readdir(home.dir)).map((name) => join(home.dir, name)).filter((path) => path !== home.agentHome);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return [];
+    throw error;
+  }
+}
+
 /** Ids of the sessions that have a folder. */
 export async function listHomes(dataDir: string): Promise<string[]> {
   try {

@@ -37,7 +37,8 @@ export async function resumeRemoval(context: Context, id: string): Promise<void>
 async function finishRemoval({ config, registry, store }: RemovalContext, spec: SessionSpec): Promise<void> {
   const { session_id: id, home_of } = spec;
   const home = sessionHome(config.dataDir, id);
-  const isHomeUsed = registry.isHomeUsed(home_of, id) || (await store.sessions.isHomeUsed(home_of, id));
+  // The registry last: a session may have begun while the store was asked.
+  const isHomeUsed = (await store.sessions.isHomeUsed(home_of, id)) || registry.isHomeUsed(home_of, id);
   if (!isHomeUsed) await rm(sessionHome(config.dataDir, home_of).agentHome, { recursive: true, force: true });
   if (spec.work_dir_is_scratch) await rm(home.scratch, { recursive: true, force: true });
   await rm(home.record, { force: true });

@@ -2,17 +2,17 @@
  * What the operator's policy lets go of: whole sessions that have ended are removed, never a part of a log; old logs are
  * compressed. And what is left of sessions in their runtimes.
  */
-import { readdir, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { rm } from "node:fs/promises";
 import { defined } from "../protocol/defined.ts";
-import { errnoOf, messageOf } from "../protocol/error.ts";
+import { messageOf } from "../protocol/error.ts";
 import type { Collected } from "../protocol/http.ts";
 import type { Leftover } from "../runtime/runtime.ts";
-import { listHomes, type SessionHome, sessionHome } from "../session/home.ts";
+import { pathsBesidesAgentHome, type SessionHome, sessionHome } from "../session/home.ts";
 import type { SessionRow } from "../store/store.ts";
 import { compressLogs } from "./compression.ts";
 import type { Context } from "./context.ts";
 import { isOver } from "./is-over.ts";
+import { collectLeftHomes } from "./left-homes.ts";
 import { Unfinished } from "./unfinished.ts";
 
 /** How often it is looked for. */
@@ -65,34 +65,6 @@ async function collectOld(context: Context, { isDryRun, unfinished }: Asked): Pr
   return sessions;
 }
 
-async function collectLeftHomes(context: Context, { isDryRun, unfinished }: Asked): Promise<Collected["sessions"]> {
-  const sessions: Collected["sessions"] = [];
-  await unfinished.try({ act: "look for homes of which no session is left" }, async () => {
-    for await (const id of leftHomes(context))
-      await unfinished.try({ act: `remove what is left of session "${id}"`, sessionId: id }, async () => {
-        if (!isDryRun) await rm(sessionHome(context.config.dataDir, id).dir, { recursive: true, force: true });
-        sessions.push({ session_id: id, name: null, log_bytes: 0, ended_at: null });
-      });
-  });
-  return sessions;
-}
-
-/**
- * Folders that the index does not know, and in which only a private home is left: the policy took the session, the
- * conversation in the home was gone on with, and whoever did so is gone too, by a deletion or over a crash.
- */
-async function* leftHomes({ config, store, registry }: Context): AsyncGenerator<string> {
-  const known = new Set((await store.sessions.standings()).map(({ id }) => id));
-  for (const id of await listHomes(config.dataDir)) {
-    if (known.has(id) || registry.has(id)) continue;
-    const home = sessionHome(config.dataDir, id);
-    if ((await namesIn(home.dir)).some((name) => join(home.dir, name) !== home.agentHome)) continue;
-    if (registry.isHomeUsed(id, id) || (await store.sessions.isHomeUsed(id, id))) continue;
-    // Its creation may have begun while we asked.
-    if (!registry.has(id)) yield id;
-  }
-}
-
 /** What no policy is needed for: nobody can use it any more. */
 async function sweepLeftovers(
   { registry, unreadables, runtimes }: Context,
@@ -135,21 +107,10 @@ async function removeFolder(context: Context, { id, home_of }: SessionRow): Prom
 
 /** The private home stays while a conversation in it can be resumed. */
 async function removeBut({ store, registry }: Context, home: SessionHome, id: string): Promise<void> {
-  const isHomeUsed = registry.isHomeUsed(id, id) || (await store.sessions.isHomeUsed(id, id));
+  // The registry last: a session may have begun while the store was asked.
+  const isHomeUsed = (await store.sessions.isHomeUsed(id, id)) || registry.isHomeUsed(id, id);
   if (!isHomeUsed) return rm(home.dir, { recursive: true, force: true });
-  for (const name of await namesIn(home.dir)) {
-    const path = join(home.dir, name);
-    if (path !== home.agentHome) await rm(path, { recursive: true, force: true });
-  }
-}
-
-async function namesIn(dir: string): Promise<string[]> {
-  try {
-    return await readdir(dir);
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return [];
-    throw error;
-  }
+  for (const path of await pathsBesidesAgentHome(home)) await rm(path, { recursive: true, force: true });
 }
 
 /** Now and each hour, when there is a policy. The answer ends it. */
