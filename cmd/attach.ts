@@ -71,7 +71,7 @@ interface Watched {
 /** The same as `leave`. Nothing of a view stays on the terminal, so the end is said again. */
 export async function leaveView(end: WatchEnd, watched: Watched, { terminal }: CommandContext): Promise<number> {
   if (end.type === "detached") return tellOfReturn(end, watched, terminal);
-  const how = await howEnded(end.exitCode, watched);
+  const how = await howEnded(end.exitCode, { ...watched, note: terminal.note });
   terminal.note(`${endText(watched.sessionId, how)}. Read it again with: agentd logs ${watched.sessionId}`);
   return endExitCode(how);
 }
@@ -79,7 +79,7 @@ export async function leaveView(end: WatchEnd, watched: Watched, { terminal }: C
 /** Says how to come back, or answers with the exit code of the session's end. */
 export async function leave(end: WatchEnd, watched: Watched, { terminal }: CommandContext): Promise<number> {
   if (end.type === "detached") return tellOfReturn(end, watched, terminal);
-  return endExitCode(await howEnded(end.exitCode, watched));
+  return endExitCode(await howEnded(end.exitCode, { ...watched, note: terminal.note }));
 }
 
 function tellOfReturn(end: Detached, watched: Watched, terminal: Terminal): number {

@@ -4,6 +4,7 @@ import { withRetries } from "../src/client/retry.ts";
 import { getSession } from "../src/client/sessions.ts";
 import type { EndReason } from "../src/protocol/session.ts";
 import { exitCode } from "./exit-code.ts";
+import { plainLine } from "./plain-text.ts";
 
 export interface SessionEnd {
   /** The agent's own. */
@@ -28,12 +29,18 @@ const words: Readonly<Record<EndReason, string>> = {
 
 const isWell: ReadonlySet<EndReason> = new Set(["finished", "deleted"]);
 
+/** A daemon that is being started again knows it soon, and the exit code may hang on it: who waits for that is told. */
 export async function howEnded(
   code: number,
-  { sessionId, locate }: { sessionId: string; locate: () => Promise<DaemonAddress> },
+  { sessionId, locate, note }: { sessionId: string; locate: () => Promise<DaemonAddress>; note(line: string): void },
 ): Promise<SessionEnd> {
+  let isTold = false;
+  const tell = ({ message }: Error) => {
+    if (!isTold) note(plainLine(`Waiting some seconds for how session ${sessionId} ended: ${message}`, 400));
+    isTold = true;
+  };
   try {
-    const { end_reason } = await withRetries(async () => getSession(await locate(), sessionId));
+    const { end_reason } = await withRetries(async () => getSession(await locate(), sessionId), tell);
     return { code, reason: end_reason };
   } catch {
     // The agent's code is known, and is the most of the answer.

@@ -74,14 +74,18 @@ function stoppedLine(
 }
 
 /** Exits as `attach` does, however long it takes. */
-export async function wait(typedId: string, options: DaemonOptions, context: CommandContext): Promise<number> {
-  const findAgain = () => locate(options, context.env);
+export async function wait(
+  typedId: string,
+  options: DaemonOptions,
+  { env, terminal }: CommandContext,
+): Promise<number> {
+  const findAgain = () => locate(options, env);
   const address = await findAgain();
   const sessionId = await findSession(address, typedId);
   for await (const item of followSession({ sessionId, locate: findAgain, from: "end" })) {
     if (item.type !== "exit") continue;
-    const end = await howEnded(item.exitCode, { sessionId, locate: findAgain });
-    context.terminal.note(endText(sessionId, end));
+    const end = await howEnded(item.exitCode, { sessionId, locate: findAgain, note: terminal.note });
+    terminal.note(endText(sessionId, end));
     return endExitCode(end);
   }
   throw new Error(`Cannot wait for session ${sessionId}: its log ended without an exit`);

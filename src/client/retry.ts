@@ -24,8 +24,11 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
 
 const pausesMs = [100, 200, 400, 800, 1600, 3200];
 
-/** Only for what is the same when it is done twice. Rejects with the last refusal after about 6 s. */
-export async function withRetries<T>(act: () => Promise<T>): Promise<T> {
+/**
+ * Only for what is the same when it is done twice. Rejects with the last refusal after about 6 s. `onAway` is told of each
+ * that is waited behind.
+ */
+export async function withRetries<T>(act: () => Promise<T>, onAway?: (refusal: Error) => void): Promise<T> {
   for (const pauseMs of pausesMs) {
     try {
       return await act();
@@ -34,6 +37,7 @@ export async function withRetries<T>(act: () => Promise<T>): Promise<T> {
         error instanceof DaemonUnreachable ||
         (error instanceof AgentdError && ["shutting_down", "rate_limited"].includes(error.code));
       if (!isAway) throw error;
+      onAway?.(error);
       await pause(pauseMs);
     }
   }
