@@ -16,13 +16,14 @@ import { Chats } from "./chats/chats.ts";
 import { openOwnStore, storePath } from "./claim-store.ts";
 import type { Config, OnShutdown } from "./config.ts";
 import { dataDirMark, ensureRunDir, ensureToken, lockDataDir, replaceToken } from "./data-dir.ts";
+import { listen } from "./listening.ts";
 import { localSandbox } from "./local-sandbox.ts";
 import { createObserver, type Observer } from "./observe/observer.ts";
 import { type LimitSupport, supportLimits } from "./process/group-limits.ts";
 import { protectDaemon } from "./process/oom-score.ts";
 import { serviceManager } from "./process/service-manager.ts";
 import type { Denial } from "./protocol/egress.ts";
-import { AgentdError, errnoOf, messageOf } from "./protocol/error.ts";
+import { AgentdError } from "./protocol/error.ts";
 import { limitKinds } from "./protocol/resources.ts";
 import { type LocalRuntime, localRuntime } from "./runtime/local.ts";
 import type { Runtime } from "./runtime/runtime.ts";
@@ -31,7 +32,6 @@ import type { Store } from "./store/store.ts";
 import { lastDenialAt } from "./supervisor/egress-log.ts";
 import { unheldLimits } from "./supervisor/resources.ts";
 import { Supervisor } from "./supervisor/supervisor.ts";
-import { clearSocketPath, closeToOthers } from "./unix-socket.ts";
 import { version } from "./version.ts";
 
 export interface Daemon {
@@ -279,55 +279,6 @@ async function openRuntimes(
     ...told,
   });
   return runtimes.set("docker", timed(containers, observer));
-}
-
-async function listen(server: Server, { listen: { host, port, socket } }: Config): Promise<string> {
-  return socket === undefined ? listenOnPort(server, { host, port }) : listenOnSocket(server, socket);
-}
-
-async function listenOnSocket({ app }: Server, path: string): Promise<string> {
-  try {
-    await clearSocketPath(path);
-    await app.listen({ path });
-    await closeToOthers(path);
-    return `unix:${path}`;
-  } catch (error) {
-    await app.close();
-    if (error instanceof AgentdError) throw error;
-    throw new AgentdError("internal", `Cannot listen on "${path}": ${messageOf(error)}. Choose another path`, {
-      cause: error,
-    });
-  }
-}
-
-async function listenOnPort({ app }: Server, { host, port }: { host: string; port: number }): Promise<string> {
-  try {
-    await app.listen({ host, port });
-  } catch (error) {
-    await app.close();
-    throw new AgentdError("internal", `Cannot listen on ${host}:${port}: ${listenFault(error)}`, { cause: error });
-  }
-  const address = app.server.address();
-  const bound = typeof address === "object" && address ? address.port : port;
-  const name = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
-  return `http://${name.includes(":") ? `[${name}]` : name}:${bound}`;
-}
-
-/** What is in the way, and what to do. */
-function listenFault(error: unknown): string {
-  switch (errnoOf(error)) {
-    case "EADDRINUSE":
-      return "another program does. Choose another with --port, or --port 0 for any free one";
-    case "EACCES":
-      return "this user may not. Choose a port above 1023 with --port";
-    case "ENOTFOUND":
-    case "EAI_AGAIN":
-      return "no address is known for that name. Choose an address of this machine with --host";
-    case "EADDRNOTAVAIL":
-      return "it is no address of this machine. Choose one that is with --host";
-    default:
-      return `${messageOf(error)}. Choose another address with --host and --port`;
-  }
 }
 
 /** The other bundled programs lie beside the bundled daemon; from source, in dist. */

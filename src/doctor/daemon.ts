@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import * as z from "zod";
+import { agentdAt } from "../client/agentd-at.ts";
 import { addressOf } from "../client/daemon-address.ts";
 import { getHealth } from "../client/sessions.ts";
 import { isSameProcess } from "../process/identity.ts";
@@ -43,7 +44,7 @@ export async function checkPort({ config, dataDir }: Examined): Promise<Finding[
   const fault = await listenFault(host, port);
   if (fault === undefined) return [machine("port", "ok", `${host}:${port} is free`)];
   const advice = 'Choose another with listen.port or --port; 0 takes any free one. "agentd run" does that by itself';
-  const other = fault === "EADDRINUSE" ? await agentdAt(host, port) : undefined;
+  const other = fault === "EADDRINUSE" ? await agentdAt({ host, port }, AbortSignal.timeout(healthMsMax)) : undefined;
   if (other !== undefined) {
     const found = `${host}:${port}: an agentd, version ${other}, listens there; it is not this data dir's`;
     const ask = `Commands ask it with --port ${port}, and its token in AGENTD_TOKEN. For a daemon of this data dir: c${advice.slice(1)}`;
@@ -51,19 +52,6 @@ export async function checkPort({ config, dataDir }: Examined): Promise<Finding[
   }
   const why = fault === "EADDRINUSE" ? "another program listens there" : fault;
   return [machine("port", "wrong", `${host}:${port}: ${why}`, advice)];
-}
-
-/** Its version, when what listens there is one of us. */
-async function agentdAt(host: string, port: number): Promise<string | undefined> {
-  const near = ["0.0.0.0", "::"].includes(host) ? "localhost" : host;
-  try {
-    const url = `http://${near.includes(":") ? `[${near}]` : near}:${port}`;
-    const address = await addressOf({ url, token: undefined, source: "listen" });
-    return (await getHealth(address, AbortSignal.timeout(healthMsMax))).version;
-  } catch {
-    // It does not answer as we do, or not at all.
-    return undefined;
-  }
 }
 
 /** The living daemon of the data dir. */

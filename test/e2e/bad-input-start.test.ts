@@ -29,7 +29,8 @@ const oneSentence = (pattern: RegExp) => ({ exitCode: 1, stdout: "", lines: [exp
 
 describe("a daemon that cannot start says one sentence and exits 1:", () => {
   test("the port is taken", async () => {
-    const server = createServer().listen(0, "127.0.0.1");
+    // It hears whoever asks what it is, and says nothing.
+    const server = createServer((socket) => socket.resume()).listen(0, "127.0.0.1");
     await new Promise((resolve) => server.once("listening", resolve));
     const address = server.address();
     const port = typeof address === "object" && address ? address.port : 0;
@@ -40,6 +41,23 @@ describe("a daemon that cannot start says one sentence and exits 1:", () => {
       expect(await readdir(join(dir.path, "data"))).not.toContain("daemon.json");
     } finally {
       await new Promise((resolve) => server.close(resolve));
+    }
+  });
+
+  test("the port is that of an agentd of another data dir", async () => {
+    const daemon = await startDaemon();
+    try {
+      const { port } = new URL(daemon.url);
+      const { version } = (await daemon.get("/health")).body;
+      expect(await refused(["--port", port])).toEqual(
+        oneSentence(
+          new RegExp(
+            `:${port}: an agentd, version ${version}, of another data dir does\\. Ask it with --port ${port} .*--port 0`,
+          ),
+        ),
+      );
+    } finally {
+      await daemon.stop();
     }
   });
 
