@@ -70,7 +70,7 @@ export async function viewSessions(options: SessionsViewOptions): Promise<{ atta
       // A daemon that does not answer keeps nobody from leaving.
       await Promise.race([look(scene, { locate, agent: options.agent, tails }), left]);
       screen.refresh();
-      // Cut short when there is something to do sooner.
+      // Cut short when there is something to do sooner: then it rejects, and for nothing else.
       await delay(askEveryMs, undefined, { signal: AbortSignal.any([leaving.signal, hurry.signal]) }).catch(() => {});
       if (hurry.signal.aborted) hurry = new AbortController();
     }
