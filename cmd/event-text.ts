@@ -1,5 +1,5 @@
 /** One event → text, for the events that need no memory of earlier ones. Pure. */
-import type { EventOf, Usage } from "../src/protocol/event.ts";
+import type { EventOf, TurnStatus, Usage } from "../src/protocol/event.ts";
 import { formatCost, formatCount, formatDuration } from "./figures.ts";
 import { plainLine, plainText, visibleLine } from "./plain-text.ts";
 import { resultLines, toolTitle } from "./render-tool.ts";
@@ -74,19 +74,36 @@ function remedyText(data: { error_category?: string | undefined; advice?: string
   return advice === undefined ? "" : `${paint("yellow", `  ${hang(advice)}`)}\n`;
 }
 
-/** `saidError`: the last error that was shown, which an exit repeats for those who read nothing else. */
+/** What came before an exit. */
+export interface BeforeExit {
+  /** The last error that was shown, which an exit repeats for those who read nothing else. */
+  saidError: string | undefined;
+  /** What became of the last turn that has ended: a session for one prompt ends when that is interrupted. */
+  lastTurn: TurnStatus | undefined;
+}
+
 export function exitText(
   data: EventOf<"exit">["data"],
-  { saidError, sessionId, paint }: { saidError: string | undefined; sessionId: string; paint: Paint },
+  { saidError, lastTurn, sessionId, paint }: BeforeExit & { sessionId: string; paint: Paint },
 ): string {
   const how = data.signal === undefined ? `code ${data.code}` : `${plainLine(data.signal, 20)}, code ${data.code}`;
   const category = data.error_category === undefined ? "" : ` · ${data.error_category}`;
   const cause = data.error_detail?.trim();
   const detail = data.error_detail && cause && cause !== saidError ? `\n  ${hang(data.error_detail)}` : "";
-  const end = `${paint(data.code === 0 ? "dim" : "red", `■ The agent ended with ${how}${category}${detail}`)}\n`;
+  const wish = lastTurn === "interrupted" ? " after its last turn was interrupted" : "";
+  const end = `${paint(exitStyle(data, lastTurn), `■ The agent ended with ${how}${wish}${category}${detail}`)}\n`;
   // The conversation is not to blame, and is there to be gone on with.
   if (data.retryable !== true) return end;
   return `${end}${paint("yellow", `  To go on from here: agentd run --resume ${sessionId} "…"`)}\n`;
+}
+
+export function exitStyle(
+  { code, error_category: category }: EventOf<"exit">["data"],
+  lastTurn: TurnStatus | undefined,
+): "dim" | "yellow" | "red" {
+  if (code === 0) return "dim";
+  const isWish = lastTurn === "interrupted" && (category === undefined || category === "stopped");
+  return isWish ? "yellow" : "red";
 }
 
 /** A line about the session itself, when it has something for people to read. */

@@ -4,7 +4,7 @@
  */
 import * as z from "zod";
 import { visible } from "../src/client/visible.ts";
-import { type EventOf, SessionEvent } from "../src/protocol/event.ts";
+import { type EventOf, SessionEvent, type TurnStatus } from "../src/protocol/event.ts";
 import type { SessionView } from "../src/protocol/http.ts";
 import { editDiffs } from "./edit-diff.ts";
 import { errorText, exitText, noteText, paintNothing, resultText, unreadableText } from "./event-text.ts";
@@ -42,6 +42,7 @@ export class MarkdownPage {
   readonly #sessionId: string;
   readonly #open = new Map<string, string>();
   #isInOutput = false;
+  #lastTurn: TurnStatus | undefined;
 
   constructor(sessionId: string) {
     this.#sessionId = sessionId;
@@ -95,6 +96,7 @@ export class MarkdownPage {
       case "input_resolved":
         return quote(inputResolvedText(event.data, paintNothing));
       case "result":
+        this.#lastTurn = event.data.status;
         return (
           this.#unfinished() +
           quote(resultText(event.data, { isTextSeen: true, saidError: undefined, paint: paintNothing }))
@@ -104,7 +106,14 @@ export class MarkdownPage {
       case "exit":
         return (
           this.#unfinished() +
-          quote(exitText(event.data, { saidError: undefined, sessionId: this.#sessionId, paint: paintNothing }))
+          quote(
+            exitText(event.data, {
+              saidError: undefined,
+              lastTurn: this.#lastTurn,
+              sessionId: this.#sessionId,
+              paint: paintNothing,
+            }),
+          )
         );
       case "progress":
         return isQuiet(event.data.kind) ? "" : quote(noteText(event.data.kind, event.data, paintNothing));

@@ -3,7 +3,7 @@
  * come in pieces, and nothing else; whatever an agent says passes through plainText, whatever it asks permission for through visible.
  */
 import * as z from "zod";
-import { type EventOf, SessionEvent } from "../src/protocol/event.ts";
+import { type EventOf, SessionEvent, type TurnStatus } from "../src/protocol/event.ts";
 import {
   errorText,
   exitText,
@@ -37,6 +37,7 @@ export class Renderer {
   #lastToolId: string | undefined;
   /** The last error shown: results and the exit repeat it. */
   #saidError: string | undefined;
+  #lastTurn: TurnStatus | undefined;
 
   constructor(options: { colour: boolean; sessionId: string }) {
     this.#sessionId = options.sessionId;
@@ -105,7 +106,12 @@ export class Renderer {
         this.#saidError = plainText(event.data.message).trim();
         return errorText(event.data, paint);
       case "exit":
-        return exitText(event.data, { saidError: this.#saidError, sessionId: this.#sessionId, paint });
+        return exitText(event.data, {
+          saidError: this.#saidError,
+          lastTurn: this.#lastTurn,
+          sessionId: this.#sessionId,
+          paint,
+        });
       case "progress":
         return isQuiet(event.data.kind) ? "" : noteText(event.data.kind, event.data, paint);
       case "system":
@@ -122,6 +128,7 @@ export class Renderer {
   #result(data: EventOf<"result">["data"]): string {
     const isTextSeen = this.#turnHasText;
     this.#turnHasText = false;
+    this.#lastTurn = data.status;
     return resultText(data, { isTextSeen, saidError: this.#saidError, paint: this.#paint });
   }
 

@@ -4,10 +4,10 @@
  */
 import * as z from "zod";
 import { visible } from "../../src/client/visible.ts";
-import { type EventOf, SessionEvent } from "../../src/protocol/event.ts";
+import { type EventOf, SessionEvent, type TurnStatus } from "../../src/protocol/event.ts";
 import { callText } from "../call-text.ts";
 import { editDiffs, type FileDiff } from "../edit-diff.ts";
-import { errorText, exitText, noteText, paintNothing, resultText, unreadableText } from "../event-text.ts";
+import { errorText, exitStyle, exitText, noteText, paintNothing, resultText, unreadableText } from "../event-text.ts";
 import { inputRequiredText, inputResolvedText } from "../input-text.ts";
 import { plainLine, plainText, visibleLine } from "../plain-text.ts";
 import { isQuiet } from "../render.ts";
@@ -59,6 +59,7 @@ export class Conversation {
   #turn: { id: string; since: number | undefined } | undefined;
   #turnHasText = false;
   #turnsEnded = 0;
+  #lastTurn: TurnStatus | undefined;
 
   constructor(sessionId: string) {
     this.#sessionId = sessionId;
@@ -132,8 +133,9 @@ export class Conversation {
       case "error":
         return this.#text(errorText(event.data, paintNothing), "red");
       case "exit": {
-        const about = { saidError: undefined, sessionId: this.#sessionId, paint: paintNothing };
-        return this.#text(exitText(event.data, about), event.data.code === 0 ? "dim" : "red");
+        const before = { saidError: undefined, lastTurn: this.#lastTurn };
+        const text = exitText(event.data, { ...before, sessionId: this.#sessionId, paint: paintNothing });
+        return this.#text(text, exitStyle(event.data, this.#lastTurn));
       }
       case "progress":
         return isQuiet(event.data.kind)
@@ -254,6 +256,7 @@ export class Conversation {
     const isTextSeen = this.#turnHasText;
     this.#turnHasText = false;
     this.#turnsEnded++;
+    this.#lastTurn = data.status;
     this.#openMessages.clear();
     const text = resultText(data, { isTextSeen, saidError: undefined, paint: paintNothing });
     this.#text(text, data.status === "success" ? "dim" : "yellow");

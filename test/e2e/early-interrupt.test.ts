@@ -51,11 +51,12 @@ async function runAgainstStanding() {
 test.skipIf(process.platform !== "linux")("once: the session's prompt is not begun", async () => {
   const { running, goOn } = await runAgainstStanding();
   goOn();
-  const { stderr } = await running;
+  const { stderr, stdout } = await running;
   const [, id = ""] = /Session (\S+)/.exec(stderr) ?? [];
   const events = await claude.log(id);
   expect(results(events)).toEqual([{ turn: "t1", status: "interrupted" }]);
   expect(ofType(events, "tool_use")).toEqual([]);
+  expect(stdout).toMatch(/^■ The agent ended with .*code \d+ after its last turn was interrupted/m);
 });
 
 test.skipIf(process.platform !== "linux")("twice: the command leaves", async () => {

@@ -227,6 +227,24 @@ describe("failures", () => {
   });
 });
 
+describe("an end behind a turn that was interrupted says so", () => {
+  const interrupted = result({ status: "interrupted" });
+  test.each<[string, SessionEvent[], string]>([
+    ["of a session for one prompt", [interrupted], "ended with code 1 after its last turn was interrupted"],
+    ["but not of one that went on", [interrupted, result({ status: "error" })], "ended with code 1"],
+  ])("%s", (_, before, end) => {
+    const lines = shown([...before, { type: "exit", data: { code: 1 } }]).split("\n");
+    expect(lines.at(-2)).toBe(`■ The agent ${end}`);
+  });
+
+  test("beside its category", () => {
+    const end: SessionEvent = { type: "exit", data: { code: 130, signal: "SIGINT", error_category: "stopped" } };
+    expect(shown([interrupted, end]).split("\n").at(-2)).toBe(
+      "■ The agent ended with SIGINT, code 130 after its last turn was interrupted · stopped",
+    );
+  });
+});
+
 test("an end that was nobody's wish says how to go on", () => {
   const lost = { error_category: "sidecar_lost", retryable: true } as const;
   expect(
