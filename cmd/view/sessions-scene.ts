@@ -3,9 +3,13 @@ import type { SessionView } from "../../src/protocol/http.ts";
 import { formatCost } from "../figures.ts";
 import { plainLine } from "../plain-text.ts";
 import type { Key, Scene, Size } from "../screen.ts";
+import type { NoteAbout } from "../typed-acts.ts";
 import { type EditLine, edited, editRows, emptyLine } from "./edit-line.ts";
+import { isOver, type PassingNote, passingNote, type Surroundings } from "./passing-note.ts";
 import { stateOf, tableRows, tokensOf } from "./session-columns.ts";
 import { cutLine, type Line, paintLine, plain } from "./styled-line.ts";
+
+type NoteAboutAll = Extract<NoteAbout, { what: "reader" | "moment" }>;
 
 export interface SessionsSceneOptions {
   colour: boolean;
@@ -47,7 +51,7 @@ export class SessionsScene implements Scene {
   #filter: EditLine = emptyLine;
   #isFiltering = false;
   #toStop: SessionView | undefined;
-  #note: string | undefined;
+  #note: PassingNote | undefined;
   #top = 0;
   #height = 10;
 
@@ -62,9 +66,15 @@ export class SessionsScene implements Scene {
     this.#options.refresh();
   }
 
-  note(text: string): void {
-    this.#note = plainLine(text, 300);
+  /** One line for the person, until the next key or until it is no longer true. */
+  note(text: string, about: NoteAboutAll): void {
+    this.#note = passingNote(text, about, surroundings());
     this.#options.refresh();
+  }
+
+  /** What is on the screen may be over though nothing came. */
+  get hasNote(): boolean {
+    return this.#note !== undefined;
   }
 
   /** Those on the screen. */
@@ -153,7 +163,8 @@ export class SessionsScene implements Scene {
   #belowRows(width: number): Line[] {
     const rows: Line[] = [];
     if (this.fault !== undefined) rows.push(plain(`✗ ${this.fault}`, "red"));
-    if (this.#note !== undefined) rows.push(plain(this.#note, "yellow"));
+    if (this.#note && isOver(this.#note, surroundings())) this.#note = undefined;
+    if (this.#note) rows.push(this.#note.line);
     if (this.#toStop)
       rows.push(plain(`Stop session ${nameOf(this.#toStop)}? y stops it, any other key does not`, "yellow"));
     else if (this.#isFiltering || this.#filter.text !== "")
@@ -209,7 +220,7 @@ export class SessionsScene implements Scene {
 
   #askToStop(view: SessionView): void {
     if (view.ended_at === undefined) this.#toStop = view;
-    else this.#note = `Session ${nameOf(view)} has ended already`;
+    else this.note(`Session ${nameOf(view)} has ended already`, { what: "moment" });
   }
 
   #confirm(view: SessionView, key: Key): void {
@@ -224,6 +235,11 @@ export class SessionsScene implements Scene {
       this.#filter = emptyLine;
     } else this.#filter = edited(this.#filter, key) ?? this.#filter;
   }
+}
+
+/** Of all sessions together there is only the time: no turn, end or question is theirs. */
+function surroundings(): Surroundings {
+  return { nowMs: performance.now(), turnsEnded: 0, hasEnded: false, isOpen: () => false };
 }
 
 export function nameOf(view: SessionView): string {

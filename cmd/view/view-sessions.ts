@@ -21,6 +21,7 @@ export interface SessionsViewOptions {
 }
 
 const askEveryMs = 1000;
+const tickMs = 250;
 /** Behind so many bytes of its end nothing of a log is read; a longer last line shows nothing. */
 const tailBytes = 16 * 1024;
 
@@ -36,10 +37,10 @@ export async function viewSessions(options: SessionsViewOptions): Promise<{ atta
     const done = locate().then(ask);
     done.then(
       () => {
-        scene.note(`${words} ${nameOf(view)}`);
+        scene.note(`${words} ${nameOf(view)}`, { what: "moment" });
         hurry.abort();
       },
-      (error: unknown) => scene.note(messageOf(error)),
+      (error: unknown) => scene.note(messageOf(error), { what: "reader" }),
     );
   };
   const scene = new SessionsScene({
@@ -55,13 +56,17 @@ export async function viewSessions(options: SessionsViewOptions): Promise<{ atta
     },
     interrupt: (view) =>
       isIdle(view)
-        ? scene.note(`Nothing runs in ${nameOf(view)}`)
+        ? scene.note(`Nothing runs in ${nameOf(view)}`, { what: "moment" })
         : act(view, "Interrupting the turn of", (address) => interruptSession(address, view.session_id)),
     stop: (view) => act(view, "Stopping", (address) => stopSession(address, view.session_id, "now")),
   });
-  if (options.note !== undefined) scene.note(options.note);
+  if (options.note !== undefined) scene.note(options.note, { what: "reader" });
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
   for (const signal of signals) process.on(signal, leave);
+  // Time alone may end a note, also while the daemon does not answer.
+  const ticking = setInterval(() => {
+    if (scene.hasNote) screen.refresh();
+  }, tickMs);
   screen.show(scene);
   const left = untilAborted(leaving.signal);
   const tails = new Map<string, number>();
@@ -76,6 +81,7 @@ export async function viewSessions(options: SessionsViewOptions): Promise<{ atta
     }
     return { isAll: scene.isAll, ...(attach === undefined ? {} : { attach }) };
   } finally {
+    clearInterval(ticking);
     for (const signal of signals) process.off(signal, leave);
   }
 }

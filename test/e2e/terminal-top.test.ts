@@ -99,6 +99,19 @@ describe.skipIf(tmuxPath === undefined)("top", () => {
     for (const id of [quiet, busy]) await daemon.cli("rm", id);
   });
 
+  test("what it says of a moment goes by itself", async () => {
+    const id = await create({ name: "calm", prompt: "good night" });
+    const tmux = await open({ columns: 110 });
+    await tmux.sees("echo: good night");
+    await tmux.keys("i");
+    await tmux.sees("Nothing runs in calm");
+    const isSaid = async () => (await tmux.screen()).join("\n").includes("Nothing runs");
+    await eventually(async () => !(await isSaid()), { deadlineMs: 30_000, what: "an end of the note without a key" });
+    await tmux.keys("q");
+    await tmux.isGivenBack();
+    await daemon.cli("rm", id);
+  });
+
   test("fits 40 columns, and follows each change of size", async () => {
     const id = await create({ name: "narrow", prompt: "good evening" });
     const tmux = await open({ columns: 40, rows: 12 });
