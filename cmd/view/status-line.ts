@@ -4,8 +4,19 @@ import { formatCost, formatCount, formatDuration } from "../figures.ts";
 import { plainLine } from "../plain-text.ts";
 import { cutLine, type Line, lineText, type Span, textWidth } from "./styled-line.ts";
 
+type Shown =
+  | "session_id"
+  | "name"
+  | "agent"
+  | "model"
+  | "activity"
+  | "turn_count"
+  | "input_tokens"
+  | "output_tokens"
+  | "cost_usd";
+
 export interface Facts {
-  view: SessionView | undefined;
+  view: Pick<SessionView, Shown | "created_at" | "ended_at"> | undefined;
   /** By this machine's clock. */
   turnSinceMs: number | undefined;
   nowMs: number;

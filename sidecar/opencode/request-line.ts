@@ -5,11 +5,11 @@ import type { Conversation } from "./conversation.ts";
 const waitingMax = 2000;
 
 export class RequestLine {
-  readonly #conversation: () => Promise<Conversation> | undefined;
+  readonly #conversation: () => Promise<Conversation | undefined> | undefined;
   #last: Promise<void> = Promise.resolve();
   #waiting = 0;
 
-  constructor(conversation: () => Promise<Conversation> | undefined) {
+  constructor(conversation: () => Promise<Conversation | undefined> | undefined) {
     this.#conversation = conversation;
   }
 

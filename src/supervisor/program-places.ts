@@ -19,9 +19,12 @@ export interface ProgramPlaces {
 /** Besides those that are nobody's project anyway. */
 const foldersOfSystem = ["/usr/local/bin", "/usr/local/sbin", "/usr/local/lib", "/usr/local/libexec"];
 
-export function programPlacesOf(
-  config: Pick<Config, "environment" | "agents" | "hooks" | "runtimes" | "dataDir">,
-): ProgramPlaces {
+interface ProgramSettings extends Pick<Config, "environment" | "hooks" | "runtimes" | "dataDir"> {
+  /** What else agents have of settings says nothing of programs. */
+  agents: Readonly<Record<string, Pick<Config["agents"][string], "command" | "args">>>;
+}
+
+export function programPlacesOf(config: ProgramSettings): ProgramPlaces {
   const path = (config.environment["PATH"] ?? "").split(delimiter).filter((folder) => isAbsolute(folder));
   const ours = [dirname(fileURLToPath(import.meta.url)), process.execPath];
   // Those of containers are in their images.
@@ -33,7 +36,7 @@ function programsOfAgents({
   agents,
   environment,
   dataDir,
-}: Pick<Config, "agents" | "environment" | "dataDir">): string[] {
+}: Pick<ProgramSettings, "agents" | "environment" | "dataDir">): string[] {
   return Object.entries(agents).flatMap(([name, { command, args }]) => {
     const found = locateAgent({ name, command, path: environment["PATH"], dataDir });
     return [...(found ? [found.program] : []), ...scriptIn(args)];

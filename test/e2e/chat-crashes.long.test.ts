@@ -169,6 +169,7 @@ describe("a daemon that dies", () => {
     for (let round = 0; round < 6; round++) {
       const text = `${quick} round ${round}`;
       const lost = send(text, `k${round}`).catch(() => undefined);
+      // At which moment it dies is what is tried: no state is waited for.
       await delay(round * 12);
       await counts.daemon.kill9();
       await lost;

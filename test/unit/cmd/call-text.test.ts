@@ -7,7 +7,7 @@ import { Conversation } from "../../../cmd/view/conversation.ts";
 import { questionRows } from "../../../cmd/view/question-rows.ts";
 import { ReadingPlace } from "../../../cmd/view/reading-place.ts";
 import { lineText } from "../../../cmd/view/styled-line.ts";
-import type { InputRequired } from "../../../src/protocol/event.ts";
+import type { InputRequired, ToolKind } from "../../../src/protocol/event.ts";
 
 const textOf = (value: unknown) => callText(value).replaceAll(/\s/g, "");
 
@@ -54,9 +54,9 @@ describe("a call as text", () => {
 
 describe("a call that waits for permission", () => {
   const words = Array.from({ length: 6000 }, (_, at) => `word${at}`);
-  const asked = (input: unknown, kind = "execute"): InputRequired => ({
+  const asked = (input: unknown, kind: ToolKind = "execute"): InputRequired => ({
     ...{ request_id: "r1", turn_id: "t1", kind: "permission", message: "It asks", options: [] },
-    tool: { name: "Bash", kind, input } as never,
+    tool: { name: "Bash", kind, input },
   });
   const lineOf = (data: object) => JSON.stringify({ type: "input_required", data, timestamp: 1, seq: 1 });
 

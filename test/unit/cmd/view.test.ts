@@ -150,7 +150,7 @@ test("the line about a session leaves out what matters least, and never is too w
     cost_usd: 1,
   };
   const facts = {
-    view: view as never,
+    view,
     turnSinceMs: 0,
     nowMs: Date.parse("2026-01-01T00:01:05Z"),
     connection: "ended" as const,

@@ -126,6 +126,7 @@ test("what is copied may take longer than an answer as long as it goes on, both 
   const engine = await here();
   const pieces = async function* (count: number) {
     for (let index = 0; index < count; index++) {
+      // The pace of who sends, which the deadline is held against.
       await delay(answerMs / 4);
       yield Buffer.alloc(1000, index);
     }

@@ -68,7 +68,7 @@ test("2,000 requests may wait for a server that does not answer; the others fail
   const standing = new Promise<undefined>((resolve) => {
     answer = () => resolve(undefined);
   });
-  const line = new RequestLine(() => standing as never);
+  const line = new RequestLine(() => standing);
   const refusals: string[] = [];
   const all = Array.from({ length: 5000 }, () =>
     line.add(

@@ -21,16 +21,14 @@ beforeEach(async () => {
     await writeFile(at(file), "", { mode: 0o755 });
   await symlink(at("tools"), at("linked"));
   const path = ["linked/bin", "python/.venv/bin", "npm/node_modules/.bin", "repository/scripts/bin", "later/bin"];
-  const settings = { harness: "generic" as const, args: [], env: {} };
   programs = programPlacesOf({
     environment: { PATH: path.map(at).join(":") },
     dataDir: at("data"),
     runtimes: ["local", "docker"],
-    // What else agents have of settings says nothing of programs.
     agents: {
-      program: { ...settings, command: at("own/agents/agent") },
-      script: { ...settings, command: "node", args: [at("own/agents/script.mjs"), at("own/empty")] },
-    } as never,
+      program: { command: at("own/agents/agent"), args: [] },
+      script: { command: "node", args: [at("own/agents/script.mjs"), at("own/empty")] },
+    },
     hooks: { pre_init: ["sh", at("own/hooks/hook")] },
   });
 });
@@ -82,7 +80,7 @@ test("a daemon whose agents all run in containers runs none of their programs ou
     environment: {},
     dataDir: at("data"),
     runtimes: ["docker"],
-    agents: { program: { harness: "generic", args: [], env: {}, command: at("own/agents/agent") } } as never,
+    agents: { program: { command: at("own/agents/agent"), args: [] } },
     hooks: { pre_init: [at("own/hooks/hook")] },
   });
   expect(places.filter((place) => place.startsWith(dir.path))).toEqual([]);
