@@ -5,6 +5,7 @@ import type { SessionEvent } from "../../../src/protocol/event.ts";
 import { encodeSidecarLine } from "../../../src/protocol/line.ts";
 import type { SessionSpec } from "../../../src/protocol/session.ts";
 import { type SessionHome, sessionHome } from "../../../src/session/home.ts";
+import type { Fsync } from "../../../src/session/log.ts";
 import { Session, type SessionObserver } from "../../../src/session/session.ts";
 import { type TempDir, tempDir } from "../../support/temp-dir.ts";
 
@@ -60,13 +61,14 @@ export interface Made {
   observedBy(observerOf: (session: Session) => SessionObserver): Promise<Session>;
 }
 
-export async function makeSession(options: { ringBytesMax?: number } = {}): Promise<Made> {
+export async function makeSession(options: { ringBytesMax?: number; fsync?: Fsync } = {}): Promise<Made> {
   const dir: TempDir = await tempDir();
   const home = sessionHome(join(dir.path, "data"), spec.session_id);
   await mkdir(home.dir, { recursive: true });
   const open: Session[] = [];
   const observedBy = async (observerOf: (session: Session) => SessionObserver) => {
-    const session = new Session({ spec, home, ringBytesMax: options.ringBytesMax ?? 1024 * 1024, fsync: "never" });
+    const { ringBytesMax = 1024 * 1024, fsync = "never" } = options;
+    const session = new Session({ spec, home, ringBytesMax, fsync });
     await session.open(observerOf(session));
     open.push(session);
     return session;
