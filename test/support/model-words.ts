@@ -64,16 +64,24 @@ function textBlocks(content: ModelRequest["messages"][number]["content"]): strin
   return content.flatMap((block) => (block.type === "text" && block.text ? [block.text] : []));
 }
 
+/** What people said in the message of a request, in texts; what the agent itself reminds the model of is left out. */
+function saidBy({ role, content }: ModelRequest["messages"][number]): string[] {
+  const texts = textBlocks(content);
+  return role === "system"
+    ? texts.flatMap((text) => folded.exec(text)?.[1] ?? [])
+    : texts.filter((text) => role === "user" && !text.trimStart().startsWith("<system-reminder>"));
+}
+
+/** All that people said in the conversation so far, oldest first. */
+export function saidIn(request: ModelRequest): string[] {
+  return request.messages.flatMap(saidBy);
+}
+
 export function lastWords(request: ModelRequest): LastWords {
   let found: LastWords = { text: "", round: 0 };
-  for (const { role, content } of request.messages) {
-    if (role === "assistant") found = { ...found, round: found.round + 1 };
-    const texts = textBlocks(content);
-    const said =
-      role === "system"
-        ? texts.flatMap((text) => folded.exec(text)?.[1] ?? [])
-        : texts.filter((text) => role === "user" && !text.trimStart().startsWith("<system-reminder>"));
-    const text = said.at(-1);
+  for (const message of request.messages) {
+    if (message.role === "assistant") found = { ...found, round: found.round + 1 };
+    const text = saidBy(message).at(-1);
     if (text !== undefined) found = { text, round: 0 };
   }
   return found;
@@ -172,6 +180,11 @@ const words: Readonly<Record<string, (scene: Scene) => Answer>> = {
     pauseMs: 0,
     end: "whole",
   }),
+  /** Pieces that are numbered from 1, so many of them with so many milliseconds before each. */
+  count: ({ argument = "" }) => {
+    const [pieces = 1, pauseMs = 0] = argument.split(" ").map(Number);
+    return { kind: "stream", pieces, piece: (i) => `#${i + 1}; `, pauseMs, end: "whole" };
+  },
   /** The argument in pieces of two characters, as a model writes what it has no words for. */
   spell: ({ argument = "" }) => ({
     kind: "stream",

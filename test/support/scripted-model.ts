@@ -21,6 +21,7 @@
  * | `[[task]]`, `[[task:SECONDS]]` | a subagent that runs one command, or that talks for so long; then a sentence |
  * | `[[think]]` | thinking, then a sentence |
  * | `[[slow:SECONDS]]`, `[[flood:COUNT]]` | text in pieces: ten a second for so long; COUNT of them as fast as they go |
+ * | `[[count:COUNT MS]]` | COUNT pieces that are numbered from 1, MS milliseconds before each |
  * | `[[silent]]` | nothing at all, the connection stays open |
  * | `[[maxtokens]]`, `[[pricey]]` | an answer cut by the token limit; one with 440 000 tokens |
  * | `[[errSTATUS]]`, `[[errSTATUS:TIMES]]` | this HTTP status so many times, then `Recovered.`; without a number 400, 401, 403 and 404 go on for ever, 429 (retry-after 1), 500, 529 and others come twice |
@@ -64,6 +65,11 @@ export interface ScriptedModel {
   close(): Promise<void>;
 }
 
+export interface ScriptedModelOptions {
+  /** Told of each request for a message when its answer has left whole, or when it never will. */
+  onServed?(request: ModelRequest, outcome: { isWhole: boolean }): void;
+}
+
 const requestsMax = 500;
 const usage = { input_tokens: 100, output_tokens: 12 };
 const errorTypes: Readonly<Record<number, string>> = {
@@ -76,7 +82,7 @@ const errorTypes: Readonly<Record<number, string>> = {
   529: "overloaded_error",
 };
 
-export async function startScriptedModel(): Promise<ScriptedModel> {
+export async function startScriptedModel(options: ScriptedModelOptions = {}): Promise<ScriptedModel> {
   const requests: SeenRequest[] = [];
   const askedBefore = new Map<string, number>();
   const plain = await startPlainAnswers();
@@ -91,6 +97,7 @@ export async function startScriptedModel(): Promise<ScriptedModel> {
     const { text } = lastWords(body);
     requests.push({ at: Date.now(), text, system: systemText(body), body, headers: request.headers });
     if (requests.length > requestsMax) requests.shift();
+    response.on("close", () => options.onServed?.(body, { isWhole: response.writableFinished }));
     const key = `${body.metadata?.user_id ?? ""} ${body.messages.length} ${text}`;
     const asked = askedBefore.get(key) ?? 0;
     askedBefore.set(key, asked + 1);

@@ -18,6 +18,7 @@ import { LLMock } from "@copilotkit/aimock";
 import { type Answer, answerTo, lastWords, type MessageAnswer } from "./model-words.ts";
 import { streamCalls, streamFailure, streamPieces } from "./responses-stream.ts";
 import { asModelRequest, codexCalls, ResponsesRequest } from "./responses-words.ts";
+import type { ScriptedModelOptions } from "./scripted-model.ts";
 
 /** A request that reached the model. */
 export interface SeenResponsesRequest {
@@ -45,7 +46,7 @@ const codes: Readonly<Record<number, string>> = {
   429: "rate_limit_exceeded",
 };
 
-export async function startScriptedResponses(): Promise<ScriptedResponses> {
+export async function startScriptedResponses(options: ScriptedModelOptions = {}): Promise<ScriptedResponses> {
   const requests: SeenResponsesRequest[] = [];
   const askedBefore = new Map<string, number>();
   const plain = await startPlainAnswers();
@@ -62,6 +63,7 @@ export async function startScriptedResponses(): Promise<ScriptedResponses> {
     const { text } = lastWords(known);
     requests.push({ at: Date.now(), text, body, headers: request.headers });
     if (requests.length > requestsMax) requests.shift();
+    response.on("close", () => options.onServed?.(known, { isWhole: response.writableFinished }));
     const key = `${body.prompt_cache_key ?? ""} ${known.messages.length} ${text}`;
     const asked = askedBefore.get(key) ?? 0;
     askedBefore.set(key, asked + 1);

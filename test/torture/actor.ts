@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Answer, Call, Caller, Step } from "./caller.ts";
 import type { Insistence } from "./insistence.ts";
 import type { Served } from "./kept-daemon.ts";
+import type { Heard } from "./model-diary.ts";
 import type { Random } from "./random.ts";
 import { newTale, type Tale } from "./tale.ts";
 import { Watcher } from "./watcher.ts";
@@ -13,6 +14,8 @@ export interface Cast {
   /** Fields of the request besides. */
   request: Record<string, unknown>;
   promptOf(random: Random): string;
+  /** What its model was told of a text; absent when the agent itself writes down what it is given. */
+  heard?(text: string): Heard;
 }
 
 export interface ActorOptions {

@@ -3,7 +3,9 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { LoggedEvent } from "../support/client-socket.ts";
 import { LogCheck } from "../tools/log-check.ts";
+import { checkPieces } from "./check-pieces.ts";
 import { journalOf } from "./journal.ts";
+import type { Heard } from "./model-diary.ts";
 import type { Tale } from "./tale.ts";
 
 export interface Verdict {
@@ -21,12 +23,15 @@ export interface Verdict {
   outcomes: Record<string, number>;
 }
 
+/** What the model of a real agent was told of a text. */
+export type HeardOf = (text: string) => Heard;
+
 export interface CheckedFolders {
   dataDir: string;
   journalDir: string;
 }
 
-export function checkTale(tale: Tale, folders: CheckedFolders): Verdict {
+export function checkTale(tale: Tale, folders: CheckedFolders, heard?: HeardOf): Verdict {
   const verdict: Verdict = {
     problems: [],
     events: 0,
@@ -56,8 +61,10 @@ export function checkTale(tale: Tale, folders: CheckedFolders): Verdict {
   const taken = events.at(-1)?.sidecar_seq ?? 0;
   if (taken < tale.spooledSeq)
     blame(`its sidecar was killed with ${tale.spooledSeq} lines on disk, the log has ${taken} of them`);
-  checkNumbers(tale, events, folders, { verdict, blame });
-  checkTurns(tale, events, folders, { verdict, blame });
+  if (heard) checkPieces(events, { sent: tale.sent, heard, verdict, blame });
+  else checkNumbers(tale, events, folders, { verdict, blame });
+  const got = heard ? givenBy(tale.sent, heard) : journalOf(folders.journalDir, tale.id).got;
+  checkTurns(tale, events, got, { verdict, blame });
   checkQuestions(tale, events, folders, { verdict, blame });
   checkEnd(tale, events, blame);
   checkWatchers(tale, bytes, blame);
@@ -86,9 +93,13 @@ interface Hand {
   blame(what: string): void;
 }
 
+/** How often a real agent was given each text, as its model was told. */
+function givenBy(sent: ReadonlySet<string>, heard: HeardOf): Map<string, number> {
+  return new Map([...sent].map((text) => [text, heard(text).times] as const).filter(([, times]) => times > 0));
+}
+
 /** Each number once, in order, from 1: what is missing is missing at the end, and only behind a killed sidecar. */
 function checkNumbers(tale: Tale, events: readonly LoggedEvent[], { journalDir }: CheckedFolders, hand: Hand): void {
-  if (tale.agent !== "counts") return;
   const { said } = journalOf(journalDir, tale.id);
   let last = 0;
   for (const { type, data, seq } of events) {
@@ -119,8 +130,7 @@ function numberOf(type: string, data: Record<string, unknown>): number | undefin
 }
 
 /** Each accepted prompt is in the log under its id and has one outcome; none ran twice, or against its outcome. */
-function checkTurns(tale: Tale, events: readonly LoggedEvent[], { journalDir }: CheckedFolders, hand: Hand): void {
-  const { got } = journalOf(journalDir, tale.id);
+function checkTurns(tale: Tale, events: readonly LoggedEvent[], got: ReadonlyMap<string, number>, hand: Hand): void {
   const records = new Map<string, { turnId: string; kind: string; count: number }>();
   const statuses = new Map<string, string>();
   for (const { type, data } of events) {
@@ -145,7 +155,7 @@ function checkTurns(tale: Tale, events: readonly LoggedEvent[], { journalDir }: 
     if (!tale.sent.has(text)) hand.blame(`nobody ever sent this: ${text}`);
     if (count > 1) hand.blame(`it is in the log ${count} times: ${text}`);
   }
-  if (tale.agent === "counts") checkRuns({ got, records, statuses, tale, blame: hand.blame });
+  checkRuns({ got, records, statuses, tale, blame: hand.blame });
   for (const turnId of tale.withdrawn) {
     if (statuses.get(turnId) !== "withdrawn") hand.blame(`${turnId} was taken back and ended ${statuses.get(turnId)}`);
   }

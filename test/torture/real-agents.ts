@@ -4,6 +4,7 @@ import { codexBinary, codexModel } from "../support/codex-daemon.ts";
 import { startScriptedModel } from "../support/scripted-model.ts";
 import { startScriptedResponses } from "../support/scripted-responses.ts";
 import type { Cast } from "./actor.ts";
+import { ModelDiary } from "./model-diary.ts";
 import type { Random } from "./random.ts";
 
 export interface RealAgents {
@@ -15,13 +16,16 @@ export interface RealAgents {
 }
 
 export async function startRealAgents(): Promise<RealAgents> {
-  const claudeModel = await startScriptedModel();
-  const codexResponses = await startScriptedResponses();
+  const diary = new ModelDiary();
+  const onServed = diary.note.bind(diary);
+  const heard = diary.heard.bind(diary);
+  const claudeModel = await startScriptedModel({ onServed });
+  const codexResponses = await startScriptedResponses({ onServed });
   const key_env = "TEST_MODEL_KEY";
   return {
     casts: [
-      { agent: "claude", request: { permission_mode: "interactive" }, promptOf },
-      { agent: "codex", request: { permission_mode: "interactive", model: codexModel }, promptOf },
+      { agent: "claude", request: { permission_mode: "interactive" }, promptOf, heard },
+      { agent: "codex", request: { permission_mode: "interactive", model: codexModel }, promptOf, heard },
     ],
     agents: {
       claude: { command: claudeBinary(), key_env, base_url: claudeModel.url },
@@ -35,6 +39,14 @@ export async function startRealAgents(): Promise<RealAgents> {
   };
 }
 
+/** What is said and what is called bears numbers, so that nothing of it can get lost or come twice unseen. */
 function promptOf(random: Random): string {
-  return random.pick(["[[hello]]", "[[slow:1]]", "[[slow:3]]", "[[bash:touch made.txt && echo made]]"]);
+  const file = `made-${random.between(1, 1_000_000_000)}`;
+  return random.pick([
+    "[[hello]]",
+    "[[count:200 0]]",
+    "[[count:60 10]]",
+    "[[count:20 50]]",
+    `[[bash:touch ${file}.txt]]`,
+  ]);
 }

@@ -21,6 +21,7 @@ export function printReport(report: TortureReport): string {
     `requests with an Idempotency-Key ${keys.keyed}, sent again until answered ${keys.again}, once more behind an answer ${keys.onceMore}`,
     `daemon starts ${report.daemonStarts}, sessions ${report.sessions}, clients connected again ${report.reconnects}`,
     `events checked ${total.events}, the agents' own numbers ${total.numbers}`,
+    ...agentRows(report),
     `lost ${total.lost}, doubled ${total.doubled}, tail not taken in by killed sidecars ${total.tail}`,
     `prompts and steers accepted ${total.prompts}, answers accepted ${total.answers}, turns ended: ${inWords(total.outcomes)}`,
     `messages of chats accepted ${chats.accepted}, lost ${chats.lost}, doubled ${chats.doubled}, gone on into another session ${chats.replaced}, ended: ${inWords(chats.outcomes)}`,
@@ -34,5 +35,15 @@ export function printReport(report: TortureReport): string {
 function struckRows(hits: Readonly<Record<string, number>>): string[] {
   return steps.map(
     (step) => `  ${step.padEnd(9)}  ${moments.map((moment) => `${moment} ${hits[`${step}, ${moment}`]}`).join(", ")}`,
+  );
+}
+
+/** Where there are several: a line for each agent. */
+function agentRows({ agents }: TortureReport): string[] {
+  const names = Object.keys(agents);
+  if (names.length < 2) return [];
+  return Object.entries(agents).map(
+    ([name, { events, numbers, prompts, outcomes }]) =>
+      `  of ${name}: events ${events}, numbers ${numbers}, prompts and steers accepted ${prompts}, turns ended in success ${outcomes["success"] ?? 0}`,
   );
 }

@@ -51,6 +51,8 @@ export interface TortureReport {
   sessions: number;
   /** Sums over all sessions. */
   total: Omit<Verdict, "problems">;
+  /** The same over those of each agent. */
+  agents: Record<string, Omit<Verdict, "problems">>;
   /** The same over all chats. */
   chats: Omit<ChatVerdict, "problems">;
   reconnects: number;
@@ -214,7 +216,10 @@ async function play({
   await settleChats(chats, { caller, tales, problems });
   await bringToAnEnd({ caller, insistence, tales, problems });
   await checkRest({ daemon, dataDir, tales, problems, caller });
-  const verdicts = tales.map((tale) => checkTale(tale, { dataDir, journalDir }));
+  const verdicts = tales.map((tale) => ({
+    agent: tale.agent,
+    ...checkTale(tale, { dataDir, journalDir }, casts.find(({ agent }) => agent === tale.agent)?.heard),
+  }));
   const ofChats = chats.map((chat) => checkChat(chat, { dataDir, journalDir }));
   // What the logs say comes first: it names the fault, of which the rest is what follows.
   problems.unshift(...[...verdicts, ...ofChats].flatMap((verdict) => verdict.problems));
@@ -225,6 +230,9 @@ async function play({
     keys: insistence.figures,
     sessions: tales.filter(({ isCreated }) => isCreated).length,
     total: sum(verdicts),
+    agents: Object.fromEntries(
+      casts.map((cast) => [cast.agent, sum(verdicts.filter(({ agent }) => agent === cast.agent))]),
+    ),
     chats: sumChats(ofChats),
     reconnects: tales.flatMap(({ watchers }) => watchers).reduce((all, { connections }) => all + connections - 1, 0),
     daemonStarts: daemon.starts,
@@ -265,9 +273,10 @@ function sum(verdicts: readonly Verdict[]): Omit<Verdict, "problems"> {
     answers: 0,
     outcomes: {},
   };
-  for (const { problems: _, outcomes, ...figures } of verdicts) {
-    for (const [name, value] of Object.entries(figures) as [Exclude<keyof typeof total, "outcomes">, number][])
-      total[name] += value;
+  const names = ["events", "numbers", "lost", "doubled", "tail", "prompts", "answers"] as const;
+  for (const verdict of verdicts) {
+    const { outcomes } = verdict;
+    for (const name of names) total[name] += verdict[name];
     for (const [status, count] of Object.entries(outcomes))
       total.outcomes[status] = (total.outcomes[status] ?? 0) + count;
   }
