@@ -16,6 +16,7 @@ export function printReport(report: TortureReport): string {
   return [
     `faults injected (seed ${report.seed}):`,
     ...rows,
+    ...(report.hasDisk ? [] : ["LEFT OUT: no disk was filled, as none can be mounted here (it needs root on Linux)"]),
     ...struckRows(hits),
     `moments of steps at which somebody was ended: ${Object.keys(hits).length - missed.length} of ${Object.keys(hits).length}${missed.length === 0 ? "" : `; not hit: ${missed.join("; ")}`}`,
     `requests with an Idempotency-Key ${keys.keyed}, sent again until answered ${keys.again}, once more behind an answer ${keys.onceMore}`,

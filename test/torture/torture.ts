@@ -45,6 +45,8 @@ export interface TortureOptions {
 export interface TortureReport {
   seed: number;
   faults: Record<string, number>;
+  /** Without one no disk was filled: it is mounted, which needs root on Linux. */
+  hasDisk: boolean;
   /** How often somebody was ended at each moment of each step. */
   steps: Record<string, number>;
   keys: InsistenceFigures;
@@ -226,6 +228,7 @@ async function play({
   return {
     seed: options.seed,
     faults: faults.done,
+    hasDisk: disk !== undefined,
     steps: deck.hits,
     keys: insistence.figures,
     sessions: tales.filter(({ isCreated }) => isCreated).length,
