@@ -112,14 +112,14 @@ export async function startDaemon(
     if (config.leaveWhenIdle) begin();
     local.keepReady();
     const tell = managerTeller(config, observer);
-    tell("ready");
+    void tell("ready");
     return {
       url,
       ...doors(server),
       note: observer.note,
       idle: reached,
       close: async (reason) => {
-        tell("stopping");
+        const told = tell("stopping");
         const kept = supervisor.goingOn(config.onShutdown);
         server.sockets.closeOf(kept, `the daemon leaves (${reason})`);
         await Promise.all([supervisor.close(config.onShutdown), local.close()]);
@@ -128,7 +128,8 @@ export async function startDaemon(
         access.live.close();
         await access.audit.close();
         await runtimes.get("docker")?.close();
-        await opened.close();
+        // Told before this program ends: what tells it would end with it.
+        await Promise.all([opened.close(), told]);
         // Empty by now; should it not be, the next daemon of this data dir finds what is in it.
         await rmdir(runDir).catch(() => undefined);
         await lock.release();
@@ -308,10 +309,12 @@ function prepareLimits(config: Config, { log }: Observer): LimitSupport {
 }
 
 /** Who does not hear of us may end us: that is worth a line, and no more. */
-function managerTeller({ environment }: Config, { log }: Observer): (state: "ready" | "stopping") => void {
+function managerTeller({ environment }: Config, { log }: Observer): (state: "ready" | "stopping") => Promise<void> {
   const manager = serviceManager(environment);
-  return (state) => {
-    manager?.[state]().catch((error: unknown) => log("warn", `Cannot tell the service manager "${state}"`, { error }));
+  return async (state) => {
+    await manager?.[state]().catch((error: unknown) =>
+      log("warn", `Cannot tell the service manager "${state}"`, { error }),
+    );
   };
 }
 

@@ -15,6 +15,7 @@ import { fanOut } from "./rows/fan-out.ts";
 import { firstEvent } from "./rows/first-event.ts";
 import { growth } from "./rows/growth.ts";
 import { latency } from "./rows/latency.ts";
+import { leaving } from "./rows/leaving.ts";
 import { longLiveLog } from "./rows/long-live-log.ts";
 import { manySessions } from "./rows/many-sessions.ts";
 import { memory } from "./rows/memory.ts";
@@ -35,6 +36,7 @@ const rows: Record<string, Row> = {
   "packed-log": packedLog,
   "past-sessions": pastSessions,
   "take-over": takeOver,
+  leaving,
   "long-live-log": longLiveLog,
   deletion,
   memory,
