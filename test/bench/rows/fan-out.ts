@@ -27,10 +27,15 @@ export async function fanOut({ runs }: RowOptions): Promise<Figure[]> {
     return [
       {
         name: `fan-out to ${clients.toLocaleString("en-US")} clients of one session`,
+        value: percentile(rates, 0.5),
+        unit: "frames/s",
+        target: { atLeast: 100_000 },
+      },
+      {
+        name: "fan-out: what was in them",
         value: percentile(events, 0.5),
         unit: "events/s delivered",
-        target: { atLeast: 100_000 },
-        note: `in ${Math.round(percentile(rates, 0.5)).toLocaleString("en-US")} frames/s: what was printed while one round of writes went out travels in one frame`,
+        note: "what was printed while one round of writes went out travels in one frame",
       },
       {
         name: "fan-out: daemon",
