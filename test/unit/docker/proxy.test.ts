@@ -1,6 +1,8 @@
 /** The proxy's own end and its next beginning, and what counts as one that is up: against an engine that knows one container. */
+import { readFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { join } from "node:path";
+import { json } from "node:stream/consumers";
 import Docker from "dockerode";
 import { beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import { Names } from "../../../src/runtime/docker/names.ts";
@@ -18,12 +20,23 @@ let container: { id: string; isPaused: boolean } | undefined;
 /** The removal of its network, which ends when the test says so. */
 let removal: { end(): void } | undefined;
 let isNeeded: boolean;
-/** How often it was asked whether it lets requests through. */
-let probes: number;
+/** What ran in its container. */
+let commands: string[];
+/** With what a command ends, and what it says. */
+let outcome: (command: string) => { code: number; said?: string };
+const probe = "perl /opt/agentruntime/probe.pl";
+const probes = () => commands.filter((command) => command === probe).length;
+/** The networks that a container of its was put on, in order. */
+let connected: string[];
+/** What was told to people. */
+let told: string[];
 
 beforeEach(() => {
   isNeeded = true;
-  probes = 0;
+  commands = [];
+  outcome = () => ({ code: 0 });
+  connected = [];
+  told = [];
   acts = [];
   container = undefined;
   removal = undefined;
@@ -33,7 +46,26 @@ function answer(response: ServerResponse, status: number, value?: object): void 
   response.writeHead(status, { "content-type": "application/json" }).end(value ? JSON.stringify(value) : undefined);
 }
 
-function take({ method = "", url = "" }: IncomingMessage, response: ServerResponse): void {
+/** Of an image whose squid reads how it is to go out. */
+const Labels = { "agentruntime.way_out": "1" };
+
+/** A command is made, is started, and has ended. */
+async function run(request: IncomingMessage, response: ServerResponse, path: string): Promise<void> {
+  const [, kind, number, verb] = path.split("/");
+  if (kind === "containers") {
+    const { Cmd } = (await json(request)) as { Cmd: string[] };
+    commands.push(Cmd.join(" "));
+    if (container?.isPaused) return answer(response, 409, { message: "it is paused" });
+    return answer(response, 201, { Id: String(commands.length - 1) });
+  }
+  const { code, said = "" } = outcome(commands[Number(number)] ?? "");
+  if (verb === "json") return answer(response, 200, { ExitCode: code });
+  const head = Buffer.from([1, 0, 0, 0, 0, 0, 0, said.length]);
+  response.writeHead(200).end(said === "" ? undefined : Buffer.concat([head, Buffer.from(said)]));
+}
+
+function take(request: IncomingMessage, response: ServerResponse): void {
+  const { method = "", url = "" } = request;
   const path = url.replace(/\?.*$/, "");
   const missing = { message: "no such container" };
   if (path === "/containers/create") {
@@ -50,15 +82,12 @@ function take({ method = "", url = "" }: IncomingMessage, response: ServerRespon
   if (/^\/containers\/[^/]+\/json$/.test(path)) {
     if (!container) return answer(response, 404, missing);
     const State = { Running: true, Paused: container.isPaused, Status: "running" };
-    return answer(response, 200, { Id: container.id, State, Mounts: [], Config: { Labels: {} } });
+    const Mounts = [{ Destination: "/etc/squid/way-out" }];
+    return answer(response, 200, { Id: container.id, State, Mounts, Config: { Labels } });
   }
-  if (/^\/containers\/[^/]+\/exec$/.test(path)) {
-    probes += 1;
-    return container?.isPaused
-      ? answer(response, 409, { message: "it is paused" })
-      : answer(response, 201, { Id: "e" });
-  }
-  if (path === "/exec/e/json") return answer(response, 200, { ExitCode: 0 });
+  if (path.startsWith("/images/")) return answer(response, 200, { Config: { Labels } });
+  if (/^\/(containers\/[^/]+\/exec|exec\/.*)$/.test(path)) return run(request, response, path);
+  if (method === "POST" && path.endsWith("/connect")) connected.push(path.split("/")[2] ?? "");
   if (path.endsWith("/logs")) return void response.writeHead(200).flushHeaders();
   if (method === "GET" && path.startsWith("/networks/")) return answer(response, 200, { Name: "n" });
   if (method === "DELETE") {
@@ -74,7 +103,7 @@ function take({ method = "", url = "" }: IncomingMessage, response: ServerRespon
   return answer(response, 200, {});
 }
 
-async function makeProxy(): Promise<{ proxy: EgressProxy; engine: Docker }> {
+async function makeProxy(): Promise<{ proxy: EgressProxy; engine: Docker; wayOut(): Promise<string> }> {
   const folder = await tempDir();
   const server = createServer(take);
   const path = join(folder.path, "sock");
@@ -91,7 +120,7 @@ async function makeProxy(): Promise<{ proxy: EgressProxy; engine: Docker }> {
     deniedSince: 0,
     isNeeded: () => isNeeded,
     onLine: () => undefined,
-    log: () => undefined,
+    log: (_, message) => void told.push(message),
   });
   onTestFinished(async () => {
     proxy.close();
@@ -100,7 +129,7 @@ async function makeProxy(): Promise<{ proxy: EgressProxy; engine: Docker }> {
     await over;
     await folder.remove();
   });
-  return { proxy, engine };
+  return { proxy, engine, wayOut: () => readFile(join(folder.path, "way-out", "way-out.conf"), "utf8") };
 }
 
 const network = (name: string) => ({ name, subnet: subnetOf("10.1.0.0/29") });
@@ -127,16 +156,83 @@ test("a proxy that is paused is none that works, however short a time ago it did
   expect(acts).toEqual(["create", "remove", "create"]);
 });
 
-test("one that no session needs is not asked whether it works, until there is one", async () => {
+/** The looks at it that are taken while it is needed come when a test says so. */
+function takeOverClock(): void {
   vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
   onTestFinished(() => void vi.useRealTimers());
+}
+
+test("one that no session needs is not asked whether it works, until there is one", async () => {
+  takeOverClock();
   const { proxy } = await makeProxy();
   await proxy.attach(network("ready"));
-  const before = probes;
+  const before = probes();
   isNeeded = false;
   vi.advanceTimersByTime(60_000);
   isNeeded = true;
   vi.advanceTimersByTime(5_000);
-  await eventually(() => probes > before, { what: "a look at it" });
-  expect(probes).toBe(before + 1);
+  await eventually(() => probes() > before, { what: "a look at it" });
+  expect(probes()).toBe(before + 1);
+});
+
+test("one that runs and twice lets no request through is replaced, and the new one is on the same networks", async () => {
+  takeOverClock();
+  const { proxy } = await makeProxy();
+  await proxy.attach(network("one"));
+  await proxy.attach(network("two"));
+  const first = container?.id;
+  const asked = probes();
+  connected = [];
+  outcome = () => ({ code: container?.id === first ? 1 : 0 });
+  vi.advanceTimersByTime(5_000);
+  await eventually(() => container !== undefined && container.id !== first && probes() > asked + 2, {
+    what: "another proxy that works",
+  });
+  expect(acts).toEqual(["create", "remove", "create"]);
+  expect(connected).toEqual(["one", "two"]);
+  expect(probes()).toBe(asked + 3);
+  expect(told).toEqual(["the proxy does not work and is replaced"]);
+});
+
+test("one late answer replaces no proxy: it would cut every tunnel", async () => {
+  takeOverClock();
+  const { proxy } = await makeProxy();
+  await proxy.attach(network("one"));
+  const asked = probes();
+  outcome = () => ({ code: probes() === asked + 1 ? 1 : 0 });
+  vi.advanceTimersByTime(5_000);
+  await eventually(() => probes() === asked + 2, { what: "the second question" });
+  // A session that begins waits for the end of that look.
+  await proxy.attach(network("two"));
+  expect(acts).toEqual(["create"]);
+  expect(connected.at(-1)).toBe("two");
+  expect(told).toEqual([]);
+});
+
+test("another way out is read anew by the proxy, once it has been checked", async () => {
+  const { proxy, wayOut } = await makeProxy();
+  await proxy.attach(network("one"));
+  const before = commands.length;
+  await proxy.changeUpstream("http://proxy.example:8080");
+  expect(commands.slice(before)).toEqual(["squid -k parse", "squid -k reconfigure", probe]);
+  expect(await wayOut()).toContain("cache_peer proxy.example parent 8080");
+});
+
+test.each([
+  ["parse", ["squid -k parse"]],
+  ["reconfigure", ["squid -k parse", "squid -k reconfigure"]],
+])("a way out at which squid -k %s fails is taken back, and whoever asked hears why", async (act, ran) => {
+  const { proxy, wayOut } = await makeProxy();
+  await proxy.attach(network("one"));
+  const [before, asked] = [await wayOut(), commands.length];
+  outcome = (command) => (command === `squid -k ${act}` ? { code: 1, said: "FATAL: Bungled line 3" } : { code: 0 });
+  await expect(proxy.changeUpstream("http://proxy.example:8080")).rejects.toThrow(
+    `squid -k ${act} ended with 1: FATAL: Bungled line 3`,
+  );
+  expect(commands.slice(asked)).toEqual(ran);
+  expect(await wayOut()).toBe(before);
+  // What was asked for is forgotten too: a proxy that is made now goes out as before.
+  container = undefined;
+  await proxy.attach(network("two"));
+  expect([acts, await wayOut()]).toEqual([["create", "create"], before]);
 });
