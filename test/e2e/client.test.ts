@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { type Client, createClient } from "../../src/client/client.ts";
+import { type Client, createClient, type SessionHandle } from "../../src/client/client.ts";
 import { type ClaudeDaemon, startClaudeDaemon } from "../support/claude-daemon.ts";
 import { putEndedSession } from "../support/ended-session.ts";
 import { eventually } from "../support/eventually.ts";
@@ -138,27 +138,70 @@ test("a log that has no exit and never will is not waited for", async () => {
   await first.stop();
 });
 
-test("a session is created once although the answer to its creation was lost", async () => {
-  const daemon = await startDaemon({ config: { agents } });
-  onTestFinished(async () => {
-    await daemon.stop();
-  });
+/** What is said twice when its answer is lost; each answers with what shows how often it was done. */
+const losable: Record<string, (client: Client) => Promise<{ done: unknown; once: unknown }>> = {
+  "a session's creation": async ({ sessions }) => {
+    const { id } = await losingOne(() => sessions.create({ agent: "claude", interactive: true }));
+    return { done: (await sessions.list()).map(({ session_id }) => session_id), once: [id] };
+  },
+  "a prompt": async ({ sessions }) => {
+    const session = await sessions.create({ agent: "claude", interactive: true });
+    await losingOne(() => session.prompt("[[say:hello]]"));
+    return { done: await saidIn(session), once: ["[[say:hello]]"] };
+  },
+  "a steer": async ({ sessions }) => {
+    const session = await sessions.create({ agent: "claude", interactive: true });
+    await losingOne(() => session.steer("[[say:hello]]"));
+    return { done: await saidIn(session), once: ["[[say:hello]]"] };
+  },
+  "a chat's creation": async ({ chats }) => {
+    // Under another key the second would be refused: there is one of that name.
+    const { name } = await losingOne(() => chats.create({ name: "lost", config: { agent: "claude" } }));
+    return { done: (await chats.list()).map((chat) => chat.name), once: [name] };
+  },
+  "a chat's message": async ({ chats }) => {
+    const chat = await chats.create({ name: "lost", config: { agent: "claude" } });
+    const message = await losingOne(() => chat.send("[[say:hello]]"));
+    await message.result();
+    const { session_chain, next_session } = await chat.view();
+    return { done: [session_chain, next_session], once: [[message.sessionId], undefined] };
+  },
+};
+
+test.each(Object.entries(losable))("%s counts once although its answer was lost", async (_name, act) => {
+  const { daemon, stop } = await startClaudeDaemon();
+  onTestFinished(stop);
+  const { done, once } = await act(createClient(daemon));
+  expect(done).toEqual(once);
+});
+
+/** Runs it while the first answer gets lost, after the daemon has done what it was asked. */
+async function losingOne<T>(act: () => Promise<T>): Promise<T> {
   const realFetch = globalThis.fetch;
-  let lost = 0;
+  const keys: (string | null)[] = [];
   globalThis.fetch = async (...args) => {
     const response = await realFetch(...args);
-    if (lost++ > 0) return response;
+    keys.push(new Headers(args[1]?.headers).get("idempotency-key"));
+    if (keys.length > 1) return response;
     await response.arrayBuffer();
     throw new TypeError("fetch failed");
   };
   try {
-    const session = await createClient(daemon).sessions.create({ agent: "echo", interactive: true });
-    expect(lost).toBe(2);
-    expect((await createClient(daemon).sessions.list()).map(({ session_id }) => session_id)).toEqual([session.id]);
+    const result = await act();
+    expect(keys).toEqual([expect.any(String), keys[0]]);
+    return result;
   } finally {
     globalThis.fetch = realFetch;
   }
-});
+}
+
+/** All that anybody said to its agent, which has ended. */
+async function saidIn(session: SessionHandle): Promise<string[]> {
+  await session.stop("drain");
+  const said: string[] = [];
+  for await (const event of session.events()) if (event.type === "user_message") said.push(event.data.text);
+  return said;
+}
 
 test("a daemon that is not there, and a token that is wrong, are said", async () => {
   const nobody = createClient({ url: "http://127.0.0.1:9", token: "x" });
