@@ -141,11 +141,14 @@ describe("a conversation", () => {
   });
 });
 
-test("the line about a session leaves out what matters least, and never is too wide", () => {
+describe("the line about a session", () => {
   const view = {
     session_id: "12345678-x",
     agent: "claude",
+    model: "sonnet-5",
     turn_count: 2,
+    input_tokens: 12_345,
+    output_tokens: 678,
     created_at: "2026-01-01T00:00:00Z",
     cost_usd: 1,
   };
@@ -158,10 +161,23 @@ test("the line about a session leaves out what matters least, and never is too w
     exitCode: 0,
     isAtEnd: true,
   };
-  expect(lineText(statusLine(facts, 100))).toBe("■ ended, code 0 · 12345678 · claude · turn 3 · $1.00 · 1m 05s");
-  expect(lineText(statusLine(facts, 40))).toBe("■ ended, code 0 · claude · $1.00");
-  for (let width = 1; width < 100; width++)
-    expect(textWidth(lineText(statusLine(facts, width)))).toBeLessThanOrEqual(width);
+
+  test("leaves out what matters least, and never is too wide", () => {
+    const all = "■ ended, code 0 · 12345678 · claude · sonnet-5 · turn 3 · 12.3k in, 678 out · $1.00 · 1m 05s";
+    expect(lineText(statusLine(facts, 100))).toBe(all);
+    expect(lineText(statusLine(facts, textWidth(all) - 1))).toBe(
+      "■ ended, code 0 · 12345678 · claude · sonnet-5 · turn 3 · 12.3k in, 678 out · $1.00",
+    );
+    expect(lineText(statusLine(facts, 40))).toBe("■ ended, code 0 · claude · $1.00");
+    for (let width = 1; width < 100; width++)
+      expect(textWidth(lineText(statusLine(facts, width)))).toBeLessThanOrEqual(width);
+  });
+
+  test("says how much of the log is read while that goes on", () => {
+    const reading = { ...facts, connection: "reading" as const, readShare: 0.429, turnSinceMs: undefined };
+    expect(lineText(statusLine(reading, 60))).toBe("reading the log 42% · 12345678 · claude · sonnet-5 · $1.00");
+    expect(lineText(statusLine({ ...reading, view: undefined }, 60))).toBe("reading the log 42%");
+  });
 });
 
 test("a typed line never breaks a character, whatever keys come", () => {
