@@ -103,6 +103,30 @@ describe("one task", () => {
   });
 });
 
+test("Ctrl+C ends the waiting alone: the session goes on", async () => {
+  const path = await fileOf("stays.yaml", "agent: echo\ninteractive: true\nprompt: hello\n");
+  const waiting = execa(process.execPath, [agentdPath, "dispatch", "--config", path, "--wait"], {
+    env: { NO_COLOR: "1", AGENTD_TOKEN: daemon.token, AGENTRUNTIME_DATA_DIR: daemon.dataDir },
+    stdin: "ignore",
+    reject: false,
+  });
+  let shown = "";
+  waiting.stdout.on("data", (chunk) => {
+    shown += chunk;
+  });
+  await eventually(() => shown.includes("echo: hello"), { what: "the answer", deadlineMs: 20_000 });
+  waiting.kill("SIGINT");
+  const { signal, stderr } = await waiting;
+  expect(signal).toBe("SIGINT");
+  const id = /session_id: (\S+)/.exec(stderr)?.[1];
+  expect((await daemon.get(`/sessions/${id}`)).body.state).toBe("running");
+  expect((await daemon.post(`/sessions/${id}/prompt`, { text: "still here" })).status).toBe(202);
+  await eventually(async () => (await daemon.get(`/sessions/${id}/log`)).text.includes("echo: still here"), {
+    what: "the next answer",
+  });
+  await daemon.delete(`/sessions/${id}`);
+});
+
 describe("several tasks", () => {
   const tasks = [
     "defaults: { agent: echo, tags: { batch: b1 } }",
