@@ -4,6 +4,8 @@ import { buildImages } from "../src/images.ts";
 import type { CommandContext } from "./client-options.ts";
 import { exitCode } from "./exit-code.ts";
 import { plainLine } from "./plain-text.ts";
+import type { Progress } from "./progress.ts";
+import type { Terminal } from "./terminal.ts";
 
 export const ImagesOptions = z.object({
   dockerHost: z.string().optional(),
@@ -19,11 +21,6 @@ export async function buildAll(
 ): Promise<number> {
   const { terminal } = context;
   const progress = terminal.progress();
-  const show = (line: string) => {
-    // What the builder says about a step is of interest until the next one; an error quotes the last.
-    if (progress.isOneLine && line.startsWith("  ")) progress.say(plainLine(line, 2000));
-    else terminal.out(`${plainLine(line, 2000)}\n`);
-  };
   await buildImages({
     kinds: kind === "agent" || kind === "proxy" || kind === "daemon" ? [kind] : ["agent", "proxy"],
     host: options.dockerHost,
@@ -32,7 +29,13 @@ export async function buildAll(
       ...(options.proxyBase === undefined ? {} : { proxy: options.proxyBase }),
       ...(options.daemonBase === undefined ? {} : { daemon: options.daemonBase }),
     },
-    onLine: show,
+    onLine: (line) => showStep(line, { progress, out: terminal.out }),
   }).finally(progress.end);
   return exitCode.ok;
+}
+
+/** What the builder says about a step is of interest until the next one; an error quotes the last. */
+export function showStep(line: string, { progress, out }: { progress: Progress; out: Terminal["out"] }): void {
+  if (progress.isOneLine && line.startsWith("  ")) progress.say(plainLine(line, 2000));
+  else out(`${plainLine(line, 2000)}\n`);
 }

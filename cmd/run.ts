@@ -8,7 +8,7 @@ import { findSession } from "../src/client/find-session.ts";
 import { createSession, getSession, interruptSession } from "../src/client/sessions.ts";
 import { dataDirOf } from "../src/config.ts";
 import { AgentdError, messageOf } from "../src/protocol/error.ts";
-import type { SessionRequest } from "../src/protocol/http.ts";
+import type { SessionCreated, SessionRequest } from "../src/protocol/http.ts";
 import { withAdvice } from "./advice.ts";
 import { leave, leaveView, waysOut } from "./attach.ts";
 import { type CommandContext, DaemonOptions, locate } from "./client-options.ts";
@@ -53,7 +53,7 @@ export async function run(words: readonly string[], options: RunOptions, context
   });
   const { session_id: sessionId, agent, runtime } = await create(request, options, context);
   terminal.note(`Session ${sessionId}`);
-  const starting = `Starting ${plainLine(agent, 80)}${runtime === "docker" ? " in a container" : ""}`;
+  const starting = startingWords({ agent, runtime });
   const watched = { sessionId, locate: () => locate(options, env), from: 0 };
   const left = { sessionId, locate: watched.locate, isJson: options.json };
   const screen = await screenFor(terminal, options);
@@ -74,6 +74,11 @@ export async function run(words: readonly string[], options: RunOptions, context
   const code = await (screen && options.interactive ? leaveView(end, left, context) : leave(end, left, context));
   const hasFailed = end.type === "exit" && isFailedTurn(end.lastResult);
   return code === exitCode.ok && hasFailed ? exitCode.failure : code;
+}
+
+/** What is waited for until the session's first line. A container takes longest. */
+export function startingWords({ agent, runtime }: Pick<SessionCreated, "agent" | "runtime">): string {
+  return `Starting ${plainLine(agent, 80)}${runtime === "docker" ? " in a container" : ""}`;
 }
 
 /** What came of the session is told by whoever watches it, also when it has ended by itself before it could be interrupted. */

@@ -4,6 +4,7 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { exportSession } from "../../cmd/export.ts";
 import { putEndedSession } from "../support/ended-session.ts";
 import { eventually } from "../support/eventually.ts";
 import { agentdPath, type Daemon, startDaemon } from "../support/start-daemon.ts";
@@ -53,6 +54,34 @@ test("lines are the log's own bytes, into a file of the person's alone", async (
   expect(done).toMatchObject({ exitCode: 0, stdout: "", stderr: expect.stringContaining(`to ${file}: `) });
   expect(await readFile(file, "utf8")).toBe(await logOf(ended));
   expect((await stat(file)).mode & 0o777).toBe(0o600);
+});
+
+test("a person who waits is told how much has come and how much that is", async () => {
+  const said: string[] = [];
+  let isOver = false;
+  const terminal = {
+    out: () => {},
+    note: (line: string) => said.push(line),
+    progress: () => ({
+      isOneLine: true,
+      say: (text: string) => said.push(text),
+      hide: () => {},
+      end: () => {
+        isOver = true;
+      },
+    }),
+    colour: false,
+    isScreen: false,
+  };
+  const file = join(dir.path, "told.md");
+  const env = { AGENTD_URL: daemon.url, AGENTD_TOKEN: daemon.token };
+  await exportSession(ended, { format: "md", output: file }, { env, terminal, exit: () => {} });
+  const bytes = Buffer.byteLength(await logOf(ended));
+  expect([...said, isOver]).toEqual([
+    `Exporting ${ended}: ${bytes} B, 100%`,
+    `Exported session ${ended} to ${file}: ${bytes} B of log`,
+    true,
+  ]);
 });
 
 test("a compressed log and that of a deleted session are exported like any other", async () => {
