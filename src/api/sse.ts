@@ -38,8 +38,10 @@ export function sendEvents(reply: FastifyReply, options: SseOptions): FastifyRep
   const body = Readable.from(events(reply, { ...options, account }, position, gone.signal), { objectMode: false });
   return (
     reply
-      .header("content-type", "text/event-stream; charset=utf-8")
-      .header("cache-control", "no-store")
+      // Always UTF-8, so no charset: the Durable Streams protocol compares the name alone.
+      .header("content-type", "text/event-stream")
+      // The first word is what that protocol asks for; the second is what is meant.
+      .header("cache-control", "no-cache, no-store")
       .header("x-content-type-options", "nosniff")
       // Some reverse proxies would gather the events otherwise.
       .header("x-accel-buffering", "no")

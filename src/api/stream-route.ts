@@ -87,18 +87,19 @@ function sendLive(
     const isAtEnd = to >= session.end;
     const said = {
       streamNextOffset: token(to),
-      streamCursor: cursor,
       ...(isAtEnd ? { upToDate: true } : {}),
-      ...(isAtEnd && session.isSealed ? { streamClosed: true } : {}),
+      // Who has all of it does not come again, and needs no cursor.
+      ...(isAtEnd && session.isSealed ? { streamClosed: true } : { streamCursor: cursor }),
     };
-    return `event: control\ndata: ${JSON.stringify(said)}\n\n`;
+    // No space behind the colon: those who test servers of this protocol look for it as its text prints it.
+    return `event: control\ndata:${JSON.stringify(said)}\n\n`;
   };
   return sendEvents(reply, {
     ...at.options,
     session,
     from,
     opening: from >= session.end ? control(from) : ": \n\n",
-    render: (portion, { from, to }) => `event: data\ndata: [${messagesOf(session, portion, from)}]\n\n${control(to)}`,
+    render: (portion, { from, to }) => `event: data\ndata:[${messagesOf(session, portion, from)}]\n\n${control(to)}`,
     closing: control,
     lifeMs: sseLifeMs,
   });

@@ -145,11 +145,65 @@ describe("GET /sessions/:id/stream", () => {
 
   it("refuses offsets that were not given out, and ways to follow that it does not know", async () => {
     const id = await create({ agent: "echo", prompt: "hello" });
-    for (const query of ["offset=1", "offset=999999999", "offset=x", "offset=-2", "live=sse", "offset=-1&live=often"]) {
+    const refused = ["offset=1", "offset=999999999", "offset=x", "offset=-2", "live=sse", "offset=-1&live=often"];
+    for (const query of [...refused, "offset=", "offset=-1&offset=-1", "offset=-1&offset=now&live=long-poll"]) {
       const { status, body } = await daemon.get(`/sessions/${id}/stream?${query}`);
       expect([query, status, body.error]).toEqual([query, 400, "invalid_cursor"]);
       expect(body.message).toMatch(/^Cannot (read|follow) the stream[^\n✖]{10,}$/);
     }
+  });
+
+  it("says of a session that nobody knows that it is not there, whatever is asked", async () => {
+    const url = `${daemon.url}/sessions/nobody/stream`;
+    const head = await fetch(url, { method: "HEAD", headers: bearer() });
+    expect([head.status, await head.text()]).toEqual([404, ""]);
+    for (const query of ["", "?offset=now", "?offset=now&live=long-poll", "?offset=now&live=sse"]) {
+      const { status, body } = await daemon.get(`/sessions/nobody/stream${query}`);
+      expect([query, status, body.error]).toEqual([query, 404, "session_not_found"]);
+    }
+  });
+
+  it("a poll from now on gets what is said next, and nothing from before", async () => {
+    const id = await create({ agent: "echo", interactive: true });
+    await say(id, "before");
+    await eventually(() => logOf(id).includes("echo: before"), { what: "the first answer" });
+    let answer: Awaited<ReturnType<typeof daemon.get>> | undefined;
+    const polled = daemon.get(`/sessions/${id}/stream?offset=now&live=long-poll`).then((came) => {
+      answer = came;
+    });
+    // Nobody can see that a poll has come, so something is said until it is answered.
+    await eventually(async () => answer ?? say(id, "after"), { what: "the answer to the poll" });
+    await polled;
+    const position = Number(answer?.headers.get("stream-next-offset"));
+    const lines = logOf(id).slice(0, position).trimEnd().split("\n").slice(-answer?.body.length);
+    expect([answer?.status, answer?.body]).toEqual([200, lines.map((line) => JSON.parse(line))]);
+    expect(answer?.text).toContain("after");
+    expect(answer?.text).not.toContain("before");
+    await daemon.delete(`/sessions/${id}`);
+  });
+
+  it("events from now on begin with where the end is, and end without a cursor when the session has", async () => {
+    const id = await create({ agent: "echo", interactive: true });
+    await say(id, "before");
+    await eventually(() => logOf(id).includes("echo: before"), { what: "the first answer" });
+    const end = String(logOf(id).length).padStart(16, "0");
+    const response = await fetch(`${daemon.url}/sessions/${id}/stream?offset=now&live=sse`, { headers: bearer() });
+    expect(response.headers.get("content-type")).toBe("text/event-stream");
+    await say(id, "exit 0");
+    const blocks = (await response.text()).split("\n\n").filter((block) => block.startsWith("event: "));
+    const controls = blocks.flatMap((block) => /^event: control\ndata:(.*)$/.exec(block)?.[1] ?? []);
+    expect(JSON.parse(controls[0] ?? "")).toEqual({
+      streamNextOffset: end,
+      streamCursor: expect.stringMatching(/^\d+$/),
+      upToDate: true,
+    });
+    expect(JSON.parse(controls.at(-1) ?? "")).toEqual({
+      streamNextOffset: String(logOf(id).length).padStart(16, "0"),
+      upToDate: true,
+      streamClosed: true,
+    });
+    expect(blocks.join("")).toContain('"text":"exit 0"');
+    expect(blocks.join("")).not.toContain("before");
   });
 
   it("gives a reader that polls a cursor that it has not had", async () => {
