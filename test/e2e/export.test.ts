@@ -70,6 +70,7 @@ test("a person who waits is told how much has come and how much that is", async 
         isOver = true;
       },
     }),
+    outlive: () => {},
     colour: false,
     isScreen: false,
   };
