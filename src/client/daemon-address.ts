@@ -100,12 +100,14 @@ function checkUrl(text: string, source: string): string {
   return text.replace(/\/+$/, "");
 }
 
-/** The file's token is this user's key to this machine: it is not sent to a URL elsewhere that somebody put into the environment. */
+/**
+ * The file's token is this user's key to this machine. Only the daemon that left it there gets it: at another address may listen
+ * whoever was there first, or the other end of a tunnel.
+ */
 async function findToken(options: { url: string; served: string | undefined; dataDir: string; env: Environment }) {
   const given = options.env["AGENTD_TOKEN"];
   if (given) return given;
-  const isHere = options.url === options.served || socketPathOf(options.url) !== undefined;
-  if (!isHere && !isLoopback(new URL(options.url).hostname)) return undefined;
+  if (options.served === undefined || !isSameAddress(options.url, options.served)) return undefined;
   return readToken(options);
 }
 

@@ -1,7 +1,10 @@
+import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { execa } from "execa";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { eventually } from "../support/eventually.ts";
 import { agentdPath, type Daemon, runCli, startDaemon } from "../support/start-daemon.ts";
 import { type TempDir, tempDir } from "../support/temp-dir.ts";
@@ -348,6 +351,29 @@ describe("token", () => {
       stdout: "",
       stderr: expect.stringContaining(`the daemon at ${daemon.url} serves the data dir`),
     });
+  });
+});
+
+describe("the data dir's token", () => {
+  test("goes to that data dir's daemon, by whatever name of this machine, and to nobody else", async () => {
+    const got: (string | undefined)[] = [];
+    const stranger = createServer((request, response) => {
+      got.push(request.headers.authorization);
+      response.writeHead(401).end();
+    });
+    stranger.listen(0, "127.0.0.1");
+    await once(stranger, "listening");
+    onTestFinished(() => void stranger.close());
+    const { port } = stranger.address() as AddressInfo;
+    const ls = (args: readonly string[], env = {}) => runCli(["ls", "--data-dir", daemon.dataDir, ...args], env);
+    await ls(["--port", String(port)]);
+    await ls(["--url", `http://localhost:${port}`]);
+    await ls([], { AGENTD_URL: `http://127.0.0.1:${port}` });
+    expect(got.length).toBeGreaterThanOrEqual(3);
+    expect(new Set(got)).toEqual(new Set([undefined]));
+    await ls(["--port", String(port)], { AGENTD_TOKEN: "given" });
+    expect(got.at(-1)).toBe("Bearer given");
+    expect((await ls(["--url", daemon.url.replace("127.0.0.1", "localhost")])).exitCode).toBe(0);
   });
 });
 
