@@ -13,10 +13,18 @@ import type { Key, NamedKey, Scene, Screen, Size } from "./screen.ts";
 const enter = "\x1b[?1049h\x1b[?2004h\x1b[?25l\x1b[2J";
 const leave = "\x1b[?2004l\x1b[?1049l\x1b[?25h";
 const framesPerSecond = 25;
+const earlyKeysMax = 1000;
 
 export function openInkScreen(): Screen {
   const { stdout } = process;
-  let scene: Scene = { draw: () => [], key: () => {} };
+  // Whoever types before the first view is there means that view.
+  const early: Key[] = [];
+  let scene: Scene = {
+    draw: () => [],
+    key: (key) => {
+      if (early.length < earlyKeysMax) early.push(key);
+    },
+  };
   let isOpen = true;
   let due: NodeJS.Timeout | undefined;
   const restore = () => {
@@ -58,6 +66,7 @@ export function openInkScreen(): Screen {
     },
     show: (next) => {
       scene = next;
+      for (const key of early.splice(0)) scene.key(key);
       draw();
     },
     refresh: () => {

@@ -2,8 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { type DaemonAddress, DaemonUnreachable } from "../src/client/address.ts";
-import type { Follower } from "../src/client/follow.ts";
-import { answerInput, getSession, isIdle, say, stopSession } from "../src/client/sessions.ts";
+import { answerInput, getSession, interruptSession, isIdle, say, stopSession } from "../src/client/sessions.ts";
 import type { InputAnswer } from "../src/protocol/command.ts";
 import { AgentdError } from "../src/protocol/error.ts";
 import type { InputRequired } from "../src/protocol/event.ts";
@@ -16,7 +15,6 @@ import type { Typed } from "./typed-line.ts";
 export interface Talk {
   sessionId: string;
   locate: () => Promise<DaemonAddress>;
-  follower: Follower;
   ownWords: OwnWords;
   questions: OpenQuestions;
   /** One line for the person; a view takes it away when what it speaks of is over. */
@@ -132,13 +130,14 @@ async function persist<T>(talk: Talk, ask: (address: DaemonAddress) => Promise<T
 
 export async function interruptByKey(talk: Talk): Promise<void> {
   if (await nothingRuns(talk)) return talk.note("Nothing runs; press Ctrl+C again to leave", { what: "ways out" });
-  interrupt(talk);
+  const told = interrupt(talk);
   talk.note(`Press Ctrl+C again within ${detachMsMax / 1000} s to leave the session alone`, { what: "ways out" });
+  await told;
 }
 
 async function interruptByLine(talk: Talk): Promise<void> {
   if (await nothingRuns(talk)) talk.note("Nothing runs: there is nothing to interrupt", { what: "moment" });
-  else interrupt(talk);
+  else await interrupt(talk);
 }
 
 /** False also when nobody can tell: an interrupt of nothing does no harm, one that is not sent may. */
@@ -150,8 +149,15 @@ async function nothingRuns({ sessionId, locate }: Talk): Promise<boolean> {
   }
 }
 
-function interrupt({ follower, note }: Talk): void {
-  const isSent = follower.send({ type: "interrupt" });
-  if (isSent) note("Interrupting the turn", { what: "turn" });
-  else note("Not connected just now: the turn was not interrupted", { what: "moment" });
+/** By a request of its own: what is followed may not be connected just now, and who wants a turn to end is not to press again. */
+async function interrupt(talk: Talk): Promise<void> {
+  const { sessionId, note } = talk;
+  note("Interrupting the turn", { what: "turn" });
+  try {
+    await persist(talk, (address) => interruptSession(address, sessionId));
+  } catch (error) {
+    // It ended by itself, which whoever watches it sees.
+    if (error instanceof AgentdError && error.code === "session_ended") return;
+    note(`Not interrupted: ${plainLine(withAdvice(error, sessionId), longestShown)}`, { what: "reader" });
+  }
 }

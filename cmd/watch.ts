@@ -41,7 +41,6 @@ export async function watchSession(options: WatchOptions): Promise<WatchEnd> {
   const keyboard = listen({
     sessionId,
     locate,
-    follower,
     terminal,
     note: terminal.note,
     input: options.input,

@@ -50,7 +50,7 @@ export async function viewSession({ screen, sessionId, locate, colour, ...option
   for (const line of options.before ?? []) scene.conversation.line(line);
   for (const text of options.notes ?? []) scene.conversation.note(text);
   const note = (text: string, about: NoteAbout) => scene.note(text, about);
-  const talk: Talk = { sessionId, locate, follower, ownWords: new OwnWords(), questions, note };
+  const talk: Talk = { sessionId, locate, ownWords: new OwnWords(), questions, note };
   scene.view = first;
   const unseen = unseenBefore(from, options.from);
   if (unseen !== undefined) scene.conversation.note(`${unseen} ${sessionId} has all of it`);

@@ -4,7 +4,7 @@
  */
 import { messageOf } from "../protocol/error.ts";
 import type { InputRequired } from "../protocol/event.ts";
-import type { ClientFrame, ServerFrame } from "../protocol/frame.ts";
+import type { ServerFrame } from "../protocol/frame.ts";
 import type { DaemonAddress } from "./address.ts";
 import { type FrameSocket, openFrameSocket } from "./frame-socket.ts";
 import { LineCursor, type Pushed } from "./line-cursor.ts";
@@ -46,8 +46,6 @@ export interface FollowOptions {
 export interface Follower extends AsyncIterable<FollowItem> {
   /** Where a later reader goes on. */
   readonly offset: number;
-  /** False when there is no connection just now: nothing was sent. */
-  send(frame: ClientFrame): boolean;
 }
 
 const retryMsMax = 5000;
@@ -113,7 +111,6 @@ export function followSession(options: FollowOptions): Follower {
     get offset() {
       return cursor?.offset ?? (options.from === "end" ? 0 : options.from);
     },
-    send: (frame) => socket?.send(frame) ?? false,
     [Symbol.asyncIterator]: untilAborted,
   };
 }

@@ -1,7 +1,7 @@
 /** One WebSocket to a session: frames in as an async iterable, frames out. Knows nothing of lines or of reconnecting. */
 import type { IncomingMessage } from "node:http";
 import { type RawData, WebSocket } from "ws";
-import { type ClientFrame, ServerFrame } from "../protocol/frame.ts";
+import { ServerFrame } from "../protocol/frame.ts";
 import type { DaemonAddress } from "./address.ts";
 import { readErrorAnswer } from "./error-answer.ts";
 import { unreachable } from "./http.ts";
@@ -11,8 +11,6 @@ export interface FrameSocket {
   readonly frames: AsyncIterable<ServerFrame>;
   /** Why it closed, once it has. */
   readonly ending: string;
-  /** False when the socket is not open any more: nothing was sent. */
-  send(frame: ClientFrame): boolean;
   close(): void;
 }
 
@@ -107,11 +105,6 @@ function wrap(socket: WebSocket): FrameSocket {
     frames: read(),
     get ending() {
       return ending;
-    },
-    send(frame) {
-      if (socket.readyState !== WebSocket.OPEN) return false;
-      socket.send(JSON.stringify(frame));
-      return true;
     },
     close() {
       socket.close(1000);

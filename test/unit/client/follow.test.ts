@@ -14,20 +14,15 @@ interface DaemonOptions {
   /** Sizes of the replay frames, over and over. */
   frameBytes: readonly number[];
   exitCode: number;
-  /** Nothing is live before the client has said something. */
-  waitsForClient?: boolean;
 }
 
 interface Daemon {
   port: number;
-  /** Frames that clients sent. */
-  heard: unknown[];
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 /** As much of a daemon as a follower sees: a log that grows while it is read, frames cut as `frameBytes` says. */
 async function startDaemon(log: Buffer, options: DaemonOptions): Promise<Daemon> {
-  const heard: unknown[] = [];
   const answer = (request: IncomingMessage, response: ServerResponse) => {
     response.setHeader("content-type", "application/json");
     if (request.url !== "/sessions/s1") response.statusCode = 404;
@@ -48,7 +43,6 @@ async function startDaemon(log: Buffer, options: DaemonOptions): Promise<Daemon>
     }
     sockets.handleUpgrade(request, socket, head, (client) => {
       client.on("error", () => client.terminate());
-      client.on("message", (data) => heard.push(JSON.parse(String(data))));
       serve(client, log, { ...options, since: Number(url.searchParams.get("since")) });
     });
   });
@@ -56,7 +50,6 @@ async function startDaemon(log: Buffer, options: DaemonOptions): Promise<Daemon>
   await once(server, "listening");
   return {
     port: portOf(server.address()),
-    heard,
     [Symbol.asyncDispose]: async () => {
       for (const client of sockets.clients) client.terminate();
       server.closeAllConnections();
@@ -76,8 +69,7 @@ function serve(client: WebSocket, log: Buffer, options: DaemonOptions & { since:
     at = to;
   }
   send({ type: "connected", session_id: "s1", mode: "pipe" });
-  if (options.waitsForClient) client.once("message", () => goLive({ client, log, at, exitCode: options.exitCode }));
-  else goLive({ client, log, at, exitCode: options.exitCode });
+  goLive({ client, log, at, exitCode: options.exitCode });
 }
 
 function goLive(from: { client: WebSocket; log: Buffer; at: number; exitCode: number }) {
@@ -227,24 +219,14 @@ test("from inside a line begins with the next one, from a line's start with that
   expect((await collect(follow(daemon.port, log.length))).lines).toEqual([]);
 });
 
-test("from the end tells only what is new, and sends what it is told to", async () => {
+test("from the end tells only what is new", async () => {
   const lines = ['{"a":1}', '{"b":2}', '{"c":3}'];
-  await using daemon = await startDaemon(logOf(lines), {
-    liveFrom: 8,
-    frameBytes: [],
-    exitCode: 0,
-    waitsForClient: true,
-  });
+  await using daemon = await startDaemon(logOf(lines), { liveFrom: 8, frameBytes: [], exitCode: 0 });
   const follower = follow(daemon.port, "end");
   const got: string[] = [];
-  expect(follower.send({ type: "interrupt" })).toBe(false);
-  for await (const item of follower) {
-    if (item.type === "connected") expect(follower.send({ type: "interrupt" })).toBe(true);
-    if (item.type === "lines") got.push(...item.lines);
-  }
+  for await (const item of follower) if (item.type === "lines") got.push(...item.lines);
   expect(got).toEqual(lines.slice(1));
   expect(follower.offset).toBe(24);
-  expect(daemon.heard).toEqual([{ type: "interrupt" }]);
 });
 
 test("an unknown session is an error with the daemon's code", async () => {
