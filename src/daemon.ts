@@ -85,9 +85,9 @@ export async function startDaemon(
       log: observer.log,
       onDenied: (sessionId, denial) => supervisor.noteDenial(sessionId, denial),
     });
-    const { watch, log } = observer;
-    const keeperPath = programPath("keeper.js");
-    const given = { limitSupport, config, runtimes, store: opened, runDir, keeperPath, reread, watch, log };
+    const { watch, log, restarted } = observer;
+    const told = { watch, log, onKeeperRestart: () => restarted("keeper"), keeperPath: programPath("keeper.js") };
+    const given = { limitSupport, config, runtimes, store: opened, runDir, reread, ...told };
     const supervisor = new Supervisor(given);
     await supervisor.recover();
     const chats = await openChats(config, { supervisor, store: opened, log });
@@ -119,7 +119,7 @@ export async function startDaemon(
       note: observer.note,
       idle: reached,
       close: async (reason) => {
-        const told = tell("stopping");
+        const isTold = tell("stopping");
         const kept = supervisor.goingOn(config.onShutdown);
         server.sockets.closeOf(kept, `the daemon leaves (${reason})`);
         await Promise.all([supervisor.close(config.onShutdown), local.close()]);
@@ -129,7 +129,7 @@ export async function startDaemon(
         await access.audit.close();
         await runtimes.get("docker")?.close();
         // Told before this program ends: what tells it would end with it.
-        await Promise.all([opened.close(), told]);
+        await Promise.all([opened.close(), isTold]);
         // Empty by now; should it not be, the next daemon of this data dir finds what is in it.
         await rmdir(runDir).catch(() => undefined);
         await lock.release();
@@ -239,6 +239,7 @@ async function openLocal(
       // The daemon of one `agentd run` starts one session, as soon as it is up.
       count: config.leaveWhenIdle || !config.runtimes.includes("local") ? 0 : config.limits.ready_sidecars,
       dir: config.dataDir,
+      onLost: () => observer.restarted("ready_sidecar"),
       onSkipped: (reason, session_id) =>
         observer.log("warn", "a ready sidecar could not be used; a fresh one is started", { session_id, reason }),
     },
@@ -277,6 +278,7 @@ async function openRuntimes(
     readyContainers: config.leaveWhenIdle ? 0 : docker.ready_containers,
     user: { uid: docker.uid, gid: docker.gid },
     deniedSince: await lastDenialAt(config.dataDir),
+    onProxyReplaced: () => observer.restarted("proxy"),
     ...told,
   });
   return runtimes.set("docker", timed(containers, observer));

@@ -11,6 +11,9 @@ import { addProcessFigures } from "./process-figures.ts";
 import { addSessionFigures } from "./session-figures.ts";
 import { addTurnFigures } from "./turn-figures.ts";
 
+/** What the daemon starts anew by itself when it ends without having been told to. */
+export type Restarted = "keeper" | "proxy" | "ready_sidecar";
+
 export interface MetricsOptions {
   version: string;
   /** How far each client is behind the end of its session's log, in bytes. */
@@ -30,6 +33,7 @@ export interface Metrics {
   launched(launch: { runtime: string; seconds: number; failed: boolean }): void;
   /** A request or frame was answered with an error. */
   refused(code: string): void;
+  restarted(what: Restarted): void;
   close(): void;
 }
 
@@ -59,6 +63,12 @@ export function createMetrics(options: MetricsOptions): Metrics {
     labelNames: ["code"],
     registers,
   });
+  const restarts = new Counter({
+    name: "agentruntime_restarts_total",
+    help: "What had ended by itself and was started anew: keeper, proxy, ready_sidecar.",
+    labelNames: ["what"],
+    registers,
+  });
   const loopLag = new Histogram({
     name: "agentruntime_event_loop_lag_seconds",
     help: "How late the daemon's timers were, looked at twice a second.",
@@ -84,6 +94,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
       else launch.observe({ runtime }, seconds);
     },
     refused: (code) => refused.inc({ code }),
+    restarted: (what) => restarts.inc({ what }),
     close: () => loop.stop(),
   };
 }

@@ -4,7 +4,7 @@ import { messageOf } from "../protocol/error.ts";
 import { isSecretName } from "../protocol/secrets.ts";
 import type { SessionWatch } from "../session/watch.ts";
 import { createLogger, type Fields, type Level } from "./logger.ts";
-import { createMetrics, type MetricsOptions } from "./metrics.ts";
+import { createMetrics, type Metrics, type MetricsOptions } from "./metrics.ts";
 import type { SpanSink } from "./otlp.ts";
 import { createSessionLog } from "./session-log.ts";
 import { watchSpans } from "./spans.ts";
@@ -29,6 +29,7 @@ export interface Observer {
   /** A sidecar came up, or did not. */
   launched(launch: { runtime: string; seconds: number; failed: boolean }): void;
   refused(code: string): void;
+  readonly restarted: Metrics["restarted"];
   /** The figures, as Prometheus reads them. */
   scrape(): Promise<{ type: string; text: string }>;
   /** Sends what waits, but not for long. */
@@ -64,6 +65,7 @@ export async function createObserver(given: ObserverOptions): Promise<Observer> 
     note: (sentence) => stderr.write(`${sentence}\n`),
     launched: metrics.launched,
     refused: metrics.refused,
+    restarted: metrics.restarted,
     scrape: async () => ({ type: metrics.registry.contentType, text: await metrics.registry.metrics() }),
     close: async () => {
       metrics.close();

@@ -29,6 +29,8 @@ export interface LocalRuntimeOptions {
     count: number;
     /** A folder that is there as long as the daemon. */
     dir: string;
+    /** One that waited has ended by itself. */
+    onLost(): void;
     /** One could not be used; a fresh one takes its place. */
     onSkipped(reason: string, sessionId: string): void;
   };
@@ -43,7 +45,7 @@ export interface LocalRuntime extends Runtime {
 
 export function localRuntime(options: LocalRuntimeOptions): LocalRuntime {
   const { program, ready, dataDirMark } = options;
-  const pool = new ReadySidecars({ program, dir: ready.dir, count: ready.count });
+  const pool = new ReadySidecars({ program, dir: ready.dir, count: ready.count, onLost: ready.onLost });
   return {
     name: "local",
     hasScratch: false,

@@ -12,6 +12,8 @@ export interface ReadySidecarsOptions {
   dir: string;
   /** How many wait at once; 0 is none. */
   count: number;
+  /** One that waited has ended by itself; another takes its place when there is time. */
+  onLost(): void;
 }
 
 /** How long no session may have been launched before one more is started: starting takes the processor that a burst needs. */
@@ -90,6 +92,7 @@ export class ReadySidecars {
     const at = this.#waiting.indexOf(sidecar);
     if (at === -1) return;
     this.#waiting.splice(at, 1);
+    this.#options.onLost();
     this.#fillIn(Math.min(deathPauseMsMax, deathPauseMs * 2 ** this.#deaths++));
   }
 }

@@ -32,6 +32,8 @@ export interface KeepersOptions {
   keeperPath: string;
   socketOf(spec: SessionSpec): KeeperSocket;
   onFault(message: string, sessionId: string): void;
+  /** One that had ended was started anew. */
+  onRestart(): void;
 }
 
 /** A keeper that dies so often, each time soon after its start, is not started again. */
@@ -93,11 +95,12 @@ export class Keepers {
     this.#leaving.abort();
   }
 
-  async #ensure(bootstrap: KeeperWish): Promise<void> {
+  /** True when it had to be started. */
+  async #ensure(bootstrap: KeeperWish): Promise<boolean> {
     const watch = watchKeeper(bootstrap);
     const isUp = await Promise.race([watch.up, delay(answerMs, false, { ref: false })]);
     watch.close();
-    if (isUp) return;
+    if (isUp) return false;
     const { keeperPath } = this.#options;
     const config = this.#options.config();
     if (bootstrap.is_open) {
@@ -109,12 +112,14 @@ export class Keepers {
       { keeperPath, environment: config.environment, launchTimeoutMs: config.limits.launch_timeout },
       { ...bootstrap, ...(await outwardsOf(config)) },
     );
+    return true;
   }
 
   async #tryAgain(session: Session, bootstrap: KeeperWish): Promise<void> {
     try {
       await this.#restarts.run(async () => {
-        if (session.isLive && !this.#leaving.signal.aborted) await this.#ensure(bootstrap);
+        if (!session.isLive || this.#leaving.signal.aborted) return;
+        if (await this.#ensure(bootstrap)) this.#options.onRestart();
       });
     } catch (error) {
       this.#options.onFault(messageOf(error), session.id);

@@ -61,6 +61,8 @@ export interface SupervisorOptions {
   reread(): Config;
   log: Log;
   watch: SessionWatch;
+  /** The key keeper of a session had ended and was started anew. */
+  onKeeperRestart(): void;
   /** Which limits this machine lets us hold. */
   limitSupport: LimitSupport;
 }
@@ -73,7 +75,7 @@ export class Supervisor {
   readonly #looking = new AtMost(1);
   readonly #reread: () => Config;
 
-  constructor({ keeperPath, reread, ...options }: SupervisorOptions) {
+  constructor({ keeperPath, reread, onKeeperRestart, ...options }: SupervisorOptions) {
     const { config, store, runDir, log } = options;
     // Of the configuration as it is then: what of it may change is read anew.
     const now = () => this.#context.config;
@@ -106,6 +108,7 @@ export class Supervisor {
         keeperPath,
         socketOf: (spec) => placeOf(spec).keeperSocket,
         onFault: (message, session_id) => log("error", message, { session_id }),
+        onRestart: onKeeperRestart,
       }),
       logins: new Logins({
         config: now,

@@ -134,6 +134,9 @@ describe("POST /sessions refuses and makes nothing:", () => {
       ]);
       expect(made).toMatchObject({ status: 500, body: { error: "launch_failed" } });
       expect([200, 404]).toContain(removed.status);
+      expect((await impatient.get("/metrics")).text).toContain(
+        'agentruntime_launch_failures_total{runtime="local"} 1\n',
+      );
       expect((await impatient.get("/sessions")).body).toEqual([]);
       expect(await Promise.all(["sessions", "run"].map((name) => readdir(join(impatient.dataDir, name))))).toEqual([
         [],

@@ -139,6 +139,7 @@ describe.skipIf(!isRoot)("a full disk (needs root)", () => {
     expect(health).toEqual({ paused: true, message: expect.stringContaining("full") });
     expect(await watcher.frame("paused")).toEqual({ type: "paused", paused: true, reason: expect.stringMatching(/./) });
     expect((await served.get(`/sessions/${id}`)).body).toMatchObject({ status: "running", activity: "paused" });
+    expect((await served.get("/metrics")).text).toContain("\nagentruntime_sessions_paused 1\n");
     expect(await served.post("/sessions", { agent: "echo", prompt: "hi" })).toMatchObject({
       status: 503,
       body: { error: "disk_full" },
@@ -153,6 +154,7 @@ describe.skipIf(!isRoot)("a full disk (needs root)", () => {
     await watcher.ended(40_000);
     expect(watcher.frames.filter(({ type }) => type === "paused").at(-1)).toMatchObject({ paused: false });
     expect((await served.get("/health")).body.storage).toBeUndefined();
+    expect((await served.get("/metrics")).text).toContain("\nagentruntime_sessions_paused 0\n");
     const lines = checkedLines(log);
     expect(watcher.bytes.equals(readFileSync(log))).toBe(true);
     const numbers = lines.filter(({ type }) => type === "stdout").map(({ data }) => data.text);

@@ -88,6 +88,7 @@ test("a keeper that dies is started again, and the session's next turn reaches t
   await eventually(() => keeperPids().some((pid) => pid !== keeper), { what: "a new keeper" });
   await daemon.post(`/sessions/${id}/prompt`, { text: "[[say:still here]]" });
   expect(said(await log(id, 2)).at(-1)).toBe("still here");
+  expect((await daemon.get("/metrics")).text).toContain('agentruntime_restarts_total{what="keeper"} 1\n');
   await daemon.delete(`/sessions/${id}`);
 });
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually } from "../support/eventually.ts";
 import { readLog } from "../support/read-log.ts";
+import { scrape } from "../support/scrape.ts";
 import { type Daemon, startDaemon } from "../support/start-daemon.ts";
 
 const echo = new URL("../fixtures/agents/echo.mjs", import.meta.url).pathname;
@@ -15,15 +16,6 @@ afterAll(async () => {
   await daemon?.stop();
 });
 
-/** Every series by its name with labels, as Prometheus would read it. */
-async function scrape(of: Daemon = daemon): Promise<Map<string, number>> {
-  const { text, status, headers } = await of.get("/metrics");
-  expect(status).toBe(200);
-  expect(headers.get("content-type")).toContain("text/plain; version=0.0.4");
-  const lines = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
-  return new Map(lines.map((line) => [line.slice(0, line.lastIndexOf(" ")), Number(line.split(" ").at(-1))]));
-}
-
 async function untilEnded(id: string): Promise<void> {
   await eventually(async () => (await daemon.get(`/sessions/${id}`)).body.status === "completed", { what: "its end" });
 }
@@ -35,12 +27,12 @@ describe("/metrics", () => {
   });
 
   it("counts a session's life, and what was written is what is in the log", async () => {
-    const before = await scrape();
+    const before = await scrape(daemon);
     const { body } = await daemon.post("/sessions", { agent: "echo", prompt: "lines 500" });
     await untilEnded(body.session_id);
     const events = await readLog(daemon, body.session_id);
     const view = (await daemon.get(`/sessions/${body.session_id}`)).body;
-    const grown = async (series: string) => ((await scrape()).get(series) ?? 0) - (before.get(series) ?? 0);
+    const grown = async (series: string) => ((await scrape(daemon)).get(series) ?? 0) - (before.get(series) ?? 0);
     await eventually(
       async () => (await grown('agentruntime_sessions_ended_total{agent="echo",end_reason="finished"}')) === 1,
     );
@@ -60,7 +52,7 @@ describe("/metrics", () => {
     client.send({ type: "nonsense" });
     await client.frame("error");
     await daemon.get("/sessions/nobody");
-    const seen = await scrape();
+    const seen = await scrape(daemon);
     expect(seen.get('agentruntime_sessions{agent="echo",status="running"}')).toBe(1);
     expect(seen.get("agentruntime_clients")).toBe(1);
     expect(seen.get('agentruntime_client_lag_bytes{quantile="1"}')).toBe(0);
@@ -69,7 +61,7 @@ describe("/metrics", () => {
     expect([...seen.keys()].filter((series) => series.includes(body.session_id))).toEqual([]);
     await client.close();
     await daemon.delete(`/sessions/${body.session_id}`);
-    expect((await scrape()).get('agentruntime_sessions{agent="echo",status="running"}')).toBeUndefined();
+    expect((await scrape(daemon)).get('agentruntime_sessions{agent="echo",status="running"}')).toBeUndefined();
   });
 });
 

@@ -34,6 +34,7 @@ export async function startDockerRuntime(settings: Partial<DockerRuntimeOptions>
     user,
     deniedSince: 0,
     onDenied: () => undefined,
+    onProxyReplaced: () => undefined,
     log: (_, message) => void logs.push(message),
     ...settings,
   });

@@ -61,6 +61,8 @@ export interface DockerRuntimeOptions {
   /** Unix ms: what was denied before has been told. */
   deniedSince: number;
   onDenied(sessionId: string, denial: Denial): void;
+  /** The proxy no longer worked and is replaced. */
+  onProxyReplaced(): void;
   log(level: "info" | "warn" | "error", message: string, fields?: Record<string, unknown>): void;
 }
 
@@ -153,6 +155,7 @@ class DockerRuntime implements Runtime {
       deniedSince: options.deniedSince,
       isNeeded: () => this.#inUse.isNeeded,
       onLine: (line) => this.#onProxyLine(line),
+      onReplaced: options.onProxyReplaced,
       log: options.log,
     });
     this.#networks = new SessionNetworks({

@@ -38,6 +38,8 @@ export interface ProxyOptions {
   /** Whether there is a session. */
   isNeeded(): boolean;
   onLine(line: string): void;
+  /** One that no longer worked is replaced. */
+  onReplaced(): void;
   log(level: "info" | "warn" | "error", message: string, fields?: Record<string, unknown>): void;
 }
 
@@ -251,6 +253,7 @@ export class EgressProxy {
         return engine.getContainer(Id);
       }
       log("warn", "the proxy does not work and is replaced", { status: State.Status, exit_code: State.ExitCode });
+      this.#options.onReplaced();
       await this.#remove();
     } catch (error) {
       if (!isMissing(error)) throw error;

@@ -120,6 +120,7 @@ async function makeProxy(): Promise<{ proxy: EgressProxy; engine: Docker; wayOut
     deniedSince: 0,
     isNeeded: () => isNeeded,
     onLine: () => undefined,
+    onReplaced: () => undefined,
     log: (_, message) => void told.push(message),
   });
   onTestFinished(async () => {

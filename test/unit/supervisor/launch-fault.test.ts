@@ -40,7 +40,7 @@ test("a session that cannot be started, with a sidecar that cannot be ended, is 
     dataDirMark: "mark",
     launchTimeoutMs: 1000,
     sandbox: undefined,
-    ready: { count: 0, dir: path("run"), onSkipped: nothing },
+    ready: { count: 0, dir: path("run"), onLost: nothing, onSkipped: nothing },
   });
   /** Something else is put in the place of the work dir while the sidecar comes up, and the engine goes. */
   const runtime: Runtime = {
@@ -66,6 +66,7 @@ test("a session that cannot be started, with a sidecar that cannot be ended, is 
     reread: () => config,
     log: (_level, message, fields) => told.push(`${message}: ${String(fields?.["error"])}`),
     watch: unwatched,
+    onKeeperRestart: nothing,
     limitSupport: { memory: "no", cpus: "no", pids: "no" },
   });
   await supervisor.recover();
