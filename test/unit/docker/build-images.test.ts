@@ -32,8 +32,8 @@ async function builder(told: readonly object[]) {
     const { pathname, searchParams } = new URL(request.url ?? "/", "http://engine");
     const say = (value: object) =>
       response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(value));
-    if (pathname === "/version") return say({ Os: "linux", ApiVersion: "1.41" });
-    if (pathname.startsWith("/images/")) return say({ Size: 7 });
+    if (pathname === "/version") return void say({ Os: "linux", ApiVersion: "1.41" });
+    if (pathname.startsWith("/images/")) return void say({ Size: 7 });
     const files = await namesIn(await buffer(request));
     asked.push({
       dockerfile: searchParams.get("dockerfile") ?? "",

@@ -86,7 +86,7 @@ function take(request: IncomingMessage, response: ServerResponse): void {
     return answer(response, 200, { Id: container.id, State, Mounts, Config: { Labels } });
   }
   if (path.startsWith("/images/")) return answer(response, 200, { Config: { Labels } });
-  if (/^\/(containers\/[^/]+\/exec|exec\/.*)$/.test(path)) return run(request, response, path);
+  if (/^\/(containers\/[^/]+\/exec|exec\/.*)$/.test(path)) return void run(request, response, path);
   if (method === "POST" && path.endsWith("/connect")) connected.push(path.split("/")[2] ?? "");
   if (path.endsWith("/logs")) return void response.writeHead(200).flushHeaders();
   if (method === "GET" && path.startsWith("/networks/")) return answer(response, 200, { Name: "n" });
