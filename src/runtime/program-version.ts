@@ -24,7 +24,14 @@ export async function programVersion(
       maxBuffer: outputBytesMax,
       extendEnv: options.env === undefined,
       // Some leave folders behind even for this question.
-      env: { ...options.env, TMPDIR: dir, XDG_CACHE_HOME: dir, XDG_STATE_HOME: dir, CODEX_HOME: dir },
+      env: {
+        ...options.env,
+        TMPDIR: dir,
+        CLAUDE_CODE_TMPDIR: dir,
+        XDG_CACHE_HOME: dir,
+        XDG_STATE_HOME: dir,
+        CODEX_HOME: dir,
+      },
     });
     const version = versionIn(stdout);
     return version === undefined ? { version, fault: `it says ${JSON.stringify(stdout.slice(0, 100))}` } : { version };

@@ -55,7 +55,7 @@ export interface AgentEnvOptions {
   request: Readonly<Record<string, string>>;
   /** Folder of the private home; undefined leaves the agent in the person's. */
   privateHome: string | undefined;
-  /** Folder for temporary files, never above the private home. */
+  /** The session's own folder for temporary files, never above the private home. */
   temporaryDir: string;
   /** The trace it works in, for programs that look for one. */
   traceparent?: string | undefined;
@@ -75,6 +75,8 @@ export function agentEnv(options: AgentEnvOptions): Record<string, string> {
     // Not below TMPDIR, or its helpers are refused and every sandboxed command fails (codex 0.169.0).
     if (options.harness === "codex") env["CODEX_HOME"] = `${privateHome}/.codex`;
   }
+  // Its sockets and what its commands print. In a person's home the rest of TMPDIR stays, since other programs of theirs look there.
+  if (privateHome === undefined && options.harness === "claude") env["CLAUDE_CODE_TMPDIR"] = options.temporaryDir;
   // OpenCode is spoken to over ACP as well; other programs keep to these folders or do not know them.
   if (privateHome !== undefined && (options.harness === "opencode" || options.harness === "acp"))
     Object.assign(env, ownFolders(privateHome));

@@ -25,8 +25,7 @@ beforeAll(async () => {
   await mkdir(home);
   project = join(dir.path, "project");
   await mkdir(project);
-  // Claude Code leaves folders where it keeps what is temporary.
-  env = { ...environment, HOME: home, TMPDIR: dir.path };
+  env = { ...environment, HOME: home };
   const claude = { harness: "claude", command: claudeBinary(), base_url: model.url };
   const agents = {
     refused: { ...claude, key_env: "GIVEN_KEY" },

@@ -19,6 +19,9 @@ const plain: AgentEnvOptions = {
   temporaryDir: "/run/t",
 };
 
+/** What Claude Code has besides in a person's home. */
+const own = { CLAUDE_CODE_TMPDIR: "/run/t" };
+
 test("an agent gets what is on the list of the daemon's environment, and no key", () => {
   expect(agentEnv(plain)).toEqual({
     PATH: "/bin",
@@ -26,7 +29,16 @@ test("an agent gets what is on the list of the daemon's environment, and no key"
     LANG: "C",
     LC_ALL: "C",
     XDG_CONFIG_HOME: "/home/me/.config",
+    ...own,
   });
+});
+
+test("in a person's home Claude Code alone has a temporary folder of its session's, and the operator may name another", () => {
+  const daemon = { TMPDIR: "/tmp/me" };
+  expect(agentEnv({ ...plain, daemon })).toEqual({ TMPDIR: "/tmp/me", ...own });
+  expect(agentEnv({ ...plain, daemon, harness: "codex" })).toEqual({ TMPDIR: "/tmp/me" });
+  const settings = { env: { CLAUDE_CODE_TMPDIR: "/big" } };
+  expect(agentEnv({ ...plain, daemon, settings })["CLAUDE_CODE_TMPDIR"]).toBe("/big");
 });
 
 test("the operator's additions come over it, the request's over both", () => {
@@ -63,15 +75,15 @@ test.each([
   ["generic", "WORK_KEY", "WORK_KEY"],
 ] satisfies [HarnessName, string, string][])("a %s agent gets the key in %s as %s", (harness, from, to) => {
   const env = agentEnv({ ...plain, harness, daemon: { [from]: "k" }, settings: { env: {}, key_env: from } });
-  expect(env).toEqual({ [to]: "k" });
+  expect(env).toEqual({ [to]: "k", ...(harness === "claude" ? own : {}) });
 });
 
 test("a key that the daemon has not is not made up", () => {
-  expect(agentEnv({ ...plain, daemon: {}, settings: { env: {}, key_env: "NONE" } })).toEqual({});
+  expect(agentEnv({ ...plain, daemon: {}, settings: { env: {}, key_env: "NONE" } })).toEqual(own);
 });
 
 test("the base URL is the configuration's, under the agent's name for it", () => {
   const settings = { env: {}, base_url: "http://m/" };
-  expect(agentEnv({ ...plain, daemon: {}, settings })).toEqual({ ANTHROPIC_BASE_URL: "http://m/" });
+  expect(agentEnv({ ...plain, daemon: {}, settings })).toEqual({ ANTHROPIC_BASE_URL: "http://m/", ...own });
   expect(agentEnv({ ...plain, daemon: {}, harness: "generic", settings })).toEqual({ OPENAI_BASE_URL: "http://m/" });
 });
