@@ -41,6 +41,9 @@ export const DenialReason = z.enum([
 ]);
 export type DenialReason = z.infer<typeof DenialReason>;
 
+/** In place of a host where what came was no request (a `method`): it names none. The port is 0 then. */
+export const noHost = "-";
+
 export const Denial = z.object({
   /** Unix ms. */
   at: z.number(),

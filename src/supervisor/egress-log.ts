@@ -4,7 +4,7 @@ import { appendFile, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { defined } from "../protocol/defined.ts";
-import type { Denial } from "../protocol/egress.ts";
+import { type Denial, noHost } from "../protocol/egress.ts";
 import { errnoOf } from "../protocol/error.ts";
 import type { SessionEvent } from "../protocol/event.ts";
 import { EgressEntry } from "../protocol/http.ts";
@@ -151,6 +151,7 @@ function sentenceOf({ host, port, reason, sni, verdict }: Denial): string {
     case "port":
       return `The session may not reach ${what}: only port 443 is open.`;
     case "method":
+      if (host === noHost) return "The session sent its proxy bytes that are no request: only TLS tunnels are open.";
       return `The session may not reach ${what} in clear text: only TLS tunnels are open.`;
     case "literal":
       return `The session may not reach ${what}: it is no name of a host.`;

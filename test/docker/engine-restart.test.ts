@@ -1,6 +1,6 @@
 import { execa } from "execa";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import { type Shells, startShells, textOf } from "../support/docker-shell.ts";
+import { denials, type Shells, startShells, textOf } from "../support/docker-shell.ts";
 import { eventually } from "../support/eventually.ts";
 import { makeOwnEngine, type OwnEngine } from "../support/own-engine.ts";
 
@@ -44,10 +44,14 @@ test("the metadata address of the engine's network is answered for any other con
   await new Promise((resolve) => service.stdout.once("data", resolve));
   const ask = `python3 -c 'import socket;s=socket.create_connection(("${address}",80),4);s.settimeout(4);print("READ",s.recv(99))' 2>&1 | tail -1`;
   expect(await besides(ask)).toContain("READ b'METADATA'");
-  const { lines } = await shells.run(
-    `${ask}; curl -s -m 5 http://${address}/latest/meta-data/ -o /dev/null -w '%{http_code}\\n'; curl -s -m 5 https://${address}/; echo "code $?"`,
+  const { lines, events } = await shells.run(
+    `${ask}; curl -s -m 5 http://${address}/latest/meta-data/ -o /dev/null -w '%{http_code}\\n'; curl -s -m 5 https://${address}/; echo "code $?"; sleep 1`,
   );
   expect(lines).toEqual([expect.stringMatching(/^OSError|unreachable|timed out/), "403", "code 56"]);
+  expect(denials(events)).toEqual([
+    { host: address, port: 80, reason: "method" },
+    { host: address, port: 443, reason: "literal" },
+  ]);
 }, 180_000);
 
 /** In a container of that engine that is nobody's session. */

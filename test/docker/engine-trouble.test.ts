@@ -117,6 +117,21 @@ test.each<[string, docker: Record<string, unknown>, code: string, message: RegEx
   expect(body).toMatchObject({ error: code, message: expect.stringMatching(message) });
 });
 
+test("a build on a base image that cannot be had fails and says what to do; the image that was there stays", async () => {
+  const image = async () => (await engine.getImage("agentruntime-proxy:latest").inspect()).Id;
+  const before = await image();
+  // A registry at which nobody listens.
+  const args = ["images", "build", "proxy", "--docker-host", dockerHost, "--proxy-base", "127.0.0.1:1/no-such:1"];
+  const { exitCode, stderr } = await runCli(args);
+  expect([exitCode, stderr]).toEqual([
+    1,
+    expect.stringMatching(
+      /Cannot build the image "agentruntime-proxy:latest": .*127\.0\.0\.1:1.*name a base image that is there with .*--proxy-base/s,
+    ),
+  ]);
+  expect(await image()).toBe(before);
+});
+
 test("an engine whose disk is full: doctor says so, and a session that is refused by it", async () => {
   const disk = mountSmallDisk(join(await folder(), "disk"), 64);
   onTestFinished(() => disk.remove());

@@ -5,8 +5,10 @@ import { createServer } from "node:net";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { type DockerShell, startDockerShell } from "../support/docker-shell.ts";
-import { agentdContainers, outside } from "../support/docker-world.ts";
+import type { LoggedEvent } from "../support/client-socket.ts";
+import { type DockerShell, startDockerShell, textOf } from "../support/docker-shell.ts";
+import { agentdContainers, frontAddress, outside } from "../support/docker-world.ts";
+import { nameServer, startNameServer } from "../support/name-server.ts";
 import { startDaemon } from "../support/start-daemon.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
@@ -25,6 +27,10 @@ const tcp = (host: string, port: number) =>
   `python3 -c 'import socket,sys;s=socket.create_connection((sys.argv[1],${port}),4);s.settimeout(4);s.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n");print("READ",s.recv(99))' "${host}" 2>&1 | tail -1`;
 const udp = (host: string, port: number) =>
   `python3 -c 'import socket;s=socket.socket(2,2);s.settimeout(4);s.sendto(b"hello",("${host}",${port}));print("READ",s.recv(99))' 2>&1 | tail -1`;
+
+/** In a session's home on this machine, which its container sees. */
+const go = (id: string, step: string) => writeFile(join(shell.daemon.dataDir, "sessions", id, "home", step), "");
+const wait = (step: string) => `for i in $(seq 600); do [ -e /home/agent/${step} ] && break; sleep 0.1; done`;
 
 describe("an agent does not reach, past the proxy,", () => {
   test("this machine's services, neither by TCP nor by UDP", async () => {
@@ -75,6 +81,18 @@ describe("an agent does not reach, past the proxy,", () => {
     expect(lines).toHaveLength(2);
   });
 
+  test("a name server that has a public address, by UDP: not even the question comes there", async () => {
+    const dns = await startNameServer(shell.world);
+    const ask = (name: string) =>
+      `python3 -c 'import socket;q=bytes.fromhex("123401000001000000000000")+b"".join(bytes([len(l)])+l.encode() for l in "${name}".split("."))+bytes([0,0,1,0,1]);s=socket.socket(2,2);s.settimeout(4);s.sendto(q,("${nameServer}",53));print("FOUND",socket.inet_ntoa(s.recv(512)[-4:]))' 2>&1 | tail -1`;
+    expect(await outside(shell.world, ask("from-beside.test"))).toContain(`FOUND ${frontAddress}`);
+    const { lines } = await shell.run(ask("from-session.test"));
+    expect(lines).toEqual([expect.stringMatching(/^(OSError|TimeoutError|socket\.timeout|timeout)\b/)]);
+    const asked = await dns.said();
+    expect(asked).toContain("from-beside.test");
+    expect(asked).not.toContain("from-session.test");
+  });
+
   test("names through the engine's resolver", async () => {
     const ask = `python3 -c 'import socket;print("FOUND",socket.gethostbyname("allowed.test"))' 2>&1 | tail -1`;
     expect(await outside(shell.world, ask)).toContain("FOUND 198.51.100.");
@@ -82,35 +100,49 @@ describe("an agent does not reach, past the proxy,", () => {
     expect(lines.join()).not.toContain("FOUND");
   });
 
-  test("another session, and that one's sidecar and proxy settings", async () => {
+  test("another session, and that one's side of the proxy", async () => {
+    const proxy = `proxy=$(python3 -c 'import os;print(os.environ["HTTPS_PROXY"].split("//")[1].split(":")[0])')`;
     const other = await shell.start(
-      `python3 -m http.server 8000 --bind 0.0.0.0 >/dev/null 2>&1 & sleep 1; ${tcp("127.0.0.1", 8000)}; sleep 20`,
+      `python3 -m http.server 8000 --bind 0.0.0.0 >/dev/null 2>&1 & sleep 1; ${tcp("127.0.0.1", 8000)}; ${proxy}; ${tcp("$proxy", 3128)}; echo "proxy $proxy"; ${wait("over")}`,
     );
-    await shell.log(other, (events) => events.some(({ type }) => type === "stdout"));
+    const lines = (events: readonly LoggedEvent[]) => textOf(events, "stdout");
+    const said = lines(await shell.log(other, (events) => lines(events).length === 3));
+    expect(said.slice(0, 2)).toEqual([
+      expect.stringContaining("READ b'HTTP/1.0 200"),
+      expect.stringContaining("READ b'HTTP/1.1 4"),
+    ]);
     const [container] = await agentdContainers(other);
     const [network] = Object.values(container?.NetworkSettings.Networks ?? {});
-    const { lines } = await shell.run(
-      `${tcp(network?.IPAddress ?? "", 8000)}; ${tcp(
-        String(network?.IPAddress).replace(/\d+$/, (last) => String(Number(last) - 1)),
-        3128,
-      )}`,
-    );
-    expect(lines.join()).not.toContain("READ");
-    const events = await shell.log(other);
-    expect(JSON.stringify(events)).toContain("READ b'HTTP/1.0");
+    const outer = /^proxy (10\.[\d.]+)$/.exec(said[2] ?? "")?.[1] ?? "";
+    const asked = await shell.run(`${tcp(network?.IPAddress ?? "", 8000)}; ${tcp(outer, 3128)}`);
+    expect(asked.lines).toHaveLength(2);
+    expect(asked.lines.join()).not.toContain("READ");
+    await go(other, "over");
+    await shell.log(other);
   });
 });
 
 describe("in its container an agent", () => {
   test("has no capability, gains none, and is under a filter of system calls", async () => {
     const { lines } = await shell.run(
-      `grep -E '^(CapEff|CapBnd|NoNewPrivs|Seccomp):' /proc/self/status | tr -d '\\t'; find / -xdev -perm -4000 -type f 2>/dev/null | head -1 | xargs -r -n1 echo setuid; su -c id 2>&1 | tail -1; id -u`,
+      `grep -E '^(CapEff|CapBnd|NoNewPrivs|Seccomp):' /proc/self/status | tr -d '\t'; id -u`,
     );
-    expect(lines.join("\n")).toMatch(/CapBnd:0{16}/);
-    expect(lines.join("\n")).toMatch(/CapEff:0{16}/);
-    expect(lines).toContain("NoNewPrivs:1");
-    expect(lines).toContain("Seccomp:2");
-    expect(lines.at(-1)).toBe("1000");
+    expect(lines.sort()).toEqual([
+      "1000",
+      `CapBnd:${"0".repeat(16)}`,
+      `CapEff:${"0".repeat(16)}`,
+      "NoNewPrivs:1",
+      "Seccomp:2",
+    ]);
+  });
+
+  test("is not root by a program that is root's for whoever starts it", async () => {
+    // It waits for a password, as whom it runs.
+    const su = `ls -l /usr/bin/su | cut -c1-10; sleep 60 | su -c id & su=$!; for i in $(seq 100); do [ "$(cat /proc/$su/comm)" = su ] && break; sleep 0.1; done; grep ^Uid: /proc/$su/status | tr '\t' ' '; kill $(pgrep -x sleep); wait $su; echo "su $?"`;
+    const asUser = `setpriv --reuid=1000 --regid=1000 --clear-groups bash -c "$(echo ${Buffer.from(su).toString("base64")} | base64 -d)"`;
+    expect(await outside(shell.world, asUser)).toMatch(/-rws[\s\S]*Uid: 1000 0 0 0\n/);
+    const { lines } = await shell.run(su);
+    expect(lines).toEqual(["-rwsr-xr-x", "Uid: 1000 1000 1000 1000", "su 1"]);
   });
 
   test("writes only where it is meant to", async () => {
@@ -131,21 +163,42 @@ describe("in its container an agent", () => {
     expect(lines).toEqual(["agent", "over"]);
   });
 
-  test("cannot look into its sidecar, which runs as the same user", async () => {
+  test("cannot look into its sidecar, which runs as the same user, and can into a program of its own", async () => {
     const { lines } = await shell.run(
-      `sidecar=$(pgrep -f sidecar.js | tail -1); sleep 5 & own=$!; echo "own $(cat /proc/$own/environ | tr '\\0' '\\n' | grep -c ^HOME=)"; for what in environ mem maps; do cat /proc/$sidecar/$what >/dev/null 2>&1 && echo "read $what"; done; python3 -c 'import ctypes,sys;print("traced",ctypes.CDLL(None).ptrace(16,int(sys.argv[1]),0,0))' $sidecar; echo "pid $sidecar"`,
+      `sidecar=$(pgrep -f sidecar.js | tail -1); tr '\\0' ' ' </proc/$sidecar/cmdline; echo; grep ^Uid: /proc/$sidecar/status | tr '\t' ' '; echo ${Buffer.from(looksInto).toString("base64")} | base64 -d >/tmp/look.py; python3 /tmp/look.py $sidecar`,
     );
-    expect(lines[0]).toBe("own 1");
-    expect(lines).toContain("traced -1");
-    expect(lines.join("\n")).not.toMatch(/^read /m);
-    expect(lines.at(-1)).toMatch(/^pid \d+$/);
+    const [program, user, ...found] = lines;
+    expect(program).toMatch(/^\S*loader \S*node \S*sidecar\.js/);
+    expect(user).toBe("Uid: 1000 1000 1000 1000");
+    expect(found).toEqual([
+      "own environ read",
+      "own maps read",
+      "own mem read",
+      "own traced",
+      "sidecar environ EACCES",
+      "sidecar maps EACCES",
+      "sidecar mem EACCES",
+      "sidecar traced EPERM",
+    ]);
   });
 
-  test("runs out of processes before this machine does", async () => {
-    const { lines } = await shell.run(
-      `count=0; for i in $(seq 400); do sleep 3 & count=$((count+1)); done 2>/dev/null; echo "started $(pgrep -c sleep)"`,
+  test("runs out of processes before this machine does, and others have theirs meanwhile", async () => {
+    const id = await shell.start(
+      `echo ${Buffer.from(forks).toString("base64")} | base64 -d >/tmp/forks.py; python3 /tmp/forks.py; echo after`,
     );
-    expect(Number(/started (\d+)/.exec(lines.join("\n"))?.[1] ?? 0)).toBeLessThan(200);
+    await shell.log(id, (events) => events.some(({ type }) => type === "stdout"));
+    expect((await shell.run("for i in $(seq 50); do sleep 1 & done; wait; echo elsewhere")).lines).toEqual([
+      "elsewhere",
+    ]);
+    await go(id, "go");
+    const events = await shell.log(id);
+    const lines = textOf(events, "stdout");
+    const [, forked = "", refused = ""] = /^forked (\d+), then (\w+)$/.exec(lines[0] ?? "") ?? [];
+    // The sidecar and the shell have theirs out of the same 200.
+    expect(Number(forked)).toBeGreaterThan(150);
+    expect(Number(forked)).toBeLessThan(200);
+    expect([refused, ...lines.slice(1)]).toEqual(["EAGAIN", "after"]);
+    expect(events.at(-1)).toMatchObject({ type: "exit", data: { code: 0 } });
   });
 
   test("that uses more memory than it may is killed, and the session goes on", async () => {
@@ -215,6 +268,56 @@ describe("what a container leaves in its folders is not followed on this machine
     expect(heard).not.toContain(sidecar.token);
   });
 });
+
+/**
+ * The same calls on a child of its own and on the process that is named: reads what it is told of it, and begins to trace it. A file of memory
+ * opens for whoever may look into it, and can be read where something is.
+ */
+const looksInto = `
+import ctypes, errno, os, signal, sys
+libc = ctypes.CDLL(None, use_errno=True)
+def outcome(act):
+    try: return "read" if act() else "empty"
+    except OSError as error: return errno.errorcode[error.errno]
+def content(pid, what):
+    with open(f"/proc/{pid}/{what}", "rb") as file: return file.read()
+def memory(pid):
+    with open(f"/proc/{pid}/mem", "rb", 0) as file:
+        file.seek(int(content(pid, "maps").split(b"-")[0], 16))
+        return file.read(16)
+def look(who, pid):
+    for what in ("environ", "maps"): print(who, what, outcome(lambda: content(pid, what)))
+    print(who, "mem", outcome(lambda: memory(pid)))
+    failed = libc.ptrace(16, pid, 0, 0) != 0
+    print(who, "traced", *([errno.errorcode[ctypes.get_errno()]] if failed else []))
+    sys.stdout.flush()
+own = os.fork()
+if own == 0:
+    signal.pause()
+look("own", own)
+os.waitpid(own, 0)
+os.kill(own, 9)
+os.waitpid(own, 0)
+look("sidecar", int(sys.argv[1]))
+`;
+
+/** As many processes as there can be, and all stay until the test says so. */
+const forks = `
+import errno, os, signal, time
+children, refused = [], "nothing"
+for _ in range(1000):
+    try: child = os.fork()
+    except OSError as error:
+        refused = errno.errorcode[error.errno]
+        break
+    if child == 0: signal.pause()
+    children.append(child)
+print(f"forked {len(children)}, then {refused}", flush=True)
+while not os.path.exists("/home/agent/go"): time.sleep(0.1)
+for child in children:
+    os.kill(child, 9)
+    os.waitpid(child, 0)
+`;
 
 /** Takes the sidecar's place on its socket: greets as one, sends an event, and writes down what it hears. */
 const forgedSidecar = `

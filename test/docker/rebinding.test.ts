@@ -4,17 +4,13 @@
  */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { withoutFrames } from "../../src/runtime/docker/log-follower.ts";
 import { type DockerShell, denials, startDockerShell, textOf } from "../support/docker-shell.ts";
-import { agentdContainers, engine, testLabel } from "../support/docker-world.ts";
-import { eventually } from "../support/eventually.ts";
+import { agentdContainers, engine, frontAddress } from "../support/docker-world.ts";
+import { nameServer, startNameServer } from "../support/name-server.ts";
+import { inProxy, markerAt, proxyContainer } from "../support/proxy-of.ts";
 
 const deadlineMs = 240_000;
-const program = fileURLToPath(new URL("../fixtures/docker/dns.mjs", import.meta.url));
-const openAddress = "198.51.100.2";
-const nameServer = "198.51.100.53";
 /** By what the name server tells of them, see there. */
 const kinds = { r: 60, m: 20, n: 20, g: 20 };
 /** The proxy keeps an answer for 5 s at least, and counts in whole seconds. */
@@ -38,13 +34,11 @@ test(
     await engine.getNetwork(own).connect({ Container: front.id });
     const networks = (await front.inspect()).NetworkSettings.Networks;
     const inside = networks[own]?.IPAddress ?? "";
-    expect(networks[shell.world.network]?.IPAddress).toBe(openAddress);
-    const dns = await startNameServer(inside);
+    expect(networks[shell.world.network]?.IPAddress).toBe(frontAddress);
+    const dns = await startNameServer(shell.world, inside);
     await letProxyAsk(nameServer);
     // The proxy itself would come through.
-    expect(
-      await inProxy(`printf 'GET / HTTP/1.0\\r\\n\\r\\n' | openssl s_client -quiet -connect ${inside}:443`),
-    ).toContain(`Reached-At: ${inside}`);
+    expect(await inProxy(markerAt(inside))).toContain(`Reached-At: ${inside}`);
 
     const home = join(shell.daemon.dataDir, "sessions", id, "home");
     await writeFile(join(home, "inside"), inside);
@@ -60,7 +54,7 @@ test(
     // Who sits beside it is answered there.
     expect(lines.at(-1)).toContain(`Reached-At: ${inside}`);
     const of = (kind: string) => found.filter((one) => one.kind === kind);
-    const reached = (kind: string) => of(kind).filter(({ end }) => end === `Reached-At: ${openAddress}`).length;
+    const reached = (kind: string) => of(kind).filter(({ end }) => end === `Reached-At: ${frontAddress}`).length;
     expect(of("r").every(({ status }) => status === "200")).toBe(true);
     // Some hellos came while the first answer was kept, some after the second one: that one was private.
     for (const kind of ["r", "m"]) {
@@ -69,7 +63,7 @@ test(
     }
     expect(reached("n")).toBe(0);
     expect(reached("g")).toBe(of("g").length);
-    const answers = await said(dns);
+    const answers = await dns.said();
     for (const kind of ["r", "m", "n"])
       expect(answers, kind).toMatch(new RegExp(`^${kind}\\d+\\.rebind\\.test 1 .*${inside}$`, "m"));
     // Once for the tunnel and once for the hello: what was looked at and what is connected to are one answer.
@@ -89,51 +83,14 @@ test(
   deadlineMs,
 );
 
-async function startNameServer(inside: string): Promise<string> {
-  const container = await engine.createContainer({
-    name: `${shell.world.network}-dns`,
-    Image: "agentruntime-agent:latest",
-    Labels: testLabel,
-    User: "0:0",
-    Entrypoint: ["node", "/dns.mjs", openAddress, inside],
-    HostConfig: { NetworkMode: shell.world.network, Init: true, Binds: [`${program}:/dns.mjs:ro`] },
-    NetworkingConfig: { EndpointsConfig: { [shell.world.network]: { IPAMConfig: { IPv4Address: nameServer } } } },
-  });
-  await container.start();
-  await eventually(async () => (await said(container.id)).includes("ready"), { what: "the start of the name server" });
-  return container.id;
-}
-
 /** Of the engine's own resolver it would have kept answers for ten minutes. Read anew with the rest of its configuration. */
 async function letProxyAsk(address: string): Promise<void> {
-  const { ResolvConfPath } = await (await proxy()).inspect();
+  const { ResolvConfPath } = await (await proxyContainer()).inspect();
   await writeFile(ResolvConfPath, `nameserver ${address}\n`);
   for (const upstream_proxy of ["http://198.51.100.99:1", undefined]) {
     await shell.configure({ egress: { allow: ["*.rebind.test"], ...(upstream_proxy ? { upstream_proxy } : {}) } });
     expect((await shell.daemon.post("/egress/reload")).status).toBe(200);
   }
-}
-
-async function proxy() {
-  const found = (await agentdContainers()).find(({ Labels }) => Labels["agentruntime.role"] === "proxy");
-  return engine.getContainer(found?.Id ?? "");
-}
-
-async function inProxy(script: string): Promise<string> {
-  const exec = await (await proxy()).exec({
-    Cmd: ["sh", "-c", `${script} 2>&1`],
-    AttachStdout: true,
-    AttachStderr: true,
-  });
-  const stream = await exec.start({ hijack: false, stdin: false });
-  let text = "";
-  for await (const chunk of stream) text += String(chunk);
-  return text;
-}
-
-async function said(containerId: string): Promise<string> {
-  const bytes = await engine.getContainer(containerId).logs({ stdout: true, stderr: true, follow: false });
-  return withoutFrames(bytes).toString("utf8");
 }
 
 const wait = "for i in $(seq 600); do [ -e /home/agent/go ] && break; sleep 0.1; done";

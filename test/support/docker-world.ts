@@ -17,6 +17,8 @@ export const engine = new Docker({ socketPath: dockerHost.replace("unix://", "")
 
 /** A range that the internet keeps for documents: the proxy takes it for public, and it is nobody's. */
 const publicRange = "198.51.100.0/24";
+/** Of the server that answers for all names: the first address is this machine's. */
+export const frontAddress = "198.51.100.2";
 const frontProgram = fileURLToPath(new URL("../fixtures/docker/front.mjs", import.meta.url));
 
 export interface DockerWorld {

@@ -1,5 +1,5 @@
 /** What the proxy says of the requests it refused, line by line. Pure. */
-import { type Denial, DenialReason } from "../../protocol/egress.ts";
+import { type Denial, DenialReason, noHost } from "../../protocol/egress.ts";
 
 export interface ProxyDenial {
   /** Of the session that asked. */
@@ -23,6 +23,9 @@ export function parseProxyLine(line: string): ProxyDenial | undefined {
   const [port, , target = "", , verdict, reason = "", sni = "-", bump = "-", fault = "-", client = "-", way, bytes] =
     rest;
   const hasEndedEmpty = port === innerPort && bump === "splice" && verdict === "TCP_TUNNEL" && bytes === "0";
+  // Whoever sends that names neither port nor host; what only went away is another error.
+  if (target === "error:invalid-request")
+    return { address, denial: { at: atMs, host: noHost, port: 0, reason: "method", verdict: "denied" } };
   const isUpstreams = hasEndedEmpty && way?.endsWith("_PARENT") === true;
   const known = DenialReason.safeParse(isUpstreams ? "upstream" : reasonOf(reason, bump, fault));
   if (!known.success) return undefined;
@@ -64,7 +67,7 @@ function text(quoted: string): string {
 
 /** `name:443`, `[::1]:443`, or the URL of a request that was no tunnel. */
 function hostOf(target: string): { host: string; port: number } {
-  const found = /^(?:([a-z]+):\/\/)?(\[[^\]]*\]|[^/:]*)(?::(\d+))?/i.exec(target);
+  const found = /^(?:([a-z_]+):\/\/)?(\[[^\]]*\]|[^/:]*)(?::(\d+))?/i.exec(target);
   const port = found?.[3] ?? (found?.[1]?.toLowerCase() === "http" ? "80" : "443");
   return { host: found?.[2] || target, port: Number(port) };
 }

@@ -25,6 +25,14 @@ test.each([
     { host: "a.test", port: 443, reason: "sni_missing" },
   ],
   ["3128 CONNECT a%20%00b:443 403 TCP_DENIED literal - - -/-", { host: "a \0b", port: 443, reason: "literal" }],
+  [
+    "- CONNECT error:invalid-request 400 NONE_NONE - - - -/- - HIER_NONE 4072",
+    { host: "-", port: 0, reason: "method" },
+  ],
+  [
+    "3128 GET cache_object://localhost/info 403 TCP_DENIED method - - ERR_EGRESS_DENIED/-",
+    { host: "localhost", port: 443, reason: "method" },
+  ],
 ])("a refusal is told: %s", (rest, facts) => {
   expect(parseProxyLine(line(rest))).toEqual({ address: "10.231.0.3", denial: { ...denied, ...facts } });
 });
@@ -54,6 +62,7 @@ test("what is let through in audit is told of", () => {
 
 test.each([
   line("3128 CONNECT a.test:443 200 TCP_TUNNEL - - - -/-"),
+  line("- - error:transaction-end-before-headers 0 NONE_NONE - - - ERR_CLIENT_GONE/WITH_CLIENT - HIER_NONE 0"),
   line("3129 CONNECT a.test:443 200 NONE_NONE - a.test splice -/-"),
   line("3129 CONNECT a.test:443 200 NONE_NONE_ABORTED - - peek ERR_CLIENT_GONE/WITH_CLIENT"),
   // It brought something; it went without such a proxy; its client left.
