@@ -2,6 +2,7 @@
 import WebSocket from "ws";
 import type { ServerFrame } from "../../src/protocol/frame.ts";
 import { eventually } from "./eventually.ts";
+import { strictFrame } from "./strict-frame.ts";
 
 /** A log line as a client sees it. */
 export interface LoggedEvent {
@@ -27,7 +28,8 @@ export class ClientSocket {
 
   private constructor(socket: WebSocket) {
     this.socket = socket;
-    socket.on("message", (data) => this.#take(JSON.parse(String(data)) as ServerFrame));
+    // Thrown here, a fault of a frame ends the test's run: nobody has to look for it.
+    socket.on("message", (data) => this.#take(strictFrame(String(data))));
     socket.on("close", (code, reason) => {
       this.closed = { code, reason: String(reason) };
     });

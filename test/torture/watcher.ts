@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import WebSocket from "ws";
 import type { ServerFrame } from "../../src/protocol/frame.ts";
+import { strictFrame } from "../support/strict-frame.ts";
 import type { Served } from "./kept-daemon.ts";
 
 export class Watcher {
@@ -70,10 +71,18 @@ export class Watcher {
         response.resume();
         socket.terminate();
       });
-      socket.on("message", (data) => this.#take(JSON.parse(String(data)) as ServerFrame));
+      socket.on("message", (data) => this.#hear(String(data)));
       socket.on("error", () => undefined);
       socket.on("close", () => resolve());
     });
+  }
+
+  #hear(text: string): void {
+    try {
+      this.#take(strictFrame(text));
+    } catch (error) {
+      this.faults.push(String(error));
+    }
   }
 
   #take(frame: ServerFrame): void {

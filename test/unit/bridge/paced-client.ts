@@ -1,7 +1,8 @@
 /** A client in memory that reads when it is told to. */
 import { expect } from "vitest";
 import type { Client } from "../../../src/bridge/outlet.ts";
-import { ServerFrame } from "../../../src/protocol/frame.ts";
+import type { ServerFrame } from "../../../src/protocol/frame.ts";
+import { strictFrame } from "../../support/strict-frame.ts";
 
 export class PacedClient implements Client {
   readonly frames: ServerFrame[] = [];
@@ -37,7 +38,7 @@ export class PacedClient implements Client {
   read(messages = Number.POSITIVE_INFINITY): void {
     for (const { text, sent } of this.#waiting.splice(0, messages)) {
       this.#waitingBytes -= Buffer.byteLength(text);
-      this.frames.push(ServerFrame.parse(JSON.parse(text)));
+      this.frames.push(strictFrame(text));
       sent();
     }
   }
