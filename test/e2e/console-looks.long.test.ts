@@ -22,6 +22,8 @@ const refused = { reason: "name", verdict: "denied" };
 const endedId = "44444444-0000-4000-8000-000000000000";
 const busyId = "66666666-0000-4000-8000-000000000000";
 const liveId = "55555555-0000-4000-8000-000000000000";
+const farId = "77777777-0000-4000-8000-000000000000";
+const farItems = 30_000;
 
 const denials = [
   { session_id: endedId, at: Date.UTC(2026, 0, 1), host: "pixel.example", port: 443, ...refused, repeated: 3 },
@@ -78,6 +80,28 @@ function* questions(turn_id: string) {
   yield answered("q1", "approve_once", { answers: { "q1.1": "q1.1.1", "q1.2": ["the people who run the proxy"] } });
 }
 
+/**
+ * The console as it is, but that it shows 20,000 items of a session instead of a million, which would take it minutes to read: what
+ * stands further up than that is looked at.
+ */
+async function showFewer(page: Page): Promise<() => Promise<void>> {
+  const scripts = /\/assets\/.*\.js$/;
+  await page.route(scripts, async (route) => {
+    const response = await route.fetch();
+    const parts = (await response.text()).split(/(?<=\b33554432,\w+=)1e6\b/);
+    expect(parts).toHaveLength(2);
+    await route.fulfill({ response, body: parts.join("20_000") });
+  });
+  await load(page, page.url());
+  return () => page.unroute(scripts);
+}
+
+/** With something to look for at its very beginning. */
+function* farStory() {
+  yield prompted("t1", "Look for the needle in what comes now");
+  for (let at = 0; at < farItems; at++) yield { type: "system", data: { subtype: "note", text: `${at}` } };
+}
+
 /** With what a proxy refused. */
 function serve(dataDir: string) {
   mkdirSync(dataDir, { recursive: true });
@@ -85,177 +109,234 @@ function serve(dataDir: string) {
   return serveCounts(dataDir);
 }
 
-describeConsole("the console looks well and reads well", { serve, ended: { [endedId]: story() } }, (suite) => {
-  beforeAll(async () => {
-    const counts = suite.served;
-    const spent = await counts.create({ name: "mend-the-build", prompt: "steps=1 words=3 pause=0" });
-    await counts.until(spent, (events) => results(events).length === 1);
-    await counts.daemon.post("/chats", { name: "review", config: { agent: "counts" } });
-    await counts.daemon.post("/chats/review/messages", { message: "steps=2 words=30 pause=0 Look at the last commit" });
-    const { status } = await counts.daemon.post("/chats", { name: "not-begun", config: { agent: "counts" } });
-    expect(status).toBe(201);
-    const busy = await counts.create({ session_id: busyId, name: "busy", prompt: "steps=1 words=100000 pause=1000" });
-    for (const text of ["Then write a test that fails without it", "And tell me what it cost"])
-      await counts.daemon.post(`/sessions/${busy}/prompt`, { text });
-    await counts.create({
-      session_id: liveId,
-      name: "tidy-up",
-      permission_mode: "interactive",
-      prompt: "steps=1 words=60 pause=0 ask=1",
+describeConsole(
+  "the console looks well and reads well",
+  { serve, ended: { [endedId]: story(), [farId]: farStory() } },
+  (suite) => {
+    beforeAll(async () => {
+      const counts = suite.served;
+      const spent = await counts.create({ name: "mend-the-build", prompt: "steps=1 words=3 pause=0" });
+      await counts.until(spent, (events) => results(events).length === 1);
+      await counts.daemon.post("/chats", { name: "review", config: { agent: "counts" } });
+      await counts.daemon.post("/chats/review/messages", {
+        message: "steps=2 words=30 pause=0 Look at the last commit",
+      });
+      const { status } = await counts.daemon.post("/chats", { name: "not-begun", config: { agent: "counts" } });
+      expect(status).toBe(201);
+      const busy = await counts.create({ session_id: busyId, name: "busy", prompt: "steps=1 words=100000 pause=1000" });
+      for (const text of ["Then write a test that fails without it", "And tell me what it cost"])
+        await counts.daemon.post(`/sessions/${busy}/prompt`, { text });
+      await counts.create({
+        session_id: liveId,
+        name: "tidy-up",
+        permission_mode: "interactive",
+        prompt: "steps=1 words=60 pause=0 ask=1",
+      });
     });
-  });
-  const queueOf = (page: Page) => page.getByRole("region", { name: "Queue" });
-  /** Name, address, and what is done and waited for before it is looked at. */
-  const views: readonly [name: string, at: string, ready: (page: Page) => Promise<void>][] = [
-    ["sessions", "", (page) => page.getByText("1 to answer").waitFor()],
-    [
-      "conversation",
-      `#/sessions/${endedId}`,
-      async (page) => {
-        await page.getByText("t3 · success").waitFor();
-        // One: what opens may push another out of what is drawn.
-        await page.getByRole("button", { name: /Edit/ }).last().click();
-      },
-    ],
-    [
-      "answered",
-      `#/sessions/${endedId}`,
-      async (page) => {
-        await page.getByLabel("Search in this session").fill("people who run the proxy");
-        await page.keyboard.press("Enter");
-        await page.getByText("8090, as before").waitFor();
-        await page.getByText("approved for this session by client").waitFor();
-        await page.getByText("answered by client").waitFor();
-      },
-    ],
-    [
-      "question",
-      `#/sessions/${liveId}`,
-      async (page) => {
-        await page.getByRole("region", { name: "The agent asks" }).waitFor();
-        await feedOf(page).getByText("open", { exact: true }).waitFor();
-      },
-    ],
-    [
-      "turns",
-      `#/sessions/${endedId}`,
-      async (page) => {
-        await page.getByRole("tab", { name: "Turns" }).click();
-        const row = page.getByRole("row", { name: /t3 And say so/ });
-        await row.getByText("success").waitFor();
-        await row.getByText("23.2K in, 840 out").waitFor();
-        await row.getByText("$0.12").waitFor();
-        await page.getByRole("row", { name: /t2/ }).getByText("interrupted").waitFor();
-        await page.getByRole("img", { name: /3 turns/ }).waitFor();
-      },
-    ],
-    [
-      "network",
-      `#/sessions/${endedId}`,
-      async (page) => {
-        await page.getByRole("tab", { name: "Network" }).click();
-        await page.getByText("pixel.example:443").waitFor();
-        expect(await page.getByText("other.example:8443").count()).toBe(0);
-      },
-    ],
-    [
-      "queue",
-      `#/sessions/${busyId}`,
-      async (page) => {
-        await queueOf(page).getByText("And tell me what it cost").waitFor();
-        await page.locator("input[type=file]").setInputFiles({
-          name: "screen.png",
-          mimeType: "image/png",
-          buffer: Buffer.from("x"),
-        });
-        await page.getByText("screen.png").waitFor();
-      },
-    ],
-    [
-      "delete",
-      `#/sessions/${busyId}`,
-      async (page) => {
-        await queueOf(page).getByText("And tell me what it cost").waitFor();
-        await page.keyboard.press("X");
-        await page.getByRole("dialog").waitFor();
-      },
-    ],
-    ["chats", "#/chats", (page) => page.getByText("review").waitFor()],
-    [
-      "chat",
-      "#/chats/review",
-      async (page) => {
-        await page.getByText("t1 · success").waitFor();
-        await page.getByText("idle").waitFor();
-      },
-    ],
-    ["chat-not-begun", "#/chats/not-begun", (page) => page.getByText("Nothing yet.").waitFor()],
-    ["no-session", "#/sessions/none", (page) => page.getByRole("alert").waitFor()],
-    ["new", "#/new", (page) => page.getByRole("option", { name: "counts" }).waitFor({ state: "attached" })],
-    [
-      "figures",
-      "#/figures",
-      async (page) => {
-        await page.getByText("pixel.example:443").waitFor();
-        await page.getByText("other.example:8443").waitFor();
-        await page
-          .getByRole("img", { name: /Live sessions: now 3, 2 busy/ })
-          .locator("polyline")
-          .waitFor({ state: "attached" });
-        await page.getByRole("img", { name: /Events a second/ }).waitFor();
-        await page.getByRole("row", { name: /^counts \$0\.00\d\d$/ }).waitFor();
-        await page.getByRole("row", { name: /^counts \d+$/ }).waitFor();
-      },
-    ],
-    [
-      "help",
-      "",
-      async (page) => {
-        await page.getByRole("heading", { name: "Sessions" }).waitFor();
-        await page.keyboard.press("?");
-        await page.getByRole("dialog").waitFor();
-      },
-    ],
-  ];
-  const screens = [
-    { screen: "wide", viewport: { width: 1280, height: 800 } },
-    { screen: "phone", viewport: { width: 390, height: 844 } },
-  ];
-  const looks = screens.flatMap((screen) =>
-    (["light", "dark"] as const).map((colorScheme) => ({ ...screen, colorScheme })),
-  );
-
-  describe.each(looks)("$screen, $colorScheme", ({ screen, viewport, colorScheme }) => {
-    const faultsOf = async (page: Page, name: string) => {
-      const folder = process.env["AGENTRUNTIME_SCREENSHOTS"];
-      if (folder) await page.screenshot({ path: join(folder, `${name}-${screen}-${colorScheme}.png`) });
-      await page.evaluate(axe.source);
-      const { violations } = (await page.evaluate("axe.run()")) as AxeResults;
-      const isTooWide =
-        "[document.documentElement, ...document.querySelectorAll('main, .scrolls, .list')].some((box) => box.scrollWidth > box.clientWidth)";
-      return [
-        ...violations.map(({ id, nodes }) => `${name}: ${id}: ${nodes.map(({ html }) => html).join(" ")}`),
-        ...((await page.evaluate(isTooWide)) ? [`${name}: wider than the screen`] : []),
-      ];
+    const queueOf = (page: Page) => page.getByRole("region", { name: "Queue" });
+    const search = async (page: Page, words: string) => {
+      // Before that what is read of it grows, and a search has nothing to say.
+      await feedOf(page).getByText("The agent ended with").waitFor();
+      await page.getByLabel("Search in this session").fill(words);
+      await page.keyboard.press("Enter");
     };
+    /** Name, address, and what is done and waited for before it is looked at; it may give what is to be done behind that. */
+    const views: readonly [name: string, at: string, ready: (page: Page) => Promise<void | (() => Promise<void>)>][] = [
+      ["sessions", "", (page) => page.getByText("1 to answer").waitFor()],
+      [
+        "conversation",
+        `#/sessions/${endedId}`,
+        async (page) => {
+          await page.getByText("t3 · success").waitFor();
+          // One: what opens may push another out of what is drawn.
+          await page.getByRole("button", { name: /Edit/ }).last().click();
+        },
+      ],
+      [
+        "answered",
+        `#/sessions/${endedId}`,
+        async (page) => {
+          await page.getByLabel("Search in this session").fill("people who run the proxy");
+          await page.keyboard.press("Enter");
+          await page.getByText("8090, as before").waitFor();
+          await page.getByText("approved for this session by client").waitFor();
+          await page.getByText("answered by client").waitFor();
+        },
+      ],
+      [
+        "searching",
+        `#/sessions/${farId}`,
+        async (page) => {
+          const beginning = /\/log$/;
+          await page.route(beginning, async (route) => {
+            const from = Number(/bytes=(\d+)-/.exec(route.request().headers()["range"] ?? "")?.[1]);
+            // Never answered: the search is under way for as long as it is looked at.
+            if (from >= 1_000_000) await route.continue();
+          });
+          await search(page, "the needle");
+          await page.getByRole("progressbar", { name: "How much was searched" }).waitFor();
+          await page.getByRole("button", { name: "Stop search" }).waitFor();
+          return () => page.unroute(beginning);
+        },
+      ],
+      [
+        "too-far-up",
+        `#/sessions/${farId}`,
+        async (page) => {
+          const after = await showFewer(page);
+          await search(page, "the needle");
+          await page.getByText(/too far up to be shown with all that follows: .*needle/).waitFor();
+          return after;
+        },
+      ],
+      [
+        "question",
+        `#/sessions/${liveId}`,
+        async (page) => {
+          await page.getByRole("region", { name: "The agent asks" }).waitFor();
+          await feedOf(page).getByText("open", { exact: true }).waitFor();
+        },
+      ],
+      [
+        "turns",
+        `#/sessions/${endedId}`,
+        async (page) => {
+          await page.getByRole("tab", { name: "Turns" }).click();
+          const row = page.getByRole("row", { name: /t3 And say so/ });
+          await row.getByText("success").waitFor();
+          await row.getByText("23.2K in, 840 out").waitFor();
+          await row.getByText("$0.12").waitFor();
+          await page.getByRole("row", { name: /t2/ }).getByText("interrupted").waitFor();
+          await page.getByRole("img", { name: /3 turns/ }).waitFor();
+        },
+      ],
+      [
+        "network",
+        `#/sessions/${endedId}`,
+        async (page) => {
+          await page.getByRole("tab", { name: "Network" }).click();
+          await page.getByText("pixel.example:443").waitFor();
+          expect(await page.getByText("other.example:8443").count()).toBe(0);
+        },
+      ],
+      [
+        "queue",
+        `#/sessions/${busyId}`,
+        async (page) => {
+          await queueOf(page).getByText("And tell me what it cost").waitFor();
+          await page.locator("input[type=file]").setInputFiles({
+            name: "screen.png",
+            mimeType: "image/png",
+            buffer: Buffer.from("x"),
+          });
+          await page.getByText("screen.png").waitFor();
+        },
+      ],
+      [
+        "delete",
+        `#/sessions/${busyId}`,
+        async (page) => {
+          await queueOf(page).getByText("And tell me what it cost").waitFor();
+          await page.keyboard.press("X");
+          await page.getByRole("dialog").waitFor();
+        },
+      ],
+      [
+        "stop",
+        `#/sessions/${busyId}`,
+        async (page) => {
+          await queueOf(page).getByText("And tell me what it cost").waitFor();
+          await page.keyboard.press("x");
+          await page.getByRole("dialog", { name: "Stop the session?" }).waitFor();
+        },
+      ],
+      [
+        "chat-delete",
+        "#/chats/review",
+        async (page) => {
+          await page.getByText("t1 · success").waitFor();
+          await page.keyboard.press("X");
+          await page.getByRole("dialog", { name: "Delete the chat review?" }).waitFor();
+        },
+      ],
+      ["chats", "#/chats", (page) => page.getByText("review").waitFor()],
+      [
+        "chat",
+        "#/chats/review",
+        async (page) => {
+          await page.getByText("t1 · success").waitFor();
+          await page.getByText("idle").waitFor();
+        },
+      ],
+      ["chat-not-begun", "#/chats/not-begun", (page) => page.getByText("Nothing yet.").waitFor()],
+      ["no-session", "#/sessions/none", (page) => page.getByRole("alert").waitFor()],
+      ["new", "#/new", (page) => page.getByRole("option", { name: "counts" }).waitFor({ state: "attached" })],
+      [
+        "figures",
+        "#/figures",
+        async (page) => {
+          await page.getByText("pixel.example:443").waitFor();
+          await page.getByText("other.example:8443").waitFor();
+          await page
+            .getByRole("img", { name: /Live sessions: now 3, 2 busy/ })
+            .locator("polyline")
+            .waitFor({ state: "attached" });
+          await page.getByRole("img", { name: /Events a second/ }).waitFor();
+          await page.getByRole("row", { name: /^counts \$0\.00\d\d$/ }).waitFor();
+          await page.getByRole("row", { name: /^counts \d+$/ }).waitFor();
+        },
+      ],
+      [
+        "help",
+        "",
+        async (page) => {
+          await page.getByRole("heading", { name: "Sessions" }).waitFor();
+          await page.keyboard.press("?");
+          await page.getByRole("dialog").waitFor();
+        },
+      ],
+    ];
+    const screens = [
+      { screen: "wide", viewport: { width: 1280, height: 800 } },
+      { screen: "phone", viewport: { width: 390, height: 844 } },
+    ];
+    const looks = screens.flatMap((screen) =>
+      (["light", "dark"] as const).map((colorScheme) => ({ ...screen, colorScheme })),
+    );
 
-    test("no fault in any view", { timeout: 180_000 }, async () => {
-      const { page, complaints } = await suite.open("", { token: "", viewport, colorScheme });
-      await page.getByLabel("Token").waitFor();
-      const faults = await faultsOf(page, "login");
-      await logIn(page, "wrong");
-      await page.getByRole("alert").waitFor();
-      faults.push(...(await faultsOf(page, "refused")));
-      await logIn(page, suite.served.daemon.token);
-      // A page that is left at once has not kept the token.
-      await page.getByRole("heading", { name: "Sessions" }).waitFor();
-      for (const [name, at, ready] of views) {
-        await load(page, `${suite.served.daemon.url}/${at}`);
-        await ready(page);
-        faults.push(...(await faultsOf(page, name)));
-      }
-      // Chromium says so of the session that is not there.
-      expect([...faults, ...complaints.filter((text) => !text.includes("404 (Not Found)"))]).toEqual([]);
+    describe.each(looks)("$screen, $colorScheme", ({ screen, viewport, colorScheme }) => {
+      const faultsOf = async (page: Page, name: string) => {
+        const folder = process.env["AGENTRUNTIME_SCREENSHOTS"];
+        if (folder) await page.screenshot({ path: join(folder, `${name}-${screen}-${colorScheme}.png`) });
+        await page.evaluate(axe.source);
+        const { violations } = (await page.evaluate("axe.run()")) as AxeResults;
+        const isTooWide =
+          "[document.documentElement, ...document.querySelectorAll('main, .scrolls, .list')].some((box) => box.scrollWidth > box.clientWidth)";
+        return [
+          ...violations.map(({ id, nodes }) => `${name}: ${id}: ${nodes.map(({ html }) => html).join(" ")}`),
+          ...((await page.evaluate(isTooWide)) ? [`${name}: wider than the screen`] : []),
+        ];
+      };
+
+      test("no fault in any view", { timeout: 180_000 }, async () => {
+        const { page, complaints } = await suite.open("", { token: "", viewport, colorScheme });
+        await page.getByLabel("Token").waitFor();
+        const faults = await faultsOf(page, "login");
+        await logIn(page, "wrong");
+        await page.getByRole("alert").waitFor();
+        faults.push(...(await faultsOf(page, "refused")));
+        await logIn(page, suite.served.daemon.token);
+        // A page that is left at once has not kept the token.
+        await page.getByRole("heading", { name: "Sessions" }).waitFor();
+        for (const [name, at, ready] of views) {
+          await load(page, `${suite.served.daemon.url}/${at}`);
+          const after = await ready(page);
+          faults.push(...(await faultsOf(page, name)));
+          await after?.();
+        }
+        // Chromium says so of the session that is not there.
+        expect([...faults, ...complaints.filter((text) => !text.includes("404 (Not Found)"))]).toEqual([]);
+      });
     });
-  });
-});
+  },
+);
