@@ -35,7 +35,7 @@ async function main(argv: readonly string[]): Promise<number> {
     // commander has printed its sentence, or the help that was asked for.
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCode.ok : exitCode.usage;
     // Messages quote names, paths and answers, which may come from anybody.
-    terminal.note(plainText(`agentd: ${withAdvice(error)}`));
+    terminal.note(plainText(`agentd: ${withAdvice(error, { env })}`));
     return error instanceof UsageError || error instanceof AmbiguousSession ? exitCode.usage : exitCode.failure;
   }
 }

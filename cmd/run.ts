@@ -90,7 +90,7 @@ async function interruptBegun(
     await interruptSession(await locate(), sessionId);
   } catch (error) {
     if (error instanceof AgentdError && error.code === "session_ended") return;
-    note(`Not interrupted: ${plainLine(withAdvice(error, sessionId), longestShown)}`);
+    note(`Not interrupted: ${plainLine(withAdvice(error, { sessionId }), longestShown)}`);
   }
 }
 

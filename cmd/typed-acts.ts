@@ -82,7 +82,7 @@ async function answer(
       answerInput(address, { id: sessionId, requestId: question.request_id, answer: given }),
     );
   } catch (error) {
-    note(`Not answered: ${plainLine(withAdvice(error, sessionId), longestShown)}`, about);
+    note(`Not answered: ${plainLine(withAdvice(error, { sessionId }), longestShown)}`, about);
   }
 }
 
@@ -98,7 +98,7 @@ async function send(typed: { type: "prompt" | "steer"; text: string }, talk: Tal
     if (accepted.position > 0) note(`Queued: number ${accepted.position} in line`, { what: "turn" });
   } catch (error) {
     ownWords.forget(typed.text);
-    note(`Not sent: ${plainLine(withAdvice(error, sessionId), longestShown)}`, { what: "reader" });
+    note(`Not sent: ${plainLine(withAdvice(error, { sessionId }), longestShown)}`, { what: "reader" });
   }
 }
 
@@ -111,7 +111,7 @@ export async function drain(talk: Talk): Promise<void> {
     // It was faster than the end of its input.
     if (error instanceof AgentdError && error.code === "session_ended") return;
     note(
-      `Cannot tell session ${sessionId} that its input has ended: ${plainLine(withAdvice(error, sessionId), longestShown)}`,
+      `Cannot tell session ${sessionId} that its input has ended: ${plainLine(withAdvice(error, { sessionId }), longestShown)}`,
       { what: "reader" },
     );
   }

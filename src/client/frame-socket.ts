@@ -39,7 +39,10 @@ export function openFrameSocket(address: DaemonAddress, path: string): Promise<F
     socket.once("open", () => resolve(frameSocket));
     socket.once("error", (cause) => reject(unreachable(address, cause)));
     socket.once("unexpected-response", (_request, response) => {
-      readAnswer(response).then((text) => reject(readErrorAnswer(response.statusCode ?? 0, text)), reject);
+      readAnswer(response).then(
+        (text) => reject(readErrorAnswer(address, { status: response.statusCode ?? 0, text })),
+        reject,
+      );
     });
   });
 }

@@ -3,7 +3,7 @@ import type * as z from "zod";
 import { errnoOf, messageOf } from "../protocol/error.ts";
 import { firstIssue } from "../protocol/first-issue.ts";
 import { type DaemonAddress, DaemonUnreachable, type Fetch } from "./address.ts";
-import { readErrorAnswer } from "./error-answer.ts";
+import { noDaemon, readErrorAnswer } from "./error-answer.ts";
 
 export interface Call {
   method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -18,20 +18,37 @@ export interface Call {
 
 /** The answer, parsed. Answers are tolerated when they say more than the schema. */
 export async function callDaemon<T>(address: DaemonAddress, call: Call, schema: z.ZodType<T>): Promise<T> {
-  const response = await openCall(address, call);
+  return readAnswer(address, call, { response: await openCall(address, call), schema });
+}
+
+/** The same for one that is open already. */
+export async function readAnswer<T>(
+  address: DaemonAddress,
+  call: Call,
+  { response, schema }: { response: Response; schema: z.ZodType<T> },
+): Promise<T> {
   const text = await wholeBody(address, response.text(), call.signal);
-  const parsed = schema.safeParse(JSON.parse(text));
+  const parsed = schema.safeParse(parseJson(address, { status: response.status, text }));
   if (parsed.success) return parsed.data;
   throw new Error(
     `The daemon at ${address.url} answered ${call.method ?? "GET"} ${call.path} with something unexpected: ${firstIssue(parsed.error)}. Are both of the same version?`,
   );
 }
 
+/** A daemon answers in JSON. */
+function parseJson(address: DaemonAddress, { status, text }: { status: number; text: string }): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw noDaemon(address, { status, text, cause });
+  }
+}
+
 /** The open answer, for bodies that are streamed. Throws AgentdError for an error status, DaemonUnreachable without an answer. */
 export async function openCall(address: DaemonAddress, call: Call): Promise<Response> {
   const response = await send(address, call);
   if (response.ok || response.status === call.acceptStatus) return response;
-  throw readErrorAnswer(response.status, await response.text());
+  throw readErrorAnswer(address, { status: response.status, text: await response.text() });
 }
 
 /** An answer that breaks off says as little as none: whoever asked may ask again. */

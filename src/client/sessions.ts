@@ -15,7 +15,7 @@ import {
   SessionView,
 } from "../protocol/http.ts";
 import type { DaemonAddress } from "./address.ts";
-import { callDaemon, openCall, wholeBody } from "./http.ts";
+import { callDaemon, openCall, readAnswer, wholeBody } from "./http.ts";
 
 const Anything = z.unknown();
 
@@ -57,8 +57,9 @@ export async function listSessions(address: DaemonAddress, filter: SessionFilter
   for (const [key, value] of Object.entries(filter.tags ?? {})) query.set(`tag.${key}`, value);
   const views: SessionView[] = [];
   for (;;) {
-    const response = await openCall(address, { path: `/sessions?${query}` });
-    views.push(...z.array(SessionView).parse(await response.json()));
+    const call = { path: `/sessions?${query}` };
+    const response = await openCall(address, call);
+    views.push(...(await readAnswer(address, call, { response, schema: z.array(SessionView) })));
     const next = response.headers.get("Agentruntime-Next");
     if (next === null) return views;
     query.set("after", next);
