@@ -2,8 +2,8 @@
 import type { Environment } from "../src/client/daemon-address.ts";
 import { AgentdError, messageOf } from "../src/protocol/error.ts";
 
-/** Where the API names a field of a request, a command has a word of its own. */
-const apiAdvice = / Start a new one, with resume_session to go on from here$/;
+/** Where the API names a field or a method, a command has a word of its own. */
+const apiAdvice = / (?:Start a new one, with resume_session to go on from here|Choose another, or delete that one)$/;
 
 /** `sessionId`: the session that was spoken to, when it is known. `env`: where a token may have come from. */
 export function withAdvice(error: unknown, { sessionId = sessionIn(error), env = {} }: AdviceFacts = {}): string {
@@ -47,6 +47,8 @@ function adviceFor(code: string, sessionId: string): string | undefined {
     case "session_ended":
     case "budget_spent":
       return `Go on from there with: agentd run --resume ${sessionId} "…"`;
+    case "name_taken":
+      return `Choose another, or remove that one with: agentd rm ${sessionId}`;
     case "invalid_work_dir":
       return "Name a project folder with --work-dir";
     case "unknown_agent":

@@ -1,13 +1,14 @@
 /** `agentd export`: a session's whole conversation as a page for people or as the lines of its log. Any size costs the same memory. */
 import { createWriteStream } from "node:fs";
 import { rename, rm } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import { Readable, Transform, type Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { StringDecoder } from "node:string_decoder";
 import * as z from "zod";
 import { findLoggedSession, unlessMissing } from "../src/client/find-session.ts";
 import { getSession, readLog } from "../src/client/sessions.ts";
-import { messageOf } from "../src/protocol/error.ts";
+import { errnoOf, messageOf } from "../src/protocol/error.ts";
 import { type CommandContext, DaemonOptions, locate } from "./client-options.ts";
 import { exitCode } from "./exit-code.ts";
 import { formatBytes } from "./figures.ts";
@@ -67,9 +68,29 @@ async function writeWhole(path: string, fill: (file: Writable) => Promise<void>)
     const isOurs = error instanceof Error && "syscall" in error && "path" in error;
     if (!isOurs) throw error;
     throw new Error(
-      `Cannot write the export to "${path}": ${messageOf(error)}. Name a file in a folder that you may write to with --output`,
+      `Cannot write the export to "${path}": ${reasonOf(error, path)}. Name a file in a folder that you may write to with --output`,
       { cause: error },
     );
+  }
+}
+
+/** Of the draft nobody has heard. */
+function reasonOf(error: Error, path: string): string {
+  switch (errnoOf(error)) {
+    case "ENOENT":
+      return `there is no folder "${dirname(resolve(path))}"`;
+    case "ENOTDIR":
+      return `"${dirname(resolve(path))}" is no folder`;
+    case "EISDIR":
+      return "it is a folder";
+    case "EACCES":
+    case "EPERM":
+    case "EROFS":
+      return `the folder "${dirname(resolve(path))}" may not be written to`;
+    case "ENOSPC":
+      return "the disk is full";
+    default:
+      return errnoOf(error) ?? messageOf(error);
   }
 }
 

@@ -106,9 +106,13 @@ export async function speak(
   if (text.trim() === "") throw new UsageError(`A ${kind} needs a text`);
   const address = await locate(options, context.env);
   const id = await findSession(address, typedId);
+  const before = kind === "steer" ? await getSession(address, id) : undefined;
   const accepted = await say(address, { id, kind, text, key: randomUUID() });
+  // What joins the running turn has that turn's id.
+  const isPrompt = before !== undefined && isIdle(before) && accepted.turn_id !== before.turn_id;
   const where = accepted.position === 0 ? "" : `, number ${accepted.position} in line`;
-  context.terminal.note(`Accepted as turn ${accepted.turn_id}${where}`);
+  const asTurn = `ccepted as turn ${accepted.turn_id}${where}`;
+  context.terminal.note(isPrompt ? `Nothing ran to be steered, so it is a prompt: a${asTurn}` : `A${asTurn}`);
   return exitCode.ok;
 }
 

@@ -150,5 +150,6 @@ export function takenName(name: string, owner: string): AgentdError {
   return new AgentdError(
     "name_taken",
     `Cannot name the session "${name}": session "${owner}" has that name. Choose another, or delete that one`,
+    { details: { session_id: owner } },
   );
 }

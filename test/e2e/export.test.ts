@@ -102,7 +102,13 @@ test("what cannot be written is said, and nothing is left of it", async () => {
   const file = join(dir.path, "none", "out.md");
   const refused = await daemon.cli("export", ended, "--output", file);
   expect(refused).toMatchObject({ exitCode: 1, stdout: "" });
-  expect(refused.stderr).toContain(`Cannot write the export to "${file}": `);
+  const advice = "Name a file in a folder that you may write to with --output";
+  expect(refused.stderr).toBe(
+    `agentd: Cannot write the export to "${file}": there is no folder "${join(dir.path, "none")}". ${advice}`,
+  );
+  expect((await daemon.cli("export", ended, "--output", dir.path)).stderr).toBe(
+    `agentd: Cannot write the export to "${dir.path}": it is a folder. ${advice}`,
+  );
   expect(await daemon.cli("export", "ffff")).toMatchObject({
     exitCode: 1,
     stderr: expect.stringContaining("There is no session"),
