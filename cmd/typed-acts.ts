@@ -158,6 +158,6 @@ async function interrupt(talk: Talk): Promise<void> {
   } catch (error) {
     // It ended by itself, which whoever watches it sees.
     if (error instanceof AgentdError && error.code === "session_ended") return;
-    note(`Not interrupted: ${plainLine(withAdvice(error, sessionId), longestShown)}`, { what: "reader" });
+    note(`Not interrupted: ${plainLine(withAdvice(error, { sessionId }), longestShown)}`, { what: "reader" });
   }
 }
