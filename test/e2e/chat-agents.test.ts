@@ -61,5 +61,7 @@ function toldWith(model: Started["model"], words: string): string {
 }
 
 function textsOf(messages: readonly { type: string; data: { text: string; delta?: boolean } }[], type: string) {
-  return messages.filter((message) => message.type === type && message.data.delta !== true).map(({ data }) => data.text);
+  return messages
+    .filter((message) => message.type === type && message.data.delta !== true)
+    .map(({ data }) => data.text);
 }

@@ -5,7 +5,10 @@ test.each([
   ["an unknown type", { type: "wave" }],
   ["a key too many", { type: "pong", at: 1 }],
   ["a key too few", { type: "session" }],
-  ["a key too many within", { type: "input_required", data: { request_id: "r", kind: "permission", message: "m", x: 1 } }],
+  [
+    "a key too many within",
+    { type: "input_required", data: { request_id: "r", kind: "permission", message: "m", x: 1 } },
+  ],
 ])("a frame with %s is a fault of the daemon's", (_fault, frame) => {
   expect(() => strictFrame(JSON.stringify(frame))).toThrow("not as described");
 });
