@@ -42,7 +42,7 @@ test("a chat that has had 10,000 sessions takes no message more, and can be read
   const send = () => daemon?.post("/chats/old/messages", { message: "one more" });
   expect(await send()).toMatchObject({ status: 409, body: { error: "chat_full" } });
   expect((await daemon.get("/chats/old/messages?limit=1")).body.messages).toHaveLength(1);
-});
+}, 120_000);
 
 /** It never came to a session, which the store says by itself. */
 function failedStep(position: number): ChatStep {
