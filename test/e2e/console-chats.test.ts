@@ -150,6 +150,11 @@ describeConsole("chats in the console", { serve: serveCounts }, (suite) => {
     await page.getByRole("button", { name: "Delete" }).waitFor();
     await page.keyboard.press("X");
     const question = page.getByRole("dialog", { name: "Delete the chat going?" });
+    // What does no harm is under the first key, and the box that adds to the harm is not.
+    await question.getByRole("button", { name: "Cancel" }).and(page.locator(":focus")).waitFor();
+    await page.keyboard.press("Enter");
+    await question.waitFor({ state: "detached" });
+    await page.keyboard.press("X");
     await question.waitFor();
     await page.keyboard.press("Escape");
     await question.waitFor({ state: "detached" });

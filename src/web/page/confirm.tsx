@@ -19,7 +19,7 @@ export function Confirm({ title, act, children, onYes, onClose }: ConfirmProps) 
       <h2 id="confirm-title">{title}</h2>
       {children}
       <div class="answers">
-        <button type="button" onClick={() => dialog.current?.close()}>
+        <button type="button" autofocus onClick={() => dialog.current?.close()}>
           Cancel
         </button>
         <button
