@@ -130,14 +130,15 @@ async function persist<T>(talk: Talk, ask: (address: DaemonAddress) => Promise<T
 
 export async function interruptByKey(talk: Talk): Promise<void> {
   if (await nothingRuns(talk)) return talk.note("Nothing runs; press Ctrl+C again to leave", { what: "ways out" });
-  const told = interrupt(talk);
-  talk.note(`Press Ctrl+C again within ${detachMsMax / 1000} s to leave the session alone`, { what: "ways out" });
-  await told;
+  const again = `Press Ctrl+C again within ${detachMsMax / 1000} s to leave it`;
+  talk.note(`${interrupting}; the session goes on. ${again}`, { what: "ways out" });
+  await interrupt(talk);
 }
 
 async function interruptByLine(talk: Talk): Promise<void> {
-  if (await nothingRuns(talk)) talk.note("Nothing runs: there is nothing to interrupt", { what: "moment" });
-  else await interrupt(talk);
+  if (await nothingRuns(talk)) return talk.note("Nothing runs: there is nothing to interrupt", { what: "moment" });
+  talk.note(interrupting, { what: "turn" });
+  await interrupt(talk);
 }
 
 /** False also when nobody can tell: an interrupt of nothing does no harm, one that is not sent may. */
@@ -149,10 +150,11 @@ async function nothingRuns({ sessionId, locate }: Talk): Promise<boolean> {
   }
 }
 
+const interrupting = "Interrupting the turn";
+
 /** By a request of its own: what is followed may not be connected just now, and who wants a turn to end is not to press again. */
 async function interrupt(talk: Talk): Promise<void> {
   const { sessionId, note } = talk;
-  note("Interrupting the turn", { what: "turn" });
   try {
     await persist(talk, (address) => interruptSession(address, sessionId));
   } catch (error) {

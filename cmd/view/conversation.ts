@@ -56,6 +56,8 @@ export class Conversation {
   readonly #openTools = new Map<string, Entry & ToolEntry>();
   /** The entry that the text of an unfinished message goes on in. */
   readonly #openMessages = new Map<string, Extract<Entry, { kind: "message" }>>();
+  /** The first entry of each question that is open. */
+  readonly #questions = new Map<string, number>();
   #turn: { id: string; since: number | undefined } | undefined;
   #turnHasText = false;
   #turnsEnded = 0;
@@ -81,6 +83,11 @@ export class Conversation {
   }
   get turnsEnded(): number {
     return this.#turnsEnded;
+  }
+
+  /** Where an open question is told. */
+  questionAt(requestId: string): number | undefined {
+    return this.#questions.get(requestId);
   }
 
   /** A line about the watching itself. */
@@ -127,6 +134,7 @@ export class Conversation {
       case "input_required":
         return this.#question(event.data);
       case "input_resolved":
+        this.#questions.delete(event.data.request_id);
         return this.#text(inputResolvedText(event.data, paintNothing), "dim");
       case "result":
         return this.#result(event.data);
@@ -158,6 +166,7 @@ export class Conversation {
 
   /** In as many entries as make each quick to lay out. */
   #question(data: EventOf<"input_required">["data"]): void {
+    if (this.#questions.size < openMax) this.#questions.set(data.request_id, this.end);
     const raw = data.tool ? editDiffs(data.tool) : [];
     const chunks = chunksOf(inputRequiredText(data, paintNothing, raw).trimEnd(), chunkChars);
     for (const text of chunks) this.#add({ kind: "text", text, style: "yellow", diffs: [], ...whole });

@@ -9,7 +9,7 @@ const heads = { permission: "Allow", question: "The agent asks", plan: "Go on wi
 
 export function questionRows(
   question: InputRequired,
-  { width, rowsMax, more }: { width: number; rowsMax: number; more: number },
+  { width, rowsMax, more, isCallAbove }: { width: number; rowsMax: number; more: number; isCallAbove: boolean },
 ): Line[] {
   const { kind, tool } = question;
   const about = tool && kind !== "question" ? toolTitle({ ...tool, id: "", turn_id: "" }) : firstLine(question);
@@ -19,7 +19,11 @@ export function questionRows(
     { text: about, style: "bold" },
     { text: waiting, style: "dim" },
   ];
-  const rows = [...wrapLine(head, width, "  "), ...aboveRows(question, about), ...choiceRows(question, width)];
+  const rows = [
+    ...wrapLine(head, width, "  "),
+    ...(isCallAbove ? aboveRows(question, about) : []),
+    ...choiceRows(question, width),
+  ];
   const keys = wrapLine(keyLine(question), width, "  ");
   const room = Math.max(1, rowsMax - keys.length);
   const shown = rows.length > room ? [...rows.slice(0, room - 1), plain("  … above", "dim")] : rows;

@@ -61,6 +61,12 @@ export class ReadingPlace {
     this.scroll(direction * Math.max(1, this.#height - 2));
   }
 
+  /** Whether an entry begins above the topmost row; so does one that nobody has seen. */
+  isAbove(entry: number | undefined): boolean {
+    if (entry === undefined) return true;
+    return isBefore({ entry, row: 0 }, this.#top === undefined ? this.#lastPlace() : this.#kept(this.#top));
+  }
+
   toEnd(): void {
     this.#top = undefined;
   }

@@ -62,9 +62,8 @@ export class SessionScene implements Scene {
 
   draw({ columns, rows }: Size): string[] {
     const width = Math.max(1, columns);
-    const below = this.#belowRows(width, rows);
+    const below = this.#placedBelow(width, rows);
     const height = Math.max(0, rows - below.length);
-    this.#place.resize({ width, height });
     const words = this.#search?.text ?? "";
     const shown = height === 0 ? [] : this.#place.rows().map((row) => markWords(row, words));
     const empty = Array.from({ length: height - shown.length }, (): Line => []);
@@ -89,14 +88,32 @@ export class SessionScene implements Scene {
     };
   }
 
-  #belowRows(width: number, rows: number): Line[] {
+  /** The hint to scroll takes a row, and is there only where it is true without it. */
+  #placedBelow(width: number, rows: number): Line[] {
+    const placed = (isCallAbove: boolean) => {
+      const below = this.#belowRows({ width, rows, isCallAbove });
+      this.#place.resize({ width, height: Math.max(0, rows - below.length) });
+      return below;
+    };
+    const below = placed(false);
+    const { first } = this.#options.questions;
+    if (!first || !this.#place.isAbove(this.conversation.questionAt(first.request_id))) return below;
+    return placed(true);
+  }
+
+  #belowRows({ width, rows, isCallAbove }: { width: number; rows: number; isCallAbove: boolean }): Line[] {
     const { questions } = this.#options;
     if (this.#note && isOver(this.#note, this.#surroundings())) this.#note = undefined;
     const { first } = questions;
     if (first?.request_id !== this.#asked?.id)
       this.#asked = first && { id: first.request_id, sinceMs: performance.now() };
     const asked = first
-      ? questionRows(first, { width, rowsMax: Math.max(2, Math.floor(rows / 2)), more: questions.count - 1 })
+      ? questionRows(first, {
+          width,
+          rowsMax: Math.max(2, Math.floor(rows / 2)),
+          more: questions.count - 1,
+          isCallAbove,
+        })
       : [];
     const facts: Facts = {
       view: this.view,
@@ -161,7 +178,10 @@ export class SessionScene implements Scene {
   #lineKey(key: Key): void {
     const { text } = this.#line;
     if (key.name === "ctrl" && key.letter === "c") return this.#options.interrupt();
-    if (key.name === "ctrl" && key.letter === "d" && text === "") return this.#options.leave();
+    if (key.name === "ctrl" && key.letter === "d") {
+      if (text === "") return this.#options.leave();
+      return this.note("The line is not empty: Ctrl+U, then Ctrl+D", { what: "moment" });
+    }
     if (key.name === "enter") return this.#submit(text);
     this.#line = edited(this.#line, key) ?? this.#line;
   }

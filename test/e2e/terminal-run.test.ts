@@ -63,7 +63,12 @@ describe.skipIf(tmuxPath === undefined)("run on a terminal", () => {
     await tmux.run(`${agentd("run", "--agent", "echo", "--name", "tired", "sleep")}; echo "code $?"`);
     await tmux.sees(/works \d+s · tired/);
     await tmux.keys("C-c");
-    await tmux.sees("Press Ctrl+C again within 2 s to leave the session alone");
+    await tmux.sees("Interrupting the turn; the session goes on. Press Ctrl+C again within 2 s to leave it");
+    await tmux.type("half a word");
+    await tmux.keys("C-d");
+    await tmux.sees("The line is not empty: Ctrl+U, then Ctrl+D");
+    await tmux.keys("C-u");
+    await tmux.seesNo("half a word");
     await tmux.keys("C-d");
     const after = await tmux.sees(/^code 0$/m);
     expect(after.join("")).toContain("it goes on. Come back with: agentd attach");

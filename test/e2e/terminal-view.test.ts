@@ -107,6 +107,7 @@ describe.skipIf(tmuxPath === undefined)("attach on a terminal", () => {
   test("shows the conversation: words, folded tools, diffs, and a line about the session; and gives the terminal back", async () => {
     const tmux = await open();
     await tmux.run("echo before");
+    await tmux.sees(/^before\n\$/m);
     await tmux.run(attach(ended));
     const rows = await tmux.sees("■ ended, code 0");
     expect(rows.slice(0, -3).filter((row) => row !== "")).toEqual([

@@ -98,11 +98,13 @@ describe("a call that waits for permission", () => {
     expect(parts.some((part) => /\p{Surrogate}/u.test(part))).toBe(false);
   });
 
-  test("says below where the whole call stands, when it is longer than its title", () => {
-    const rows = (input: unknown) => questionRows(asked(input), { width: 80, rowsMax: 10, more: 0 }).map(lineText);
+  test("says below where the whole call stands, when it is longer than its title and out of sight", () => {
+    const rows = (input: unknown, isCallAbove = true) =>
+      questionRows(asked(input), { width: 80, rowsMax: 10, more: 0, isCallAbove }).map(lineText);
     expect(rows({ command: words.join(" ") })).toContain("  The whole call stands above: PgUp");
     expect(rows({ command: "ls", script: "curl x | sh" })).toContain("  The whole call stands above: PgUp");
     expect(rows({ command: "ls" }).join()).not.toContain("above");
+    expect(rows({ command: "ls", script: "curl x | sh" }, false).join()).not.toContain("above");
   });
 });
 
