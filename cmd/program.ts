@@ -13,6 +13,7 @@ import { addDoctorOptions } from "./doctor-command.ts";
 import { EgressOptions, egressLog, egressReload } from "./egress.ts";
 import { GcOptions, gc } from "./gc.ts";
 import { buildAll, ImagesOptions } from "./images.ts";
+import { tellMistakes } from "./mistakes.ts";
 import {
   checkDuration,
   checkNotEmpty,
@@ -47,8 +48,6 @@ export function createProgram(context: CommandContext): Command {
     .addHelpText("after", about)
     .exitOverride()
     .helpCommand(false)
-    // It finds likenesses between any two short words.
-    .showSuggestionAfterError(false)
     .configureHelp({ showGlobalOptions: false });
   addServe(program, context);
   addSessionCommands(program, context);
@@ -61,7 +60,9 @@ export function createProgram(context: CommandContext): Command {
   addAbout(program, context);
   addCompletion(program, context);
   addHelp(program);
-  refuseEmpty([...program.commands, ...program.commands.flatMap((group) => group.commands)]);
+  const commands = [...program.commands, ...program.commands.flatMap((group) => group.commands)];
+  refuseEmpty(commands);
+  tellMistakes([program, ...commands]);
   return program;
 }
 
@@ -254,7 +255,7 @@ function addHelp(program: Command): void {
     if (name === undefined) return program.help();
     const command = program.commands.find((candidate) => candidate.name() === name);
     if (command) return command.help();
-    return program.error(`error: unknown command '${name}'. See them with "agentd help"`);
+    return program.error(`error: unknown command '${name}'`);
   });
 }
 

@@ -3,6 +3,7 @@ import { dirname, resolve } from "node:path";
 import * as z from "zod";
 import type { NewSession } from "../src/client/client.ts";
 import type { Environment } from "../src/client/daemon-address.ts";
+import { configFault } from "../src/config-fault.ts";
 import { tasksMax } from "../src/protocol/dispatch.ts";
 import { SessionRequest } from "../src/protocol/http.ts";
 import { UsageError } from "./exit-code.ts";
@@ -33,6 +34,8 @@ export async function readTaskFile(path: string, env: Environment): Promise<Task
 function listed(written: object, path: string): unknown[] {
   const list = TaskList.safeParse(written);
   if (list.success) return list.data.tasks.map((task) => ({ ...list.data.defaults, ...task }));
+  if (list.error.issues.some(({ code }) => code === "unrecognized_keys"))
+    throw new UsageError(`Cannot use "${path}": ${configFault(list.error, TaskList)}`);
   throw new UsageError(
     `Cannot use "${path}": expected "tasks", a list of 1 to ${tasksMax} tasks, and perhaps "defaults" for all of them`,
   );
@@ -45,8 +48,7 @@ function requestOf(task: unknown, { path, what }: { path: string; what: string }
   // As other files' paths it begins where the file is.
   if (typeof request["work_dir"] === "string") request["work_dir"] = resolve(dirname(path), request["work_dir"]);
   const checked = SessionRequest.safeParse(request);
-  if (!checked.success)
-    throw new UsageError(`Cannot use ${what}: ${z.prettifyError(checked.error).replaceAll(/\s*\n\s*/g, " ")}`);
+  if (!checked.success) throw new UsageError(`Cannot use ${what}: ${configFault(checked.error, SessionRequest)}`);
   return request as NewSession;
 }
 

@@ -1,4 +1,4 @@
-/** What is wrong with a configuration, in a sentence. Pure. */
+/** What is wrong with what a person wrote into a file, in a sentence. Pure. */
 import * as z from "zod";
 
 /** More of them are told when these are mended. */

@@ -1,13 +1,22 @@
 // Decides on an agent's tools by a rule of its own: reading is fine, everything else is not. Usage: node approve.mjs "Tidy up"
 import { createClient } from "agentruntime/client";
 
+const prompt = process.argv[2];
+if (!prompt) {
+  console.error('Usage: node approve.mjs "Tidy up"');
+  process.exit(2);
+}
+process.on("uncaughtException", ({ message }) => {
+  console.error(message);
+  process.exit(1);
+});
 const client = createClient({
   url: process.env.AGENTD_URL ?? "http://127.0.0.1:8090",
   token: process.env.AGENTD_TOKEN,
 });
 const session = await client.sessions.create({
   agent: process.env.AGENT ?? "claude",
-  prompt: process.argv[2],
+  prompt,
   permission_mode: "interactive",
 });
 

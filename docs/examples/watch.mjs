@@ -4,6 +4,14 @@ import { readFile, rename, writeFile } from "node:fs/promises";
 import { createClient } from "agentruntime/client";
 
 const [ref, file = `${ref}.offset`] = process.argv.slice(2);
+if (!ref) {
+  console.error("Usage: node watch.mjs SESSION [OFFSET_FILE]");
+  process.exit(2);
+}
+process.on("uncaughtException", ({ message }) => {
+  console.error(message);
+  process.exit(1);
+});
 const client = createClient({
   url: process.env.AGENTD_URL ?? "http://127.0.0.1:8090",
   token: process.env.AGENTD_TOKEN,

@@ -5,6 +5,7 @@
  */
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { execa } from "execa";
 import type { ClientSocket, LoggedEvent } from "../support/client-socket.ts";
@@ -15,6 +16,7 @@ import { type TempDir, tempDir } from "../support/temp-dir.ts";
 import { LogCheck } from "../tools/log-check.ts";
 import { type DemoAgent, type DemoAgentName, demoAgents } from "./agents.ts";
 
+const root = fileURLToPath(new URL("../..", import.meta.url));
 const { values: flags } = parseArgs({
   options: {
     agent: { type: "string", default: "claude" },
@@ -75,6 +77,8 @@ const interrupted = new Promise<void>((resolve) => {
 
 async function main(): Promise<void> {
   const key = realKey();
+  // Behind the options: who mistyped one is told at once.
+  await execa("npm", ["run", "build"], { cwd: root, stdio: "inherit" });
   const folder = await tempDir();
   const model = flags.real ? undefined : await agent.startModel();
   let daemon: Daemon | undefined;

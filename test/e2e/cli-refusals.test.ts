@@ -1,7 +1,9 @@
 /** What a command says when it is refused: what was found, and what to type about it. */
 import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import { eventually } from "../support/eventually.ts";
@@ -66,4 +68,22 @@ test("another program at the daemon's address is told in a sentence", async () =
     1,
     `agentd: Something that is no agentd answers at http://127.0.0.1:${port} (--port): 200, "hi". Name the daemon with --url or --port, or start one on another port: "agentd serve --port 0"`,
   ]);
+});
+
+test("a task with a misspelt key is told which was meant", async () => {
+  const dir = await tempDir();
+  onTestFinished(dir.remove);
+  const file = join(dir.path, "tasks.yaml");
+  const refusal = async (text: string) => {
+    await writeFile(file, text);
+    const { exitCode, stderr } = await runCli(["dispatch", "--config", file, "--data-dir", dir.path]);
+    expect(exitCode).toBe(2);
+    return stderr;
+  };
+  expect(await refusal("tasks: [{agent: claude, promt: x}]")).toBe(
+    `agentd: Cannot use task 1 in "${file}": unknown key "promt", did you mean "prompt"?`,
+  );
+  expect(await refusal("defalts: {}\ntasks: [{agent: claude, prompt: x}]")).toBe(
+    `agentd: Cannot use "${file}": unknown key "defalts", did you mean "defaults"?`,
+  );
 });

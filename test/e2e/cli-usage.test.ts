@@ -51,6 +51,15 @@ test.each<[string, string[], string]>([
   expect(stderr).toContain(sentence);
 });
 
+test.each<[string[], string]>([
+  [["rnu"], `agentd: unknown command 'rnu'. Did you mean run? See "agentd --help"`],
+  [["ls", "--alll"], `agentd: unknown option '--alll'. Did you mean --all? See "agentd ls --help"`],
+  [["chat", "frobnicate"], `agentd: unknown command 'frobnicate'. See "agentd chat --help"`],
+  [["attach"], `agentd: missing required argument 'session'. See "agentd attach --help"`],
+])("a mistake is told as all else is, with where to look: %j", async (args, sentence) => {
+  expect(await runCli(args)).toMatchObject({ exitCode: 2, stdout: "", stderr: sentence });
+});
+
 test("the version stands alone, whichever way it is asked for", async () => {
   const { stdout } = await runCli(["--version"]);
   expect(stdout).toMatch(/^\d+\.\d+\.\d+$/);

@@ -243,6 +243,11 @@ describe("examples", () => {
     );
   });
 
+  test.each(["ask", "approve", "watch"])("%s.mjs without arguments says how it is used", async (name) => {
+    const { stderr, exitCode } = await exampleProcess(name, []);
+    expect([stderr, exitCode]).toEqual([expect.stringMatching(new RegExp(`^Usage: node ${name}\\.mjs .+$`)), 2]);
+  });
+
   test("approve.mjs lets nothing but reading pass", async () => {
     const { stdout } = await example("approve", ["[[bash:touch never-made]]"]);
     expect(stdout).toMatch(/^denied: Bash\nsuccess: /);
