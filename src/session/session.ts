@@ -38,8 +38,8 @@ export interface Exit {
 export interface SessionObserver {
   /** An event that says something about the session's life passed by; it is queued for the log, perhaps not yet in it. */
   onEvent(event: SessionEvent, at: number): void;
-  /** The sidecar's last line, `exit`, comes next: the moment for what must stand before it. */
-  onBeforeExit(): void;
+  /** The sidecar's last line, `exit`, comes next: the moment for what must stand before it. Undefined when it cannot be read. */
+  onBeforeExit(exit: EventOf<"exit">["data"] | undefined): void;
   /** Lines up to this count of the sidecar's are in the file. */
   onStored(sidecarSeq: number): void;
   onFull(isFull: boolean): void;
@@ -234,7 +234,8 @@ export class Session {
       return;
     }
     if (lastLineStart > 0) this.#take(lines.subarray(0, lastLineStart), count - 1);
-    this.#observer?.onBeforeExit();
+    const exit = parseSidecarLine(lines.toString("utf8", lastLineStart))?.event;
+    this.#observer?.onBeforeExit(exit?.type === "exit" ? exit.data : undefined);
     this.#hasExit = true;
     this.#take(lines.subarray(lastLineStart), 1);
   }

@@ -8,7 +8,7 @@ import type { HarnessName } from "../protocol/bootstrap.ts";
 import { capabilities } from "../protocol/capabilities.ts";
 import { defined } from "../protocol/defined.ts";
 import { messageOf } from "../protocol/error.ts";
-import type { SessionEvent, TurnStatus } from "../protocol/event.ts";
+import type { EventOf, SessionEvent, TurnStatus } from "../protocol/event.ts";
 import type { SidecarStatus } from "../protocol/link-frame.ts";
 import type { EndReason, QueuedPrompt, SessionActivity } from "../protocol/session.ts";
 import type { SidecarHandle } from "../runtime/runtime.ts";
@@ -312,8 +312,15 @@ export class Attendance implements SessionObserver {
     }
   }
 
-  onBeforeExit(): void {
+  onBeforeExit(exit: EventOf<"exit">["data"] | undefined): void {
+    this.#endUnread(exit);
     this.#turns.end(this.#endStatus(), "the session ended before it was run");
+  }
+
+  /** A plain command that reads nothing may be done before its first prompt has come: what it printed is the answer to that. */
+  #endUnread(exit: EventOf<"exit">["data"] | undefined): void {
+    if (this.#options.harness !== "generic" || exit?.code !== 0 || this.session.state.at !== "running") return;
+    this.#turns.endFirst("success", "the command was done before it was given the prompt");
   }
 
   onStored(sidecarSeq: number): void {

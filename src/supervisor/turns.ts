@@ -207,6 +207,15 @@ export class Turns {
       .catch(this.#options.onFault);
   }
 
+  /** The same for the very first one alone, if it has no result. */
+  endFirst(status: TurnStatus, why: string): void {
+    const [first] = this.#queue.list();
+    const turnId = this.#queue.open ?? first?.turn_id;
+    if (turnId !== "t1") return;
+    this.#queue.close(turnId);
+    this.#session.appendOwn([ownResult(this.#session, turnId, { status, reason: why })]).catch(this.#options.onFault);
+  }
+
   /** Throws `budget_spent` when the session has cost what it may. */
   assertBudget(): void {
     const { spent } = this.#budget;

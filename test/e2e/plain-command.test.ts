@@ -54,6 +54,18 @@ describe("the log of a plain command", () => {
     await daemon.stop();
   });
 
+  it("has a success for it in a session that would take more prompts, too", async () => {
+    const daemon = await startDaemon({ config });
+    for (let run = 0; run < 10; run++) {
+      const { body } = await daemon.post("/sessions", { agent: "counter", prompt: "hello", interactive: true });
+      const events = await readLog(daemon, body.session_id);
+      expect(events.filter(({ type }) => type === "stdout")).toHaveLength(10);
+      const results = events.filter(({ type }) => type === "result").map(({ data }) => data["status"]);
+      expect([results, events.at(-1)?.data["code"]]).toEqual([["success"], 0]);
+    }
+    await daemon.stop();
+  });
+
   it("has a steer before what follows from it", async () => {
     const daemon = await startDaemon({ config });
     for (let run = 0; run < 10; run++) {
