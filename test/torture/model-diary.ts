@@ -1,4 +1,4 @@
-/** What reached the scripted models of real agents, by what was prompted: no two texts of a run are alike. */
+/** What reached the scripted models of real agents, by the mark at the end of each prompt: no two of a run are alike. */
 import { type ModelRequest, saidIn } from "../support/model-words.ts";
 
 export interface Heard {
@@ -8,28 +8,33 @@ export interface Heard {
   answers: number;
 }
 
+const mark = /\[\w+(?:\.\d+)+\]/g;
+const markOf = (text: string): string => text.match(mark)?.at(-1) ?? text;
+
 export class ModelDiary {
   readonly #heard = new Map<string, Heard>();
 
   /** Called when the answer to a request has left, or never will. */
   note(request: ModelRequest, { isWhole }: { isWhole: boolean }): void {
     const said = saidIn(request);
-    for (const text of new Set(said)) {
-      const heard = this.#of(text);
-      heard.times = Math.max(heard.times, said.filter((other) => other === text).length);
+    // Looked for within: Claude Code 2.1.329 makes one message of several that came before it began.
+    const marks = said.flatMap((text) => text.match(mark) ?? []);
+    for (const one of new Set(marks)) {
+      const heard = this.#of(one);
+      heard.times = Math.max(heard.times, marks.filter((other) => other === one).length);
     }
-    const last = said.at(-1);
-    // An agent asks for titles too, without tools: that is no answer to anybody.
-    if (last !== undefined && isWhole && request.tools?.length !== 0) this.#of(last).answers += 1;
+    const last = said.at(-1)?.match(mark) ?? [];
+    // An agent asks for titles too, without tools: that is no answer to anybody. Of several the model answers one.
+    if (isWhole && last.length === 1 && request.tools?.length !== 0) this.#of(last[0] ?? "").answers += 1;
   }
 
   heard(text: string): Heard {
-    return this.#heard.get(text) ?? { times: 0, answers: 0 };
+    return this.#heard.get(markOf(text)) ?? { times: 0, answers: 0 };
   }
 
-  #of(text: string): Heard {
-    const heard = this.#heard.get(text) ?? { times: 0, answers: 0 };
-    this.#heard.set(text, heard);
+  #of(one: string): Heard {
+    const heard = this.#heard.get(one) ?? { times: 0, answers: 0 };
+    this.#heard.set(one, heard);
     return heard;
   }
 }

@@ -63,12 +63,17 @@ test("what an agent was cut off in need not be whole, and has no hole all the sa
 
 test("a prompt that an agent was given twice stands in its conversation twice", () => {
   const diary = new ModelDiary();
-  const user = (text: string) => ({ role: "user", content: text });
+  const [one, two, three] = ["go [a0.1.1]", "go [a0.1.11]", "go [a0.1.3]"];
+  const user = (content: string) => ({ role: "user", content });
+  const answered = { role: "assistant", content: "so" };
   const request = (...messages: { role: string; content: string }[]) => ({ model: "m", messages });
-  diary.note(request(user("one")), { isWhole: false });
-  diary.note(request(user("one")), { isWhole: true });
-  expect(diary.heard("one")).toEqual({ times: 1, answers: 1 });
-  diary.note(request(user("one"), { role: "assistant", content: "so" }, user("one")), { isWhole: true });
-  expect(diary.heard("one")).toEqual({ times: 2, answers: 2 });
-  expect(diary.heard("two")).toEqual({ times: 0, answers: 0 });
+  diary.note(request(user(one)), { isWhole: false });
+  diary.note(request(user(one)), { isWhole: true });
+  expect(diary.heard(one)).toEqual({ times: 1, answers: 1 });
+  diary.note(request(user(one), answered, user(one)), { isWhole: true });
+  expect(diary.heard(one)).toEqual({ times: 2, answers: 2 });
+  // Two that came together are one message, of which the model answers the first.
+  diary.note(request(user(one), answered, user(`${two}\n${three}`)), { isWhole: true });
+  expect([diary.heard(two), diary.heard(three)]).toEqual(Array(2).fill({ times: 1, answers: 0 }));
+  expect(diary.heard("go [a0.1.4]")).toEqual({ times: 0, answers: 0 });
 });
