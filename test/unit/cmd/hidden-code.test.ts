@@ -38,7 +38,7 @@ describe.each(escapes)("code within %s", (_what, begin, end, shownBegin, shownEn
 
   test("is shown by the head of the keys", () => {
     const rows = (question: InputRequired) =>
-      questionRows(question, { width: 200, rowsMax: 20, more: 0 }).map(lineText);
+      questionRows(question, { width: 200, rowsMax: 20, more: 0, isCallAbove: false }).map(lineText);
     expect(rows(asked({ tool: bash }))[0]).toBe(`? Allow: Bash  ${written}`);
     expect(rows(asked({ kind: "plan" }))[0]).toBe(`? Go on with this plan: ${written}`);
     const questions = [{ id: "q1", text: code, multiple: false, free_text: false }];
