@@ -20,7 +20,10 @@ test("events that stop without a breath for 45 s are asked for again, behind the
   onTestFinished(() => void server.close().closeAllConnections());
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
 
-  const events = readEvents(addressOf(server.address() as AddressInfo), "s");
+  // A reader that waits for a daemon would do so for minutes behind the test.
+  const left = new AbortController();
+  onTestFinished(() => left.abort());
+  const events = readEvents(addressOf(server.address() as AddressInfo), "s", { signal: left.signal });
   const first = events.next();
   await eventually(() => asked.length === 1, { what: "the first connection" });
   asked[0]?.response.write(event(100, { type: "stdout", data: { text: "a" }, seq: 1 }));
@@ -50,7 +53,10 @@ test("events that stop without a breath for 45 s are asked for again, behind the
 test("a socket without a sign of life for 90 s is given up, and says so; a ping is one", async () => {
   const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
   await once(server, "listening");
-  onTestFinished(() => void server.close());
+  onTestFinished(() => {
+    for (const client of server.clients) client.terminate();
+    server.close();
+  });
   vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "performance"] });
   const connection = once(server, "connection");
   const socket = await openFrameSocket(addressOf(server.address() as AddressInfo), "/ws/sessions/s");
