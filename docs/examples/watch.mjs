@@ -1,4 +1,5 @@
-// Watches a session and can be stopped and started at will: it goes on behind the last line it has seen, and misses nothing.
+// Watches a session and can be stopped and started at will: it goes on behind the last line it has seen, and misses
+// nothing. What it shows while it is ended may come once more.
 // Usage: node watch.mjs SESSION [OFFSET_FILE]
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { createClient } from "agentruntime/client";
