@@ -1,10 +1,9 @@
 /** What is wrong with what a person wrote into a file, in a sentence. Pure. */
 import * as z from "zod";
+import { nearWord } from "./near-word.ts";
 
 /** More of them are told when these are mended. */
 const faultsMax = 3;
-/** Typing errors between a key and the one that was meant. */
-const distanceMax = 2;
 
 export function configFault(error: z.ZodError, schema: z.ZodType): string {
   const faults = error.issues.slice(0, faultsMax).map((issue) => faultOf(issue, schema));
@@ -23,11 +22,8 @@ function faultOf(issue: z.core.$ZodIssue, schema: z.ZodType): string {
 }
 
 function hintFor(key: string, known: readonly string[]): string {
-  const [near] = known
-    .map((name) => ({ name, distance: distanceOf(key, name) }))
-    .filter(({ distance }) => distance <= distanceMax)
-    .sort((one, other) => one.distance - other.distance);
-  return near ? `, did you mean ${JSON.stringify(near.name)}?` : "";
+  const near = nearWord(key, known);
+  return near === undefined ? "" : `, did you mean ${JSON.stringify(near)}?`;
 }
 
 /** The keys that the object at this path may have; none where there is no object. */
@@ -46,16 +42,4 @@ function bare(schema: z.core.$ZodType): z.core.$ZodType {
   let at = schema;
   while (at instanceof z.ZodOptional || at instanceof z.ZodDefault || at instanceof z.ZodPrefault) at = at.unwrap();
   return at;
-}
-
-/** Characters to put in, take out or change (Levenshtein). */
-function distanceOf(one: string, other: string): number {
-  let row = Array.from({ length: other.length + 1 }, (_, at) => at);
-  for (const [i, letter] of [...one].entries()) {
-    const next = [i + 1];
-    for (let j = 0; j < other.length; j++)
-      next.push(Math.min((row[j] ?? 0) + (letter === other[j] ? 0 : 1), (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
-    row = next;
-  }
-  return row.at(-1) ?? 0;
 }

@@ -44,7 +44,26 @@ test.each<[string, ReturnType<typeof readTyped>]>([
   ["//steer me", { type: "prompt", text: "/steer me" }],
   ["/approve", { type: "approve", isForSession: false, request: undefined }],
   ["/approve-session 6af4", { type: "approve", isForSession: true, request: "6af4" }],
-  ["/approved by me", { type: "prompt", text: "/approved by me" }],
+  [
+    "/approved by me",
+    {
+      type: "mistake",
+      message: 'Nothing was done: "/approved" is no word of ours. Type /approve, or for the agent //approved',
+    },
+  ],
+  [
+    "/denny",
+    { type: "mistake", message: 'Nothing was done: "/denny" is no word of ours. Type /deny, or for the agent //denny' },
+  ],
+  ["//denny", { type: "prompt", text: "/denny" }],
+  ["/", { type: "prompt", text: "/" }],
+  [
+    "/de",
+    { type: "mistake", message: 'Nothing was done: "/de" is no word of ours. Type /deny, or for the agent //de' },
+  ],
+  ["/review the diff", { type: "prompt", text: "/review the diff" }],
+  ["/tmp/a.log is empty", { type: "prompt", text: "/tmp/a.log is empty" }],
+  ["/help", { type: "mistake", message: expect.stringContaining("/interrupt or Ctrl+C ends it") }],
   ["/deny use the other folder", { type: "deny", reason: "use the other folder" }],
   ["/answer 2", { type: "answer", text: "2" }],
   ["/answer", { type: "mistake", message: "/answer needs a text, or the number of a choice" }],
