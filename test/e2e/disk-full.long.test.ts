@@ -101,6 +101,10 @@ describe.skipIf(!isRoot)("a full disk (needs root)", () => {
     const served = daemon;
     const { body } = await served.post("/sessions", { agent: "echo", interactive: true, prompt: "one" });
     const path = `/sessions/${body.session_id}`;
+    // The last line of its start: only the next prompt is to find the disk full.
+    await eventually(async () => (await served.get(`${path}/log`)).text.includes('"event":"started"'), {
+      what: "the hook",
+    });
     fillDisk(join(mountPoint, "ballast"));
     // More than the last page of its log has room for.
     const late = served.post(`${path}/prompt`, { text: `two${" and more".repeat(1000)}` });
