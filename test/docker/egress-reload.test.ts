@@ -117,7 +117,9 @@ test(
 );
 
 test("reloads at once are done one after the other, and one of them names what changed", async () => {
-  const id = await shell.start(wait("fifth"));
+  const id = await shell.start(`echo begun; ${wait("fifth")}`);
+  // One that comes up between two of them is changed by the second.
+  await shell.log(id, has("begun"));
   await shell.configure({ egress: { allow: ["second.test", "first.test"], permit: ["asked.test"] } });
   const answers = await Promise.all(Array.from({ length: 5 }, () => shell.daemon.post("/egress/reload")));
   expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
