@@ -7,6 +7,7 @@ import { execa } from "execa";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { LoggedEvent } from "../support/client-socket.ts";
 import { type DockerShell, denials, startDockerShell, textOf } from "../support/docker-shell.ts";
+import { eventually } from "../support/eventually.ts";
 import { startDaemon } from "../support/start-daemon.ts";
 
 const deadlineMs = 120_000;
@@ -118,8 +119,11 @@ test(
 
 test("reloads at once are done one after the other, and one of them names what changed", async () => {
   const id = await shell.start(`echo begun; ${wait("fifth")}`);
-  // One that comes up between two of them is changed by the second.
+  // One that comes up between two of them is changed by the second, and one that ends is there a moment longer than its log.
   await shell.log(id, has("begun"));
+  await eventually(async () => (await shell.daemon.get("/egress")).body.sessions.join() === id, {
+    what: "this one alone",
+  });
   await shell.configure({ egress: { allow: ["second.test", "first.test"], permit: ["asked.test"] } });
   const answers = await Promise.all(Array.from({ length: 5 }, () => shell.daemon.post("/egress/reload")));
   expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
