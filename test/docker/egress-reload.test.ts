@@ -121,7 +121,7 @@ test("reloads at once are done one after the other, and one of them names what c
   const id = await shell.start(`echo begun; ${wait("fifth")}`);
   // One that comes up between two of them is changed by the second, and one that ends is there a moment longer than its log.
   await shell.log(id, has("begun"));
-  await eventually(async () => (await shell.daemon.get("/egress")).body.sessions.join() === id, {
+  await eventually(async () => (await shell.daemon.post("/egress/reload")).body.sessions.join() === id, {
     what: "this one alone",
   });
   await shell.configure({ egress: { allow: ["second.test", "first.test"], permit: ["asked.test"] } });
