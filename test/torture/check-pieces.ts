@@ -64,7 +64,10 @@ function countedIn(text: string, { seq }: Item, { verdict, blame }: Held): numbe
   return last;
 }
 
-/** What the model has answered whole to a prompt whose turn ended in success. */
+/**
+ * What the model has answered whole to what was said last in a turn that ended in success. Codex 0.169 takes back the answer that it
+ * is getting when it is steered, also one that has left whole.
+ */
 function checkPromised(
   events: readonly LoggedEvent[],
   counts: ReadonlyMap<string, readonly number[]>,
@@ -75,12 +78,14 @@ function checkPromised(
       .filter(({ type, data }) => type === "result" && data["status"] === "success")
       .map(({ data }) => String(data["turn_id"])),
   );
-  for (const { type, data } of events) {
+  const said = events.filter(({ type }) => type === "user_message");
+  const last = new Map(said.map(({ data, seq }) => [String(data["turn_id"]), seq]));
+  for (const { data, seq } of said) {
     const text = String(data["text"]);
-    if (type !== "user_message" || !held.sent.has(text)) continue;
+    if (!held.sent.has(text)) continue;
     const turnId = String(data["turn_id"]);
     const { answers } = held.heard(text);
-    const isPromised = answers > 0 && wellDone.has(turnId);
+    const isPromised = answers > 0 && wellDone.has(turnId) && last.get(turnId) === seq;
     checkCall(text, { events, answers, isPromised, held });
     const pieces = Number(/\[\[count:(\d+)/.exec(text)?.[1] ?? 0);
     if (!isPromised || pieces === 0 || counts.get(turnId)?.includes(pieces)) continue;

@@ -4,6 +4,7 @@ import type { LoggedEvent } from "../../support/client-socket.ts";
 import { checkPieces } from "../../torture/check-pieces.ts";
 import { ModelDiary } from "../../torture/model-diary.ts";
 
+let seq = 0;
 const counts = "[[count:3 0]] [a0.1.1]";
 const touches = "[[bash:touch made-7.txt]] [a0.1.2]";
 const piece = (text: string) => event("agent_message", { turn_id: "t1", item_id: "i1", text, delta: true });
@@ -22,7 +23,8 @@ const all = [
 const called = [prompt("t2", touches), call, result("t2", "success")];
 
 function event(type: string, data: Record<string, unknown>): LoggedEvent {
-  return { type, data, timestamp: 1, sidecar_seq: 1, seq: 1 };
+  seq += 1;
+  return { type, data, timestamp: 1, sidecar_seq: seq, seq };
 }
 
 /** What the check says of a log of an agent whose model was asked for each prompt and answered it. */
@@ -59,6 +61,14 @@ test("what an agent was cut off in need not be whole, and has no hole all the sa
   const cut = [prompt("t1", counts), piece("#1; "), piece("#2; "), result("t1", "aborted")];
   expect(check(cut)).toMatchObject({ lost: 0, doubled: 0, problems: 0 });
   expect(check(cut.toSpliced(1, 1))).toMatchObject({ lost: 1, problems: 1 });
+});
+
+test("what was answered before a steer may have been taken back, what was answered to the steer may not", () => {
+  const steer = event("user_message", { turn_id: "t1", kind: "steer", text: touches });
+  const taken = event("tool_use", { turn_id: "t1", input: { command: "bash -lc 'touch made-7.txt'" } });
+  const steered = [prompt("t1", counts), steer, taken, result("t1", "success")];
+  expect(check(steered)).toMatchObject({ lost: 0, problems: 0 });
+  expect(check(steered.filter((one) => one !== taken))).toMatchObject({ lost: 1, problems: 1 });
 });
 
 test("a prompt that an agent was given twice stands in its conversation twice", () => {
