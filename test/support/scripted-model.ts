@@ -67,7 +67,7 @@ export interface ScriptedModel {
 
 export interface ScriptedModelOptions {
   /** Told of each request for a message when its answer has left whole, or when it never will. */
-  onServed?(request: ModelRequest, outcome: { isWhole: boolean }): void;
+  onServed?(request: ModelRequest): void;
 }
 
 const requestsMax = 500;
@@ -97,7 +97,7 @@ export async function startScriptedModel(options: ScriptedModelOptions = {}): Pr
     const { text } = lastWords(body);
     requests.push({ at: Date.now(), text, system: systemText(body), body, headers: request.headers });
     if (requests.length > requestsMax) requests.shift();
-    response.on("close", () => options.onServed?.(body, { isWhole: response.writableFinished }));
+    response.on("close", () => options.onServed?.(body));
     const key = `${body.metadata?.user_id ?? ""} ${body.messages.length} ${text}`;
     const asked = askedBefore.get(key) ?? 0;
     askedBefore.set(key, asked + 1);

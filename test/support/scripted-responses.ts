@@ -63,7 +63,7 @@ export async function startScriptedResponses(options: ScriptedModelOptions = {})
     const { text } = lastWords(known);
     requests.push({ at: Date.now(), text, body, headers: request.headers });
     if (requests.length > requestsMax) requests.shift();
-    response.on("close", () => options.onServed?.(known, { isWhole: response.writableFinished }));
+    response.on("close", () => options.onServed?.(known));
     const key = `${body.prompt_cache_key ?? ""} ${known.messages.length} ${text}`;
     const asked = askedBefore.get(key) ?? 0;
     askedBefore.set(key, asked + 1);

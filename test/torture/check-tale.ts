@@ -61,7 +61,7 @@ export function checkTale(tale: Tale, folders: CheckedFolders, heard?: HeardOf):
   const taken = events.at(-1)?.sidecar_seq ?? 0;
   if (taken < tale.spooledSeq)
     blame(`its sidecar was killed with ${tale.spooledSeq} lines on disk, the log has ${taken} of them`);
-  if (heard) checkPieces(events, { sent: tale.sent, heard, verdict, blame });
+  if (heard) checkPieces(events, { sent: tale.sent, verdict, blame });
   else checkNumbers(tale, events, folders, { verdict, blame });
   const got = heard ? givenBy(tale.sent, heard) : journalOf(folders.journalDir, tale.id).got;
   checkTurns(tale, events, got, { verdict, blame });

@@ -4,8 +4,6 @@ import { type ModelRequest, saidIn } from "../support/model-words.ts";
 export interface Heard {
   /** How often the conversation has it in which it stands most often: more than once, and its agent was given it again. */
   times: number;
-  /** How many answers to it, as the last thing said, have left whole. */
-  answers: number;
 }
 
 const mark = /\[\w+(?:\.\d+)+\]/g;
@@ -14,26 +12,21 @@ const markOf = (text: string): string => text.match(mark)?.at(-1) ?? text;
 export class ModelDiary {
   readonly #heard = new Map<string, Heard>();
 
-  /** Called when the answer to a request has left, or never will. */
-  note(request: ModelRequest, { isWhole }: { isWhole: boolean }): void {
-    const said = saidIn(request);
+  note(request: ModelRequest): void {
     // Looked for within: Claude Code 2.1.329 makes one message of several that came before it began.
-    const marks = said.flatMap((text) => text.match(mark) ?? []);
+    const marks = saidIn(request).flatMap((text) => text.match(mark) ?? []);
     for (const one of new Set(marks)) {
       const heard = this.#of(one);
       heard.times = Math.max(heard.times, marks.filter((other) => other === one).length);
     }
-    const last = said.at(-1)?.match(mark) ?? [];
-    // An agent asks for titles too, without tools: that is no answer to anybody. Of several the model answers one.
-    if (isWhole && last.length === 1 && request.tools?.length !== 0) this.#of(last[0] ?? "").answers += 1;
   }
 
   heard(text: string): Heard {
-    return this.#heard.get(markOf(text)) ?? { times: 0, answers: 0 };
+    return this.#heard.get(markOf(text)) ?? { times: 0 };
   }
 
   #of(one: string): Heard {
-    const heard = this.#heard.get(one) ?? { times: 0, answers: 0 };
+    const heard = this.#heard.get(one) ?? { times: 0 };
     this.#heard.set(one, heard);
     return heard;
   }
