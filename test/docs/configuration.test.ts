@@ -4,6 +4,7 @@ import * as z from "zod";
 import { createProgram } from "../../cmd/program.ts";
 import { ConfigFile } from "../../src/config.ts";
 import { isJsonText } from "../../src/protocol/json-text.ts";
+import { noTerminal } from "../support/no-terminal.ts";
 
 const page = readFileSync(new URL("../../docs/configuration.md", import.meta.url), "utf8");
 const documented = new Map([...rowsBelow("## Keys"), ...rowsBelow("### `agents.NAME`")]);
@@ -25,16 +26,7 @@ test.each(keys)("the documented default of %s is the real one", (key) => {
 });
 
 test("docs/configuration.md has each flag of `agentd serve`, and no other", () => {
-  const progress = { isOneLine: false, say: ignore, hide: ignore, end: ignore };
-  const terminal = {
-    out: ignore,
-    note: ignore,
-    progress: () => progress,
-    outlive: ignore,
-    colour: false,
-    isScreen: false,
-  };
-  const program = createProgram({ env: {}, terminal, exit: ignore });
+  const program = createProgram({ env: {}, terminal: noTerminal, exit: () => {} });
   const serve = program.commands.find((command) => command.name() === "serve");
   const flags = serve?.options.filter((option) => !option.hidden).map((option) => option.long);
   const rows = [...rowsBelow("## Flags of `agentd serve`").keys()].map((cell) => cell.split(" ")[0]);
@@ -90,8 +82,4 @@ function valueAt(config: unknown, key: string): unknown {
 
 function fileName(name: string): string {
   return name === "NAME" ? "some-agent" : name;
-}
-
-function ignore(): void {
-  // Nothing is printed here.
 }

@@ -1,18 +1,9 @@
 import { expect, test } from "vitest";
 import { complete } from "../../../cmd/complete-words.ts";
 import { createProgram } from "../../../cmd/program.ts";
+import { noTerminal } from "../../support/no-terminal.ts";
 
-const ignore = () => {};
-const progress = { isOneLine: false, say: ignore, hide: ignore, end: ignore };
-const terminal = {
-  out: ignore,
-  note: ignore,
-  progress: () => progress,
-  outlive: ignore,
-  colour: false,
-  isScreen: false,
-};
-const program = createProgram({ env: {}, terminal, exit: ignore });
+const program = createProgram({ env: {}, terminal: noTerminal, exit: () => {} });
 
 function words(...typed: string[]): string[] {
   const wanted = complete(program, typed);
